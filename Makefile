@@ -1,0 +1,65 @@
+# `make` lists the targets. Everything they make lands in .venvs/, engine/, build/ and demo/ of this folder.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+VENVS := .venvs
+REGISTRY := $(or $(IDRSTREAM_REGISTRY),ghcr.io/idrstream)
+VERSION := $(shell sed -n 's|.*/acquire:\(.*\)".*|\1|p' conf/base.config)
+BASE := python:3.11-slim-bookworm
+ENGINE := docker
+
+.PHONY: help setup engine demo test test-full lint locks images bench train-model clean
+
+help:         ## this list
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup:        ## Nextflow and the tools' environments (7 GB; 3 GB with PyTorch's CPU build)
+	@./setup.sh engine
+	@./setup.sh acquire profiles cellpose
+
+engine:       ## engine/nextflow alone; NXF_FROM=path, installer or maven takes that one
+	@./setup.sh engine
+
+demo: setup demo/screen ## the whole pipeline on a small artificial screen
+	engine/nextflow run . -profile venv,test
+
+demo/screen:  | setup
+	rm -rf $@ $@.part && $(VENVS)/acquire/bin/python assets/demo/make_screen.py $@.part && mv $@.part $@
+
+TESTS := -m "not full"
+# Each test runs in the environment of what it tests; pipeline tests read tables, so they run in that of the profiles.
+test: setup   ## the tests, but for the long ones
+	@./setup.sh tests
+	for tool in acquire cellpose profiles; do $(VENVS)/$$tool/bin/pytest tests/$$tool $(TESTS); done
+	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS)
+
+
+test-full: TESTS :=
+test-full: test ## all tests
+
+lint: setup   ## Python by ruff, Nextflow by its linter, locks against their requirements.in
+	@./setup.sh tests
+	@./setup.sh jars
+	$(VENVS)/uv/bin/ruff check .
+	$(VENVS)/uv/bin/ruff format --check .
+	NXF_FROM=maven engine/nextflow lint -o concise $(wildcard main.nf nextflow.config workflows modules conf)
+	./setup.sh lock --check
+
+locks:        ## every requirements.txt anew from its requirements.in
+	./setup.sh lock
+
+images:       ## the container images; ENGINE=podman, BASE=python:..., TORCH_INDEX=... for PyTorch's CPU build
+	for tool in acquire profiles cellpose; do \
+	    $(ENGINE) build -t $(REGISTRY)/$$tool:$(VERSION) --build-arg BASE=$(BASE) \
+	        --build-arg TOOL=$$tool --build-arg TORCH_INDEX=$(TORCH_INDEX) -f containers/Dockerfile containers; \
+	done
+
+train-model: setup ## the nuclei model that is shipped, trained anew and measured
+	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py train
+	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py measure
+
+bench: demo   ## where the demo's time went, by process
+	python3 benchmarks/stages.py results
+
+clean:        ## everything that make made
+	rm -rf $(VENVS) build demo engine/.choice engine/.done engine/bin engine/jars

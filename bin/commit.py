@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Make a batch final: results and ledger entry in the output folder, work folders deleted. Standard library only."""
+
+import argparse
+import json
+
+from idrstream import files, ledger
+
+
+def main():
+    """Commit BATCH from TABLES and LABELS to --outdir, then delete --heavy; print what was committed as JSON."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("batch", help="the planner's JSON of the batch")
+    parser.add_argument("tables", help="folder of MERGE")
+    parser.add_argument("labels", help="folder of SEGMENT")
+    parser.add_argument("--outdir", required=True, help="where results are kept")
+    parser.add_argument("--save_labels", action="store_true", help="keep the label images too")
+    parser.add_argument("--workdir", required=True, help="nothing outside of it is ever deleted")
+    parser.add_argument("--heavy", nargs="*", default=[], help="folders to delete once the batch is committed")
+    parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
+    options = parser.parse_args()
+    entry = ledger.commit(
+        files.read_json(options.batch), options.tables, options.labels, options.outdir, options.save_labels
+    )
+    freed = 0 if options.keep_intermediates else ledger.reclaim(options.heavy, options.workdir)
+    images = entry["images"]
+    done = {
+        "images": len(images),
+        "failed": sum(row["status"] != "ok" for row in images),
+        "cells": sum(row["cells"] or 0 for row in images),
+        "freed": freed,
+    }
+    print(json.dumps(done))
+
+
+if __name__ == "__main__":
+    main()

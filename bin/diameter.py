@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""Estimate the diameter of a plate's nuclei."""
+
+from pathlib import Path
+
+import click
+
+from idrstream import files, image, task
+
+
+@click.command()
+@task.versions
+@click.argument("frames", type=click.Path(exists=True, file_okay=False))
+@click.argument("out", type=click.Path())
+@click.option("--model", required=True, type=click.Path(exists=True), help="Cellpose model file.")
+@click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+@click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
+def main(frames, out, model, count, require_gpu):
+    """Segment a plate's reference FRAMES at the model's own diameter; write the median diameter found to OUT (JSON)."""
+    task.limit_threads(count)
+    from idrstream.segmentation import Segmenter
+
+    rows = image.read_rows(frames)
+    missing = [row for row in rows if row["heals"]]
+    if missing:
+        raise task.MayHeal(f"the estimate needs every reference frame: {missing[0]['reason']}")
+    usable = [row["key"] for row in rows if row["status"] == "ok"]
+    segmenter = Segmenter(model, device=task.torch_device(count, require_gpu))
+    diameter, nuclei = segmenter.estimate_diameter([image.read_frame(frames, name) for name in usable])
+    plate = Path(out).stem
+    files.write_json(out, {"plate": plate, "diameter": diameter, "nuclei": nuclei, "frames": usable})
+    click.echo(f"{plate}: {diameter} pixels, the median of {nuclei} nuclei in {len(usable)} frames")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Which images are asked for, which of them are left to do, and in which batches they travel."""
+
+import ast
+import hashlib
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from idrstream import files, ledger, tables
+
+PACKAGE = "idrstream"
+REFERENCES = 3  # frames of a plate from which its nuclei's diameter is estimated
+
+# What of the params shapes a result; the others may change without anything being computed again.
+SHAPING = ("diameter", "flow_threshold", "cellprob_threshold", "remove_edge_masks", "embedder", "embed_input")
+
+CELL_BYTES = 1280 * 4  # a row of the cell table, before compression
+
+
+def recipe(params, model, code):
+    """What makes a result what it is, beside the image itself: parameters, the model's sha256, the code's digests."""
+    return {name: params[name] for name in SHAPING} | {"model": files.sha256(model), "code": code}
+
+
+def digest(source, root):
+    """Digest (12 hexadecimal digits) of a file and of every module under ROOT that it imports, however deep.
+
+    Nextflow hashes the script a task names, not what that script imports. Given to a process as an input, this digest
+    makes a change in `segmentation.py` void segmentations, and a change in the planner void nothing. A package counts
+    whole: it may load its members by name.
+    """
+    found = {}
+    _collect(Path(source), Path(root), found)
+    content = hashlib.sha256()
+    for name in sorted(found):
+        content.update(f"{name}\0".encode() + found[name].read_bytes() + b"\0")
+    return content.hexdigest()[:12]
+
+
+def references(images, entries):
+    """Frames of every plate from which its diameter is estimated: plate -> list of images.
+
+    Taken from the whole table before any selection, so that an image's result does not depend on what else is asked
+    for: wells spread over the plate, at different times. A list that stands in the ledger stays as it is.
+    """
+    plates = defaultdict(lambda: defaultdict(list))
+    for asked in images:
+        plates[asked["plate"]][asked["well_number"]].append(asked)
+    chosen = {}
+    for plate, wells in plates.items():
+        numbers = sorted(wells)
+        picks = sorted({round(i * (len(numbers) - 1) / (REFERENCES - 1)) for i in range(REFERENCES)})
+        movies = [sorted(wells[numbers[i]], key=lambda asked: (asked["site"], asked["frame"])) for i in picks]
+        chosen[plate] = [movie[i % len(movie)] for i, movie in enumerate(movies)]
+    for entry in entries:
+        chosen |= {plate: frames for plate, frames in entry["references"].items() if plate in chosen}
+    return {plate: [_travelling(asked) for asked in frames] for plate, frames in chosen.items()}
+
+
+def identify(images, making, frames):
+    """Give every image its id: a hash of what it is, its row's metadata, the making, and its plate's references."""
+    for asked in images:
+        own = [reference["key"] for reference in frames.get(asked["plate"], [])]
+        content = [asked["key"], asked["file"], asked["metadata"], making, own]
+        asked["id"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def select(images, params):
+    """Numbers of the batches asked for. Batches are counted from 0 over the rows of the table, as IDR_stream does.
+
+    Raises tables.Problems for a batch that does not exist.
+    """
+    count = 1 + max(asked["row"] for asked in images) // params["batch_size"]
+    wanted = range(count)
+    if params["batch_nums"] not in (None, "all"):
+        wanted = sorted({int(number) for number in str(params["batch_nums"]).split(",")})
+    there = f"there are {count} batches of {params['batch_size']} rows, 0 to {count - 1}"
+    problems = [f"--batch_nums {number}: {there}" for number in wanted if number >= count]
+    if params["start_batch"] >= count:
+        problems.append(f"--start_batch {params['start_batch']}: {there}")
+    if problems:
+        raise tables.Problems(problems)
+    return [number for number in wanted if number >= params["start_batch"]]
+
+
+def stale(entries, images, making):
+    """Committed batches that this run would not make again as they are: another recipe, or another row."""
+    ids = {asked["key"]: asked["id"] for asked in images}
+    return [
+        entry
+        for entry in entries
+        if entry["recipe"] != making or any(ids.get(row["key"], row["id"]) != row["id"] for row in entry["images"])
+    ]
+
+
+def differences(before, now):
+    """What differs between two recipes, in words."""
+    flat = [r | {f"code of {stage}": digest for stage, digest in r["code"].items()} for r in (before, now)]
+    names = [name for name in flat[1] if name != "code" and flat[0].get(name) != flat[1][name]]
+    words = [n if n == "model" or n.startswith("code") else f"{n} {flat[0].get(n)} (now {flat[1][n]})" for n in names]
+    return ", ".join(words) or "other rows of the input table"
+
+
+def replaced(entries, old, images, selected, making, outdir):
+    """For --redo: the batches that the selection replaces, and the selection widened to all of their images.
+
+    Raises tables.Problems where that would lose images or leave two makings side by side.
+    """
+    keys = {asked["key"] for asked in selected}
+    touched = [entry for entry in entries if any(row["key"] in keys for row in entry["images"])]
+    keys |= {row["key"] for entry in touched for row in entry["images"]}
+    lost = keys - {asked["key"] for asked in images}
+    if lost:
+        others = f"{len(lost)} images that are not in --input, {min(lost)} among them"
+        raise tables.Problems([f"--redo: {outdir} holds, in the same batches, {others}"])
+    left = [entry for entry in old if entry not in touched]
+    if left:
+        raise tables.Problems([refuse(left, making, outdir)])
+    return touched, [asked for asked in images if asked["key"] in keys]
+
+
+def refuse(old, making, outdir):
+    """The problem of results of another making in the output folder."""
+    batches = f"{len(old)} batch{'es' if len(old) > 1 else ''} of another making"
+    return (
+        f"--outdir {outdir}: it holds {batches} ({differences(old[0]['recipe'], making)}), and results of different "
+        "making are never mixed. Take another --outdir, or --redo all of them."
+    )
+
+
+def cut(selected, numbers_of, settled, replacing):
+    """Cut what is left to do into batches.
+
+    selected    images asked for
+    numbers_of  image -> number of its batch
+    settled     ids that need no work
+    replacing   committed batches that are replaced
+    returns     list of dicts: id, number, images, supersedes
+    """
+    packets = defaultdict(list)
+    for asked in selected:
+        if asked["id"] not in settled:
+            packets[numbers_of(asked)].append(asked)
+    made = []
+    for number, images in sorted(packets.items()):
+        content = hashlib.sha256("".join(sorted(asked["id"] for asked in images)).encode()).hexdigest()
+        keys = {asked["key"] for asked in images}
+        supersedes = [e["batch"] for e in replacing if keys & {row["key"] for row in e["images"]}]
+        made.append(
+            {
+                "id": f"b{number:04d}-{content[:10]}",
+                "number": number,
+                "images": [_travelling(asked) for asked in images],
+                "supersedes": supersedes,
+            }
+        )
+    return made
+
+
+def estimate(images, study):
+    """About what a number of images costs: bytes that travel, bytes in the work folder, bytes of results."""
+    frame, nuclei = study.frame, study.frame["nuclei"]
+    pixels = frame["height"] * frame["width"]
+    features = nuclei * CELL_BYTES
+    return {
+        "fetch": images * frame["bytes"],
+        "work": images * (pixels + pixels // 20 + 2 * features),
+        "results": images * features,
+    }
+
+
+def settled_ids(entries):
+    """Ids of images that need no work: finished, or failed in a way that time does not heal."""
+    return {id for id, row in ledger.rows(entries).items() if row["status"] == "ok" or not row.get("heals")}
+
+
+def _travelling(asked):
+    """An image as the stages see it: without its place in the table, which changes no result."""
+    return {name: value for name, value in asked.items() if name not in ("row", "line", "file")}
+
+
+def _collect(source, root, found):
+    name = str(source.relative_to(root))
+    if name in found:
+        return
+    found[name] = source
+    if source.name == "__init__.py" and source.parent != root / PACKAGE:
+        for member in source.parent.glob("*.py"):
+            _collect(member, root, found)
+    for module in _imports(source):
+        path = root.joinpath(*module.split("."))
+        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+            if candidate.is_file():
+                _collect(candidate, root, found)
+
+
+def _imports(source):
+    """Names of the package's modules that a file imports, at the top or inside a function."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] == PACKAGE)

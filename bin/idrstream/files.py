@@ -1,0 +1,79 @@
+"""Files that are whole or absent: nothing half-written is ever seen under a final name. Standard library only."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+PART = ".part"  # what a file is called until it is whole
+
+
+def sha256(path):
+    """Checksum of a file as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_text(path, text):
+    """Write TEXT to PATH: to a ``.part`` file beside it, flushed to the disk, then renamed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + PART)
+    with open(part, "w", encoding="utf-8") as file:
+        file.write(text)
+        _settle(file)
+    _rename(part, path)
+
+
+def write_json(path, content):
+    """Write CONTENT as JSON, one key a line, the same bytes for the same content."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path):
+    """Read what `write_json` wrote."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def copy(source, target):
+    """Copy SOURCE to TARGET as `write_text` writes; returns bytes, sha256 and mtime_ns of what lies there now."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + PART)
+    with open(source, "rb") as original, open(part, "wb") as file:
+        shutil.copyfileobj(original, file, 1 << 20)
+        _settle(file)
+    facts = {"bytes": part.stat().st_size, "sha256": sha256(part), "mtime_ns": part.stat().st_mtime_ns}
+    if facts["bytes"] != os.stat(source).st_size:
+        raise OSError(f"{target}: {facts['bytes']} bytes arrived of {os.stat(source).st_size}")
+    _rename(part, target)
+    return facts
+
+
+def unchanged(path, facts):
+    """Is PATH still what `copy` left? By size and time; where only the time differs, by checksum."""
+    try:
+        now = os.stat(path)
+    except OSError:
+        return False
+    if now.st_size != facts["bytes"]:
+        return False
+    return now.st_mtime_ns == facts["mtime_ns"] or sha256(path) == facts["sha256"]
+
+
+def _settle(file):
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _rename(part, path):
+    os.replace(part, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

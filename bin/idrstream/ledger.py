@@ -1,0 +1,157 @@
+"""What is finished, and how a batch becomes so: files in the output folder, a line in the ledger, work folders gone.
+
+One JSON file a committed batch, one row an image. An entry counts only when it is dated, which is the last step of a
+commit: so what it says is there, is there. Truth is kept by *image*; a batch is only the packet in which it travelled.
+Standard library only, for it runs on the head, where no environment is.
+"""
+
+import os
+import shutil
+from datetime import datetime, timezone
+from pathlib import Path
+
+from idrstream import files, image, tables
+
+FOLDER = "ledger"
+
+# What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
+KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "heals", "cells", "bytes")
+KEPT += ("seconds", "focus", "saturation")
+COLUMNS = ("plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "bytes", "seconds", "focus")
+COLUMNS += ("saturation",)
+SHOWN = 10  # failures named in the closing lines; all are in failures.tsv
+
+
+def read(outdir):
+    """Entries of OUTDIR, oldest first, as (whole, broken).
+
+    Broken is an entry that was begun and never ended (a commit was killed), or whose files are gone or changed: its
+    images are computed again, and whoever commits them takes back what is left of it.
+    """
+    whole, broken = [], []
+    for path in sorted((Path(outdir) / FOLDER).glob("*.json")):
+        entry = files.read_json(path)
+        intact = entry["committed"] and all(files.unchanged(Path(outdir) / f["path"], f) for f in entry["files"])
+        (whole if intact else broken).append(entry)
+    return sorted(whole, key=lambda entry: (entry["committed"], entry["batch"])), broken
+
+
+def rows(entries):
+    """The last word on every image, by image id: a finished one beats a failed one, a later one an earlier one."""
+    known = {}
+    for entry in entries:
+        for row in entry["images"]:
+            before = known.get(row["id"])
+            if before is None or row["status"] == "ok" or before["status"] != "ok":
+                known[row["id"]] = row
+    return known
+
+
+def write(outdir, entry):
+    """Write ENTRY: first with `committed` None, before any file; then with the time, after all of them."""
+    files.write_json(Path(outdir) / FOLDER / f"{entry['batch']}.json", entry)
+
+
+def withdraw(outdir, batch, keep=()):
+    """Take back a batch: its files, whole or begun, except the paths in KEEP; then its entry, till then broken."""
+    path = Path(outdir) / FOLDER / f"{batch}.json"
+    if not path.exists():
+        return
+    for file in files.read_json(path)["files"]:
+        if file["path"] not in keep:
+            (Path(outdir) / file["path"]).unlink(missing_ok=True)
+            (Path(outdir) / f"{file['path']}{files.PART}").unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def commit(batch, merged, labels, outdir, save_labels=False):
+    """Copy a batch's results to OUTDIR and enter it into the
+
+    batch        the planner's JSON of it, read
+    merged       MERGE's folder: `results/`, laid out as the output folder is, and the images' rows
+    labels       SEGMENT's folder: label images, kept if save_labels, and outlines, kept if there are any
+    returns      the ledger entry
+
+    Idempotent. Each file is whole before it gets its name. What the batch replaces is taken back first, so that no cell
+    is ever there twice; a commit that is killed leaves an undated entry, by which the next run finds what to take back.
+    """
+    rows = image.read_rows(merged)
+    wanted = {path: Path(merged) / "results" / path for path in _below(Path(merged) / "results")}
+    for row in rows:
+        for folder, suffix in (("labels", "tif"),) * save_labels + (("outlines", "geojson"),):
+            source = Path(labels) / f"{row['key']}.{suffix}"
+            if source.exists():
+                wanted[f"{folder}/plate={row['plate']}/{source.name}"] = source
+    entry = {"batch": batch["id"], "committed": None, "files": [{"path": path} for path in sorted(wanted)]}
+    entry |= {name: batch[name] for name in ("number", "recipe", "references")}
+    entry["images"] = [{name: row[name] for name in KEPT} for row in rows]
+    for replaced in batch["supersedes"]:
+        withdraw(outdir, replaced, keep=wanted if replaced == batch["id"] else ())
+    write(outdir, entry)
+    entry["files"] = [{"path": path} | files.copy(wanted[path], Path(outdir) / path) for path in sorted(wanted)]
+    entry["committed"] = datetime.now(timezone.utc).isoformat()
+    write(outdir, entry)
+    return entry
+
+
+def reclaim(folders, workdir):
+    """Delete a batch's work folders; returns the bytes freed.
+
+    Only folders that really lie inside WORKDIR, links resolved, and no file behind a link. Raises ValueError for any
+    other, before anything is deleted.
+    """
+    root = Path(workdir).resolve(strict=True)
+    there = [Path(folder) for folder in folders if os.path.lexists(folder)]
+    for folder in there:
+        if folder.is_symlink() or root not in folder.resolve().parents:
+            raise ValueError(f"{folder}: not a folder inside the work directory {root}; nothing was deleted")
+    freed = sum(path.lstat().st_size for folder in there for path in folder.rglob("*") if not path.is_dir())
+    for folder in there:
+        shutil.rmtree(folder)
+    return freed
+
+
+def _below(folder):
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+
+
+def summarise(requested, outdir, max_failed):
+    """Write the two tables and word the end of the run.
+
+    requested   the images of this run's selection, from the plan
+    outdir      the output folder
+    max_failed  share of the requested images that may fail
+    returns     {"text": closing lines, "error": why the run counts as failed, or None}
+    """
+    entries, _ = read(outdir)
+    known = rows(entries)
+    unfinished = {"status": "missing", "reason": "its batch was not finished; the next run takes it up"}
+    asked = {image["id"]: known.get(image["id"], image | unfinished) for image in requested}
+    table = sorted(
+        (known | asked).values(), key=lambda row: (row["plate"], row["well_number"], row["site"], row["frame"])
+    )
+    tables.write(Path(outdir) / "images.tsv", COLUMNS, table)
+    tables.write(Path(outdir) / "failures.tsv", COLUMNS, [row for row in table if row["status"] != "ok"])
+    failed = [row for row in asked.values() if row["status"] != "ok"]
+    cells = sum(row["cells"] for row in asked.values() if row["status"] == "ok")
+    text = [
+        f"{len(asked) - len(failed)} of {len(asked)} images done, {cells} cells",
+        f"cells      {outdir}/profiles/single_cells (Parquet, a folder a plate)",
+        f"images     {outdir}/images.tsv",
+        f"failures   {outdir}/failures.tsv ({len(failed)} of this run's images)",
+        f"reports    {outdir}/pipeline_info",
+    ]
+    return {"text": "\n".join(text), "error": _error(failed, len(asked), max_failed)}
+
+
+def _error(failed, asked, max_failed):
+    missing = sum(row["status"] == "missing" for row in failed)
+    if not missing and len(failed) <= max_failed * asked:
+        return None
+    lines = [f"{len(failed)} of {asked} images failed, more than --max_failed {max_failed:g} allows"]
+    if missing:
+        lines = [f"{missing} of {asked} images were not finished; run again with -resume"]
+    lines += [f"  {row['plate']} {row['well']} frame {row['frame']}: {row['reason']}" for row in failed[:SHOWN]]
+    if len(failed) > SHOWN:
+        lines.append(f"  and {len(failed) - SHOWN} more, in failures.tsv")
+    return "\n".join(lines)

@@ -1,0 +1,275 @@
+"""Everything about a run that can be known before it starts: checked, counted, and cut into batches."""
+
+import json
+import os.path
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from idrstream import batches, ledger, request, sources, study, tables
+from idrstream.failures import Unreachable
+from idrstream.tables import Problems
+
+BIN = Path(__file__).resolve().parents[1]
+STAGES = ("fetch", "diameter", "segment", "embed", "merge")
+FLAGS = ("remove_edge_masks", "outlines", "require_gpu", "save_labels", "keep_intermediates")
+MAKING = ("readers", "segment", "embed", "merge")  # code that shapes a result; how bytes travelled does not
+
+
+class Plan:
+    """A run's plan, made by `make`.
+
+    images    every image of the selection
+    batches   what is left to do (batches.cut)
+    plates    plate -> images from which its diameter is estimated; empty where the diameter is given
+    recipe    what makes a result what it is
+    stages    stage -> {"args": its command's arguments, "code": digest of its code}
+    source    address that locations are relative to, or None
+    root      local folder that they are relative to, or None
+    settled   how many images of the selection need no work
+    """
+
+    def __init__(self, **parts):
+        self.__dict__.update(parts)
+
+    def text(self):
+        """What the user sees before anything starts."""
+        rows = len({asked["row"] for asked in self.images})
+        plates = sorted({asked["plate"] for asked in self.images})
+        todo = sum(len(batch["images"]) for batch in self.batches)
+        lines = [
+            f"{len(self.images)} images of {rows} wells on {len(plates)} plate{'s' if len(plates) > 1 else ''}"
+            f" ({', '.join(plates[:4])}{', ...' if len(plates) > 4 else ''}), {self.settled} of them finished"
+        ]
+        if not todo:
+            return f"{lines[0]}\nNothing to do: every image of the selection is finished in {self.outdir}"
+        whole = batches.estimate(todo, self.study)
+        place = self.source or self.root or "their own addresses"
+        lines += [
+            f"{todo} images to do in {len(self.batches)} batches, from {place}",
+            f"to fetch about {_size(whole['fetch'])}; at most about {_size(whole['work'])} in the work folder, and "
+            f"{_size(whole['results'])} of results (an estimate from the study description)",
+            f"model sha256 {self.recipe['model'][:12]}, diameter {self.recipe['diameter']}"
+            + (f" (estimated from {batches.REFERENCES} frames a plate)" if self.plates else " pixels"),
+        ]
+        return "\n".join(lines)
+
+
+def make(values, launch_dir, given, schema):
+    """Plan a run.
+
+    values      params by name
+    launch_dir  what relative paths of the params are relative to
+    given       name -> Path, for those of input, screens, study, model, source and outdir that exist
+    schema      nextflow_schema.json, read
+    returns     Plan
+
+    Raises tables.Problems with everything that is wrong, not just the first thing.
+    """
+    problems = request.params_problems(values, schema) + _absent(values, given, schema)
+    described, found = _attempt(problems, _study, values, given)
+    table = _attempt(problems, tables.read, given["input"])[0] if "input" in given else None
+    screens = None
+    if "screens" in given:
+        screens, _ = _attempt(problems, tables.read, given["screens"], ["plate", "screen"])
+    samplesheet = table and request.is_samplesheet(table)
+    if table and not samplesheet:
+        problems += _needed_for_wells(values, found)
+    source, root = _place(values, launch_dir, described, samplesheet)
+    images = None
+    if samplesheet:
+        images, _ = _attempt(problems, request.from_samplesheet, table, described, source or root)
+    elif table and screens and described.locations:
+        images, _ = _attempt(problems, request.from_wells, table, screens, described)
+    if images and samplesheet:
+        root = _common_folder(images)
+    if not problems and images:
+        _attempt(problems, _probe, images, source)
+    if problems:
+        raise Problems(problems)
+    return _decide(values, given, described, images, source, root)
+
+
+def write(plan, folder):
+    """Write `plan.json` and one JSON a batch and a plate; the folder is what the pipeline reads."""
+    common = {"source": plan.source, "channel": plan.study.channel}
+    summary = {
+        "problems": [],
+        "text": plan.text(),
+        "root": plan.root,
+        "stages": plan.stages,
+        "batches": [
+            {"id": b["id"], "number": b["number"], "images": len(b["images"]), "plates": _plates(b, plan)}
+            for b in plan.batches
+        ],
+        "plates": [{"id": plate} for plate in plan.plates],
+        "requested": [
+            {name: asked[name] for name in ("id", "key", "plate", "well", "well_number", "site", "frame")}
+            for asked in plan.images
+        ],
+    }
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text(json.dumps(summary, indent=1))
+    for batch in plan.batches:
+        references = {plate: plan.plates[plate] for plate in _plates(batch, plan)}
+        content = batch | common | {"recipe": plan.recipe, "references": references}
+        (folder / f"{batch['id']}.json").write_text(json.dumps(content, indent=1))
+    for plate, images in plan.plates.items():
+        (folder / f"{plate}.json").write_text(json.dumps({"id": plate, "images": images} | common, indent=1))
+
+
+def _decide(values, given, described, images, source, root):
+    """The plan of a request that has nothing wrong in itself; what is left depends on the selection and the ledger."""
+    entries, broken = ledger.read(given["outdir"])
+    code = {stage: batches.digest(BIN / f"{stage}.py", BIN) for stage in STAGES}
+    code["readers"] = batches.digest(BIN / "idrstream" / "readers" / "__init__.py", BIN)
+    making = batches.recipe(values, given["model"], {part: code[part] for part in MAKING})
+    frames = batches.references(images, entries) if values["diameter"] == "auto" else {}
+    batches.identify(images, making, frames)
+    numbers = set(batches.select(images, values))
+    selected = [asked for asked in images if asked["row"] // values["batch_size"] in numbers]
+    old = batches.stale(entries, images, making)
+    replacing, settled = broken, batches.settled_ids(entries)
+    if values["redo"]:
+        touched, selected = batches.replaced(entries, old, images, selected, making, values["outdir"])
+        replacing, settled = broken + touched, set()
+    elif old:
+        raise Problems([batches.refuse(old, making, values["outdir"])])
+    cut = batches.cut(selected, lambda asked: asked["row"] // values["batch_size"], settled, replacing)
+    plates = {asked["plate"] for batch in cut for asked in batch["images"]}
+    return Plan(
+        images=selected,
+        batches=cut,
+        plates={plate: frames[plate] for plate in sorted(plates) if plate in frames},
+        recipe=making,
+        stages={stage: {"args": args, "code": code.get(stage, "")} for stage, args in _arguments(values).items()},
+        source=source,
+        root=root,
+        settled=sum(asked["id"] in settled for asked in selected),
+        study=described,
+        outdir=values["outdir"],
+    )
+
+
+def _arguments(values):
+    """What each stage's command is given of the params."""
+    named = {
+        name: f"--{name}" if name in FLAGS else f"--{name} {value}"
+        for name, value in values.items()
+        if value is not None and value is not False
+    }
+
+    def chosen(*names):
+        return " ".join(named[name] for name in names if name in named)
+
+    diameter = [] if values["diameter"] == "auto" else ["diameter"]
+    thresholds = ("flow_threshold", "cellprob_threshold")
+    return {
+        "fetch": chosen("connections"),
+        "diameter": chosen("require_gpu"),
+        "segment": chosen(*diameter, *thresholds, "remove_edge_masks", "outlines", "require_gpu"),
+        "embed": chosen("embedder", "embed_input", "require_gpu"),
+        "merge": "",
+        "commit": chosen("save_labels", "keep_intermediates"),
+        "summary": f"--max_failed {values['max_failed']}",
+    }
+
+
+def _attempt(problems, function, *arguments):
+    """Call FUNCTION; what it finds wrong joins PROBLEMS. Returns its result, and whether nothing was found."""
+    try:
+        return function(*arguments), True
+    except Problems as found:
+        problems += found.sentences
+        return None, False
+
+
+def _absent(values, given, schema):
+    """Files and folders that the params name and that are not there."""
+    problems = []
+    if not values["input"]:
+        problems.append("--input: name the table of wells (data_to_process.tsv) or a samplesheet")
+    for name in ("input", "screens"):
+        if values[name] and name not in given:
+            problems.append(f"--{name} {values[name]}: there is no such file")
+    if values["source"] and not urlsplit(str(values["source"])).scheme and "source" not in given:
+        problems.append(f"--source {values['source']}: there is no such folder")
+    if values["study"] and "study" not in given:
+        known = sorted(path.stem for path in (BIN.parent / "assets" / "studies").glob("*.yml"))
+        listed = f"known studies are {', '.join(known)}." if known else ""
+        problems.append(
+            f"--study {values['study']}: no such study or file; {listed}{tables.nearest(values['study'], known)}"
+        )
+    if "model" not in given:
+        names = ["idrstream", *schema["$defs"]["segmentation"]["properties"]["model"]["x-weights"]]
+        near = tables.nearest(values["model"], names)
+        problems.append(f"--model {values['model']}: neither a file nor a model that Cellpose 3 knows.{near}")
+    if "outdir" not in given:
+        problems.append(f"--outdir {values['outdir']}: this folder cannot be written")
+    return problems
+
+
+def _study(values, given):
+    if "study" not in given:
+        return study.SAMPLESHEET
+    return study.load(given["study"], request.SCHEMAS["study"])
+
+
+def _needed_for_wells(values, study_read):
+    """What a table of wells needs beside itself."""
+    problems = []
+    if not values["study"]:
+        problems.append("--study: a table of wells needs a study that says where a well's file lies, such as idr0013")
+    if not values["screens"]:
+        problems.append("--screens: a table of wells needs the table of screens (short plate name, long plate name)")
+    if values["study"] and study_read and values["source"] is None and values["study"] == "example":
+        problems.append("--source: the study example has no public address; name the folder or address of its files")
+    return problems
+
+
+def _place(values, launch_dir, described, samplesheet):
+    """(address, None) or (None, folder): what locations are relative to."""
+    place = values["source"]
+    if place is None and samplesheet:
+        place = os.path.dirname(os.path.join(launch_dir, values["input"]))
+    elif place is None:
+        place = described.source if described else None
+    if place is None or urlsplit(str(place)).scheme:
+        return place, None
+    return None, os.path.normpath(os.path.join(launch_dir, place))
+
+
+def _common_folder(images):
+    """The folder that holds every local file of a samplesheet; their locations become relative to it."""
+    local = [asked for asked in images if not urlsplit(asked["locations"][0]).scheme]
+    if not local:
+        return None
+    folder = os.path.commonpath([os.path.dirname(asked["locations"][0]) for asked in local])
+    for asked in local:
+        asked["locations"] = [os.path.relpath(asked["locations"][0], folder)]
+    return folder
+
+
+def _probe(images, source):
+    """Ask every server once whether it answers, before hours are spent."""
+    addresses = [asked["locations"][0] for asked in images if urlsplit(asked["locations"][0]).scheme]
+    hosts = {urlsplit(address)[:2]: address for address in [*([source] if source else []), *addresses]}
+    problems = []
+    for address in hosts.values():
+        try:
+            sources.probe(address)
+        except (Unreachable, ValueError) as reason:
+            problems.append(f"--source {address}: {reason}")
+    if problems:
+        raise Problems(problems)
+
+
+def _plates(batch, plan):
+    return sorted({asked["plate"] for asked in batch["images"]} & plan.plates.keys())
+
+
+def _size(count):
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

@@ -1,0 +1,81 @@
+"""One table of single cells out of what the stages left: one row a cell, the field's column names."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from idrstream import image
+
+
+def single_cells(frames, labels, features):
+    """The cells of a batch.
+
+    frames, labels, features  folders of FETCH, SEGMENT and EMBED
+    returns  (table, rows): a DataFrame with a row a cell, sorted by plate, well, site, frame and label, Metadata_*
+             first, then float32 features; and the images' rows, with `cells` and the seconds and device of each stage
+
+    Raises ValueError where the stages disagree about which cells there are: no cell is dropped silently.
+    """
+    rows = image.read_rows(frames)
+    model = (Path(features) / "model.txt").read_text().strip()
+    names = (Path(features) / "features.txt").read_text().split()
+    tables = []
+    for row in rows:
+        row["cells"] = None
+        if row["status"] != "ok":
+            continue
+        cells, embedded = image.read_cells(labels, row["key"]), image.read_cells(features, row["key"])
+        if not np.array_equal(cells["label"], embedded["label"]):
+            raise ValueError(f"{row['key']}: {len(cells['label'])} cells segmented, {len(embedded['label'])} embedded")
+        row["cells"] = len(cells["label"])
+        tables.append(pd.concat([_metadata(row, cells, model), _features(embedded, names)], axis=1))
+    extra = rows[0]["metadata"] if rows else {}
+    empty = {"key": "", "plate": "", "well": "", "well_number": 0, "site": 0, "frame": 0, "metadata": extra}
+    none = {name: np.empty(0) for name in ("label", "center_y", "center_x")}
+    blank = pd.concat([_metadata(empty, none, model), _features({}, names)], axis=1)
+    table = pd.concat(tables, ignore_index=True) if tables else blank
+    order = [f"Metadata_{name}" for name in ("Plate", "WellNumber", "Site", "Frame", "Label")]
+    return table.sort_values(order, ignore_index=True, kind="stable"), rows
+
+
+def write(table, rows, batch, folder):
+    """Write one Parquet file a plate (zstd), also for a plate whose images hold no cell.
+
+    Returns the paths, relative to FOLDER, which is laid out as the output folder is.
+    """
+    paths = []
+    for plate in sorted({row["plate"] for row in rows if row["status"] == "ok"}):
+        path = Path("profiles", "single_cells", f"plate={plate}", f"{batch}.parquet")
+        (Path(folder) / path).parent.mkdir(parents=True)
+        cells = pa.Table.from_pandas(table[table["Metadata_Plate"] == plate], preserve_index=False)
+        pq.write_table(cells.replace_schema_metadata(None), Path(folder) / path, compression="zstd")
+        paths.append(str(path))
+    return paths
+
+
+def _metadata(row, cells, model):
+    label = cells["label"].astype(np.int32)
+    columns = {
+        "Plate": row["plate"],
+        "Well": row["well"],
+        "WellNumber": np.int32(row["well_number"]),
+        "Site": np.int32(row["site"]),
+        "Frame": np.int32(row["frame"]),
+        **row["metadata"],
+        "Label": label,
+        "Center_X": cells["center_x"].astype(np.float64),
+        "Center_Y": cells["center_y"].astype(np.float64),
+        "Model": model,
+        "Cell_ID": [f"{row['key']}_c{number}" for number in label],
+    }
+    frame = pd.DataFrame({f"Metadata_{name}": values for name, values in columns.items()}, index=range(len(label)))
+    text = [f"Metadata_{name}" for name in ("Plate", "Well", *row["metadata"], "Model", "Cell_ID")]
+    return frame.astype(dict.fromkeys(text, "string"))
+
+
+def _features(embedded, names):
+    values = embedded.get("features", np.empty((0, len(names)), np.float32))
+    return pd.DataFrame(values.reshape(-1, len(names)).astype(np.float32), columns=names)

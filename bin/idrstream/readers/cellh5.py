@@ -1,0 +1,140 @@
+"""CellH5 movies: HDF5, images (C, T, Z, Y, X) at /sample/0/plate/PLATE/experiment/WELL/position/SITE/image/channel."""
+
+import re
+from contextlib import contextmanager, suppress
+
+import h5py
+
+from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame
+from idrstream.readers import WatchedFile, found_instead
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+LARGE = 8 * 1024  # bytes; no node of the chunk index of an HDF5 file with default settings is read in larger pieces
+
+
+class Movie:
+    """One channel of a movie; of several z planes the first."""
+
+    def __init__(self, file, name, channel=0):
+        self._name = name
+        self._channel = channel
+        self._file = _Hdf5sFile(file)
+        self._hdf5 = None
+        try:
+            with self._explained("it cannot be opened"):
+                self._hdf5 = self._open()
+            with self._explained("its groups cannot be read"):
+                self._images = self._find_images()
+                self._valid = self._images.attrs.get("valid")  # a number for each frame; absent: all were written
+        except ImageFailure:
+            self.close()
+            raise
+        self.frames = self._images.shape[1]
+
+    def close(self):
+        if self._hdf5 is not None:
+            self._hdf5.close()
+
+    def read(self, frame):
+        """(Y, X) image, as stored, of a frame counted from 1."""
+        time = frame - 1
+        with self._explained(f"frame {frame} cannot be read"):
+            if self._valid is not None and not self._valid[time]:
+                raise UnwrittenFrame(f"{self._name} frame {frame}: the file says that this frame was never written.")
+            if self._images.chunks:
+                self._prefetch(frame)
+            return self._images[self._channel, time, 0]
+
+    def _open(self):
+        if self._file.read(len(SIGNATURE)) != SIGNATURE:
+            raise NotReadable(f"{self._name}: this is not an HDF5 file: {found_instead(self._file)}.")
+        return h5py.File(self._file, "r")
+
+    def _find_images(self):
+        group = self._hdf5
+        for path, what in ("sample/0/plate", "plate"), ("experiment", "well"), ("position", "position"):
+            if path not in group:
+                raise NotReadable(f"{self._name}: this is not CellH5: there is no {path!r} in {group.name}.")
+            names = list(group[path])
+            if len(names) != 1:
+                raise NotReadable(f"{self._name}: one {what} is expected in a file, here are {len(names)}: {names}.")
+            group = group[path][names[0]]
+        images = group.get("image/channel")
+        if not isinstance(images, h5py.Dataset) or images.ndim != 5:
+            raise NotReadable(f"{self._name}: this is not CellH5: there are no images (C, T, Z, Y, X) in {group.name}.")
+        if self._channel >= images.shape[0]:
+            raise NotReadable(f"{self._name}: no channel {self._channel}; there are {images.shape[0]}, counted from 0.")
+        return images
+
+    def _prefetch(self, frame):
+        """Fetch the frame's chunks in one go, for HDF5 would ask for them one after the other."""
+        offsets = list(_chunk_offsets(self._images, (self._channel, frame - 1, 0)))
+        ranges = [place for place in map(self._place, offsets) if place]
+        missing = len(offsets) - len(ranges)
+        if missing:
+            raise UnwrittenFrame(
+                f"{self._name} frame {frame}: {missing} of its {len(offsets)} blocks of pixels were never written."
+            )
+        if max(stop for _, stop in ranges) > self._file.size():
+            raise Truncated(f"{self._name} frame {frame}: its pixels lie behind the end of the file.")
+        self._file.prefetch(ranges)
+
+    def _place(self, offset):
+        """(start, stop) of a chunk in the file; None if it was never written.
+
+        Asked for the place of a chunk, HDF5 walks its index from the start: 30 requests for the last of 93 far frames.
+        Asked for the chunk itself, it looks it up in two. So it is asked for, and the read of the pixels caught.
+        """
+        dataset = self._images.id
+        with self._file.catching_large_reads() as caught, suppress(RuntimeError, OSError):  # what HDF5 says of no chunk
+            dataset.read_direct_chunk(offset)
+        if len(caught) == 1:
+            return caught[0]
+        chunk = dataset.get_chunk_info_by_coord(offset)
+        return None if chunk.byte_offset is None else (chunk.byte_offset, chunk.byte_offset + chunk.size)
+
+    @contextmanager
+    def _explained(self, problem):
+        """Whatever HDF5 complains of, as the failure that it is."""
+        try:
+            with self._file.blamed_first():
+                yield
+        except ImageFailure:
+            raise
+        except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and more
+            cut = re.search(r"truncated file: eof = (\d+), .*stored_eof = (\d+)", str(error))
+            if cut:
+                there, promised = map(int, cut.groups())
+                raise Truncated(f"{self._name}: only {there:,} of its {promised:,} bytes are there.") from error
+            raise NotReadable(f"{self._name}: {problem} ({error}).") from error
+
+
+class _Hdf5sFile(WatchedFile):
+    """The file under HDF5, with a way of learning where it would read pixels."""
+
+    _caught = None
+
+    def readinto(self, buffer):
+        if self._caught is None or len(buffer) <= LARGE:
+            return super().readinto(buffer)
+        self._caught.append((self.tell(), self.tell() + len(buffer)))
+        buffer[:] = bytes(len(buffer))
+        return len(buffer)
+
+    @contextmanager
+    def catching_large_reads(self):
+        """List the (start, stop) of large reads instead of doing them; they give zeros."""
+        self._caught = []
+        try:
+            yield self._caught
+        finally:
+            self._caught = None
+
+
+def _chunk_offsets(dataset, index):
+    """Where in the dataset the chunks begin that hold dataset[index], an image of its last two dimensions."""
+    *steps, height, width = dataset.chunks
+    first = [place // step * step for place, step in zip(index, steps, strict=True)]
+    for y in range(0, dataset.shape[-2], height):
+        for x in range(0, dataset.shape[-1], width):
+            yield (*first, y, x)

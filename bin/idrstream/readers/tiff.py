@@ -1,0 +1,55 @@
+"""TIFF: every page is a frame of channel 0."""
+
+from contextlib import contextmanager
+
+import tifffile
+
+from idrstream.failures import ImageFailure, NotReadable, Truncated
+from idrstream.readers import WatchedFile, found_instead
+
+
+class Movie:
+    """A TIFF file of grey images."""
+
+    def __init__(self, file, name, channel=0):
+        if channel:
+            raise NotReadable(f"{name}: no channel {channel}; the pages of a TIFF are frames of channel 0.")
+        self._name = name
+        self._file = WatchedFile(file)
+        with self._explained("its directory cannot be read"):
+            try:
+                self._tiff = tifffile.TiffFile(self._file, name=name)
+            except tifffile.TiffFileError:
+                raise NotReadable(f"{name}: this is not a TIFF file: {found_instead(self._file)}.") from None
+            self.frames = len(self._tiff.pages)
+            self._file.seek(self._tiff.pages.next_page_offset)
+            if any(self._file.read(self._tiff.tiff.offsetsize)):  # it points on, to a page that is not there
+                raise Truncated(f"{name}: the file ends before its page {self.frames + 1} does.")
+
+    def close(self):
+        self._tiff.close()
+
+    def read(self, frame):
+        """(Y, X) image, as stored, of a frame counted from 1."""
+        with self._explained(f"frame {frame} cannot be read"):
+            page = self._tiff.pages[frame - 1]
+            if page.ndim != 2:
+                raise NotReadable(
+                    f"{self._name} frame {frame}: a grey image is needed, this is {page.axes} {page.shape}; "
+                    "save the channel you want alone (in Fiji: Image > Color > Split Channels)."
+                )
+            segments = zip(page.dataoffsets, page.databytecounts, strict=True)
+            if max(start + count for start, count in segments) > self._file.size():
+                raise Truncated(f"{self._name} frame {frame}: the file ends before its pixels do.")
+            return page.asarray(maxworkers=1)
+
+    @contextmanager
+    def _explained(self, problem):
+        """Whatever tifffile complains of, as the failure that it is."""
+        try:
+            with self._file.blamed_first():
+                yield
+        except ImageFailure:
+            raise
+        except Exception as error:  # tifffile and imagecodecs raise whatever their parsing trips over
+            raise NotReadable(f"{self._name}: {problem} ({error}).") from error

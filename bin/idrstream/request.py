@@ -1,0 +1,214 @@
+"""What the user asks for: params, and one dict an image from either kind of table; all mistakes are found at once."""
+
+import os.path
+import re
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import jsonschema
+
+from idrstream import files, image, tables
+from idrstream.study import Well
+
+SCHEMAS = files.read_json(Path(__file__).with_name("schemas.json"))
+
+# Columns of the input that have a name of their own in the cell table, by kind of table.
+WELLS = {"Plate": None, "Well": None, "Well Number": None, "Frames": None, "Site": None}
+WELLS |= {"Control Type": "Control_Type", "Original Gene Target": "Gene"}
+SAMPLESHEET = {"plate": None, "well": None, "frame": None, "site": None, "path": None}
+SAMPLESHEET |= {"control_type": "Control_Type", "gene": "Gene"}
+
+# What the pipeline says of a cell itself; a column of the user's may not take its place.
+OWN = {"Plate", "Well", "WellNumber", "Site", "Frame", "Label", "Center_X", "Center_Y", "Model", "Cell_ID"}
+
+
+def params_problems(params, schema):
+    """Everything that is wrong with PARAMS (name -> value, None where not given), one sentence each.
+
+    An unknown name is a problem too: Nextflow itself takes any, and a typing error would silently mean the default.
+    """
+    known = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
+    found = []
+    for name, value in params.items():
+        if name not in known:
+            found.append(f"--{name}: there is no such param.{tables.nearest(name, known)} All are listed by --help.")
+        elif value is not None and (
+            error := next(jsonschema.Draft202012Validator(known[name]).iter_errors(value), None)
+        ):
+            found.append(f"--{name} {value}: {_expected(known[name], error)}")
+    return found
+
+
+def is_samplesheet(table):
+    """A samplesheet names its files itself; IDR_stream's table of wells leaves that to a study description."""
+    return "path" in table.columns
+
+
+def from_wells(table, screens, study):
+    """Images of IDR_stream's table of wells, `data_to_process.tsv`.
+
+    table    tables.Table of it
+    screens  tables.Table of `screens.tsv` with the columns plate and screen
+    study    study.Study
+    returns  list of dicts: row (place in the table, from 0), key, plate, well, well_number, site, frame, locations
+             (relative to the source, in the order to try), metadata (name -> text)
+
+    Raises tables.Problems.
+    """
+    problems, long_plates = _long_plates(screens)
+    problems += _schema_problems(table, "wells")
+    images = [] if problems else list(_wells(table, long_plates, study, problems))
+    return _checked(images, problems, table, WELLS)
+
+
+def from_samplesheet(table, study, folder):
+    """Images of a samplesheet with the columns plate, well, frame and path; arguments and result as in `from_wells`.
+
+    folder  what a relative path is relative to: a folder's absolute path, or an address
+    """
+    problems = _schema_problems(table, "samplesheet")
+    images = [] if problems else list(_samples(table, study, folder, problems))
+    return _checked(images, problems, table, SAMPLESHEET)
+
+
+def _wells(table, long_plates, study, problems):
+    for ordinal, row in enumerate(table.rows):
+        cells = row.cells
+        well = _well(table, row, "Well", study, problems)
+        if cells["Plate"] not in long_plates:
+            where = tables.nearest(cells["Plate"], long_plates) or " Its line there is missing."
+            problems.append(
+                table.problem(f'"{cells["Plate"]}" is not in the table of screens.{where}', row.line, "Plate")
+            )
+        if not well or cells["Plate"] not in long_plates:
+            continue
+        number = study.well_number(well)
+        if int(cells["Well Number"]) != number:
+            wrong = f"well {cells['Well']} is number {number}, not {cells['Well Number']}, counted row by row"
+            problems.append(table.problem(wrong, row.line, "Well Number"))
+            continue
+        for text in filter(None, map(str.strip, cells["Frames"].split(","))):
+            site = int(cells.get("Site") or 1)
+            if frame := _frame(table, row, "Frames", text, problems):
+                locations = study.locate(cells["Plate"], long_plates[cells["Plate"]], well, site, frame)
+                yield _image(
+                    ordinal, row, cells["Plate"], well, number, site, frame, locations, locations[0], table, WELLS
+                )
+
+
+def _samples(table, study, folder, problems):
+    for ordinal, row in enumerate(table.rows):
+        cells = row.cells
+        well = _well(table, row, "well", study, problems)
+        frame = _frame(table, row, "frame", cells["frame"], problems)
+        path = cells["path"]
+        if not urlsplit(path).scheme:
+            path = f"{folder.rstrip('/')}/{path}" if urlsplit(folder).scheme else os.path.join(folder, path)
+        if well and frame:
+            site, number = int(cells.get("site") or 1), study.well_number(well)
+            yield _image(
+                ordinal, row, cells["plate"], well, number, site, frame, [path], cells["path"], table, SAMPLESHEET
+            )
+
+
+def _image(ordinal, row, plate, well, number, site, frame, locations, file, table, names):
+    metadata = {"Control_Type": "", "Gene": ""}
+    metadata |= {_metadata(column, names): row.cells[column] for column in table.columns if _metadata(column, names)}
+    return {
+        "row": ordinal,
+        "line": row.line,
+        "key": image.key(plate, well.name, site, frame),
+        "plate": plate,
+        "well": well.name,
+        "well_number": number,
+        "site": site,
+        "frame": frame,
+        "locations": locations,
+        "file": file,
+        "metadata": metadata,
+    }
+
+
+def _metadata(column, names):
+    """What a column of the input is called in the cell table after `Metadata_`; None for one that is spoken for."""
+    return names.get(column, re.sub(r"\W+", "_", column.removeprefix("Metadata_")))
+
+
+def _well(table, row, column, study, problems):
+    text = row.cells[column]
+    well = Well.parse(text)
+    if well and study.holds(well):
+        return well
+    size = f"{study.wells[0]} x {study.wells[1]} wells"
+    problems.append(table.problem(f'"{text}" is not a well of a plate of {size}', row.line, column))
+    return None
+
+
+def _frame(table, row, column, text, problems):
+    if int(text) > 0:
+        return int(text)
+    convention = f'"{text}" is not a frame; frames are counted from 1 (IDR_stream\'s convention)'
+    problems.append(table.problem(convention, row.line, column))
+    return None
+
+
+def _long_plates(screens):
+    """Short plate name -> long one, from rows such as ``LT0001_02``, ``../screens/LT0001_02--ex2005_11_16.screen``."""
+    problems, names = [], {}
+    for row in screens.rows:
+        plate, path = row.cells["plate"], row.cells["screen"]
+        match = re.fullmatch(r"(?:.*/)?([^/]+)\.screen", path)
+        if not match:
+            problems.append(screens.problem(f'"{path}" is not ../screens/<long plate name>.screen', row.line, "screen"))
+        elif plate in names:
+            problems.append(screens.problem(f'"{plate}" stands there twice', row.line, "plate"))
+        else:
+            names[plate] = match[1]
+    return problems, names
+
+
+def _schema_problems(table, name):
+    schema = SCHEMAS[name]
+    missing = [column for column in schema["required"] if column not in table.columns]
+    if missing:
+        there = ", ".join(table.columns)
+        return [
+            table.problem(f"it is missing; there are {there}.{tables.nearest(c, table.columns)}", 1, c) for c in missing
+        ]
+    validator = jsonschema.Draft202012Validator(schema)
+    return [
+        table.problem(f'"{error.instance}" {error.schema.get("errorMessage", error.message)}', row.line, error.path[0])
+        for row in table.rows
+        for error in sorted(validator.iter_errors(row.cells), key=lambda error: error.path[0])
+    ]
+
+
+def _checked(images, problems, table, names):
+    """The images, unless there is a problem with them or among them."""
+    if problems:
+        raise tables.Problems(problems)
+    taken = Counter(_metadata(column, names) for column in table.columns if _metadata(column, names))
+    for column in table.columns:
+        name = _metadata(column, names)
+        if name in OWN or (name and taken[name] > 1):
+            problems.append(table.problem(f"it would be a second Metadata_{name}; rename it", 1, column))
+    first = {}
+    for asked in images:
+        if first.setdefault(asked["key"], asked) is not asked:
+            line = first[asked["key"]]["line"]
+            what = f"plate {asked['plate']} well {asked['well']} site {asked['site']} frame {asked['frame']}"
+            problems.append(table.problem(f"{what} stands already in line {line}", asked["line"]))
+    if problems:
+        raise tables.Problems(problems)
+    return images
+
+
+def _expected(rule, error):
+    if "errorMessage" in rule:
+        return rule["errorMessage"]
+    if "enum" in rule:
+        return f"is none of {', '.join(map(str, rule['enum']))}.{tables.nearest(error.instance, rule['enum'])}"
+    if rule["type"] == "boolean":
+        return "is neither true nor false"
+    return f"is not a {rule['type']}" if error.validator == "type" else error.message

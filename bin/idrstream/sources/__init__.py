@@ -1,0 +1,132 @@
+"""Where image files come from. A source is a module with `open_location` and `probe`, and one line in SOURCES.
+
+What `open_location` gives is a binary file to read and seek in, and a context manager. It also counts and looks ahead:
+
+bytes             payload bytes that travelled
+requests          how often the server was asked; 0 for local files
+size              bytes of the whole file
+prefetch(ranges)  [(start, stop), ...] wanted soon: fetched now, in few requests; forgets what the last call fetched
+"""
+
+import io
+import re
+from collections import deque
+from importlib import import_module
+
+SOURCES = {  # scheme: module; "" is a path
+    "": "file",
+    "http": "https",
+    "https": "https",
+}
+
+FIRST_READ = 32 * 1024  # bytes; holds the whole directory of a CellH5 movie written in one go
+READ_AHEAD = 8 * 1024  # bytes; two nodes of HDF5's chunk index
+MOST_AHEAD = 1024 * 1024  # bytes; read-ahead doubles up to this while a file is read from front to back
+KEPT = 8 * 1024 * 1024  # bytes of a file's directory kept in memory
+MERGED_GAP = 16 * 1024  # bytes; a gap this small travels faster than a request for what follows it
+
+
+def open_location(location, root=None, cache=None):
+    """Open an image file, wherever it is.
+
+    location  URL or path
+    root      folder that a path is relative to and may not leave; None: any path
+    cache     folder for what can only be had whole, until it is closed; None: a temporary one
+
+    Raises MissingWell, NotReadable or Unreachable; so does reading from what it returns.
+    """
+    return _source(location).open_location(str(location), root=root, cache=cache)
+
+
+def probe(location, root=None):
+    """Raise Unreachable unless the server of a URL answers, or the folder of a path is there."""
+    _source(location).probe(str(location), root=root)
+
+
+def _source(location):
+    scheme = re.match(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?", str(location))[1] or ""
+    if scheme.lower() not in SOURCES:
+        known = ", ".join(f"{name}://" for name in SOURCES if name)
+        raise ValueError(f"{location}: nothing here can fetch {scheme}://; known are paths and {known}.")
+    return import_module(f"{__name__}.{SOURCES[scheme.lower()]}")
+
+
+class RangedFile(io.RawIOBase):
+    """A far file of which only the parts that are looked at travel: read-only, seekable.
+
+    A source's class sets `size` and defines `bytes`, `requests` and fetch(start, stop): the bytes from start to before
+    stop, all of them.
+    """
+
+    def __init__(self):
+        self._position = 0
+        self._read = deque()  # (start, payload), newest last: what reading asked for
+        self._prefetched = []  # the same: what prefetch asked for
+        self._ahead = READ_AHEAD
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def tell(self):
+        return self._position
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
+        return self._position
+
+    def readinto(self, buffer):
+        view = memoryview(buffer).cast("B")
+        stop = min(self._position + len(view), self.size)
+        count = max(stop - self._position, 0)
+        filled = 0
+        while filled < count:
+            piece = self._held(self._position) or self._read_on(self._position, stop)
+            piece = piece[: count - filled]
+            view[filled : filled + len(piece)] = piece
+            filled += len(piece)
+            self._position += len(piece)
+        return count
+
+    def prefetch(self, ranges):
+        """Fetch the ranges now, in as few requests as they lie close together, instead of those of the last call."""
+        self._prefetched = []
+        for start, stop in merged(ranges):
+            stop = min(stop, self.size)
+            start += len(self._held(start))
+            if start < stop:
+                self._prefetched.append((start, self.fetch(start, stop)))
+
+    def _held(self, position):
+        """What is in memory from this position on; empty if nothing is."""
+        for pieces in (self._prefetched, reversed(self._read)):
+            for start, payload in pieces:
+                if start <= position < start + len(payload):
+                    return memoryview(payload)[position - start :]
+        return b""
+
+    def _read_on(self, start, stop):
+        """Fetch from start to stop at least, further each time when the last fetch ended here."""
+        last, payload = self._read[-1] if self._read else (0, b"")
+        follows = start == last + len(payload)
+        self._ahead = min(2 * self._ahead, MOST_AHEAD) if follows else READ_AHEAD
+        return self._keep(start, self.fetch(start, min(max(stop, start + self._ahead), self.size)))
+
+    def _keep(self, start, payload):
+        self._read.append((start, payload))
+        while len(self._read) > 1 and sum(len(payload) for _, payload in self._read) > KEPT:
+            self._read.popleft()
+        return memoryview(payload)
+
+
+def merged(ranges, gap=MERGED_GAP):
+    """Ranges in order, joined where they overlap or lie within `gap` bytes of each other."""
+    joined = []
+    for start, stop in sorted(ranges):
+        if joined and start <= joined[-1][1] + gap:
+            joined[-1][1] = max(joined[-1][1], stop)
+        else:
+            joined.append([start, stop])
+    return [tuple(pair) for pair in joined]

@@ -1,0 +1,79 @@
+"""Files on a disk that this machine sees."""
+
+import io
+import os
+from pathlib import Path
+
+from idrstream.failures import MissingWell, NotReadable, Unreachable
+
+
+def open_location(location, root=None, cache=None):
+    """Open the file at a path, see `idrstream.sources`."""
+    path = _inside(location, root)
+    try:
+        return LocalFile(path)
+    except FileNotFoundError:
+        probe(root or Path(location).parent)  # an unmounted disk is not a missing well
+        raise MissingWell(f"{path}: there is no such file.") from None
+    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        raise NotReadable(f"{path}: cannot be opened ({error.strerror}).") from None
+    except OSError as error:
+        raise Unreachable(f"{path}: the disk does not answer ({error.strerror}).") from error
+
+
+def probe(location, root=None):
+    """Raise Unreachable if there is no such folder, or it may not be looked into."""
+    folder = _inside(location, root)
+    try:
+        with os.scandir(folder):
+            pass
+    except OSError as error:
+        raise Unreachable(
+            f"{folder}: this folder cannot be read ({error.strerror}); is the disk mounted on this machine?"
+        ) from None
+
+
+class LocalFile(io.FileIO):
+    """A file on a disk, counting what is read."""
+
+    requests = 0
+
+    def __init__(self, path):
+        super().__init__(path)
+        self._bytes = 0
+        self.size = os.fstat(self.fileno()).st_size
+
+    @property
+    def bytes(self):
+        return self._bytes
+
+    def readinto(self, buffer):
+        try:
+            count = super().readinto(buffer)
+        except OSError as error:
+            raise Unreachable(f"{self.name}: the disk stopped answering ({error.strerror}).") from error
+        self._bytes += count
+        return count
+
+    def readall(self):
+        return self.read(max(self.size - self.tell(), 0))
+
+    def read(self, size=-1):
+        if size is None or size < 0:
+            return self.readall()
+        buffer = bytearray(size)
+        return bytes(buffer[: self.readinto(buffer)])
+
+    def prefetch(self, ranges):
+        """Nothing: the operating system reads ahead."""
+
+
+def _inside(location, root):
+    """The path, which `..` must not lead out of root (links may: people link their disks into place)."""
+    if root is None:
+        return location
+    root = os.path.abspath(root)
+    path = os.path.normpath(os.path.join(root, location))
+    if os.path.commonpath([root, path]) != root:
+        raise NotReadable(f"{location}: leads out of {root}, the folder that the images must lie in.")
+    return path

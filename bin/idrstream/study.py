@@ -1,0 +1,118 @@
+"""What an archive study is: how (plate, well, frame) becomes a location. One YAML file a study, `docs/studies.md`."""
+
+import re
+import string
+from dataclasses import dataclass
+
+from idrstream.tables import Problems
+
+PLACEHOLDERS = ("plate", "long_plate", "well", "well_number", "row", "column", "site", "frame")
+
+
+@dataclass(frozen=True)
+class Well:
+    """A well by its place, both counted from 0: A01 is row 0, column 0."""
+
+    row: int
+    column: int
+
+    @classmethod
+    def parse(cls, text):
+        """``A4``, ``A04`` or ``AB12``; None where the text is no well."""
+        match = re.fullmatch(r"([A-Za-z]{1,2})0*([1-9]\d?)", text)
+        if not match:
+            return None
+        row = 0
+        for letter in match[1].upper():
+            row = 26 * row + ord(letter) - ord("A") + 1
+        return cls(row - 1, int(match[2]) - 1)
+
+    @property
+    def name(self):
+        """Zero-padded, as image-based profiling writes it: ``A04``."""
+        letters = "" if self.row < 26 else chr(ord("A") + self.row // 26 - 1)
+        return f"{letters}{chr(ord('A') + self.row % 26)}{self.column + 1:02d}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study description, checked.
+
+    source     address or folder under which the locations lie; None where only the user knows it
+    wells      (rows, columns) of its plates
+    locations  patterns tried in this order, relative to the source
+    frame      (height, width) in pixels, and what the planner needs to say beforehand: bytes that travel for a frame
+               and nuclei in it, both about
+    """
+
+    name: str
+    source: str | None
+    wells: tuple
+    locations: tuple
+    frame: dict
+    channel: int = 0
+
+    def well_number(self, well):
+        """Row-major from 1: in 16 x 24 wells, A04 is 4 and B01 is 25."""
+        return well.row * self.wells[1] + well.column + 1
+
+    def holds(self, well):
+        """Does the plate have this well?"""
+        return well.row < self.wells[0] and well.column < self.wells[1]
+
+    def locate(self, plate, long_plate, well, site, frame):
+        """Candidate locations of a frame, relative to the source, in the order to try them."""
+        values = {
+            "plate": plate,
+            "long_plate": long_plate,
+            "well": well.name,
+            "well_number": self.well_number(well),
+            "row": well.name.rstrip(string.digits),
+            "column": well.column + 1,
+            "site": site,
+            "frame": frame,
+        }
+        return [pattern.format_map(values) for pattern in self.locations]
+
+
+# What a samplesheet needs no study for: it names its files itself.
+SAMPLESHEET = Study(
+    name="samplesheet",
+    source=None,
+    wells=(16, 24),
+    locations=(),
+    frame={"height": 1024, "width": 1344, "bytes": 1_400_000, "nuclei": 250},
+)
+
+
+def load(path, schema):
+    """Read and check a study description.
+
+    path    YAML file
+    schema  its JSON schema (assets/schemas/study.json)
+
+    Raises Problems with everything that is wrong in it.
+    """
+    import jsonschema
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as reason:
+        raise Problems([f"{path.name}: not YAML ({' '.join(str(reason).split())})"]) from reason
+    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(content), key=str)
+    problems = [f"{path.name}, {'.'.join(map(str, error.absolute_path)) or 'top'}: {error.message}" for error in errors]
+    if not errors:
+        for pattern in content["locations"]:
+            unknown = [name for _, name, _, _ in string.Formatter().parse(pattern) if name and name not in PLACEHOLDERS]
+            problems += [f"{path.name}, locations: {{{n}}} is none of {', '.join(PLACEHOLDERS)}" for n in unknown]
+    if problems:
+        raise Problems(problems)
+    return Study(
+        name=content["name"],
+        source=content.get("source"),
+        wells=(content["wells"]["rows"], content["wells"]["columns"]),
+        locations=tuple(content["locations"]),
+        frame=content["frame"],
+        channel=content.get("channel", 0),
+    )

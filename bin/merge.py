@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Merge what the stages found about a batch into one table of single cells."""
+
+from pathlib import Path
+
+import click
+
+from idrstream import image, task
+
+
+@click.command()
+@task.versions
+@click.argument("frames", type=click.Path(exists=True, file_okay=False))
+@click.argument("labels", type=click.Path(exists=True, file_okay=False))
+@click.argument("features", type=click.Path(exists=True, file_okay=False))
+@click.argument("tables", type=click.Path(path_type=Path))
+@click.option("--batch", required=True, help="Id of the batch, which names the files.")
+@click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+def main(frames, labels, features, tables, batch, count):
+    """Merge FRAMES, LABELS and FEATURES into the folder TABLES: Parquet by plate, and the rows of the images."""
+    task.limit_threads(count)
+    from idrstream import profiles
+
+    table, rows = profiles.single_cells(frames, labels, features)
+    profiles.write(table, rows, batch, tables / "results")
+    image.write_rows(tables, rows)
+    click.echo(f"{batch}: {len(table)} cells in {sum(row['status'] == 'ok' for row in rows)} images")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Check everything about a run that can be known before it starts, and cut it into batches."""
+
+import json
+from pathlib import Path
+
+import click
+
+from idrstream import files, plan
+from idrstream.tables import Problems
+from idrstream.task import MustMend, versions
+
+EXISTING = click.Path(exists=True, path_type=Path)
+
+
+@click.command()
+@versions
+@click.argument("launch", type=click.File())
+@click.argument("schema", type=EXISTING)
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--input", type=EXISTING, help="Table of wells, or samplesheet.")
+@click.option("--screens", type=EXISTING, help="Table of short and long plate names.")
+@click.option("--study", type=EXISTING, help="Study description.")
+@click.option("--model", type=EXISTING, help="Cellpose model file.")
+@click.option("--source", type=EXISTING, help="Local folder of the images.")
+@click.option("--outdir", type=EXISTING, help="Output folder, with its ledger.")
+def main(launch, schema, out, **given):
+    """Plan the run that LAUNCH describes (params and launch_dir, as JSON) by the params' SCHEMA; write it to OUT.
+
+    The options name those files of the params that exist. OUT is a folder: plan.json, and a JSON for each batch and
+    plate. Ends with 64 and plan.json's `problems` where something must be mended first.
+    """
+    launch = json.load(launch)
+    given = {name: path for name, path in given.items() if path}
+    try:
+        made = plan.make(launch["params"], launch["launch_dir"], given, files.read_json(schema))
+    except Problems as found:
+        out.mkdir(parents=True)
+        (out / "plan.json").write_text(json.dumps({"problems": found.sentences}))
+        raise MustMend("\n".join(found.sentences)) from found
+    plan.write(made, out)
+    click.echo(made.text())
+
+
+if __name__ == "__main__":
+    main()

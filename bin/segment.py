@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Segment the nuclei of a folder of frames with Cellpose."""
+
+from pathlib import Path
+
+import click
+
+from idrstream import files, image, task
+
+
+@click.command()
+@task.versions
+@click.argument("frames", type=click.Path(exists=True, file_okay=False))
+@click.argument("labels", type=click.Path(path_type=Path))
+@click.option("--model", required=True, type=click.Path(exists=True), help="Cellpose model file.")
+@click.option(
+    "--diameter", type=click.FloatRange(min=0, min_open=True), help="Diameter in pixels; the model's own if absent."
+)
+@click.option("--estimate", multiple=True, type=click.Path(exists=True), help="Estimate of a plate (JSON); goes first.")
+@click.option(
+    "--flow_threshold", type=float, default=0.4, show_default=True, help="Largest flow error of a mask; 0: any."
+)
+@click.option(
+    "--cellprob_threshold", type=float, default=0.0, show_default=True, help="Smallest cell probability (logit)."
+)
+@click.option("--remove_edge_masks", is_flag=True, help="Drop nuclei that touch the border.")
+@click.option("--outlines", is_flag=True, help="Write outlines as GeoJSON too.")
+@click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+@click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
+def main(frames, labels, model, diameter, estimate, remove_edge_masks, outlines, count, require_gpu, **thresholds):
+    """Segment every frame in FRAMES: a label image, and a table of its cells, each into LABELS."""
+    task.limit_threads(count)
+    from idrstream import segmentation
+
+    device = task.torch_device(count, require_gpu)
+    diameters = {e["plate"]: e["diameter"] for e in map(files.read_json, estimate)}
+    segmenter = segmentation.Segmenter(model, diameter, remove_edge=remove_edge_masks, device=device, **thresholds)
+    click.echo(f"device: {segmentation.device_name(device)}")
+    labels.mkdir()
+    for row in task.progress(image.read_rows(frames, "ok"), "segmenting"):
+        name = row["key"]
+        segmented = segmenter(image.read_frame(frames, name), diameter=diameters.get(row["plate"], diameter))
+        centers = segmentation.centroids(segmented)
+        cells = {"label": range(1, len(centers) + 1), "center_y": centers[:, 0], "center_x": centers[:, 1]}
+        image.write_labels(labels, name, segmented)
+        image.write_cells(labels, name, cells)
+        if outlines:
+            image.write_outlines(labels, name, segmentation.outlines(segmented))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""Tell what became of every image of a run. Standard library only."""
+
+import argparse
+from pathlib import Path
+
+from idrstream import files, ledger
+
+
+def main():
+    """Write images.tsv, failures.tsv and the run's versions to --outdir, and the closing lines to OUT (JSON)."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("plan", type=Path, help="folder of the planner")
+    parser.add_argument("out", help="where the closing lines go")
+    parser.add_argument("--outdir", required=True, help="the output folder")
+    parser.add_argument("--max_failed", type=float, required=True, help="share of the images that may fail")
+    parser.add_argument("--provenance", required=True, help="JSON of the run: params, versions, model")
+    options = parser.parse_args()
+    requested = files.read_json(options.plan / "plan.json")["requested"]
+    files.write_json(Path(options.outdir) / "pipeline_info" / "run.json", files.read_json(options.provenance))
+    files.write_json(options.out, ledger.summarise(requested, options.outdir, options.max_failed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+import groovy.json.JsonOutput
+import groovy.json.JsonSlurperClassic
+import java.nio.file.Files
+import java.nio.file.Path
+import nextflow.Nextflow
+
+/** What the head must do itself before the first task: find the files that params name, and read what the planner wrote. */
+class Launch {
+    private static int batches = 0
+    private static long cells = 0
+
+    /** The file or folder at a path; an empty list, which a process takes for no file, where there is none. */
+    static Object existing(Object path) {
+        if( !path || isAddress(path) )
+            return []
+        final file = Nextflow.file(path.toString()) as Path
+        return Files.exists(file) ? file : []
+    }
+
+    /** A file the user names by path, or one of ours by its short name. */
+    static Object named(Object name, String folder, String suffix) {
+        final ours = existing("${folder}/${name}${suffix}".toString())
+        return name && ours ? ours : existing(name)
+    }
+
+    /** The model that comes with the pipeline, a file, or the weights of a name that Cellpose knows, which Nextflow then fetches. */
+    static Object model(String name, String ours, Map schema, String address) {
+        final known = schema['$defs'].segmentation.properties.model['x-weights']
+        return name == 'idrstream' ? existing(ours) : existing(name) ?: known[name] ? Nextflow.file("${address}/${known[name]}") : []
+    }
+
+    /** The output folder, made if need be; an empty list if it cannot be written. */
+    static Object writable(Object path) {
+        final folder = Nextflow.file(path.toString()) as Path
+        try {
+            Files.createDirectories(folder)
+        }
+        catch( IOException _e ) {
+            return []
+        }
+        return Files.isWritable(folder) ? folder : []
+    }
+
+    static boolean isAddress(Object path) {
+        path.toString().contains('://')
+    }
+
+    static String json(Map content) {
+        JsonOutput.toJson(content)
+    }
+
+    /** A JSON file; of a folder, the planner's plan.json. */
+    static Map read(Path path) {
+        new JsonSlurperClassic().parse((Files.isDirectory(path) ? path.resolve('plan.json') : path).toFile()) as Map
+    }
+
+    /** Paths as text, in an order of their own: for a process that is to name them, not to have them staged. */
+    static List text(List paths) {
+        paths.collect { path -> path.toString() }.sort()
+    }
+
+    /** (map, file) of every batch or plate that the planner wrote. */
+    static List packets(Path plan, String kind) {
+        read(plan)[kind].collect { packet -> [packet, plan.resolve("${packet.id}.json".toString())] }
+    }
+
+    /** The line of a committed batch, with what the run has come to; RECEIPT is what COMMIT printed. */
+    static synchronized String progress(Map batch, Path receipt, int planned) {
+        final done = read(receipt)
+        batches += 1
+        cells += done.cells as long
+        final failed = done.failed ? ", ${done.failed} failed" : ''
+        return "batch ${batch.number} done (${batches} of ${planned}): ${done.images} images${failed}, ${done.cells} cells; ${cells} cells so far"
+    }
+
+    /** `--help`: every param of the schema by group, with its default. */
+    static String help(String schema, Map params) {
+        final read = new JsonSlurperClassic().parse(new File(schema))
+        final width = read['$defs'].values().collectMany { group -> group.properties.keySet() }*.size().max()
+        final lines = ["${read.description}\n\n  nextflow run . -profile docker --input data_to_process.tsv --screens screens.tsv --study idr0013"]
+        read['$defs'].values().each { group ->
+            lines << "\n${group.title}"
+            group.properties.each { name, rule ->
+                final value = params[name] == null ? '' : " [${params[name]}]"
+                lines << "  --${name.padRight(width)}  ${rule.description}${value}"
+            }
+        }
+        return lines.join('\n')
+    }
+}

@@ -1,0 +1,49 @@
+// idrstream: microscopy too large to store, streamed batch by batch into single-cell profiles.
+
+include { PLAN    } from './modules/plan'
+include { SCREEN  } from './workflows/screen'
+
+workflow {
+    if( params.help ) {
+        println Launch.help("${projectDir}/nextflow_schema.json", params)
+        exit 0
+    }
+
+    schema = file("${projectDir}/nextflow_schema.json")
+
+    // A file that is not there is the planner's to say, together with everything else that is wrong.
+    outdir = Launch.writable(params.outdir)
+    study = Launch.named(params.study, "${projectDir}/assets/studies", '.yml')
+    model = Launch.model(
+        params.model,
+        "${projectDir}/assets/models/nuclei/nuclei.pth",
+        Launch.read(schema),
+        env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'
+    )
+    planned = PLAN(
+        Launch.json([params: params, launch_dir: workflow.launchDir.toString()]),
+        schema,
+        Launch.existing(params.input),
+        Launch.existing(params.screens),
+        study,
+        model,
+        Launch.existing(params.source),
+        outdir
+    )
+    plan = planned.map { folder ->
+        def said = Launch.read(folder)
+        if( said.problems )
+            error "nothing was started, because of\n  ${said.problems.join('\n  ')}"
+        log.info said.text
+        return folder
+    }
+    versions = channel.topic('versions').unique().toSortedList()
+    run = versions.map { list -> Launch.json([params: params, versions: list.collectEntries { process, found -> [process, found] }]) }
+    finished = SCREEN(plan, model, run, outdir)
+    finished.map { file ->
+        def said = Launch.read(file)
+        log.info said.text
+        if( said.error )
+            error said.error
+    }
+}

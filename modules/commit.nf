@@ -1,0 +1,25 @@
+// A batch becomes final: results, then ledger, in the output folder; its work folders deleted. On the head, by plain Python.
+process COMMIT {
+    tag "${meta.id}"
+    label 'head'
+    cache false
+
+    input:
+    tuple val(meta), path(batch), path(tables), path(labels), val(heavy)
+    val outdir
+    val how
+
+    output:
+    tuple val(meta), path('committed.json')
+
+    script:
+    """
+    commit.py ${batch} ${tables} ${labels} --outdir '${outdir}' --workdir '${workflow.workDir}' ${how.args} \\
+        --heavy ${heavy.join(' ')} > committed.json
+    """
+
+    stub:
+    """
+    echo '{"images": 0, "failed": 0, "cells": 0, "freed": 0}' > committed.json
+    """
+}

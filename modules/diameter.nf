@@ -1,0 +1,24 @@
+// The diameter of a plate's nuclei, from a few frames of it: cheaper and steadier than an estimate an image.
+process DIAMETER {
+    tag "${meta.id}"
+    label 'cellpose'
+    label 'gpu'
+
+    input:
+    tuple val(meta), path(frames)
+    path model
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path("${meta.id}.json")
+
+    script:
+    """
+    diameter.py ${frames} ${meta.id}.json --model ${model} --threads ${task.cpus} ${how.args}
+    """
+
+    stub:
+    """
+    touch ${meta.id}.json
+    """
+}

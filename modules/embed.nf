@@ -1,0 +1,24 @@
+// Deep features of every cell of a batch, from the label image: rows join by label, there is nothing to match.
+process EMBED {
+    tag "${meta.id}"
+    label 'cellpose'
+    label 'gpu'
+
+    input:
+    tuple val(meta), path(frames), path(labels)
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path('features'), emit: features
+    tuple val(task.process), eval('embed.py --version'), topic: versions
+
+    script:
+    """
+    embed.py ${frames} ${labels} features ${how.args} --threads ${task.cpus}
+    """
+
+    stub:
+    """
+    mkdir features
+    """
+}

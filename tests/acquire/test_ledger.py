@@ -1,0 +1,166 @@
+"""What is finished stays finished, nothing is there twice, and nothing half-written is ever seen."""
+
+import json
+import os
+import shutil
+from contextlib import suppress
+
+import pytest
+from test_plan import DEFAULTS, here, keys, planned  # noqa: F401  (here is a fixture)
+
+from idrstream import files, ledger
+
+
+@pytest.fixture
+def committed(here):  # noqa: F811
+    """A function that commits the batches of a plan, all images done but for those in `failed`."""
+
+    def commit(made, failed=(), heals=False):
+        for number, batch in enumerate(made.batches):
+            tables = here / f"tables-{number}"
+            shutil.rmtree(tables, ignore_errors=True)
+            rows = []
+            for asked in batch["images"]:
+                row = asked | dict.fromkeys(("bytes", "seconds", "focus", "saturation"), 1)
+                bad = asked["key"] in failed
+                state = {
+                    "status": "failed" if bad else "ok",
+                    "reason": "Truncated: cut" if bad else "",
+                    "heals": bad and heals,
+                }
+                rows.append(row | state | {"cells": None if bad else 3})
+            for plate in {row["plate"] for row in rows if row["status"] == "ok"}:
+                files.write_text(
+                    tables / f"results/profiles/single_cells/plate={plate}/{batch['id']}.parquet", made.note
+                )
+            tables.mkdir(exist_ok=True)
+            files.write_json(tables / "images.json", rows)
+            whole = batch | {"recipe": made.recipe, "references": made.plates}
+            ledger.commit(whole, tables, here / "labels", here / "out")
+
+    return commit
+
+
+def plan_again(here, note="", **changed):  # noqa: F811
+    made = planned(here, **changed)
+    made.note = note
+    return made
+
+
+def there(here):  # noqa: F811
+    return sorted(path.name for path in (here / "out/profiles").rglob("*.parquet*"))
+
+
+def test_a_finished_image_is_never_planned_again_whatever_the_batch_size(here, committed):  # noqa: F811
+    committed(plan_again(here, start_batch=1))
+    assert keys(planned(here)) == [["PA_A04_s1_f5", "PA_B02_s1_f2", "PA_B02_s1_f5", "PA_B02_s1_f9"]]
+    committed(plan_again(here, batch_size=5))
+    made = planned(here, batch_size=1)
+    assert (made.batches, made.settled) == ([], 8)
+    assert "Nothing to do" in made.text()
+
+
+def test_a_failure_is_tried_again_only_if_time_may_heal_it(here, committed):  # noqa: F811
+    committed(plan_again(here), failed=["PA_C01_s1_f5"], heals=True)
+    assert keys(planned(here)) == [["PA_C01_s1_f5"]]
+    committed(plan_again(here), failed=["PA_C01_s1_f5"], heals=False)
+    assert keys(planned(here)) == []
+    assert [[row["key"] for row in ledger.rows(ledger.read(here / "out")[0]).values() if row["status"] != "ok"]] == [
+        ["PA_C01_s1_f5"]
+    ]
+
+
+def test_a_commit_killed_at_any_step_is_done_again_and_leaves_nothing_double(here, committed, monkeypatch):  # noqa: F811
+    steps = ("os.replace", "os.fsync", "shutil.copyfileobj")
+    for step in steps:
+        for survived in range(6):
+            calls = iter(range(100))
+            module, name = step.split(".")
+            real = getattr(__import__(module), name)
+
+            def dies(*arguments, calls=calls, real=real, survived=survived):
+                if next(calls) >= survived:
+                    raise KeyboardInterrupt
+                return real(*arguments)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(f"{module}.{name}", dies)
+                with suppress(KeyboardInterrupt):
+                    committed(plan_again(here, note="begun", batch_size=5))
+            whole, _ = ledger.read(here / "out")
+            for entry in whole:
+                assert all((here / "out" / file["path"]).read_text() == "begun" for file in entry["files"])
+            committed(plan_again(here, note="ended", batch_size=2))
+            whole, broken = ledger.read(here / "out")
+            assert broken == []
+            assert there(here) == sorted(os.path.basename(file["path"]) for entry in whole for file in entry["files"])
+            assert len(ledger.rows(whole)) == 8
+            shutil.rmtree(here / "out")
+            (here / "out").mkdir()
+
+
+def test_an_entry_whose_file_was_changed_or_lost_does_not_count(here, committed):  # noqa: F811
+    committed(plan_again(here, note="cells"))
+    first, second = sorted((here / "out/profiles").rglob("plate=PB/*.parquet"))
+    first.write_text("other")
+    second.unlink()
+    assert keys(planned(here)) == [["PA_C01_s1_f5", "PB_A04_s1_f1"], ["PB_P24_s1_f1", "PB_P24_s1_f2"]]
+    os.utime(next((here / "out/profiles").rglob("plate=PA/*.parquet")), (1, 1))
+    assert len(keys(planned(here))) == 2, "another time stamp alone is no change"
+
+
+def test_results_of_another_making_are_never_mixed(here, committed):  # noqa: F811
+    committed(plan_again(here))
+    with pytest.raises(Exception, match=r"3 batches of another making \(diameter auto \(now 20\)\)"):
+        planned(here, diameter=20)
+    with pytest.raises(Exception, match="another making"):
+        planned(here, diameter=20, redo=True, batch_nums="1")
+    assert keys(planned(here, diameter=20, redo=True)) == keys(planned(here, outdir="source"))
+
+
+def test_redo_replaces_what_it_computes_anew(here, committed):  # noqa: F811
+    committed(plan_again(here, note="old"))
+    before = there(here)
+    committed(plan_again(here, note="new", redo=True, batch_nums="1"))
+    assert there(here) == before
+    texts = {path.name[:5]: path.read_text() for path in (here / "out/profiles").rglob("*.parquet")}
+    assert texts == {"b0000": "old", "b0001": "new", "b0002": "old"}
+    committed(plan_again(here, note="newer", redo=True, batch_size=1, batch_nums="2"))
+    whole, broken = ledger.read(here / "out")
+    assert broken == []
+    assert len(ledger.rows(whole)) == sum(len(entry["images"]) for entry in whole) == 8
+
+
+def test_what_is_deleted_lies_inside_the_work_directory(tmp_path):
+    work, other = tmp_path / "work", tmp_path / "other"
+    for folder in (work / "ab/cd/frames", other):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("12345")
+    (work / "link").symlink_to(other)
+    (work / "ab/cd/frames/link").symlink_to(other)
+    for outside in (other, work, work / "link", work / "../other"):
+        with pytest.raises(ValueError, match="nothing was deleted"):
+            ledger.reclaim([work / "ab/cd/frames", outside], work)
+    assert ledger.reclaim([work / "ab/cd/frames", work / "gone"], work) >= 5
+    assert not (work / "ab/cd/frames").exists()
+    assert (other / "file").exists()
+
+
+def test_the_summary_has_a_row_for_every_image_and_an_error_when_too_many_failed(here, committed):  # noqa: F811
+    made = plan_again(here, batch_nums="0,1")
+    committed(made, failed=["PA_C01_s1_f5"])
+    requested = planned(here).images
+    said = ledger.summarise(made.images, here / "out", max_failed=0.2)
+    assert said["error"] is None
+    assert said["text"].startswith("5 of 6 images done, 15 cells")
+    assert "PA C01 frame 5: Truncated: cut" in ledger.summarise(made.images, here / "out", max_failed=0.1)["error"]
+    assert "2 of 8 images were not finished" in ledger.summarise(requested, here / "out", max_failed=1)["error"]
+    rows = (here / "out/images.tsv").read_text().splitlines()
+    assert len(rows) == 1 + 8
+    assert rows[0].split("\t") == [
+        *["plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "bytes", "seconds"],
+        *rows[0].split("\t")[10:],
+    ]
+    assert len((here / "out/failures.tsv").read_text().splitlines()) == 1 + 3
+    assert json.loads(json.dumps(said)) == said
+    assert DEFAULTS["max_failed"] == 0.05

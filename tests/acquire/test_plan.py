@@ -1,0 +1,249 @@
+"""The plan of a run: every mistake is found before anything starts, and what is left to do is exactly that."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from idrstream import batches, plan, request, study
+from idrstream.tables import Problems
+from support import http_server
+
+ROOT = Path(plan.BIN).parent
+SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
+DEFAULTS = {"workflow": "screen", "study": "example", "batch_size": 2, "start_batch": 0, "batch_nums": "all"}
+DEFAULTS |= {"redo": False, "connections": 4, "model": "idrstream", "diameter": "auto", "flow_threshold": 0.4}
+DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128}
+DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
+
+HEADER = "\tPlate\tWell\tFrames\tWell Number\tControl Type\tOriginal Gene Target\tBatch Of Cells"
+ROWS = (
+    "0\tPA\tA4\t5\t4\tnegative control\tnegative control\t7",
+    "1\tPA\tB2\t2,5,9\t26\tpositive control\tENSG01\t7",
+    "2\tPA\tC1\t5\t49\tpositive control\tENSG02\t8",
+    "3\tPB\tA4\t1\t4\tnegative control\tnegative control\t8",
+    "4\tPB\tP24\t1,2\t384\tpositive control\tENSG03\t8",
+)
+
+
+@pytest.fixture
+def here(tmp_path):
+    """A folder with everything a run names."""
+    (tmp_path / "wells.tsv").write_text("\n".join((HEADER, *ROWS)) + "\n")
+    (tmp_path / "screens.tsv").write_text("PA\t../screens/PA--long.screen\nPB\t../screens/PB--long.screen\n")
+    (tmp_path / "model.pth").write_bytes(b"weights")
+    for folder in "source", "out":
+        (tmp_path / folder).mkdir()
+    return tmp_path
+
+
+def given(here, params):
+    """What the head finds of the files that params name."""
+    shipped = {"model": here / "model.pth", "study": ROOT / f"assets/studies/{params['study']}.yml"}
+    named = {name: here / str(params[name]) for name in ("input", "screens", "source", "outdir", "study", "model")}
+    found = {name: path if path.exists() else shipped.get(name, path) for name, path in named.items() if params[name]}
+    if params["model"] not in ("idrstream", None) and not named["model"].exists():
+        del found["model"]
+    return {name: path for name, path in found.items() if path.exists()}
+
+
+def planned(here, **changed):
+    params = DEFAULTS | changed
+    return plan.make(params, str(here), given(here, params), SCHEMA)
+
+
+def keys(made):
+    return [[asked["key"] for asked in batch["images"]] for batch in made.batches]
+
+
+def swap(old, new):
+    """A row of the table with a mistake in it."""
+    return "\n".join((HEADER, *ROWS)).replace(old, new, 1) + "\n"
+
+
+TABLE_MISTAKES = {
+    "missing column": (swap("Frames", "Frame"), 'line 1, column "Frames": it is missing', "Did you mean Frame?"),
+    "frame 0": (swap("2,5,9", "2,0,9"), 'line 3, column "Frames": "0" is not a frame; frames are counted from 1'),
+    "no frame": (swap("2,5,9", "two"), 'line 3, column "Frames": "two" is not a list of frames'),
+    "bad well": (
+        swap("P24\t1,2\t384", "Q24\t1,2\t384"),
+        'line 6, column "Well": "Q24" is not a well of a plate of 16 x 24',
+    ),
+    "wrong number": (swap("A4\t5\t4", "A4\t5\t5"), 'line 2, column "Well Number": well A4 is number 4, not 5'),
+    "unknown plate": (swap("3\tPB", "3\tPX"), 'line 5, column "Plate": "PX" is not in the table of screens'),
+    "twice": (swap("B2\t2,5,9\t26", "A4\t3,5\t4"), "line 3: plate PA well A04 site 1 frame 5 stands already in line 2"),
+    "ragged": (swap("\tENSG02\t8", "\tENSG02"), "line 4: 7 columns where 8 are expected"),
+    "our name": (swap("Batch Of Cells", "Label"), 'column "Label": it would be a second Metadata_Label; rename it'),
+    "empty": ("", "the table has no rows"),
+}
+
+
+@pytest.mark.parametrize("mistake", TABLE_MISTAKES.values(), ids=TABLE_MISTAKES)
+def test_a_mistake_in_the_table_is_told_with_its_place(mistake, here):
+    content, *said = mistake
+    (here / "wells.tsv").write_text(content)
+    with pytest.raises(Problems) as problems:
+        planned(here)
+    (sentence,) = problems.value.sentences
+    assert sentence.startswith("wells.tsv")
+    assert all(part in sentence for part in said)
+
+
+PARAM_MISTAKES = {
+    "unknown": ({"diametre": 20}, "--diametre: there is no such param. Did you mean diameter?"),
+    "wrong type": ({"batch_size": "ten"}, "--batch_size ten: is not a number of rows"),
+    "not auto": ({"diameter": "big"}, "--diameter big: is neither 'auto' nor a diameter"),
+    "wrong flag": ({"redo": "maybe"}, "--redo maybe: is neither true nor false"),
+    "no such model": ({"model": "nuclie"}, "--model nuclie: neither a file nor a model", "Did you mean nuclei?"),
+    "no such file": ({"input": "absent.tsv"}, "--input absent.tsv: there is no such file"),
+    "no such folder": ({"source": "absent"}, "--source absent: there is no such folder"),
+    "no such study": ({"study": "idr0031"}, "--study idr0031: no such study", "Did you mean idr0013?"),
+    "not writable": ({"outdir": "wells.tsv/out"}, "--outdir wells.tsv/out: this folder cannot be written"),
+    "no screens": ({"screens": None}, "--screens: a table of wells needs"),
+    "no source": ({"source": None}, "--source: the study example has no public address"),
+    "no batch": ({"batch_nums": "0,3"}, "--batch_nums 3: there are 3 batches of 2 rows, 0 to 2"),
+    "unreachable": ({"source": "http://127.0.0.1:9"}, "--source http://127.0.0.1:9: ", "refused the connection"),
+    "unknown scheme": ({"source": "gopher://x"}, "--source gopher://x", "known are"),
+}
+
+
+@pytest.mark.parametrize("mistake", PARAM_MISTAKES.values(), ids=PARAM_MISTAKES)
+def test_a_mistake_in_the_params_is_told_with_a_remedy(mistake, here, monkeypatch):
+    changed, *said = mistake
+    monkeypatch.setattr("idrstream.sources.https.WAITS_S", (0, 0, 0, 0))
+    with pytest.raises(Problems) as problems:
+        planned(here, **changed)
+    assert all(part in " ".join(problems.value.sentences) for part in said)
+    assert len(problems.value.sentences) == 1
+
+
+def test_all_mistakes_are_told_at_once(here):
+    (here / "wells.tsv").write_text(swap("2,5,9", "0").replace("384", "383"))
+    (here / "screens.tsv").write_text("PA\t../screens/PA--long.screen\nPB\tPB--long\n")
+    with pytest.raises(Problems) as problems:
+        planned(here, diametre=3, embed_input=100, model="nothing")
+    assert [s.split(":")[0].split(",")[0] for s in problems.value.sentences] == [
+        "--embed_input 100",
+        "--diametre",
+        "--model nothing",
+        "screens.tsv",
+    ]
+
+
+def test_a_run_over_http_asks_the_server_once_before_it_starts(here):
+    with http_server(here / "source") as server:
+        made = planned(here, source=server.url)
+        assert len(server.log) == 1
+    assert (made.source, made.root) == (server.url, None)
+
+
+def test_batches_are_counted_from_0_over_the_rows_of_the_table(here):
+    one, two, three = ["PA_A04_s1_f5", *(f"PA_B02_s1_f{f}" for f in (2, 5, 9))], ["PA_C01_s1_f5", "PB_A04_s1_f1"], []
+    three = ["PB_P24_s1_f1", "PB_P24_s1_f2"]
+    assert keys(planned(here)) == [one, two, three]
+    assert keys(planned(here, start_batch=1)) == [two, three]
+    assert keys(planned(here, start_batch=1, batch_nums="0,2")) == [three]
+    assert keys(planned(here, batch_size=5)) == [one + two + three]
+
+
+def test_an_image_has_the_same_id_in_any_order_batch_or_selection(here):
+    ids = {asked["key"]: asked["id"] for asked in planned(here).images}
+    rows = list(ROWS)
+    random.Random(1).shuffle(rows)
+    (here / "wells.tsv").write_text("\n".join((HEADER, *rows)))
+    assert {asked["key"]: asked["id"] for asked in planned(here, batch_size=3).images} == ids
+    assert {asked["key"]: asked["id"] for asked in planned(here, start_batch=2).images}.items() <= ids.items()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"diameter": 20}, {"flow_threshold": 0.5}, {"remove_edge_masks": True}, "model", "row"]
+)
+def test_what_changes_a_result_changes_its_id(changed, here):
+    before = {asked["id"] for asked in planned(here).images}
+    if changed == "model":
+        (here / "model.pth").write_bytes(b"other weights")
+    elif changed == "row":
+        (here / "wells.tsv").write_text(
+            "\n".join((HEADER, *ROWS)).replace("ENSG", "ENST").replace("negative c", "Negative c")
+        )
+    after = {asked["id"] for asked in planned(here, **(changed if isinstance(changed, dict) else {})).images}
+    assert not before & after
+
+
+def test_a_plate_is_judged_by_frames_spread_over_its_wells_whatever_is_selected(here):
+    wells = [(row.split("\t")[1], row.split("\t")[2]) for row in ROWS]
+    assert wells[0] == ("PA", "A4")
+    found = planned(here, start_batch=2).plates
+    assert [asked["key"] for asked in found["PB"]] == ["PB_A04_s1_f1", "PB_P24_s1_f2"]
+    assert [asked["key"] for asked in planned(here).plates["PA"]] == ["PA_A04_s1_f5", "PA_B02_s1_f5", "PA_C01_s1_f5"]
+    assert planned(here, diameter=20).plates == {}
+
+
+def test_what_is_given_to_a_stage_follows_from_the_params(here):
+    stages = planned(here, diameter=20, remove_edge_masks=True, connections=2).stages
+    assert (
+        stages["segment"]["args"] == "--diameter 20 --flow_threshold 0.4 --cellprob_threshold 0.0 --remove_edge_masks"
+    )
+    assert stages["fetch"]["args"] == "--connections 2"
+    assert planned(here).stages["segment"]["args"].startswith("--flow_threshold")
+
+
+def test_a_digest_changes_with_what_a_command_imports_and_with_nothing_else(tmp_path):
+    code = shutil.copytree(plan.BIN, tmp_path / "bin", ignore=shutil.ignore_patterns("__pycache__"))
+    before = {stage: batches.digest(code / f"{stage}.py", code) for stage in plan.STAGES}
+    with open(code / "idrstream/segmentation.py", "a") as module:
+        module.write("# a comment\n")
+    with open(code / "idrstream/sources/https.py", "a") as module:
+        module.write("# loaded by name\n")
+    after = {stage: batches.digest(code / f"{stage}.py", code) for stage in plan.STAGES}
+    assert {stage for stage in plan.STAGES if before[stage] != after[stage]} == {"fetch", "diameter", "segment"}
+
+
+SHEET = "plate,well,frame,path,gene,site,dose\nP1,B3,1,images/a.tif,GeneA,1,0.5\nP1,B3,1,{far},,2,\n"
+
+
+def test_a_samplesheet_names_its_files_itself(here):
+    (here / "sheet.csv").write_text(SHEET.format(far=here / "images/b.tif"))
+    made = planned(here, input="sheet.csv", screens=None, study=None, source=None)
+    (batch,) = made.batches
+    assert made.root == str(here / "images")
+    assert [asked["locations"] for asked in batch["images"]] == [["a.tif"], ["b.tif"]]
+    assert batch["images"][0]["metadata"] == {"Control_Type": "", "Gene": "GeneA", "dose": "0.5"}
+    assert (batch["images"][0]["well"], batch["images"][0]["well_number"]) == ("B03", 27)
+
+
+def test_a_samplesheet_may_name_addresses(here):
+    with http_server(here) as server:
+        (here / "sheet.csv").write_text(SHEET.format(far=f"{server.url}/b.tif"))
+        made = planned(here, input="sheet.csv", screens=None, study=None, source=server.url)
+    locations = [asked["locations"] for asked in made.batches[0]["images"]]
+    assert locations == [[f"{server.url}/images/a.tif"], [f"{server.url}/b.tif"]]
+
+
+def test_idr0013_is_where_the_archive_has_it():
+    idr0013 = study.load(ROOT / "assets/studies/idr0013.yml", request.SCHEMAS["study"])
+    well = study.Well.parse("O10")
+    first, second = idr0013.locate("LT0001_02", "LT0001_02--ex2005_11_16--sp2005_02_17--tt17--c3", well, 1, 50)
+    movie = "mitocheck/LT0001_02--ex2005_11_16--sp2005_02_17--tt17--c3/hdf5/00346_01.ch5"
+    assert first == f"20150916-mitocheck-analysis/{movie}"
+    assert second == f"20150916-mitocheck-analysis/analysis/{movie}"
+    assert idr0013.source.startswith("https://")
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"wells": None}, "wells"),
+        ({"locations": ["{plat}.ch5"]}, "{plat} is none of"),
+        ({"locatoins": []}, "locatoins"),
+    ],
+)
+def test_a_study_description_is_checked(change, said, tmp_path):
+    content = yaml.safe_load((ROOT / "assets/studies/example.yml").read_text()) | change
+    (tmp_path / "mine.yml").write_text(yaml.safe_dump(content))
+    with pytest.raises(Problems, match=r"mine\.yml") as problems:
+        study.load(tmp_path / "mine.yml", request.SCHEMAS["study"])
+    assert any(said in sentence for sentence in problems.value.sentences)

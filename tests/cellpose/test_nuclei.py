@@ -1,0 +1,276 @@
+"""Nuclei, found and described: what a segmenter finds and refuses, and features that do not depend on company."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cellpose.metrics import average_precision
+from cellpose.resnet_torch import CPnet
+from scipy.ndimage import map_coordinates
+
+from idrstream import embedding
+from idrstream import segmentation as sg
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
+DAMAGED = {
+    "text": b"not a network\n",
+    "nothing": b"",
+    "cut short": MODEL.read_bytes()[:50_000] if MODEL.exists() else b"PK\x03\x04",
+}
+
+
+def draw_nuclei(centres, radius=11, shape=(192, 224), dtype=np.uint16):
+    """Blurred bright discs on a noisy ground, and their label image."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    grey, labels = np.zeros(shape), np.zeros(shape, np.int32)
+    for number, (cy, cx) in enumerate(centres, start=1):
+        distance = np.hypot(y - cy, x - cx)
+        grey += 1 / (1 + np.exp((distance - radius) / 0.8))
+        labels[distance <= radius] = number
+    return (200 + 900 * grey + rng.normal(0, 15, shape)).clip(0).astype(dtype), labels
+
+
+CENTRES = [(30, 40), (36, 110), (60, 180), (100, 60), (110, 130), (150, 30), (155, 95), (150, 190)]
+
+
+def scores(truth, labels):
+    """F1 of nuclei matched at IoU 0.5."""
+    _, hits, extra, missed = average_precision(truth.astype(np.int32), labels.astype(np.int32), threshold=[0.5])
+    return 2 * hits[0] / (2 * hits[0] + extra[0] + missed[0])
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    return sg.Segmenter(MODEL, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def discs():
+    return draw_nuclei(CENTRES)
+
+
+def test_drawn_nuclei_are_found_and_nothing_else(segmenter, discs):
+    image, truth = discs
+    labels = segmenter(image, diameter=22)
+    assert labels.shape == image.shape and labels.dtype == np.uint16
+    assert labels.max() == len(CENTRES)
+    assert scores(truth, labels) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64, np.float32, np.float64, ">u2"])
+def test_the_type_of_the_image_does_not_matter(segmenter, discs, dtype):
+    image = discs[0][60:, 80:] // 8
+    assert np.array_equal(segmenter(image.astype(dtype), diameter=22), segmenter(image, diameter=22))
+
+
+def test_gain_and_offset_of_the_camera_do_not_matter(segmenter, discs):
+    image = discs[0][60:, 80:]
+    assert np.array_equal(segmenter(image / 4096.0 - 7, diameter=22) > 0, segmenter(image, diameter=22) > 0)
+
+
+@pytest.mark.parametrize("value", [0, 1, 65535])
+def test_a_constant_image_has_no_nuclei(segmenter, value):
+    labels = segmenter(np.full((70, 90), value, np.uint16))
+    assert labels.dtype == np.uint16 and labels.shape == (70, 90) and not labels.any()
+
+
+def test_a_few_nuclei_on_an_even_ground_are_found(segmenter):
+    image = np.zeros((300, 300), np.uint8)
+    y, x = np.mgrid[:300, :300]
+    image[np.hypot(y - 150, x - 140) < 11] = 200
+    assert np.percentile(image, 99) == 0
+    assert segmenter(image, diameter=22).max() == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (3, 7), (17, 300)])
+def test_an_image_of_any_size_has_labels_of_that_size(segmenter, shape):
+    image = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+    assert segmenter(image, diameter=30).shape == shape
+
+
+def test_nuclei_at_the_border_are_dropped_on_request(discs):
+    image, _ = discs
+    cut = image[30:, 40:]  # through the middle of the first nucleus, and through others
+    with_edge = sg.Segmenter(MODEL, diameter=22, device="cpu")(cut)
+    without = sg.Segmenter(MODEL, diameter=22, device="cpu", remove_edge=True)(cut)
+    border = np.ones(cut.shape, bool)
+    border[1:-1, 1:-1] = False
+    touching = np.unique(with_edge[border])
+    assert len(touching) > 1
+    assert not without[border].any()
+    assert np.array_equal(without > 0, (with_edge > 0) & ~np.isin(with_edge, touching))
+    assert set(np.unique(without)) == set(range(without.max() + 1))
+
+
+def test_labels_are_numbered_by_their_first_pixel():
+    labels = np.array([[0, 7, 7, 0], [3, 0, 0, 9], [3, 0, 9, 9]], np.uint32)
+    assert sg.in_order(labels).tolist() == [[0, 1, 1, 0], [2, 0, 0, 3], [2, 0, 3, 3]]
+    assert sg.in_order(labels).dtype == np.uint16
+    assert sg.in_order(labels, remove_edge=True).max() == 0
+
+
+def test_more_than_65535_nuclei_take_a_wider_type():
+    labels = np.zeros((300, 600), np.uint32)
+    labels[:, ::2] = np.arange(1, 300 * 300 + 1).reshape(300, 300)[::-1]
+    ordered = sg.in_order(labels)
+    assert ordered.dtype == np.uint32
+    assert np.array_equal(ordered[:, ::2].ravel(), np.arange(1, 90_001))
+
+
+def test_the_same_image_has_the_same_labels_whatever_ran_before(segmenter, discs):
+    image, _ = discs
+    before = segmenter(image, diameter=22)
+    segmenter(np.random.default_rng(3).integers(0, 4096, (90, 110)).astype(np.uint16), diameter=9)
+    segmenter(image[:100], diameter=40)
+    assert np.array_equal(segmenter(image, diameter=22), before)
+    assert np.array_equal(sg.Segmenter(MODEL, device="cpu")(image, diameter=22), before)
+
+
+@pytest.mark.parametrize("radius", [6, 11, 18])
+def test_the_diameter_of_drawn_nuclei_is_estimated_within_a_fifth(segmenter, radius):
+    shape = (230, 280)
+    centres = [(y, x) for y in range(40, 200, 65) for x in range(40, 260, 65)]
+    image, _ = draw_nuclei(centres, radius, shape)
+    diameter, count = segmenter.estimate_diameter([image, image])
+    assert count == 2 * len(centres)
+    assert diameter == pytest.approx(2 * radius, rel=0.2)
+    assert diameter == round(diameter, 1)
+
+
+def test_without_nuclei_the_diameter_is_the_models_own(segmenter):
+    assert segmenter.estimate_diameter([np.full((60, 60), 7, np.uint8)]) == (segmenter.diameter, 0)
+    assert segmenter.estimate_diameter(iter([])) == (segmenter.diameter, 0)
+
+
+def test_centroids_and_outlines_of_known_shapes():
+    labels = np.zeros((8, 9), np.uint16)
+    labels[1:4, 2:7] = 1
+    labels[6, 8] = 2  # one pixel
+    labels[6:8, 0] = 3  # two
+    assert sg.areas(labels).tolist() == [15, 1, 2]
+    centroids = sg.centroids(labels)
+    assert centroids.dtype == np.float64
+    assert centroids.tolist() == [[2, 4], [6, 8], [6.5, 0]]
+    rectangle, dot, pair = sg.outlines(labels)
+    assert rectangle.dtype == np.int32
+    assert len(rectangle) == 12 and rectangle.min(0).tolist() == [1, 2] and rectangle.max(0).tolist() == [3, 6]
+    assert dot.tolist() == [[6, 8]]
+    assert sorted(pair.tolist()) == [[6, 0], [7, 0]]
+
+
+def test_without_nuclei_there_are_no_centroids_and_no_outlines():
+    labels = np.zeros((5, 6), np.uint16)
+    assert sg.centroids(labels).shape == (0, 2)
+    assert sg.outlines(labels) == [] and sg.areas(labels).size == 0
+
+
+def test_a_stock_checkpoint_of_full_width_loads_and_runs(tmp_path, discs):
+    torch.manual_seed(0)
+    net = CPnet([2, 32, 64, 128, 256], 3, 3, diam_mean=30.0)
+    net.diam_labels.data.fill_(25.0)
+    net.save_model(tmp_path / "stock")
+    stock = sg.Segmenter(tmp_path / "stock", device="cpu")
+    assert stock.net.nbase == [2, 32, 64, 128, 256]
+    assert stock.diameter == 25
+    assert stock(discs[0][:100, :100]).shape == (100, 100)
+
+
+def test_the_old_nuclei_checkpoint_is_known_to_be_of_17_pixels(tmp_path):
+    weights = CPnet([2, 8, 8], 3, 3).state_dict()
+    torch.save({key: value for key, value in weights.items() if "diam" not in key}, tmp_path / "nucleitorch_0")
+    net = sg.load_network(tmp_path / "nucleitorch_0")
+    assert (net.diam_mean.item(), net.diam_labels.item()) == (17, 17)
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, content):
+    (tmp_path / "wrong.pth").write_bytes(content)
+    with pytest.raises(sg.BadModel, match=r"wrong\.pth: not a Cellpose 3 checkpoint"):
+        sg.Segmenter(tmp_path / "wrong.pth")
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{"W2": torch.zeros(1)}, {"a": 1}, [1, 2], {"output.2.weight": torch.zeros(3, 8, 1, 1)}],
+    ids=["Cellpose 4", "other", "list", "one layer"],
+)
+def test_weights_of_another_network_are_refused(tmp_path, weights):
+    torch.save(weights, tmp_path / "other.pth")
+    with pytest.raises(sg.BadModel, match="not a Cellpose 3 checkpoint"):
+        sg.Segmenter(tmp_path / "other.pth")
+
+
+def test_a_checkpoint_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(sg.BadModel, match="no such file"):
+        sg.Segmenter(tmp_path / "nowhere.pth")
+
+
+# Deep features
+
+
+@pytest.fixture(scope="module")
+def engine():
+    torch.set_num_threads(2)
+    return embedding.ENGINES["efficientnet"](128, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def frame():
+    """(300, 400) grey levels with structure at every place."""
+    rows, columns = np.mgrid[:300, :400]
+    return (100 + 80 * np.sin(rows / 9) * np.cos(columns / 13) + rows / 5).astype(np.uint8)
+
+
+def test_a_crop_samples_both_ends_of_the_box_bilinearly_and_is_0_outside(frame):
+    height, width = frame.shape
+    for y, x in ((150, 200), (149.6, 201.3), (20.25, 390.5), (0, 0)):
+        (crop,) = embedding.crop(frame, [(y, x)])
+        steps = np.arange(128) / 127
+        rows = ((y - 64) + 128 * steps) / height * (height - 1)
+        columns = ((x - 64) + 128 * steps) / width * (width - 1)
+        grid = np.stack(np.meshgrid(rows, columns, indexing="ij"))
+        outside = (grid[0] < 0) | (grid[0] > height - 1) | (grid[1] < 0) | (grid[1] > width - 1)
+        truth = np.where(outside, 0, map_coordinates(frame.astype(float), grid, order=1, mode="nearest"))
+        assert np.abs(crop - truth)[~_edge(outside)].max() < 5e-3
+        assert outside.any() == ((y, x) in ((20.25, 390.5), (0, 0)))
+
+
+def _edge(outside):
+    """Samples beside the border, where rounding decides on which side they fall."""
+    grown = np.pad(outside, 1, mode="edge")
+    near = grown[:-2, 1:-1] | grown[2:, 1:-1] | grown[1:-1, :-2] | grown[1:-1, 2:]
+    return near & ~outside | outside & ~(grown[:-2, 1:-1] & grown[2:, 1:-1] & grown[1:-1, :-2] & grown[1:-1, 2:])
+
+
+def test_the_resize_is_that_of_tensorflow_1_without_half_pixel_centres():
+    ramp = np.arange(128, dtype=np.float32)[None, None, :].repeat(128, axis=1)
+    resized = embedding.resize(ramp, 224)
+    assert np.allclose(resized[0, 0], np.minimum(np.arange(224) * 128 / 224, 127), atol=1e-4)
+    assert np.array_equal(embedding.resize(ramp, 128), ramp)
+
+
+def test_features_do_not_see_gain_or_offset(engine, frame):
+    centers = [(150, 200), (160, 100)]
+    plain = embedding.embed(engine, frame, centers)
+    assert plain.shape == (2, 1280)
+    assert plain.dtype == np.float32
+    bright = embedding.embed(engine, frame.astype(np.float32) * 3, centers)
+    assert np.allclose(plain, bright, atol=1e-3)
+    assert not np.allclose(plain[0], plain[1], atol=1e-2)
+
+
+def test_a_cell_has_the_same_bytes_whatever_other_cells_there_are(engine, frame):
+    centers = np.random.default_rng(0).uniform((0, 0), frame.shape, (70, 2))
+    together = embedding.embed(engine, frame, centers)
+    order = np.random.default_rng(1).permutation(70)
+    assert np.array_equal(embedding.embed(engine, frame, centers[order]), together[order])
+    assert np.array_equal(embedding.embed(engine, frame, centers[33:40]), together[33:40])
+
+
+def test_nothing_and_a_constant_crop_give_no_nan(engine):
+    dark = np.zeros((200, 200), np.uint8)
+    assert len(embedding.embed(engine, dark, np.empty((0, 2)))) == 0
+    assert np.isfinite(embedding.embed(engine, dark, [(100, 100)])).all()

@@ -1,0 +1,129 @@
+"""What tests share: real images where they are at hand, and a web server that fails in the ways that servers do."""
+
+import os
+import re
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+# $IDRSTREAM_DATA, or the folder `shared/data` beside the repository.
+DATA = Path(os.environ.get("IDRSTREAM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+SCREEN = DATA / "screen"
+MOVIES = sorted(SCREEN.glob("pub/**/*.ch5"))
+
+needs_kit = pytest.mark.skipif(not MOVIES, reason=f"no real movies under {SCREEN} (set IDRSTREAM_DATA)")
+
+
+class Request(NamedTuple):
+    """A line of the log."""
+
+    method: str
+    path: str
+    sent: int  # bytes of payload
+    status: int
+
+
+@dataclass
+class Faults:
+    """Switches; they may be turned while the server runs."""
+
+    no_ranges: bool = False  # every answer is the whole file
+    html_instead: bool = False  # every answer is a page saying sorry
+    wrong_range: bool = False  # sends the bytes after those asked for
+    reset_after: int | None = None  # bytes of payload after which the connection is cut ...
+    resets: int = 1_000_000  # ... in so many answers
+    fail_first: int = 0  # so many requests are answered by 503
+    status: int | None = None  # every answer is this
+    lie_about_length: int = 0  # bytes by which Content-Length is too large
+    edited: bool = False  # the file has another date and ETag than before
+    no_dates: bool = False  # answers have an ETag but no Last-Modified
+    stall: float = 0  # seconds before every answer
+
+
+@dataclass
+class Server:
+    """What a test sees of it."""
+
+    url: str
+    faults: Faults = field(default_factory=Faults)
+    log: list = field(default_factory=list)
+
+    @property
+    def sent(self):
+        """Bytes of payload so far."""
+        return sum(request.sent for request in self.log)
+
+
+@contextmanager
+def http_server(folder, **faults):
+    """Serve a folder; yields a Server."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
+        http.folder = Path(folder)
+        http.handle_error = lambda *_: None  # clients of failing servers hang up; that is no news
+        http.seen = Server(f"http://127.0.0.1:{http.server_port}", Faults(**faults))
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield http.seen
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections are kept, as real servers keep them
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        faults = self.server.seen.faults
+        if faults.fail_first > 0:
+            faults.fail_first -= 1
+            return self._answer(503)
+        if faults.status:
+            return self._answer(faults.status)
+        if faults.html_instead:
+            return self._answer(200, b"<!DOCTYPE html><html><body>Sorry!</body></html>", {"Content-Type": "text/html"})
+        path = self.server.folder / unquote(urlsplit(self.path).path).lstrip("/")
+        if not path.is_file():
+            return self._answer(404)
+        content = path.read_bytes()
+        version = path.stat().st_mtime + 60 * faults.edited
+        headers = {"ETag": f'"{version}"'}
+        if not faults.no_dates:
+            headers["Last-Modified"] = formatdate(version, usegmt=True)
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if asked is None or faults.no_ranges:
+            return self._answer(200, content, headers)
+        start, stop = int(asked[1]) + faults.wrong_range, min(int(asked[2]) + 1 + faults.wrong_range, len(content))
+        if start >= len(content):
+            return self._answer(416, b"", headers | {"Content-Range": f"bytes */{len(content)}"})
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(content)}"
+        return self._answer(206, content[start:stop], headers)
+
+    def _answer(self, status, payload=b"", headers=()):
+        faults = self.server.seen.faults
+        length = len(payload) + faults.lie_about_length
+        if faults.reset_after is not None and len(payload) > faults.reset_after and faults.resets > 0:
+            faults.resets -= 1
+            payload = payload[: faults.reset_after]
+        self.close_connection = len(payload) != length
+        self.server.seen.log.append(Request(self.command, self.path, len(payload), status))
+        time.sleep(faults.stall)
+        with suppress(ConnectionError):  # the client has gone
+            self.send_response(status)
+            for name, value in dict(headers).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", length)
+            self.end_headers()
+            self.wfile.write(payload)
+
+    def log_message(self, *_):
+        """Nothing on the terminal."""
