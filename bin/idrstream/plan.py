@@ -12,7 +12,7 @@ from idrstream.tables import Problems
 BIN = Path(__file__).resolve().parents[1]
 STAGES = ("fetch", "diameter", "segment", "embed", "merge")
 FLAGS = ("remove_edge_masks", "outlines", "require_gpu", "save_labels", "keep_intermediates")
-MAKING = ("readers", "segment", "embed", "merge")  # code that shapes a result; how bytes travelled does not
+MAKING = ("readers", "diameter", "segment", "embed", "merge")  # code that shapes a result; how bytes travelled does not
 
 
 class Plan:
@@ -66,20 +66,18 @@ def make(values, launch_dir, given, schema):
     Raises tables.Problems with everything that is wrong, not just the first thing.
     """
     problems = request.params_problems(values, schema) + _absent(values, given, schema)
-    described, found = _attempt(problems, _study, values, given)
-    table = _attempt(problems, tables.read, given["input"])[0] if "input" in given else None
-    screens = None
-    if "screens" in given:
-        screens, _ = _attempt(problems, tables.read, given["screens"], ["plate", "screen"])
+    described = _attempt(problems, _study, given)
+    table = _attempt(problems, tables.read, given["input"]) if "input" in given else None
+    screens = _attempt(problems, tables.read, given["screens"], ["plate", "screen"]) if "screens" in given else None
     samplesheet = table and request.is_samplesheet(table)
     if table and not samplesheet:
-        problems += _needed_for_wells(values, found)
+        problems += _needed_for_wells(values, described)
     source, root = _place(values, launch_dir, described, samplesheet)
     images = None
-    if samplesheet:
-        images, _ = _attempt(problems, request.from_samplesheet, table, described, source or root)
-    elif table and screens and described.locations:
-        images, _ = _attempt(problems, request.from_wells, table, screens, described)
+    if samplesheet and described:
+        images = _attempt(problems, request.from_samplesheet, table, described, source or root)
+    elif table and screens and described and described.locations:
+        images = _attempt(problems, request.from_wells, table, screens, described)
     if images and samplesheet:
         root = _common_folder(images)
     if not problems and images:
@@ -175,12 +173,12 @@ def _arguments(values):
 
 
 def _attempt(problems, function, *arguments):
-    """Call FUNCTION; what it finds wrong joins PROBLEMS. Returns its result, and whether nothing was found."""
+    """Call FUNCTION and return its result; what it finds wrong joins PROBLEMS, and there is no result."""
     try:
-        return function(*arguments), True
+        return function(*arguments)
     except Problems as found:
         problems += found.sentences
-        return None, False
+        return None
 
 
 def _absent(values, given, schema):
@@ -208,21 +206,23 @@ def _absent(values, given, schema):
     return problems
 
 
-def _study(values, given):
+def _study(given):
     if "study" not in given:
         return study.SAMPLESHEET
     return study.load(given["study"], request.SCHEMAS["study"])
 
 
-def _needed_for_wells(values, study_read):
+def _needed_for_wells(values, described):
     """What a table of wells needs beside itself."""
     problems = []
     if not values["study"]:
         problems.append("--study: a table of wells needs a study that says where a well's file lies, such as idr0013")
     if not values["screens"]:
         problems.append("--screens: a table of wells needs the table of screens (short plate name, long plate name)")
-    if values["study"] and study_read and values["source"] is None and values["study"] == "example":
-        problems.append("--source: the study example has no public address; name the folder or address of its files")
+    if values["study"] and values["source"] is None and described and described.source is None:
+        problems.append(
+            f"--source: study {described.name} has no address of its own; name its files' folder or address"
+        )
     return problems
 
 

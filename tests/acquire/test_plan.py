@@ -103,7 +103,7 @@ PARAM_MISTAKES = {
     "no such study": ({"study": "idr0031"}, "--study idr0031: no such study", "Did you mean idr0013?"),
     "not writable": ({"outdir": "wells.tsv/out"}, "--outdir wells.tsv/out: this folder cannot be written"),
     "no screens": ({"screens": None}, "--screens: a table of wells needs"),
-    "no source": ({"source": None}, "--source: the study example has no public address"),
+    "no source": ({"source": None}, "--source: study example has no address of its own"),
     "no batch": ({"batch_nums": "0,3"}, "--batch_nums 3: there are 3 batches of 2 rows, 0 to 2"),
     "unreachable": ({"source": "http://127.0.0.1:9"}, "--source http://127.0.0.1:9: ", "refused the connection"),
     "unknown scheme": ({"source": "gopher://x"}, "--source gopher://x", "known are"),

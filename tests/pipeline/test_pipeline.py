@@ -238,9 +238,30 @@ def f1(truth, found, threshold=0.5):
 
 
 @pytest.mark.skipif(not (DATA / "examplehuman").exists(), reason=f"no ExampleHuman under {DATA}")
-def test_a_single_image_by_samplesheet_counts_as_cellprofiler_does(tmp_path):
+def test_a_single_image_by_samplesheet_counts_about_as_cellprofiler_does(tmp_path):
     shutil.copy(next((DATA / "examplehuman").glob("*d0.tif")), tmp_path / "dna.tif")
     (tmp_path / "sheet.csv").write_text("plate,well,frame,path\nAS_09125,D03,1,dna.tif\n")
-    run = Run(tmp_path / "run", "--input", tmp_path / "sheet.csv")
+    run = Run(tmp_path / "run", "--input", tmp_path / "sheet.csv", "--outlines")
     assert run.code == 0, run.said
-    assert run.images["cells"].item() == pytest.approx(289, rel=0.1)
+    assert run.images["cells"].item() == pytest.approx(289, rel=0.15)
+    outlines = json.loads(next((run.out / "outlines/plate=AS_09125").glob("*.geojson")).read_text())
+    assert len(outlines["features"]) == run.images["cells"].item()
+
+
+def test_a_model_that_cellpose_knows_is_fetched_once_and_another_file_is_refused(demo, tmp_path, monkeypatch):
+    weights = tmp_path / "models"
+    weights.mkdir()
+    shutil.copy(ROOT / "assets/models/nuclei/nuclei.pth", weights / "nucleitorch_0")
+    (weights / "cyto3").write_text("<html>no weights here</html>")
+    one = [*screen_options(demo, batch_nums=0, batch_size=1, diameter=22), "--model"]
+    with http_server(weights) as server:
+        monkeypatch.setenv("CELLPOSE_MODELS", server.url)
+        known = Run(tmp_path / "known", *one, "nuclei")
+        other = Run(tmp_path / "other", *one, "cyto3")
+        assert sorted({request.path for request in server.log}) == ["/cyto3", "/nucleitorch_0"]
+        assert sum(request.method == "GET" for request in server.log) == 2
+    assert known.code == 0, known.said
+    assert known.images["cells"].min() > 40
+    assert other.code == 1
+    assert "not a Cellpose 3 checkpoint" in other.said
+    assert not (other.out / "profiles").exists()
