@@ -27,10 +27,11 @@ demo/screen:  | setup
 	rm -rf $@ $@.part && $(VENVS)/acquire/bin/python assets/demo/make_screen.py $@.part && mv $@.part $@
 
 TESTS := -m "not full"
-# Each test runs in the environment of what it tests; pipeline tests read tables, so they run in that of the profiles.
+# Each test runs in the environment of what it tests; those of whole runs read tables, so they take that of the profiles.
 test: setup   ## the tests, but for the long ones
 	@./setup.sh tests
-	for tool in acquire cellpose profiles; do $(VENVS)/$$tool/bin/pytest tests/$$tool $(TESTS); done
+	$(VENVS)/acquire/bin/pytest tests/acquire $(TESTS)
+	$(VENVS)/cellpose/bin/pytest tests/cellpose $(TESTS)
 	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS)
 
 

@@ -21,13 +21,13 @@ workflow {
         env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'
     )
     planned = PLAN(
-        Launch.json([params: params, launch_dir: workflow.launchDir.toString()]),
+        Launch.json([params: params, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString()]),
         schema,
         Launch.existing(params.input),
         Launch.existing(params.screens),
         study,
         model,
-        Launch.existing(params.source),
+        Launch.folder(params.source),
         outdir
     )
     plan = planned.map { folder ->
@@ -38,7 +38,7 @@ workflow {
         return folder
     }
     versions = channel.topic('versions').unique().toSortedList()
-    run = versions.map { list -> Launch.json([params: params, versions: list.collectEntries { process, found -> [process, found] }]) }
+    run = versions.map { list -> Launch.json([params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }]) }
     finished = SCREEN(plan, model, run, outdir)
     finished.map { file ->
         def said = Launch.read(file)

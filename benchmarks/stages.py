@@ -8,7 +8,6 @@ from collections import defaultdict
 from pathlib import Path
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
-LOADS = ("DIAMETER", "SEGMENT", "EMBED")  # processes that load a network, once a task
 
 
 def main():
@@ -20,20 +19,17 @@ def main():
     done = sum(row["status"] == "ok" for row in images)
     cells = sum(int(row["cells"] or 0) for row in images)
     tasks, seconds, memory = defaultdict(int), defaultdict(float), defaultdict(float)
-    for task in _table(results / "pipeline_info" / "trace.tsv"):
+    for task in _table(max(results.glob("pipeline_info/trace_*.tsv"))):
         process = task["name"].split(" ")[0].split(":")[-1]
         tasks[process] += 1
         seconds[process] += _seconds(task["realtime"])
         memory[process] = max(memory[process], _megabytes(task["peak_rss"]))
     total = sum(seconds.values())
     print(f"{done} images, {cells} cells, {total:.0f} s of tasks")
-    print(f"{'process':18}{'tasks':>6}{'seconds':>9}{'share':>7}{'images/s':>10}{'peak MB':>9}{'loads':>7}")
+    print(f"{'process':18}{'tasks':>6}{'seconds':>9}{'share':>7}{'images/s':>10}{'peak MB':>9}")
     for process, spent in sorted(seconds.items(), key=lambda item: -item[1]):
-        loads = tasks[process] if process in LOADS else 0
         rate = done / spent if spent else float("inf")
-        print(
-            f"{process:18}{tasks[process]:6}{spent:9.1f}{spent / total:7.0%}{rate:10.2f}{memory[process]:9.0f}{loads:7}"
-        )
+        print(f"{process:18}{tasks[process]:6}{spent:9.1f}{spent / total:7.0%}{rate:10.2f}{memory[process]:9.0f}")
 
 
 def _table(path):

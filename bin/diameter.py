@@ -21,15 +21,13 @@ def main(frames, out, model, count, require_gpu):
     from idrstream.segmentation import Segmenter
 
     rows = image.read_rows(frames)
-    missing = [row for row in rows if row["heals"]]
-    if missing:
-        raise task.MayHeal(f"the estimate needs every reference frame: {missing[0]['reason']}")
     usable = [row["key"] for row in rows if row["status"] == "ok"]
     segmenter = Segmenter(model, device=task.torch_device(count, require_gpu))
     diameter, nuclei = segmenter.estimate_diameter([image.read_frame(frames, name) for name in usable])
     plate = Path(out).stem
     files.write_json(out, {"plate": plate, "diameter": diameter, "nuclei": nuclei, "frames": usable})
-    click.echo(f"{plate}: {diameter} pixels, the median of {nuclei} nuclei in {len(usable)} frames")
+    basis = f"the median of {nuclei} nuclei in {len(usable)} of {len(rows)} frames" if nuclei else "the model's own"
+    click.echo(f"{plate}: {diameter} pixels, {basis}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import image, task
+from idrstream import files, image, task
 
 
 @click.command()
@@ -28,10 +28,10 @@ def main(frames, labels, features, embedder, embed_input, count, require_gpu):
 
     device = task.torch_device(count, require_gpu)
     engine = embedding.ENGINES[embedder](embed_input, device)
-    click.echo(f"device: {device}")
     features.mkdir()
-    (features / "model.txt").write_text(engine.model)
-    (features / "features.txt").write_text("\n".join(engine.features))
+    made = {"device": str(device), "model": engine.model, "features": engine.features}
+    files.write_json(features / "made.json", made)
+    click.echo(f"{engine.model} on {device}")
     for row in task.progress(image.read_rows(frames, "ok"), "embedding"):
         cells = image.read_cells(labels, row["key"])
         centers = np.stack([cells["center_y"], cells["center_x"]], axis=1)

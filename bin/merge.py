@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from idrstream import image, task
+from idrstream import files, image, task
 
 
 @click.command()
 @task.versions
 @click.argument("frames", type=click.Path(exists=True, file_okay=False))
-@click.argument("labels", type=click.Path(exists=True, file_okay=False))
-@click.argument("features", type=click.Path(exists=True, file_okay=False))
+@click.argument("labels", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("features", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("tables", type=click.Path(path_type=Path))
 @click.option("--batch", required=True, help="Id of the batch, which names the files.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
@@ -24,6 +24,8 @@ def main(frames, labels, features, tables, batch, count):
     table, rows = profiles.single_cells(frames, labels, features)
     profiles.write(table, rows, batch, tables / "results")
     image.write_rows(tables, rows)
+    segment, embed = (files.read_json(folder / "made.json") for folder in (labels, features))
+    files.write_json(tables / "made.json", {"segment": segment, "embed": {"device": embed["device"]}})
     click.echo(f"{batch}: {len(table)} cells in {sum(row['status'] == 'ok' for row in rows)} images")
 
 

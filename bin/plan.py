@@ -25,7 +25,7 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.option("--source", type=EXISTING, help="Local folder of the images.")
 @click.option("--outdir", type=EXISTING, help="Output folder, with its ledger.")
 def main(launch, schema, out, **given):
-    """Plan the run that LAUNCH describes (params and launch_dir, as JSON) by the params' SCHEMA; write it to OUT.
+    """Plan the run that LAUNCH describes (JSON: params, launch_dir, session) by the params' SCHEMA; write it to OUT.
 
     The options name those files of the params that exist. OUT is a folder: plan.json, and a JSON for each batch and
     plate. Ends with 64 and plan.json's `problems` where something must be mended first.
@@ -33,7 +33,7 @@ def main(launch, schema, out, **given):
     launch = json.load(launch)
     given = {name: path for name, path in given.items() if path}
     try:
-        made = plan.make(launch["params"], launch["launch_dir"], given, files.read_json(schema))
+        made = plan.make(launch["params"], launch["launch_dir"], launch["session"], given, files.read_json(schema))
     except Problems as found:
         out.mkdir(parents=True)
         (out / "plan.json").write_text(json.dumps({"problems": found.sentences}))

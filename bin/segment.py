@@ -35,8 +35,10 @@ def main(frames, labels, model, diameter, estimate, remove_edge_masks, outlines,
     device = task.torch_device(count, require_gpu)
     diameters = {e["plate"]: e["diameter"] for e in map(files.read_json, estimate)}
     segmenter = segmentation.Segmenter(model, diameter, remove_edge=remove_edge_masks, device=device, **thresholds)
-    click.echo(f"device: {segmentation.device_name(device)}")
     labels.mkdir()
+    made = {"device": segmentation.device_name(device), "diameter": diameters or diameter or segmenter.diameter}
+    files.write_json(labels / "made.json", made)
+    click.echo(made)
     for row in task.progress(image.read_rows(frames, "ok"), "segmenting"):
         name = row["key"]
         segmented = segmenter(image.read_frame(frames, name), diameter=diameters.get(row["plate"], diameter))

@@ -16,9 +16,11 @@ def main():
     parser.add_argument("--max_failed", type=float, required=True, help="share of the images that may fail")
     parser.add_argument("--provenance", required=True, help="JSON of the run: params, versions, model")
     options = parser.parse_args()
-    requested = files.read_json(options.plan / "plan.json")["requested"]
-    files.write_json(Path(options.outdir) / "pipeline_info" / "run.json", files.read_json(options.provenance))
-    files.write_json(options.out, ledger.summarise(requested, options.outdir, options.max_failed))
+    plan, run = files.read_json(options.plan / "plan.json"), files.read_json(options.provenance)
+    kept = Path(options.outdir) / "pipeline_info" / "run.json"
+    if run["versions"] or not kept.exists():  # a run that had nothing to do tells nothing about the results
+        files.write_json(kept, run | {"model_sha256": plan["model"]})
+    files.write_json(options.out, ledger.summarise(plan["requested"], options.outdir, options.max_failed))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,16 @@ class Launch {
     private static int batches = 0
     private static long cells = 0
 
-    /** The file or folder at a path; an empty list, which a process takes for no file, where there is none. */
+    /** The file at a path; an empty list, which a process takes for no file, where there is none. */
     static Object existing(Object path) {
-        if( !path || isAddress(path) )
-            return []
-        final file = Nextflow.file(path.toString()) as Path
-        return Files.exists(file) ? file : []
+        final found = path && !isAddress(path) ? Nextflow.file(path.toString()) as Path : null
+        return found && Files.isRegularFile(found) ? found : []
+    }
+
+    /** The folder at a path, likewise. */
+    static Object folder(Object path) {
+        final found = path && !isAddress(path) ? Nextflow.file(path.toString()) as Path : null
+        return found && Files.isDirectory(found) ? found : []
     }
 
     /** A file the user names by path, or one of ours by its short name. */

@@ -3,6 +3,7 @@ process COMMIT {
     tag "${meta.id}"
     label 'head'
     cache false
+    maxForks 1                                  // two commits that replace the same batch would undo each other
 
     input:
     tuple val(meta), path(batch), path(tables), path(labels), val(heavy)

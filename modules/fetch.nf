@@ -14,8 +14,9 @@ process FETCH {
     tuple val(task.process), eval('fetch.py --version'), topic: versions
 
     script:
+    def options = [root ? "--root ${root}" : '', task.attempt > task.maxRetries ? '--last' : '', how.args].join(' ')
     """
-    fetch.py ${batch} frames ${root ? "--root ${root}" : ''} ${how.args}
+    fetch.py ${batch} frames ${options}
     """
 
     stub:

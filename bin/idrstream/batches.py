@@ -17,9 +17,10 @@ SHAPING = ("diameter", "flow_threshold", "cellprob_threshold", "remove_edge_mask
 CELL_BYTES = 1280 * 4  # a row of the cell table, before compression
 
 
-def recipe(params, model, code):
-    """What makes a result what it is, beside the image itself: parameters, the model's sha256, the code's digests."""
-    return {name: params[name] for name in SHAPING} | {"model": files.sha256(model), "code": code}
+def recipe(params, channel, model, code):
+    """What makes a result what it is, beside the image itself: parameters, channel, model's sha256, digests of code."""
+    making = {name: params[name] for name in SHAPING}
+    return making | {"channel": channel, "model": files.sha256(model), "code": code}
 
 
 def digest(source, root):
@@ -52,8 +53,10 @@ def references(images, entries):
         picks = sorted({round(i * (len(numbers) - 1) / (REFERENCES - 1)) for i in range(REFERENCES)})
         movies = [sorted(wells[numbers[i]], key=lambda asked: (asked["site"], asked["frame"])) for i in picks]
         chosen[plate] = [movie[i % len(movie)] for i, movie in enumerate(movies)]
+    now = {asked["key"]: asked for asked in images}
     for entry in entries:
-        chosen |= {plate: frames for plate, frames in entry["references"].items() if plate in chosen}
+        kept = {plate: frames for plate, frames in entry["references"].items() if plate in chosen}
+        chosen |= {plate: [now.get(frame["key"], frame) for frame in frames] for plate, frames in kept.items()}
     return {plate: [_travelling(asked) for asked in frames] for plate, frames in chosen.items()}
 
 
@@ -78,9 +81,12 @@ def select(images, params):
     problems = [f"--batch_nums {number}: {there}" for number in wanted if number >= count]
     if params["start_batch"] >= count:
         problems.append(f"--start_batch {params['start_batch']}: {there}")
+    chosen = [number for number in wanted if number >= params["start_batch"]]
+    if not chosen and not problems:
+        problems.append(f"--start_batch {params['start_batch']}: none of --batch_nums {params['batch_nums']} is left")
     if problems:
         raise tables.Problems(problems)
-    return [number for number in wanted if number >= params["start_batch"]]
+    return chosen
 
 
 def stale(entries, images, making):

@@ -13,29 +13,32 @@ from idrstream.failures import ImageFailure, MissingWell
 from idrstream.task import MayHeal
 
 
-def fetch(batch, folder, root=None, connections=4, watch=iter):
+def fetch(batch, folder, root=None, connections=4, last=False, watch=iter):
     """Write the frames of a batch and a row for each of its images.
 
     batch        as the planner wrote it: images, source, channel
     folder       where the frames go, see `image`
     root         local folder that locations are relative to
     connections  movies read at the same time
+    last         this is the last try: an image that cannot be reached is a row, even if none can
     watch        wraps the iterable of movies, to show progress
     returns      the rows: the images, with status, reason, heals, bytes, seconds, focus, saturation
 
-    A bad image is a row. Raises MayHeal if not one image of the batch could be reached.
+    A bad image is a row. Raises MayHeal if not one image of the batch could be reached and this is not the last try;
+    for a batch that needs `all` of its images, always if one could not.
     """
     os.makedirs(folder)
     movies = {}
     for asked in batch["images"]:
-        movies.setdefault((asked["site"], *asked["locations"]), []).append(asked)
+        movies.setdefault((asked["plate"], asked["well"], asked["site"], *asked["locations"]), []).append(asked)
     with ThreadPoolExecutor(connections) as pool:
         tasks = [pool.submit(_movie, batch, wanted, folder, root) for wanted in movies.values()]
         fetched = {row["key"]: row for task in watch(tasks) for row in task.result()}
     rows = [fetched[asked["key"]] for asked in batch["images"]]
     image.write_rows(folder, rows)
-    if rows and all(row["heals"] for row in rows):
-        raise MayHeal(f"not one of {len(rows)} images could be reached; the first: {rows[0]['reason']}")
+    lost = [row for row in rows if row["heals"]]
+    if lost and (batch.get("all") or (len(lost) == len(rows) and not last)):
+        raise MayHeal(f"{len(lost)} of {len(rows)} images could not be reached; the first: {lost[0]['reason']}")
     return rows
 
 
@@ -78,8 +81,9 @@ def _movie(batch, wanted, folder, root):
     rows, travelled = [], 0
     with tempfile.TemporaryDirectory(dir=folder, prefix=".whole-") as cache:
         try:
-            with _open(batch["source"], locations, root, cache) as file:
-                name = os.path.basename(urlsplit(locations[0]).path)
+            location, opened = _open(batch["source"], locations, root, cache)
+            with opened as file:
+                name = os.path.basename(urlsplit(location).path if urlsplit(location).scheme else location)
                 by_frame = {asked["frame"]: asked for asked in wanted}
                 for frame, pixels in readers.read_frames(file, name, list(by_frame), batch["channel"]):
                     rows.append(_row(by_frame[frame], pixels, folder))
@@ -92,12 +96,12 @@ def _movie(batch, wanted, folder, root):
 
 
 def _open(source, locations, root, cache):
-    """The file at the first location where there is one."""
+    """(location, file) of the first location where there is one."""
     for location in locations:
         try:
             if source and not urlsplit(location).scheme:
                 location = f"{source.rstrip('/')}/{quote(location)}"
-            return sources.open_location(location, root=root, cache=cache)
+            return location, sources.open_location(location, root=root, cache=cache)
         except MissingWell as failure:
             missing = failure
     raise missing

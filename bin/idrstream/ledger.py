@@ -13,6 +13,7 @@ from pathlib import Path
 from idrstream import files, image, tables
 
 FOLDER = "ledger"
+MADE = "made.json"  # in MERGE's folder: the devices that computed, and the diameter of each plate's nuclei
 
 # What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
 KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "heals", "cells", "bytes")
@@ -52,23 +53,21 @@ def write(outdir, entry):
     files.write_json(Path(outdir) / FOLDER / f"{entry['batch']}.json", entry)
 
 
-def withdraw(outdir, batch, keep=()):
-    """Take back a batch: its files, whole or begun, except the paths in KEEP; then its entry, till then broken."""
+def withdraw(outdir, batch):
+    """Take back a batch: its files, whole or begun, then its entry, till then a broken one."""
     path = Path(outdir) / FOLDER / f"{batch}.json"
     if not path.exists():
         return
     for file in files.read_json(path)["files"]:
-        if file["path"] not in keep:
-            (Path(outdir) / file["path"]).unlink(missing_ok=True)
-            (Path(outdir) / f"{file['path']}{files.PART}").unlink(missing_ok=True)
+        _remove(Path(outdir) / file["path"])
     path.unlink(missing_ok=True)
 
 
 def commit(batch, merged, labels, outdir, save_labels=False):
-    """Copy a batch's results to OUTDIR and enter it into the
+    """Copy a batch's results to OUTDIR and enter it into the ledger.
 
     batch        the planner's JSON of it, read
-    merged       MERGE's folder: `results/`, laid out as the output folder is, and the images' rows
+    merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and MADE
     labels       SEGMENT's folder: label images, kept if save_labels, and outlines, kept if there are any
     returns      the ledger entry
 
@@ -82,12 +81,19 @@ def commit(batch, merged, labels, outdir, save_labels=False):
             source = Path(labels) / f"{row['key']}.{suffix}"
             if source.exists():
                 wanted[f"{folder}/plate={row['plate']}/{source.name}"] = source
-    entry = {"batch": batch["id"], "committed": None, "files": [{"path": path} for path in sorted(wanted)]}
-    entry |= {name: batch[name] for name in ("number", "recipe", "references")}
+    entry = {"made": files.read_json(Path(merged) / MADE)}
+    entry |= {"batch": batch["id"], "committed": None, "files": [{"path": path} for path in sorted(wanted)]}
+    entry |= {name: batch[name] for name in ("number", "session", "recipe", "references")}
     entry["images"] = [{name: row[name] for name in KEPT} for row in rows]
     for replaced in batch["supersedes"]:
-        withdraw(outdir, replaced, keep=wanted if replaced == batch["id"] else ())
+        if replaced != batch["id"]:
+            withdraw(outdir, replaced)
+    own = Path(outdir) / FOLDER / f"{batch['id']}.json"
+    former = {file["path"] for file in files.read_json(own)["files"]} - wanted.keys() if own.exists() else set()
+    entry["files"] += [{"path": path} for path in sorted(former)]
     write(outdir, entry)
+    for path in former:
+        _remove(Path(outdir) / path)
     entry["files"] = [{"path": path} | files.copy(wanted[path], Path(outdir) / path) for path in sorted(wanted)]
     entry["committed"] = datetime.now(timezone.utc).isoformat()
     write(outdir, entry)
@@ -155,3 +161,8 @@ def _error(failed, asked, max_failed):
     if len(failed) > SHOWN:
         lines.append(f"  and {len(failed) - SHOWN} more, in failures.tsv")
     return "\n".join(lines)
+
+
+def _remove(path):
+    path.unlink(missing_ok=True)
+    path.with_name(path.name + files.PART).unlink(missing_ok=True)

@@ -25,6 +25,7 @@ class Plan:
     stages    stage -> {"args": its command's arguments, "code": digest of its code}
     source    address that locations are relative to, or None
     root      local folder that they are relative to, or None
+    session   id of the run
     settled   how many images of the selection need no work
     """
 
@@ -38,11 +39,11 @@ class Plan:
         todo = sum(len(batch["images"]) for batch in self.batches)
         lines = [
             f"{len(self.images)} images of {rows} wells on {len(plates)} plate{'s' if len(plates) > 1 else ''}"
-            f" ({', '.join(plates[:4])}{', ...' if len(plates) > 4 else ''}), {self.settled} of them finished"
+            f" ({', '.join(plates[:4])}{', ...' if len(plates) > 4 else ''}), {self.settled} of them settled"
         ]
         if not todo:
-            return f"{lines[0]}\nNothing to do: every image of the selection is finished in {self.outdir}"
-        whole = batches.estimate(todo, self.study)
+            return f"{lines[0]}\nNothing to do: every image of the selection is settled in {self.outdir}"
+        whole = batches.estimate(todo + sum(map(len, self.plates.values())), self.study)
         place = self.source or self.root or "their own addresses"
         lines += [
             f"{todo} images to do in {len(self.batches)} batches, from {place}",
@@ -54,11 +55,12 @@ class Plan:
         return "\n".join(lines)
 
 
-def make(values, launch_dir, given, schema):
+def make(values, launch_dir, session, given, schema):
     """Plan a run.
 
     values      params by name
     launch_dir  what relative paths of the params are relative to
+    session     id of the run, which stays the same when it is resumed
     given       name -> Path, for those of input, screens, study, model, source and outdir that exist
     schema      nextflow_schema.json, read
     returns     Plan
@@ -80,16 +82,17 @@ def make(values, launch_dir, given, schema):
         images = _attempt(problems, request.from_wells, table, screens, described)
     if images and samplesheet:
         root = _common_folder(images)
-    if not problems and images:
-        _attempt(problems, _probe, images, source)
     if problems:
         raise Problems(problems)
-    return _decide(values, given, described, images, source, root)
+    plan = _decide(values, given, described, images, source, root, session)
+    if plan.batches:
+        _probe(images, source)
+    return plan
 
 
 def write(plan, folder):
     """Write `plan.json` and one JSON a batch and a plate; the folder is what the pipeline reads."""
-    common = {"source": plan.source, "channel": plan.study.channel}
+    common = {"source": plan.source, "channel": plan.study.channel, "session": plan.session}
     summary = {
         "problems": [],
         "text": plan.text(),
@@ -100,6 +103,7 @@ def write(plan, folder):
             for b in plan.batches
         ],
         "plates": [{"id": plate} for plate in plan.plates],
+        "model": plan.recipe["model"],
         "requested": [
             {name: asked[name] for name in ("id", "key", "plate", "well", "well_number", "site", "frame")}
             for asked in plan.images
@@ -112,15 +116,17 @@ def write(plan, folder):
         content = batch | common | {"recipe": plan.recipe, "references": references}
         (folder / f"{batch['id']}.json").write_text(json.dumps(content, indent=1))
     for plate, images in plan.plates.items():
-        (folder / f"{plate}.json").write_text(json.dumps({"id": plate, "images": images} | common, indent=1))
+        (folder / f"{plate}.json").write_text(
+            json.dumps({"id": plate, "images": images, "all": True} | common, indent=1)
+        )
 
 
-def _decide(values, given, described, images, source, root):
+def _decide(values, given, described, images, source, root, session):
     """The plan of a request that has nothing wrong in itself; what is left depends on the selection and the ledger."""
     entries, broken = ledger.read(given["outdir"])
     code = {stage: batches.digest(BIN / f"{stage}.py", BIN) for stage in STAGES}
     code["readers"] = batches.digest(BIN / "idrstream" / "readers" / "__init__.py", BIN)
-    making = batches.recipe(values, given["model"], {part: code[part] for part in MAKING})
+    making = batches.recipe(values, described.channel, given["model"], {part: code[part] for part in MAKING})
     frames = batches.references(images, entries) if values["diameter"] == "auto" else {}
     batches.identify(images, making, frames)
     numbers = set(batches.select(images, values))
@@ -128,8 +134,9 @@ def _decide(values, given, described, images, source, root):
     old = batches.stale(entries, images, making)
     replacing, settled = broken, batches.settled_ids(entries)
     if values["redo"]:
-        touched, selected = batches.replaced(entries, old, images, selected, making, values["outdir"])
-        replacing, settled = broken + touched, set()
+        earlier = [entry for entry in entries if entry["session"] != session]
+        touched, selected = batches.replaced(earlier, old, images, selected, making, values["outdir"])
+        replacing, settled = broken + touched, batches.settled_ids([e for e in entries if e not in earlier])
     elif old:
         raise Problems([batches.refuse(old, making, values["outdir"])])
     cut = batches.cut(selected, lambda asked: asked["row"] // values["batch_size"], settled, replacing)
@@ -142,6 +149,7 @@ def _decide(values, given, described, images, source, root):
         stages={stage: {"args": args, "code": code.get(stage, "")} for stage, args in _arguments(values).items()},
         source=source,
         root=root,
+        session=session,
         settled=sum(asked["id"] in settled for asked in selected),
         study=described,
         outdir=values["outdir"],

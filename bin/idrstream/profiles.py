@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from idrstream import image
+from idrstream import files, image
 
 
 def single_cells(frames, labels, features):
@@ -15,13 +15,13 @@ def single_cells(frames, labels, features):
 
     frames, labels, features  folders of FETCH, SEGMENT and EMBED
     returns  (table, rows): a DataFrame with a row a cell, sorted by plate, well, site, frame and label, Metadata_*
-             first, then float32 features; and the images' rows, with `cells` and the seconds and device of each stage
+             first, then float32 features; and the images' rows, with `cells`
 
     Raises ValueError where the stages disagree about which cells there are: no cell is dropped silently.
     """
     rows = image.read_rows(frames)
-    model = (Path(features) / "model.txt").read_text().strip()
-    names = (Path(features) / "features.txt").read_text().split()
+    made = files.read_json(Path(features) / "made.json")
+    model, names = made["model"], made["features"]
     tables = []
     for row in rows:
         row["cells"] = None
@@ -42,18 +42,12 @@ def single_cells(frames, labels, features):
 
 
 def write(table, rows, batch, folder):
-    """Write one Parquet file a plate (zstd), also for a plate whose images hold no cell.
-
-    Returns the paths, relative to FOLDER, which is laid out as the output folder is.
-    """
-    paths = []
+    """Write one Parquet file a plate (zstd) into FOLDER, laid out as the output folder is, also if it holds no cell."""
     for plate in sorted({row["plate"] for row in rows if row["status"] == "ok"}):
         path = Path("profiles", "single_cells", f"plate={plate}", f"{batch}.parquet")
         (Path(folder) / path).parent.mkdir(parents=True)
         cells = pa.Table.from_pandas(table[table["Metadata_Plate"] == plate], preserve_index=False)
         pq.write_table(cells.replace_schema_metadata(None), Path(folder) / path, compression="zstd")
-        paths.append(str(path))
-    return paths
 
 
 def _metadata(row, cells, model):

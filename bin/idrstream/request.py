@@ -57,8 +57,8 @@ def from_wells(table, screens, study):
     Raises tables.Problems.
     """
     problems, long_plates = _long_plates(screens)
-    problems += _schema_problems(table, "wells")
-    images = [] if problems else list(_wells(table, long_plates, study, problems))
+    sound = _sound_rows(table, "wells", problems)
+    images = list(_wells(table, sound, long_plates, study, problems))
     return _checked(images, problems, table, WELLS)
 
 
@@ -67,13 +67,14 @@ def from_samplesheet(table, study, folder):
 
     folder  what a relative path is relative to: a folder's absolute path, or an address
     """
-    problems = _schema_problems(table, "samplesheet")
-    images = [] if problems else list(_samples(table, study, folder, problems))
+    problems = []
+    sound = _sound_rows(table, "samplesheet", problems)
+    images = list(_samples(table, sound, study, folder, problems))
     return _checked(images, problems, table, SAMPLESHEET)
 
 
-def _wells(table, long_plates, study, problems):
-    for ordinal, row in enumerate(table.rows):
+def _wells(table, sound, long_plates, study, problems):
+    for ordinal, row in sound:
         cells = row.cells
         well = _well(table, row, "Well", study, problems)
         if cells["Plate"] not in long_plates:
@@ -97,8 +98,8 @@ def _wells(table, long_plates, study, problems):
                 )
 
 
-def _samples(table, study, folder, problems):
-    for ordinal, row in enumerate(table.rows):
+def _samples(table, sound, study, folder, problems):
+    for ordinal, row in sound:
         cells = row.cells
         well = _well(table, row, "well", study, problems)
         frame = _frame(table, row, "frame", cells["frame"], problems)
@@ -161,6 +162,7 @@ def _long_plates(screens):
         match = re.fullmatch(r"(?:.*/)?([^/]+)\.screen", path)
         if not match:
             problems.append(screens.problem(f'"{path}" is not ../screens/<long plate name>.screen', row.line, "screen"))
+            names.setdefault(plate, plate)  # its wells are looked at all the same
         elif plate in names:
             problems.append(screens.problem(f'"{plate}" stands there twice', row.line, "plate"))
         else:
@@ -168,20 +170,24 @@ def _long_plates(screens):
     return problems, names
 
 
-def _schema_problems(table, name):
+def _sound_rows(table, name, problems):
+    """(place, row) of the rows that keep to the table's schema, places counted from 0; what breaks it is a problem."""
     schema = SCHEMAS[name]
     missing = [column for column in schema["required"] if column not in table.columns]
-    if missing:
-        there = ", ".join(table.columns)
-        return [
-            table.problem(f"it is missing; there are {there}.{tables.nearest(c, table.columns)}", 1, c) for c in missing
-        ]
+    there = ", ".join(table.columns)
+    for column in missing:
+        near = tables.nearest(column, table.columns)
+        problems.append(table.problem(f"it is missing; there are {there}.{near}", 1, column))
     validator = jsonschema.Draft202012Validator(schema)
-    return [
-        table.problem(f'"{error.instance}" {error.schema.get("errorMessage", error.message)}', row.line, error.path[0])
-        for row in table.rows
-        for error in sorted(validator.iter_errors(row.cells), key=lambda error: error.path[0])
-    ]
+    sound = []
+    for place, row in enumerate(() if missing else table.rows):
+        errors = sorted(validator.iter_errors(row.cells), key=lambda error: error.path[0])
+        for error in errors:
+            what = error.schema.get("errorMessage", error.message)
+            problems.append(table.problem(f'"{error.instance}" {what}', row.line, error.path[0]))
+        if not errors:
+            sound.append((place, row))
+    return sound
 
 
 def _checked(images, problems, table, names):

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 from idrstream.tables import Problems
 
-PLACEHOLDERS = ("plate", "long_plate", "well", "well_number", "row", "column", "site", "frame")
+# What a location may contain, and of which kind it is.
+EXAMPLE = {
+    "plate": "P",
+    "long_plate": "P",
+    "well": "B03",
+    "well_number": 27,
+    "row": "B",
+    "column": 3,
+    "site": 1,
+    "frame": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +99,7 @@ def load(path, schema):
     """Read and check a study description.
 
     path    YAML file
-    schema  its JSON schema (assets/schemas/study.json)
+    schema  its JSON schema (`study` of schemas.json)
 
     Raises Problems with everything that is wrong in it.
     """
@@ -104,8 +114,12 @@ def load(path, schema):
     problems = [f"{path.name}, {'.'.join(map(str, error.absolute_path)) or 'top'}: {error.message}" for error in errors]
     if not errors:
         for pattern in content["locations"]:
-            unknown = [name for _, name, _, _ in string.Formatter().parse(pattern) if name and name not in PLACEHOLDERS]
-            problems += [f"{path.name}, locations: {{{n}}} is none of {', '.join(PLACEHOLDERS)}" for n in unknown]
+            try:
+                pattern.format_map(EXAMPLE)
+            except KeyError as unknown:
+                problems.append(f"{path.name}, locations: {{{unknown.args[0]}}} is none of {', '.join(EXAMPLE)}")
+            except (ValueError, IndexError, AttributeError) as reason:
+                problems.append(f'{path.name}, locations: "{pattern}" is no pattern ({reason})')
     if problems:
         raise Problems(problems)
     return Study(

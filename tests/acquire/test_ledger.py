@@ -35,7 +35,8 @@ def committed(here):  # noqa: F811
                 )
             tables.mkdir(exist_ok=True)
             files.write_json(tables / "images.json", rows)
-            whole = batch | {"recipe": made.recipe, "references": made.plates}
+            files.write_json(tables / ledger.MADE, {})
+            whole = batch | {"recipe": made.recipe, "references": made.plates, "session": made.session}
             ledger.commit(whole, tables, here / "labels", here / "out")
 
     return commit
@@ -99,6 +100,29 @@ def test_a_commit_killed_at_any_step_is_done_again_and_leaves_nothing_double(her
             (here / "out").mkdir()
 
 
+def test_a_redo_killed_at_any_step_leaves_nothing_double(here, committed, monkeypatch):  # noqa: F811
+    for survived in range(8):
+        committed(plan_again(here, note="old", batch_size=5))
+        calls, real = iter(range(100)), os.replace
+
+        def dies(*arguments, calls=calls, survived=survived, real=real):
+            if next(calls) >= survived:
+                raise KeyboardInterrupt
+            return real(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("os.replace", dies)
+            with suppress(KeyboardInterrupt):
+                committed(plan_again(here, session="second", note="new", redo=True, batch_size=5))
+        committed(plan_again(here, session="third", note="last", batch_size=3))
+        whole, broken = ledger.read(here / "out")
+        assert broken == []
+        assert there(here) == sorted(os.path.basename(file["path"]) for entry in whole for file in entry["files"])
+        assert len(ledger.rows(whole)) == 8
+        shutil.rmtree(here / "out")
+        (here / "out").mkdir()
+
+
 def test_an_entry_whose_file_was_changed_or_lost_does_not_count(here, committed):  # noqa: F811
     committed(plan_again(here, note="cells"))
     first, second = sorted((here / "out/profiles").rglob("plate=PB/*.parquet"))
@@ -114,18 +138,20 @@ def test_results_of_another_making_are_never_mixed(here, committed):  # noqa: F8
     with pytest.raises(Exception, match=r"3 batches of another making \(diameter auto \(now 20\)\)"):
         planned(here, diameter=20)
     with pytest.raises(Exception, match="another making"):
-        planned(here, diameter=20, redo=True, batch_nums="1")
-    assert keys(planned(here, diameter=20, redo=True)) == keys(planned(here, outdir="source"))
+        planned(here, session="second", diameter=20, redo=True, batch_nums="1")
+    assert keys(planned(here, session="second", diameter=20, redo=True)) == keys(planned(here, outdir="source"))
 
 
 def test_redo_replaces_what_it_computes_anew(here, committed):  # noqa: F811
     committed(plan_again(here, note="old"))
     before = there(here)
-    committed(plan_again(here, note="new", redo=True, batch_nums="1"))
+    redo = {"session": "second", "redo": True, "batch_nums": "1"}
+    committed(plan_again(here, note="new", **redo))
     assert there(here) == before
+    assert keys(planned(here, **redo)) == [], "resumed, it goes on where it was"
     texts = {path.name[:5]: path.read_text() for path in (here / "out/profiles").rglob("*.parquet")}
     assert texts == {"b0000": "old", "b0001": "new", "b0002": "old"}
-    committed(plan_again(here, note="newer", redo=True, batch_size=1, batch_nums="2"))
+    committed(plan_again(here, session="third", note="newer", redo=True, batch_size=1, batch_nums="2"))
     whole, broken = ledger.read(here / "out")
     assert broken == []
     assert len(ledger.rows(whole)) == sum(len(entry["images"]) for entry in whole) == 8

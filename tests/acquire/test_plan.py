@@ -50,9 +50,9 @@ def given(here, params):
     return {name: path for name, path in found.items() if path.exists()}
 
 
-def planned(here, **changed):
+def planned(here, session="first", **changed):
     params = DEFAULTS | changed
-    return plan.make(params, str(here), given(here, params), SCHEMA)
+    return plan.make(params, str(here), session, given(here, params), SCHEMA)
 
 
 def keys(made):
@@ -68,6 +68,7 @@ TABLE_MISTAKES = {
     "missing column": (swap("Frames", "Frame"), 'line 1, column "Frames": it is missing', "Did you mean Frame?"),
     "frame 0": (swap("2,5,9", "2,0,9"), 'line 3, column "Frames": "0" is not a frame; frames are counted from 1'),
     "no frame": (swap("2,5,9", "two"), 'line 3, column "Frames": "two" is not a list of frames'),
+    "no commas": (swap("2,5,9", "2 5 9"), 'line 3, column "Frames": "2 5 9" is not a list of frames'),
     "bad well": (
         swap("P24\t1,2\t384", "Q24\t1,2\t384"),
         'line 6, column "Well": "Q24" is not a well of a plate of 16 x 24',
@@ -104,6 +105,7 @@ PARAM_MISTAKES = {
     "not writable": ({"outdir": "wells.tsv/out"}, "--outdir wells.tsv/out: this folder cannot be written"),
     "no screens": ({"screens": None}, "--screens: a table of wells needs"),
     "no source": ({"source": None}, "--source: study example has no address of its own"),
+    "nothing left": ({"batch_nums": "0,1", "start_batch": 2}, "--start_batch 2: none of --batch_nums 0,1 is left"),
     "no batch": ({"batch_nums": "0,3"}, "--batch_nums 3: there are 3 batches of 2 rows, 0 to 2"),
     "unreachable": ({"source": "http://127.0.0.1:9"}, "--source http://127.0.0.1:9: ", "refused the connection"),
     "unknown scheme": ({"source": "gopher://x"}, "--source gopher://x", "known are"),
@@ -130,6 +132,8 @@ def test_all_mistakes_are_told_at_once(here):
         "--diametre",
         "--model nothing",
         "screens.tsv",
+        "wells.tsv",
+        "wells.tsv",
     ]
 
 
@@ -180,6 +184,13 @@ def test_a_plate_is_judged_by_frames_spread_over_its_wells_whatever_is_selected(
     assert [asked["key"] for asked in found["PB"]] == ["PB_A04_s1_f1", "PB_P24_s1_f2"]
     assert [asked["key"] for asked in planned(here).plates["PA"]] == ["PA_A04_s1_f5", "PA_B02_s1_f5", "PA_C01_s1_f5"]
     assert planned(here, diameter=20).plates == {}
+
+
+def test_another_channel_is_another_image(here):
+    before = {asked["id"] for asked in planned(here).images}
+    mine = yaml.safe_load((ROOT / "assets/studies/example.yml").read_text()) | {"channel": 1}
+    (here / "mine.yml").write_text(yaml.safe_dump(mine))
+    assert not before & {asked["id"] for asked in planned(here, study="mine.yml").images}
 
 
 def test_what_is_given_to_a_stage_follows_from_the_params(here):
@@ -233,14 +244,16 @@ def test_idr0013_is_where_the_archive_has_it():
     assert idr0013.source.startswith("https://")
 
 
-@pytest.mark.parametrize(
-    "change, said",
-    [
-        ({"wells": None}, "wells"),
-        ({"locations": ["{plat}.ch5"]}, "{plat} is none of"),
-        ({"locatoins": []}, "locatoins"),
-    ],
-)
+STUDY_MISTAKES = [
+    ({"wells": None}, "wells"),
+    ({"locatoins": []}, "locatoins"),
+    ({"locations": ["{plat}.ch5"]}, "{plat} is none of"),
+    ({"locations": ["{plate/x.ch5"]}, "is no pattern"),
+    ({"locations": ["{}"]}, "is no pattern"),
+]
+
+
+@pytest.mark.parametrize("change, said", STUDY_MISTAKES)
 def test_a_study_description_is_checked(change, said, tmp_path):
     content = yaml.safe_load((ROOT / "assets/studies/example.yml").read_text()) | change
     (tmp_path / "mine.yml").write_text(yaml.safe_dump(content))
