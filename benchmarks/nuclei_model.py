@@ -54,6 +54,7 @@ class Stage(NamedTuple):
 STAGES = (
     Stage(steps=2400, crop=144, rate=2e-3, decay=0.5, wide=0.3, mosaics=0.24, rough=1.0),
     Stage(steps=2400, crop=192, rate=1.5e-3, decay=0.7, wide=0.15, mosaics=0.12, rough=0.4),
+    Stage(steps=400, crop=192, rate=1e-3, decay=0.7, wide=0.1, mosaics=0.08, rough=0.3),
 )
 
 
@@ -297,7 +298,7 @@ def measure_mosaics(segmenter, data):
     """F1 of the raw mosaics, each at the diameter estimated from itself and at the plate's; the empty well's count."""
     keys = [(well, frame) for well in WELLS for frame in (1, 2)]
     images = {key: read_mosaic(data, *key) for key in keys}
-    plate = segmenter.estimate_diameter(images.values())[0]
+    plate = segmenter.estimate_diameter(images.values(), quantile=0.25)[0]
     scores = []
     for (well, frame), image in images.items():
         truth = tifffile.imread(data / f"screen/truth/XD0001_01_{well}_{frame}_labels.tif")

@@ -302,7 +302,7 @@ def test_a_single_image_by_samplesheet_counts_about_as_cellprofiler_does(tmp_pat
     (tmp_path / "sheet.csv").write_text("plate,well,frame,path\nAS_09125,D03,1,dna.tif\n")
     run = Run(tmp_path / "run", "--input", tmp_path / "sheet.csv", "--outlines")
     assert run.code == 0, run.said
-    assert run.images["cells"].item() == pytest.approx(289, rel=0.15)
+    assert run.images["cells"].item() == pytest.approx(289, rel=0.2)
     outlines = json.loads(next((run.out / "outlines/plate=AS_09125").glob("*.geojson")).read_text())
     assert len(outlines["features"]) == run.images["cells"].item()
 
