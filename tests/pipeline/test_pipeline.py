@@ -196,8 +196,10 @@ def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run
     assert run["params"]["batch_size"] == 3
     assert "cellpose 3.1.1.3" in run["versions"]["SCREEN:SEGMENT"]
     assert len(run["model_sha256"]) == 64
-    entry = json.loads(next((demo_run.out / "ledger").iterdir()).read_text())
-    assert 15 < entry["made"]["segment"]["diameter"]["DM0001_01"] < 30
+    entries = [json.loads(path.read_text()) for path in (demo_run.out / "ledger").iterdir()]
+    diameters = {plate: d for entry in entries for plate, d in entry["made"]["segment"]["diameter"].items()}
+    assert sorted(diameters) == ["DM0001_01", "DM0001_02"]
+    assert all(15 < diameter < 30 for diameter in diameters.values())
     left = list((demo_run.folder / "work").rglob("*.tif"))
     assert all("FETCH_REFERENCES" in (path.parents[1] / ".command.run").read_text() for path in left)
     assert demo_run.tasks["COMMIT"] == 2
