@@ -7,8 +7,6 @@ import click
 
 from idrstream import files, image, task
 
-QUANTILE = 0.25  # a plate has wells of small and of large nuclei; at the median the small ones of some are lost
-
 
 @click.command()
 @task.versions
@@ -20,13 +18,13 @@ QUANTILE = 0.25  # a plate has wells of small and of large nuclei; at the median
 def main(frames, out, model, count, require_gpu):
     """Segment a plate's reference FRAMES at the model's own diameter; write the first quartile found to OUT (JSON)."""
     task.limit_threads(count)
-    from idrstream.segmentation import Segmenter
+    from idrstream.segmentation import PLATE_QUANTILE, Segmenter
 
     rows = image.read_rows(frames)
     usable = [row["key"] for row in rows if row["status"] == "ok"]
     segmenter = Segmenter(model, device=task.torch_device(count, require_gpu))
     diameter, nuclei = segmenter.estimate_diameter(
-        (image.read_frame(frames, name) for name in usable), quantile=QUANTILE
+        (image.read_frame(frames, name) for name in usable), quantile=PLATE_QUANTILE
     )
     plate = Path(out).stem
     files.write_json(out, {"plate": plate, "diameter": diameter, "nuclei": nuclei, "frames": usable})

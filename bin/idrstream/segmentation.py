@@ -20,6 +20,7 @@ TILE = 224  # pixels, Cellpose's own; the network looks at tiles of this size
 BATCH = 8  # tiles at once
 STYLE = 256  # length of the style vector that cellpose.core.run_net expects of any network
 MIN_SIZE = 15  # pixels: smaller masks are dropped, as Cellpose does
+PLATE_QUANTILE = 0.25  # a plate has wells of small and of large nuclei; at the median the small ones of some are lost
 DIAMETERS = 5.0, 200.0  # pixels: no estimate leaves this range
 ROUNDS = 200  # Euler steps of the pixels along the flows at the network's scale, as Cellpose does
 

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from test_plan import DEFAULTS, here, keys, planned  # noqa: F401  (here is a fixture)
@@ -71,56 +71,50 @@ def test_a_failure_is_tried_again_only_if_time_may_heal_it(here, committed):  # 
     ]
 
 
-def test_a_commit_killed_at_any_step_is_done_again_and_leaves_nothing_double(here, committed, monkeypatch):  # noqa: F811
-    steps = ("os.replace", "os.fsync", "shutil.copyfileobj")
-    for step in steps:
-        for survived in range(6):
-            calls = iter(range(100))
-            module, name = step.split(".")
-            real = getattr(__import__(module), name)
+@contextmanager
+def killed(monkeypatch, step, survived):
+    """Die at the call of STEP (`module.function`) after so many that were survived; whoever dies is not heard of."""
+    module, name = step.split(".")
+    real, calls = getattr(__import__(module), name), iter(range(100))
 
-            def dies(*arguments, calls=calls, real=real, survived=survived):
-                if next(calls) >= survived:
-                    raise KeyboardInterrupt
-                return real(*arguments)
+    def dies(*arguments):
+        if next(calls) >= survived:
+            raise KeyboardInterrupt
+        return real(*arguments)
 
-            with monkeypatch.context() as patch:
-                patch.setattr(f"{module}.{name}", dies)
-                with suppress(KeyboardInterrupt):
-                    committed(plan_again(here, note="begun", batch_size=5))
-            whole, _ = ledger.read(here / "out")
-            for entry in whole:
-                assert all((here / "out" / file["path"]).read_text() == "begun" for file in entry["files"])
-            committed(plan_again(here, note="ended", batch_size=2))
-            whole, broken = ledger.read(here / "out")
-            assert broken == []
-            assert there(here) == sorted(os.path.basename(file["path"]) for entry in whole for file in entry["files"])
-            assert len(ledger.rows(whole)) == 8
-            shutil.rmtree(here / "out")
-            (here / "out").mkdir()
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(step, dies)
+        yield
+
+
+def assert_whole_and_nothing_double(here):  # noqa: F811
+    """All eight images are there, once, and no file that no entry names; then the folder is emptied."""
+    whole, broken = ledger.read(here / "out")
+    assert broken == []
+    assert there(here) == sorted(os.path.basename(file["path"]) for entry in whole for file in entry["files"])
+    assert len(ledger.rows(whole)) == 8
+    shutil.rmtree(here / "out")
+    (here / "out").mkdir()
+
+
+@pytest.mark.parametrize("step", ["os.replace", "os.fsync", "shutil.copyfileobj"])
+def test_a_commit_killed_at_any_step_is_done_again_and_leaves_nothing_double(step, here, committed, monkeypatch):  # noqa: F811
+    for survived in range(6):
+        with killed(monkeypatch, step, survived):
+            committed(plan_again(here, note="begun", batch_size=5))
+        for entry in ledger.read(here / "out")[0]:
+            assert all((here / "out" / file["path"]).read_text() == "begun" for file in entry["files"])
+        committed(plan_again(here, note="ended", batch_size=2))
+        assert_whole_and_nothing_double(here)
 
 
 def test_a_redo_killed_at_any_step_leaves_nothing_double(here, committed, monkeypatch):  # noqa: F811
     for survived in range(8):
         committed(plan_again(here, note="old", batch_size=5))
-        calls, real = iter(range(100)), os.replace
-
-        def dies(*arguments, calls=calls, survived=survived, real=real):
-            if next(calls) >= survived:
-                raise KeyboardInterrupt
-            return real(*arguments)
-
-        with monkeypatch.context() as patch:
-            patch.setattr("os.replace", dies)
-            with suppress(KeyboardInterrupt):
-                committed(plan_again(here, session="second", note="new", redo=True, batch_size=5))
+        with killed(monkeypatch, "os.replace", survived):
+            committed(plan_again(here, session="second", note="new", redo=True, batch_size=5))
         committed(plan_again(here, session="third", note="last", batch_size=3))
-        whole, broken = ledger.read(here / "out")
-        assert broken == []
-        assert there(here) == sorted(os.path.basename(file["path"]) for entry in whole for file in entry["files"])
-        assert len(ledger.rows(whole)) == 8
-        shutil.rmtree(here / "out")
-        (here / "out").mkdir()
+        assert_whole_and_nothing_double(here)
 
 
 def test_an_entry_whose_file_was_changed_or_lost_does_not_count(here, committed):  # noqa: F811
