@@ -18,7 +18,8 @@ workflow {
         params.model,
         "${projectDir}/assets/models/nuclei/nuclei.pth",
         Launch.read(schema),
-        env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'
+        env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models',
+        workflow.workDir.resolve("models/${workflow.sessionId}")
     )
     planned = PLAN(
         Launch.json([params: params, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString()]),

@@ -2,6 +2,7 @@ import groovy.json.JsonOutput
 import groovy.json.JsonSlurperClassic
 import java.nio.file.Files
 import java.nio.file.Path
+import java.nio.file.StandardCopyOption
 import nextflow.Nextflow
 
 /** What the head must do itself before the first task: find the files that params name, and read what the planner wrote. */
@@ -27,10 +28,31 @@ class Launch {
         return name && ours ? ours : existing(name)
     }
 
-    /** The model that comes with the pipeline, a file, or the weights of a name that Cellpose knows, which Nextflow then fetches. */
-    static Object model(String name, String ours, Map schema, String address) {
-        final known = schema['$defs'].segmentation.properties.model['x-weights']
-        return name == 'idrstream' ? existing(ours) : existing(name) ?: known[name] ? Nextflow.file("${address}/${known[name]}") : []
+    /** The model that comes with the pipeline, a file, or the weights of a name that Cellpose knows, fetched into FOLDER. */
+    static Object model(String name, String ours, Map schema, String address, Path folder) {
+        if( name == 'idrstream' )
+            return existing(ours)
+        final weights = schema['$defs'].segmentation.properties.model['x-weights'][name]
+        return existing(name) ?: weights ? fetched("${address}/${weights}", folder.resolve(weights as String)) : []
+    }
+
+    /** A file of a web server, by one request (staged by Nextflow it takes four), whole or not at all. */
+    private static Path fetched(String address, Path target) {
+        if( Files.exists(target) )
+            return target
+        final part = Files.createDirectories(target.parent).resolve("${target.fileName}.part".toString())
+        try {
+            final connection = new URL(address).openConnection()
+            connection.connectTimeout = 10_000      // milliseconds
+            connection.readTimeout = 60_000
+            connection.inputStream.withStream { stream -> Files.copy(stream, part, StandardCopyOption.REPLACE_EXISTING) }
+            if( connection.contentLengthLong >= 0 && connection.contentLengthLong != Files.size(part) )
+                throw new IOException("${Files.size(part)} of ${connection.contentLengthLong} bytes arrived")
+            return Files.move(part, target, StandardCopyOption.ATOMIC_MOVE)
+        }
+        catch( IOException reason ) {
+            throw new IllegalStateException("the model's weights could not be fetched from ${address} (${reason.message})")
+        }
     }
 
     /** The output folder, made if need be; an empty list if it cannot be written. */
