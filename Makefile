@@ -8,22 +8,25 @@ VERSION := $(shell sed -n 's|.*/acquire:\(.*\)".*|\1|p' conf/base.config)
 BASE := python:3.11-slim-bookworm
 ENGINE := docker
 
-.PHONY: help setup engine demo test test-full lint locks images bench train-model clean
+.PHONY: help setup tools engine demo test test-full lint locks images bench train-model clean
 
 help:         ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-setup:        ## Nextflow and the tools' environments (7 GB; 3 GB with PyTorch's CPU build)
+setup: tools  ## Nextflow and the tools' environments (9 GB; 5 GB with PyTorch's CPU build)
+	@./setup.sh deepprofiler
+
+tools:        ## the same without DeepProfiler's, which only --embedder deepprofiler needs
 	@./setup.sh engine
 	@./setup.sh acquire profiles cellpose
 
 engine:       ## engine/nextflow alone; NXF_FROM=path, installer or maven takes that one
 	@./setup.sh engine
 
-demo: setup demo/screen ## the whole pipeline on a small artificial screen
+demo: tools demo/screen ## the whole pipeline on a small artificial screen
 	engine/nextflow run . -profile venv,test
 
-demo/screen:  | setup
+demo/screen:  | tools
 	rm -rf $@ $@.part && $(VENVS)/acquire/bin/python assets/demo/make_screen.py $@.part && mv $@.part $@
 
 TESTS := -m "not full"
@@ -32,8 +35,9 @@ test: setup   ## the tests, but for the long ones
 	@./setup.sh tests
 	$(VENVS)/acquire/bin/pytest tests/acquire $(TESTS)
 	$(VENVS)/cellpose/bin/pytest tests/cellpose $(TESTS)
+	$(VENVS)/deepprofiler/bin/pytest tests/deepprofiler $(TESTS)
+	$(VENVS)/profiles/bin/pytest tests/profiles $(TESTS)
 	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS)
-
 
 test-full: TESTS :=
 test-full: test ## all tests
@@ -50,12 +54,12 @@ locks:        ## every requirements.txt anew from its requirements.in
 	./setup.sh lock
 
 images:       ## the container images; ENGINE=podman, BASE=python:..., TORCH_INDEX=... for PyTorch's CPU build
-	for tool in acquire profiles cellpose; do \
+	for tool in acquire profiles cellpose deepprofiler; do \
 	    $(ENGINE) build -t $(REGISTRY)/$$tool:$(VERSION) --build-arg BASE=$(BASE) \
 	        --build-arg TOOL=$$tool --build-arg TORCH_INDEX=$(TORCH_INDEX) -f containers/Dockerfile containers; \
 	done
 
-train-model: setup ## the nuclei model that is shipped, trained anew and measured
+train-model: tools ## the nuclei model that is shipped, trained anew and measured
 	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py train
 	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py measure
 

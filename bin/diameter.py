@@ -13,24 +13,26 @@ from idrstream import files, image, task
 @click.argument("frames", type=click.Path(exists=True, file_okay=False))
 @click.argument("out", type=click.Path())
 @click.option("--model", required=True, type=click.Path(exists=True), help="Cellpose model file.")
+@click.option("--known", type=click.Path(), help="Folder of what is known of the plate: its flat-field.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
-def main(frames, out, model, count, require_gpu):
+def main(frames, out, model, known, count, require_gpu):
     """Segment a plate's reference FRAMES at the model's own diameter; write the first quartile found to OUT (JSON)."""
     task.limit_threads(count)
     from idrstream.segmentation import PLATE_QUANTILE, Segmenter
 
     rows = image.read_rows(frames)
-    usable = [row["key"] for row in rows if row["status"] == "ok"]
+    usable = [row for row in rows if row["status"] == "ok"]
+    chosen = [usable[i] for i in image.spread(len(usable), image.REFERENCES)]
     segmenter = Segmenter(model, device=task.torch_device(count, require_gpu))
     diameter, nuclei = segmenter.estimate_diameter(
-        (image.read_frame(frames, name) for name in usable), quantile=PLATE_QUANTILE
+        (image.read_even(frames, row, known) for row in chosen), quantile=PLATE_QUANTILE
     )
     plate = Path(out).stem
-    files.write_json(out, {"plate": plate, "diameter": diameter, "nuclei": nuclei, "frames": usable})
-    basis = (
-        f"the first quartile of {nuclei} nuclei in {len(usable)} of {len(rows)} frames" if nuclei else "the model's own"
+    files.write_json(
+        out, {"plate": plate, "diameter": diameter, "nuclei": nuclei, "frames": [row["key"] for row in chosen]}
     )
+    basis = f"the first quartile of {nuclei} nuclei in {len(chosen)} frames" if nuclei else "the model's own"
     click.echo(f"{plate}: {diameter} pixels, {basis}")
 
 

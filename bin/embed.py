@@ -17,9 +17,10 @@ from idrstream import files, image, task
 @click.option(
     "--embed_input", type=int, default=128, show_default=True, help="Side in pixels of what the network sees."
 )
+@click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
-def main(frames, labels, features, embedder, embed_input, count, require_gpu):
+def main(frames, labels, features, embedder, embed_input, known, count, require_gpu):
     """Embed the cells that LABELS found in FRAMES: an array of features an image into FEATURES."""
     task.limit_threads(count)
     import numpy as np
@@ -35,7 +36,7 @@ def main(frames, labels, features, embedder, embed_input, count, require_gpu):
     for row in task.progress(image.read_rows(frames, "ok"), "embedding"):
         cells = image.read_cells(labels, row["key"])
         centers = np.stack([cells["center_y"], cells["center_x"]], axis=1)
-        embedded = embedding.embed(engine, image.read_frame(frames, row["key"]), centers)
+        embedded = embedding.embed(engine, image.read_even(frames, row, known), centers)
         image.write_cells(features, row["key"], {"label": cells["label"], "features": embedded})
 
 

@@ -12,15 +12,16 @@ from idrstream.task import progress, versions
 @click.argument("batch", type=click.Path(exists=True))
 @click.argument("frames", type=click.Path())
 @click.option("--root", type=click.Path(exists=True), help="Local folder that locations are relative to.")
+@click.option("--known", type=click.Path(), help="Folder of what is known of the plates, if anything.")
 @click.option("--last", is_flag=True, help="Last try: what cannot be reached is a row, even if nothing can.")
 @click.option("--connections", type=click.IntRange(1, 64), default=4, show_default=True, help="Movies read at a time.")
-def main(batch, frames, root, last, connections):
+def main(batch, frames, root, known, last, connections):
     """Fetch the frames that BATCH (JSON, from the planner) lists into the folder FRAMES, a row an image.
 
     An image that cannot be had is a row with the reason. Ends with 75 if not one image could be reached.
     """
     rows = fetch.fetch(
-        files.read_json(batch), frames, root, connections, last, watch=lambda tasks: progress(tasks, "fetching")
+        files.read_json(batch), frames, root, connections, last, known, lambda tasks: progress(tasks, "fetching")
     )
     for row in rows:
         if row["status"] != "ok":

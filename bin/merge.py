@@ -14,18 +14,20 @@ from idrstream import files, image, task
 @click.argument("labels", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("features", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("tables", type=click.Path(path_type=Path))
+@click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
 @click.option("--batch", required=True, help="Id of the batch, which names the files.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
-def main(frames, labels, features, tables, batch, count):
+def main(frames, labels, features, tables, known, batch, count):
     """Merge FRAMES, LABELS and FEATURES into the folder TABLES: Parquet by plate, and the rows of the images."""
     task.limit_threads(count)
     from idrstream import profiles
 
-    table, rows = profiles.single_cells(frames, labels, features)
+    table, rows = profiles.single_cells(frames, labels, features, known)
     profiles.write(table, rows, batch, tables / "results")
     image.write_rows(tables, rows)
+    fields = {name: facts for _, content in image.read_fields(known) for name, facts in content["fields"].items()}
     segment, embed = (files.read_json(folder / "made.json") for folder in (labels, features))
-    files.write_json(tables / "made.json", {"segment": segment, "embed": {"device": embed["device"]}})
+    files.write_json(tables / "made.json", {"segment": segment, "embed": {"device": embed["device"]}, "fields": fields})
     click.echo(f"{batch}: {len(table)} cells in {sum(row['status'] == 'ok' for row in rows)} images")
 
 

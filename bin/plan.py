@@ -22,6 +22,8 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.option("--screens", type=EXISTING, help="Table of short and long plate names.")
 @click.option("--study", type=EXISTING, help="Study description.")
 @click.option("--model", type=EXISTING, help="Cellpose model file.")
+@click.option("--dp_config", type=EXISTING, help="DeepProfiler's configuration.")
+@click.option("--dp_checkpoint", type=EXISTING, help="DeepProfiler's checkpoint.")
 @click.option("--source", type=EXISTING, help="Local folder of the images.")
 @click.option("--outdir", type=EXISTING, help="Output folder, with its ledger.")
 def main(launch, schema, out, **given):

@@ -16,7 +16,9 @@ from idrstream import files, image, task
 @click.option(
     "--diameter", type=click.FloatRange(min=0, min_open=True), help="Diameter in pixels; the model's own if absent."
 )
-@click.option("--estimate", multiple=True, type=click.Path(exists=True), help="Estimate of a plate (JSON); goes first.")
+@click.option(
+    "--known", type=click.Path(), help="Folder of what is known of the plates: diameters go first, flat-fields."
+)
 @click.option(
     "--flow_threshold", type=float, default=0.4, show_default=True, help="Largest flow error of a mask; 0: any."
 )
@@ -27,13 +29,13 @@ from idrstream import files, image, task
 @click.option("--outlines", is_flag=True, help="Write outlines as GeoJSON too.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
-def main(frames, labels, model, diameter, estimate, remove_edge_masks, outlines, count, require_gpu, **thresholds):
+def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, count, require_gpu, **thresholds):
     """Segment every frame in FRAMES: a label image, and a table of its cells, each into LABELS."""
     task.limit_threads(count)
     from idrstream import segmentation
 
     device = task.torch_device(count, require_gpu)
-    diameters = {e["plate"]: e["diameter"] for e in map(files.read_json, estimate)}
+    diameters = image.read_diameters(known)
     segmenter = segmentation.Segmenter(model, diameter, remove_edge=remove_edge_masks, device=device, **thresholds)
     labels.mkdir()
     made = {"device": segmentation.device_name(device), "diameter": diameters or diameter or segmenter.diameter}
@@ -41,7 +43,7 @@ def main(frames, labels, model, diameter, estimate, remove_edge_masks, outlines,
     click.echo(made)
     for row in task.progress(image.read_rows(frames, "ok"), "segmenting"):
         name = row["key"]
-        segmented = segmenter(image.read_frame(frames, name), diameter=diameters.get(row["plate"], diameter))
+        segmented = segmenter(image.read_even(frames, row, known), diameter=diameters.get(row["plate"], diameter))
         centers = segmentation.centroids(segmented)
         cells = {"label": range(1, len(centers) + 1), "center_y": centers[:, 0], "center_x": centers[:, 1]}
         image.write_labels(labels, name, segmented)

@@ -20,7 +20,9 @@ def main():
     kept = Path(options.outdir) / "pipeline_info" / "run.json"
     if run["versions"] or not kept.exists():  # a run that had nothing to do tells nothing about the results
         files.write_json(kept, run | {"model_sha256": plan["model"]})
-    files.write_json(options.out, ledger.summarise(plan["requested"], options.outdir, options.max_failed))
+    files.write_json(
+        options.out, ledger.summarise(plan["requested"], plan["places"], options.outdir, options.max_failed)
+    )
 
 
 if __name__ == "__main__":

@@ -90,6 +90,15 @@ class Launch {
         read(plan)[kind].collect { packet -> [packet, plan.resolve("${packet.id}.json".toString())] }
     }
 
+    /** What to say of a plate, or a batch, whose flat-fields were refused; FOLDER is what FLATFIELD made. */
+    static List refusals(Map meta, Path folder) {
+        final found = read(folder.resolve('fields.json')).fields
+        final refused = found.findAll { _name, facts -> facts.status == 'refused' }
+        return refused.values()*.reason.countBy { reason -> reason }.collect { reason, count ->
+            "${meta.id}: no flat-field for ${found.size() > 1 ? "${count} of ${found.size()} images" : 'it'}, so none is applied: ${reason}"
+        }
+    }
+
     /** The line of a committed batch, with what the run has come to; RECEIPT is what COMMIT printed. */
     static synchronized String progress(Map batch, Path receipt, int planned) {
         final done = read(receipt)

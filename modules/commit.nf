@@ -6,7 +6,7 @@ process COMMIT {
     maxForks 1                                  // two commits that replace the same batch would undo each other
 
     input:
-    tuple val(meta), path(batch), path(tables), path(labels), val(heavy)
+    tuple val(meta), path(batch), path(known, stageAs: 'known/*'), path(tables), path(labels), val(heavy)
     val outdir
     val how
 
@@ -15,7 +15,7 @@ process COMMIT {
 
     script:
     """
-    commit.py ${batch} ${tables} ${labels} --outdir '${outdir}' --workdir '${workflow.workDir}' ${how.args} \\
+    commit.py ${batch} ${tables} ${labels} --known known --outdir '${outdir}' --workdir '${workflow.workDir}' ${how.args} \\
         --heavy ${heavy.join(' ')} > committed.json
     """
 

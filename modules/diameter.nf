@@ -5,7 +5,7 @@ process DIAMETER {
     label 'gpu'
 
     input:
-    tuple val(meta), path(frames)
+    tuple val(meta), path(frames), path(known, stageAs: 'known/*')
     path model
     val how                                     // how.args, and a digest of the code: part of the cache key
 
@@ -14,7 +14,7 @@ process DIAMETER {
 
     script:
     """
-    diameter.py ${frames} ${meta.id}.json --model ${model} --threads ${task.cpus} ${how.args}
+    diameter.py ${frames} ${meta.id}.json --model ${model} --known known --threads ${task.cpus} ${how.args}
     """
 
     stub:

@@ -5,7 +5,7 @@ process EMBED {
     label 'gpu'
 
     input:
-    tuple val(meta), path(frames), path(labels)
+    tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels)
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -14,7 +14,7 @@ process EMBED {
 
     script:
     """
-    embed.py ${frames} ${labels} features ${how.args} --threads ${task.cpus}
+    embed.py ${frames} ${labels} features --known known ${how.args} --threads ${task.cpus}
     """
 
     stub:

@@ -5,7 +5,7 @@ process FETCH {
     cache 'deep'                                // the planner writes the batch anew in every run
 
     input:
-    tuple val(meta), path(batch)
+    tuple val(meta), path(batch), path(known, stageAs: 'known/*')
     path root                                   // local folder of the images; empty if they come over the network
     val how                                     // how.args, and a digest of the code: part of the cache key
 
@@ -16,7 +16,7 @@ process FETCH {
     script:
     def options = [root ? "--root ${root}" : '', task.attempt > task.maxRetries ? '--last' : '', how.args].join(' ')
     """
-    fetch.py ${batch} frames ${options}
+    fetch.py ${batch} frames --known known ${options}
     """
 
     stub:

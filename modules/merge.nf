@@ -4,7 +4,7 @@ process MERGE {
     label 'profiles'
 
     input:
-    tuple val(meta), path(frames), path(labels), path(features)
+    tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels), path(features)
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -13,7 +13,7 @@ process MERGE {
 
     script:
     """
-    merge.py ${frames} ${labels} ${features} tables --batch ${meta.id} --threads ${task.cpus}
+    merge.py ${frames} ${labels} ${features} tables --known known --batch ${meta.id} --threads ${task.cpus}
     """
 
     stub:

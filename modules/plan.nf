@@ -10,6 +10,8 @@ process PLAN {
     path screens, stageAs: 'screens/*'
     path study,   stageAs: 'study/*'
     path model,   stageAs: 'model/*'
+    path dp_config,     stageAs: 'dp_config/*'
+    path dp_checkpoint, stageAs: 'dp_checkpoint/*'
     path source,  stageAs: 'source/*'
     path outdir,  stageAs: 'outdir/*'
 
@@ -17,8 +19,8 @@ process PLAN {
     path 'plan'
 
     script:
-    def given = [input: input, screens: screens, study: study, model: model, source: source, outdir: outdir]
-    def options = given.findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
+    def files = [input: input, screens: screens, study: study, model: model, dp_config: dp_config, dp_checkpoint: dp_checkpoint]
+    def options = (files + [source: source, outdir: outdir]).findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
     """
     plan.py - ${schema} plan ${options} || [ \$? = 64 ]     # what must be mended is said by the workflow
     """

@@ -5,7 +5,7 @@ process SEGMENT {
     label 'gpu'
 
     input:
-    tuple val(meta), path(frames), path(estimates)
+    tuple val(meta), path(frames), path(known, stageAs: 'known/*')
     path model
     val how                                     // how.args, and a digest of the code: part of the cache key
 
@@ -14,9 +14,8 @@ process SEGMENT {
     tuple val(task.process), eval('segment.py --version'), topic: versions
 
     script:
-    def given = estimates.collect { file -> "--estimate ${file}" }.join(' ')
     """
-    segment.py ${frames} labels --model ${model} ${given} ${how.args} --threads ${task.cpus}
+    segment.py ${frames} labels --model ${model} --known known ${how.args} --threads ${task.cpus}
     """
 
     stub:

@@ -14,12 +14,20 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from idrstream import readers
+
 # $IDRSTREAM_DATA, or the folder `shared/data` beside the repository.
 DATA = Path(os.environ.get("IDRSTREAM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 SCREEN = DATA / "screen"
 MOVIES = sorted(SCREEN.glob("pub/**/*.ch5"))
 
 needs_kit = pytest.mark.skipif(not MOVIES, reason=f"no real movies under {SCREEN} (set IDRSTREAM_DATA)")
+
+
+def read_frames(file, name, frames, channel=0):
+    """(frame, image or ImageFailure) of each frame of a movie."""
+    with readers.opened(file, name, channel) as movie:
+        yield from ((frame, movie.read(frame)) for frame in frames)
 
 
 class Request(NamedTuple):

@@ -6,21 +6,33 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from idrstream import files, ledger, tables
+from idrstream import files, image, ledger, tables
 
 PACKAGE = "idrstream"
-REFERENCES = 3  # frames of a plate from which its nuclei's diameter is estimated
+CANDIDATES = 24  # frames fetched for a plate's flat-field, of which the sparsest are used
 
 # What of the params shapes a result; the others may change without anything being computed again.
-SHAPING = ("diameter", "flow_threshold", "cellprob_threshold", "remove_edge_masks", "embedder", "embed_input")
+SHAPING = (
+    "illumination",
+    "camera_offset",
+    "diameter",
+    "flow_threshold",
+    "cellprob_threshold",
+    "remove_edge_masks",
+    "embedder",
+    "embed_input",
+)
 
 CELL_BYTES = 1280 * 4  # a row of the cell table, before compression
 
 
-def recipe(params, channel, model, code):
-    """What makes a result what it is, beside the image itself: parameters, channel, model's sha256, digests of code."""
+def recipe(params, channel, weights, code):
+    """What makes a result what it is, beside the image itself: parameters, channel, files' sha256, digests of code.
+
+    weights  name -> path, of the models and their configuration
+    """
     making = {name: params[name] for name in SHAPING}
-    return making | {"channel": channel, "model": files.sha256(model), "code": code}
+    return making | {"channel": channel, "code": code} | {name: files.sha256(path) for name, path in weights.items()}
 
 
 def digest(source, root):
@@ -38,8 +50,8 @@ def digest(source, root):
     return content.hexdigest()[:12]
 
 
-def references(images, entries):
-    """Frames of every plate from which its diameter is estimated: plate -> list of images.
+def references(images, entries, count):
+    """At most COUNT frames of every plate, for its flat-field and the diameter of its nuclei: plate -> list of images.
 
     Taken from the whole table before any selection, so that an image's result does not depend on what else is asked
     for: wells spread over the plate, at different times. A list that stands in the ledger stays as it is.
@@ -50,9 +62,12 @@ def references(images, entries):
     chosen = {}
     for plate, wells in plates.items():
         numbers = sorted(wells)
-        picks = sorted({round(i * (len(numbers) - 1) / (REFERENCES - 1)) for i in range(REFERENCES)})
-        movies = [sorted(wells[numbers[i]], key=lambda asked: (asked["site"], asked["frame"])) for i in picks]
-        chosen[plate] = [movie[i % len(movie)] for i, movie in enumerate(movies)]
+        movies = [sorted(wells[numbers[i]], key=_time) for i in image.spread(len(numbers), count)]
+        rounds = range(max(map(len, movies)))
+        turns = [
+            movie[(i + turn) % len(movie)] for turn in rounds for i, movie in enumerate(movies) if turn < len(movie)
+        ]
+        chosen[plate] = sorted(turns[:count], key=lambda asked: (asked["well_number"], *_time(asked)))
     now = {asked["key"]: asked for asked in images}
     for entry in entries:
         kept = {plate: frames for plate, frames in entry["references"].items() if plate in chosen}
@@ -103,7 +118,12 @@ def differences(before, now):
     """What differs between two recipes, in words."""
     flat = [r | {f"code of {stage}": digest for stage, digest in r["code"].items()} for r in (before, now)]
     names = [name for name in flat[1] if name != "code" and flat[0].get(name) != flat[1][name]]
-    words = [n if n == "model" or n.startswith("code") else f"{n} {flat[0].get(n)} (now {flat[1][n]})" for n in names]
+    words = [
+        n
+        if n in ("model", "dp_config", "dp_checkpoint") or n.startswith("code")
+        else f"{n} {flat[0].get(n)} (now {flat[1][n]})"
+        for n in names
+    ]
     return ", ".join(words) or "other rows of the input table"
 
 
@@ -178,6 +198,10 @@ def estimate(images, study):
 def settled_ids(entries):
     """Ids of images that need no work: finished, or failed in a way that time does not heal."""
     return {id for id, row in ledger.rows(entries).items() if row["status"] == "ok" or not row.get("heals")}
+
+
+def _time(asked):
+    return asked["site"], asked["frame"]
 
 
 def _travelling(asked):

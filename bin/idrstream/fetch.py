@@ -9,36 +9,46 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 
 from idrstream import image, readers, sources
-from idrstream.failures import ImageFailure, MissingWell
+from idrstream.failures import ImageFailure, MissingWell, Unreachable
 from idrstream.task import MayHeal
 
 
-def fetch(batch, folder, root=None, connections=4, last=False, watch=iter):
+def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch=iter):
     """Write the frames of a batch and a row for each of its images.
 
-    batch        as the planner wrote it: images, source, channel
-    folder       where the frames go, see `image`
+    batch        as the planner wrote it: images, source, channel; with `window` also each image's neighbours in time
+    folder       where the frames go, see `image`; neighbours that are no images of the batch in `context` below it
     root         local folder that locations are relative to
     connections  movies read at the same time
     last         this is the last try: an image that cannot be reached is a row, even if none can
+    known        folder of what is known of the plates
     watch        wraps the iterable of movies, to show progress
-    returns      the rows: the images, with status, reason, heals, bytes, seconds, focus, saturation
+    returns      the rows: the images, with status, reason, heals, bytes, seconds, shape, focus, saturation, and for
+                 neighbours field_bytes and window (the keys of the frames in it)
 
     A bad image is a row. Raises MayHeal if not one image of the batch could be reached and this is not the last try;
-    for a batch that needs `all` of its images, always if one could not.
+    for a batch that needs `all` of its images, if one could not.
     """
-    os.makedirs(folder)
-    movies = {}
+    os.makedirs(os.path.join(folder, image.CONTEXT))
+    without = {fields.stem: content["lost"] for fields, content in image.read_fields(known) if content["lost"]}
+    fetched, movies = {}, {}
     for asked in batch["images"]:
-        movies.setdefault((asked["plate"], asked["well"], asked["site"], *asked["locations"]), []).append(asked)
+        if asked["plate"] in without:  # computed without its plate's field, its cells would not be those of another day
+            reason = Unreachable(
+                f"the frames of its plate's flat-field could not be fetched ({without[asked['plate']]})"
+            )
+            fetched[asked["key"]] = _row(asked, reason, folder) | {"bytes": 0, "seconds": 0}
+        else:
+            movies.setdefault((asked["plate"], asked["well"], asked["site"], *asked["locations"]), []).append(asked)
     with ThreadPoolExecutor(connections) as pool:
         tasks = [pool.submit(_movie, batch, wanted, folder, root) for wanted in movies.values()]
-        fetched = {row["key"]: row for task in watch(tasks) for row in task.result()}
+        rows = [row for task in watch(tasks) for row in task.result()]
+    lost = [row for row in rows if row["heals"]]
+    if lost and not last and (batch.get("all") or len(lost) == len(rows)):
+        raise MayHeal(f"{len(lost)} of {len(rows)} images could not be reached; the first: {lost[0]['reason']}")
+    fetched |= {row["key"]: row for row in rows}
     rows = [fetched[asked["key"]] for asked in batch["images"]]
     image.write_rows(folder, rows)
-    lost = [row for row in rows if row["heals"]]
-    if lost and (batch.get("all") or (len(lost) == len(rows) and not last)):
-        raise MayHeal(f"{len(lost)} of {len(rows)} images could not be reached; the first: {lost[0]['reason']}")
     return rows
 
 
@@ -78,21 +88,44 @@ def _movie(batch, wanted, folder, root):
     """Rows of the frames wanted of one movie, from the first of its locations that has it."""
     locations = wanted[0]["locations"]
     started = time.monotonic()
-    rows, travelled = [], 0
+    rows, travelled, beside = {}, 0, 0
     with tempfile.TemporaryDirectory(dir=folder, prefix=".whole-") as cache:
         try:
             location, opened = _open(batch["source"], locations, root, cache)
             with opened as file:
                 name = os.path.basename(urlsplit(location).path if urlsplit(location).scheme else location)
-                by_frame = {asked["frame"]: asked for asked in wanted}
-                for frame, pixels in readers.read_frames(file, name, list(by_frame), batch["channel"]):
-                    rows.append(_row(by_frame[frame], pixels, folder))
-                travelled = file.bytes
+                with readers.opened(file, name, batch["channel"]) as movie:
+                    rows = {asked["frame"]: _row(asked, movie.read(asked["frame"]), folder) for asked in wanted}
+                    travelled = file.bytes
+                    if batch.get("window"):
+                        _windows(movie, rows, folder)
+                beside = file.bytes - travelled
         except ImageFailure as failure:
-            done = {row["key"] for row in rows}
-            rows += [_row(asked, failure, folder) for asked in wanted if asked["key"] not in done]
-    seconds = round((time.monotonic() - started) / len(rows), 3)
-    return [row | {"bytes": travelled // len(rows), "seconds": seconds} for row in rows]
+            rows |= {asked["frame"]: _row(asked, failure, folder) for asked in wanted if asked["frame"] not in rows}
+    cost = {"bytes": travelled // len(rows), "seconds": round((time.monotonic() - started) / len(rows), 3)}
+    cost |= {"field_bytes": beside // len(rows)} if batch.get("window") else {}
+    return [row | cost for row in rows.values()]
+
+
+def _windows(movie, rows, folder):
+    """Give every row that is ok its `window`: the frame and its neighbours, at an end of the movie the nearest three.
+
+    A row whose neighbour could not be reached is no longer ok.
+    """
+    keys = {frame: row["key"] for frame, row in rows.items() if row["status"] == "ok"}
+    failed = {}
+    for row in [row for row in rows.values() if row["status"] == "ok"]:
+        first = max(1, min(row["frame"] - 1, movie.frames - 2))
+        window = range(first, min(first + image.WINDOW, movie.frames + 1))
+        for frame in set(window) - keys.keys() - failed.keys():
+            pixels = movie.read(frame)
+            if isinstance(pixels, ImageFailure):
+                failed[frame] = pixels
+                continue
+            keys[frame] = image.key(row["plate"], row["well"], row["site"], frame)
+            image.write_frame(os.path.join(folder, image.CONTEXT), keys[frame], pixels)
+        lost = [failed[frame] for frame in window if frame in failed and failed[frame].heals]
+        row |= _failed(lost[0]) if lost else {"window": [keys[frame] for frame in window if frame in keys]}
 
 
 def _open(source, locations, root, cache):
@@ -108,8 +141,13 @@ def _open(source, locations, root, cache):
 
 
 def _row(asked, pixels, folder):
-    row = asked | {"status": "ok", "reason": "", "heals": False, "focus": None, "saturation": None}
+    row = asked | {"status": "ok", "reason": "", "heals": False, "shape": None, "focus": None, "saturation": None}
     if isinstance(pixels, ImageFailure):
-        return row | {"status": "failed", "reason": f"{type(pixels).__name__}: {pixels}", "heals": pixels.heals}
+        return row | _failed(pixels)
     image.write_frame(folder, asked["key"], pixels)
-    return row | {"focus": round(focus(pixels), 4), "saturation": round(saturation(pixels), 6)}
+    looked_at = {"focus": round(focus(pixels), 4), "saturation": round(saturation(pixels), 6)}
+    return row | {"shape": list(pixels.shape)} | looked_at
+
+
+def _failed(failure):
+    return {"status": "failed", "reason": f"{type(failure).__name__}: {failure}", "heals": failure.heals}

@@ -54,6 +54,22 @@ def copy(source, target):
     return facts
 
 
+def move_folder(source, target):
+    """Move SOURCE to TARGET, in place of what lies there.
+
+    File by file, so that no second copy of the whole ever exists; until all are there they lie beside it as ``.part``.
+    """
+    source, target = Path(source), Path(target)
+    part = target.with_name(target.name + PART)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+        copy(path, part / path.relative_to(source))
+        path.unlink()
+    shutil.rmtree(target, ignore_errors=True)
+    _rename(part, target)
+
+
 def unchanged(path, facts):
     """Is PATH still what `copy` left? By size and time; where only the time differs, by checksum."""
     try:

@@ -2,6 +2,10 @@
 
 A folder of frames holds `images.json` (one row an image, whether it could be had or not) and one TIFF a frame, named by
 the image's key. A folder of label images holds a TIFF a frame under the same name, and the table of its cells.
+
+A folder of fields holds flat-fields, named by their plate or by their image, and `fields.json`: {"offset": grey levels,
+"lost": why its frames could not be fetched or None, "fields": {name: {"status": "ok" or "refused", "reason", "kind":
+"plate" or "frames", "shape", figures}}}. What is known of the plates of a batch lies in one folder, called `known`.
 """
 
 import json
@@ -10,11 +14,22 @@ from pathlib import Path
 from idrstream import files
 
 ROWS = "images.json"
+CONTEXT = "context"  # folder, in one of frames, of neighbours in time that only flat-fields are fitted to
+REFERENCES = 3  # frames of a plate that tell the diameter of its nuclei
+WINDOW = 3  # frames that an image's own flat-field is fitted to, itself included
+FIELDS = "fields.json"
 
 
 def key(plate, well, site, frame):
     """The name of an image: ``XD0001_01_A03_s1_f2``."""
     return f"{plate}_{well}_s{site}_f{frame}"
+
+
+def spread(length, count):
+    """At most COUNT indices of a list of LENGTH, evenly from the first to the last."""
+    if length <= count:
+        return list(range(length))
+    return [round(i * (length - 1) / (count - 1)) for i in range(count)]
 
 
 def write_rows(folder, rows):
@@ -37,6 +52,67 @@ def read_frame(folder, name):
     import tifffile
 
     return tifffile.imread(Path(folder) / f"{name}.tif")
+
+
+def write_field(folder, name, field):
+    """Write a flat-field: (Y, X) float32, mean 1."""
+    _write(folder, name, field, compression="zlib")
+
+
+def write_picture(folder, name, picture):
+    """Write a picture for people: (Y, X, 3) uint8, red first, as PNG."""
+    import cv2
+
+    cv2.imwrite(str(Path(folder) / f"{name}.png"), picture[..., ::-1])
+
+
+def read_fields(known):
+    """The folders of fields in KNOWN, which need not exist: list of (folder, content of its fields.json)."""
+    found = sorted(Path(known).glob(f"*/{FIELDS}")) if known else []
+    return [(path.parent, files.read_json(path)) for path in found]
+
+
+def field_of(row, known):
+    """The flat-field that applies to an image.
+
+    row      the image's, with its `shape`
+    known    folder of what is known of the plates
+    returns  (folder, name, camera offset in grey levels, facts), the facts saying why if it was refused; None where
+             nobody asked for one
+    """
+    for name in (row["key"], row["plate"]):
+        for folder, content in read_fields(known):
+            facts = content["fields"].get(name)
+            if facts and facts["status"] == "ok" and facts["shape"] != row["shape"]:
+                sizes = " and ".join("x".join(map(str, shape)) for shape in (facts["shape"], row["shape"]))
+                facts = facts | {"status": "refused", "reason": f"field and image differ in size: {sizes}"}
+            if facts:
+                return (folder, name, content["offset"], facts)
+    return None
+
+
+def read_diameters(known):
+    """Diameters of the nuclei in pixels by plate, from the estimates in KNOWN, which need not exist."""
+    estimates = map(files.read_json, sorted(Path(known).glob("*.json")) if known else [])
+    return {estimate["plate"]: estimate["diameter"] for estimate in estimates}
+
+
+def read_even(folder, row, known=None):
+    """Read a frame with its illumination evened: ``(frame - offset) / field``.
+
+    folder   of frames
+    row      the image's
+    known    folder of what is known of the plates
+    returns  (Y, X) float32, grey levels, never rescaled, so wells stay comparable; where no field applies, the frame as
+             it is stored
+
+    Peng et al. 2017, doi:10.1038/ncomms14836, eq. 1.
+    """
+    frame, found = read_frame(folder, row["key"]), field_of(row, known)
+    if found is None or found[3]["status"] != "ok":
+        return frame
+    fields, name, offset, _ = found
+    return (frame.astype("float32") - float(offset)) / read_frame(fields, name)
 
 
 def write_labels(folder, name, labels):

@@ -5,6 +5,7 @@ commit: so what it says is there, is there. Truth is kept by *image*; a batch is
 Standard library only, for it runs on the head, where no environment is.
 """
 
+import filecmp
 import os
 import shutil
 from datetime import datetime, timezone
@@ -17,9 +18,9 @@ MADE = "made.json"  # in MERGE's folder: the devices that computed, and the diam
 
 # What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
 KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "heals", "cells", "bytes")
-KEPT += ("seconds", "focus", "saturation")
-COLUMNS = ("plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "bytes", "seconds", "focus")
-COLUMNS += ("saturation",)
+KEPT += ("field_bytes", "seconds", "flatfield", "focus", "saturation")
+COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
+COLUMNS += ("field_bytes", "seconds", "focus", "saturation")
 SHOWN = 10  # failures named in the closing lines; all are in failures.tsv
 
 
@@ -84,7 +85,7 @@ def commit(batch, merged, labels, outdir, save_labels=False):
     entry = {"made": files.read_json(Path(merged) / MADE)}
     entry |= {"batch": batch["id"], "committed": None, "files": [{"path": path} for path in sorted(wanted)]}
     entry |= {name: batch[name] for name in ("number", "session", "recipe", "references")}
-    entry["images"] = [{name: row[name] for name in KEPT} for row in rows]
+    entry["images"] = [{name: row.get(name) for name in KEPT} for row in rows]
     for replaced in batch["supersedes"]:
         if replaced != batch["id"]:
             withdraw(outdir, replaced)
@@ -98,6 +99,25 @@ def commit(batch, merged, labels, outdir, save_labels=False):
     entry["committed"] = datetime.now(timezone.utc).isoformat()
     write(outdir, entry)
     return entry
+
+
+def keep_fields(known, outdir):
+    """Copy the plates' flat-fields from KNOWN to `flatfields/` of OUTDIR: a picture, the field, its figures.
+
+    They belong to all of the plate's batches, so to no entry; what lies there already is left alone.
+    """
+    for folder, content in image.read_fields(known):
+        for plate, facts in content["fields"].items():
+            if facts["kind"] != "plate":
+                continue
+            target = Path(outdir) / "flatfields"
+            for source in (folder / f"{plate}.tif", folder / f"{plate}.png"):
+                there = target / source.name
+                if not source.exists():
+                    _remove(there)
+                elif not there.exists() or not filecmp.cmp(source, there, shallow=False):
+                    files.copy(source, there)
+            files.write_json(target / f"{plate}.json", {"camera_offset": content["offset"]} | facts)
 
 
 def reclaim(folders, workdir):
@@ -121,10 +141,11 @@ def _below(folder):
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
-def summarise(requested, outdir, max_failed):
+def summarise(requested, places, outdir, max_failed):
     """Write the two tables and word the end of the run.
 
     requested   the images of this run's selection, from the plan
+    places      image id -> place of its row in the input table, from 0, of all images of the table
     outdir      the output folder
     max_failed  share of the requested images that may fail
     returns     {"text": closing lines, "error": why the run counts as failed, or None}
@@ -133,9 +154,8 @@ def summarise(requested, outdir, max_failed):
     known = rows(entries)
     unfinished = {"status": "missing", "reason": "its batch was not finished; the next run takes it up"}
     asked = {image["id"]: known.get(image["id"], image | unfinished) for image in requested}
-    table = sorted(
-        (known | asked).values(), key=lambda row: (row["plate"], row["well_number"], row["site"], row["frame"])
-    )
+    table = [row | {"row": places.get(id)} for id, row in (known | asked).items()]
+    table.sort(key=lambda row: (row["plate"], row["well_number"], row["site"], row["frame"]))
     tables.write(Path(outdir) / "images.tsv", COLUMNS, table)
     tables.write(Path(outdir) / "failures.tsv", COLUMNS, [row for row in table if row["status"] != "ok"])
     failed = [row for row in asked.values() if row["status"] != "ok"]

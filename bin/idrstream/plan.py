@@ -5,22 +5,33 @@ import os.path
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from idrstream import batches, ledger, request, sources, study, tables
+from idrstream import batches, deepprofiler, ledger, request, sources, study, tables
 from idrstream.failures import Unreachable
+from idrstream.image import REFERENCES, WINDOW
 from idrstream.tables import Problems
 
 BIN = Path(__file__).resolve().parents[1]
-STAGES = ("fetch", "diameter", "segment", "embed", "merge")
+STAGES = ("fetch", "flatfield", "diameter", "segment", "embed", "merge")
+COMMANDS = {"efficientnet": "embed", "deepprofiler": "embed_deepprofiler"}  # of the stage `embed`, by embedder
+DEEPPROFILER = ("dp_config", "dp_checkpoint")
 FLAGS = ("remove_edge_masks", "outlines", "require_gpu", "save_labels", "keep_intermediates")
-MAKING = ("readers", "diameter", "segment", "embed", "merge")  # code that shapes a result; how bytes travelled does not
+MAKING = (
+    "readers",
+    "flatfield",
+    "diameter",
+    "segment",
+    "embed",
+    "merge",
+)  # code that shapes a result; how bytes travelled does not
 
 
 class Plan:
     """A run's plan, made by `make`.
 
     images    every image of the selection
+    places    image id -> place of its row in the input table, of all images of the table
     batches   what is left to do (batches.cut)
-    plates    plate -> images from which its diameter is estimated; empty where the diameter is given
+    plates    plate -> images to which its flat-field is fitted and its diameter estimated; empty if neither is wanted
     recipe    what makes a result what it is
     stages    stage -> {"args": its command's arguments, "code": digest of its code}
     source    address that locations are relative to, or None
@@ -43,14 +54,20 @@ class Plan:
         ]
         if not todo:
             return f"{lines[0]}\nNothing to do: every image of the selection is settled in {self.outdir}"
-        whole = batches.estimate(todo + sum(map(len, self.plates.values())), self.study)
+        fetched = todo + sum(map(len, self.plates.values()))
+        whole = batches.estimate(fetched * (WINDOW if self.recipe["illumination"] == "frames" else 1), self.study)
         place = self.source or self.root or "their own addresses"
         lines += [
             f"{todo} images to do in {len(self.batches)} batches, from {place}",
             f"to fetch about {_size(whole['fetch'])}; at most about {_size(whole['work'])} in the work folder, and "
             f"{_size(whole['results'])} of results (an estimate from the study description)",
             f"model sha256 {self.recipe['model'][:12]}, diameter {self.recipe['diameter']}"
-            + (f" (estimated from {batches.REFERENCES} frames a plate)" if self.plates else " pixels"),
+            + (f" (estimated from {REFERENCES} frames a plate)" if self.recipe["diameter"] == "auto" else " pixels"),
+            {
+                "plate": f"a flat-field a plate, fitted to the sparsest of at most {batches.CANDIDATES} frames of it",
+                "frames": f"a flat-field an image, fitted to {WINDOW} frames of its movie",
+                "none": "no flat-field",
+            }[self.recipe["illumination"]],
         ]
         return "\n".join(lines)
 
@@ -61,13 +78,16 @@ def make(values, launch_dir, session, given, schema):
     values      params by name
     launch_dir  what relative paths of the params are relative to
     session     id of the run, which stays the same when it is resumed
-    given       name -> Path, for those of input, screens, study, model, source and outdir that exist
+    given       name -> Path, for those of input, screens, study, model, dp_config, dp_checkpoint, source and outdir
+                that exist
     schema      nextflow_schema.json, read
     returns     Plan
 
     Raises tables.Problems with everything that is wrong, not just the first thing.
     """
     problems = request.params_problems(values, schema) + _absent(values, given, schema)
+    if values["embedder"] == "deepprofiler" and set(DEEPPROFILER) <= given.keys():
+        problems += deepprofiler.problems(given["dp_config"], given["dp_checkpoint"])
     described = _attempt(problems, _study, given)
     table = _attempt(problems, tables.read, given["input"]) if "input" in given else None
     screens = _attempt(problems, tables.read, given["screens"], ["plate", "screen"]) if "screens" in given else None
@@ -92,7 +112,8 @@ def make(values, launch_dir, session, given, schema):
 
 def write(plan, folder):
     """Write `plan.json` and one JSON a batch and a plate; the folder is what the pipeline reads."""
-    common = {"source": plan.source, "channel": plan.study.channel, "session": plan.session}
+    auto, own = plan.recipe["diameter"] == "auto", plan.recipe["illumination"] == "frames"
+    common = {"source": plan.source, "channel": plan.study.channel, "session": plan.session, "window": own}
     summary = {
         "problems": [],
         "text": plan.text(),
@@ -100,14 +121,16 @@ def write(plan, folder):
         "stages": plan.stages,
         "batches": [
             {"id": b["id"], "number": b["number"], "images": len(b["images"]), "plates": _plates(b, plan)}
+            | {"fields": own, "known": len(_plates(b, plan)) * (1 + auto)}
             for b in plan.batches
         ],
-        "plates": [{"id": plate} for plate in plan.plates],
+        "plates": [{"id": plate, "diameter": auto} for plate in plan.plates],
         "model": plan.recipe["model"],
         "requested": [
             {name: asked[name] for name in ("id", "key", "plate", "well", "well_number", "site", "frame")}
             for asked in plan.images
         ],
+        "places": plan.places,
     }
     folder.mkdir(parents=True)
     (folder / "plan.json").write_text(json.dumps(summary, indent=1))
@@ -124,10 +147,16 @@ def write(plan, folder):
 def _decide(values, given, described, images, source, root, session):
     """The plan of a request that has nothing wrong in itself; what is left depends on the selection and the ledger."""
     entries, broken = ledger.read(given["outdir"])
-    code = {stage: batches.digest(BIN / f"{stage}.py", BIN) for stage in STAGES}
+    commands = {stage: stage for stage in STAGES} | {"embed": COMMANDS[values["embedder"]]}
+    code = {stage: batches.digest(BIN / f"{command}.py", BIN) for stage, command in commands.items()}
     code["readers"] = batches.digest(BIN / "idrstream" / "readers" / "__init__.py", BIN)
-    making = batches.recipe(values, described.channel, given["model"], {part: code[part] for part in MAKING})
-    frames = batches.references(images, entries) if values["diameter"] == "auto" else {}
+    weights = {name: given[name] for name in ("model", *DEEPPROFILER) if name in given}
+    making = batches.recipe(values, described.channel, weights, {part: code[part] for part in MAKING})
+    wanted = {"plate": batches.CANDIDATES}.get(
+        values["illumination"], REFERENCES if values["diameter"] == "auto" else 0
+    )
+    same = [entry for entry in entries if entry["recipe"] == making]
+    frames = batches.references(images, same, wanted) if wanted else {}
     batches.identify(images, making, frames)
     numbers = set(batches.select(images, values))
     selected = [asked for asked in images if asked["row"] // values["batch_size"] in numbers]
@@ -143,6 +172,7 @@ def _decide(values, given, described, images, source, root, session):
     plates = {asked["plate"] for batch in cut for asked in batch["images"]}
     return Plan(
         images=selected,
+        places={asked["id"]: asked["row"] for asked in images},
         batches=cut,
         plates={plate: frames[plate] for plate in sorted(plates) if plate in frames},
         recipe=making,
@@ -167,16 +197,19 @@ def _arguments(values):
     def chosen(*names):
         return " ".join(named[name] for name in names if name in named)
 
+    shapes = "DP" if values["csv"] is True else values["csv"]
     diameter = [] if values["diameter"] == "auto" else ["diameter"]
     thresholds = ("flow_threshold", "cellprob_threshold")
     return {
         "fetch": chosen("connections"),
+        "flatfield": chosen("illumination", "camera_offset"),
         "diameter": chosen("require_gpu"),
         "segment": chosen(*diameter, *thresholds, "remove_edge_masks", "outlines", "require_gpu"),
-        "embed": chosen("embedder", "embed_input", "require_gpu"),
+        "embed": chosen("require_gpu", *(["embedder", "embed_input"] if values["embedder"] == "efficientnet" else [])),
         "merge": "",
         "commit": chosen("save_labels", "keep_intermediates"),
         "summary": f"--max_failed {values['max_failed']}",
+        "export": f"--batch_size {values['batch_size']} --shape {shapes}" if shapes else "",
     }
 
 
@@ -209,6 +242,12 @@ def _absent(values, given, schema):
         names = ["idrstream", *schema["$defs"]["segmentation"]["properties"]["model"]["x-weights"]]
         near = tables.nearest(values["model"], names)
         problems.append(f"--model {values['model']}: neither a file nor a model that Cellpose 3 knows.{near}")
+    if values["embedder"] == "deepprofiler":
+        for name in DEEPPROFILER:
+            if not values[name]:
+                problems.append(f"--{name}: --embedder deepprofiler needs it")
+            elif name not in given:
+                problems.append(f"--{name} {values[name]}: there is no such file")
     if "outdir" not in given:
         problems.append(f"--outdir {values['outdir']}: this folder cannot be written")
     return problems

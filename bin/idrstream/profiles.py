@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 from idrstream import files, image
 
 
-def single_cells(frames, labels, features):
+def single_cells(frames, labels, features, known=None):
     """The cells of a batch.
 
     frames, labels, features  folders of FETCH, SEGMENT and EMBED
+    known    folder of what is known of the plates
     returns  (table, rows): a DataFrame with a row a cell, sorted by plate, well, site, frame and label, Metadata_*
-             first, then float32 features; and the images' rows, with `cells`
+             first, then float32 features; and the images' rows, with `cells`, `flatfield` and `field_bytes`
 
     Raises ValueError where the stages disagree about which cells there are: no cell is dropped silently.
     """
@@ -24,13 +25,14 @@ def single_cells(frames, labels, features):
     model, names = made["model"], made["features"]
     tables = []
     for row in rows:
-        row["cells"] = None
+        row |= dict.fromkeys(("cells", "flatfield"))
         if row["status"] != "ok":
             continue
         cells, embedded = image.read_cells(labels, row["key"]), image.read_cells(features, row["key"])
         if not np.array_equal(cells["label"], embedded["label"]):
             raise ValueError(f"{row['key']}: {len(cells['label'])} cells segmented, {len(embedded['label'])} embedded")
         row["cells"] = len(cells["label"])
+        row |= _flatfield(row, known)
         tables.append(pd.concat([_metadata(row, cells, model), _features(embedded, names)], axis=1))
     extra = rows[0]["metadata"] if rows else {}
     empty = {"key": "", "plate": "", "well": "", "well_number": 0, "site": 0, "frame": 0, "metadata": extra}
@@ -48,6 +50,16 @@ def write(table, rows, batch, folder):
         (Path(folder) / path).parent.mkdir(parents=True)
         cells = pa.Table.from_pandas(table[table["Metadata_Plate"] == plate], preserve_index=False)
         pq.write_table(cells.replace_schema_metadata(None), Path(folder) / path, compression="zstd")
+
+
+def _flatfield(row, known):
+    """What became of an image's flat-field, in words, and the bytes fetched for it: a plate's for all of its images."""
+    found = image.field_of(row, known)
+    if found is None:
+        return {"flatfield": "none", "field_bytes": 0}
+    facts = found[3]
+    word = facts["kind"] if facts["status"] == "ok" else f"refused: {facts['reason']}"
+    return {"flatfield": word, "field_bytes": facts.get("bytes", row.get("field_bytes"))}
 
 
 def _metadata(row, cells, model):

@@ -21,7 +21,7 @@ def committed(here):  # noqa: F811
             shutil.rmtree(tables, ignore_errors=True)
             rows = []
             for asked in batch["images"]:
-                row = asked | dict.fromkeys(("bytes", "seconds", "focus", "saturation"), 1)
+                row = asked | dict.fromkeys(("bytes", "field_bytes", "seconds", "flatfield", "focus", "saturation"), 1)
                 bad = asked["key"] in failed
                 state = {
                     "status": "failed" if bad else "ok",
@@ -170,17 +170,21 @@ def test_the_summary_has_a_row_for_every_image_and_an_error_when_too_many_failed
     made = plan_again(here, batch_nums="0,1")
     committed(made, failed=["PA_C01_s1_f5"])
     requested = planned(here).images
-    said = ledger.summarise(made.images, here / "out", max_failed=0.2)
+    said = ledger.summarise(made.images, made.places, here / "out", max_failed=0.2)
     assert said["error"] is None
     assert said["text"].startswith("5 of 6 images done, 15 cells")
-    assert "PA C01 frame 5: Truncated: cut" in ledger.summarise(made.images, here / "out", max_failed=0.1)["error"]
-    assert "2 of 8 images were not finished" in ledger.summarise(requested, here / "out", max_failed=1)["error"]
+    assert (
+        "PA C01 frame 5: Truncated: cut"
+        in ledger.summarise(made.images, made.places, here / "out", max_failed=0.1)["error"]
+    )
+    assert (
+        "2 of 8 images were not finished"
+        in ledger.summarise(requested, made.places, here / "out", max_failed=1)["error"]
+    )
     rows = (here / "out/images.tsv").read_text().splitlines()
     assert len(rows) == 1 + 8
-    assert rows[0].split("\t") == [
-        *["plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "bytes", "seconds"],
-        *rows[0].split("\t")[10:],
-    ]
+    assert rows[0].split("\t") == list(ledger.COLUMNS)
+    assert [row.split("\t")[0] for row in rows[1:]] == ["0", "1", "1", "1", "2", "3", "4", "4"]
     assert len((here / "out/failures.tsv").read_text().splitlines()) == 1 + 3
     assert json.loads(json.dumps(said)) == said
     assert DEFAULTS["max_failed"] == 0.05

@@ -8,10 +8,9 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from idrstream.readers import read_frames
 from idrstream.sources import open_location
 from make_screen import BACKGROUND, OFFSET, main, make_screen
-from support import MOVIES
+from support import MOVIES, read_frames
 
 # Bio-Formats, which IDR and Fiji use.
 BIO_FORMATS = """

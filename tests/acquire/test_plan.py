@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
 DEFAULTS = {"workflow": "screen", "study": "example", "batch_size": 2, "start_batch": 0, "batch_nums": "all"}
 DEFAULTS |= {"redo": False, "connections": 4, "model": "idrstream", "diameter": "auto", "flow_threshold": 0.4}
 DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128}
+DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
 HEADER = "\tPlate\tWell\tFrames\tWell Number\tControl Type\tOriginal Gene Target\tBatch Of Cells"
@@ -43,7 +45,8 @@ def here(tmp_path):
 def given(here, params):
     """What the head finds of the files that params name."""
     shipped = {"model": here / "model.pth", "study": ROOT / f"assets/studies/{params['study']}.yml"}
-    named = {name: here / str(params[name]) for name in ("input", "screens", "source", "outdir", "study", "model")}
+    names = ("input", "screens", "source", "outdir", "study", "model", "dp_config", "dp_checkpoint")
+    named = {name: here / str(params[name]) for name in names}
     found = {name: path if path.exists() else shipped.get(name, path) for name, path in named.items() if params[name]}
     if params["model"] not in ("idrstream", None) and not named["model"].exists():
         del found["model"]
@@ -122,6 +125,20 @@ def test_a_mistake_in_the_params_is_told_with_a_remedy(mistake, here, monkeypatc
     assert len(problems.value.sentences) == 1
 
 
+def test_deepprofiler_needs_a_config_and_a_checkpoint_that_it_can_run(here):
+    mine = {"embedder": "deepprofiler", "dp_config": "config.json"}
+    with pytest.raises(Problems) as problems:
+        planned(here, **mine)
+    assert problems.value.sentences == [
+        "--dp_config config.json: there is no such file",
+        "--dp_checkpoint: --embedder deepprofiler needs it",
+    ]
+    (here / "config.json").write_text(json.dumps({"profile": {"use_pretrained_input_size": 224}}))
+    (here / "weights.h5").write_text("none")
+    with pytest.raises(Problems, match=r"profile\.use_pretrained_input_size: 224; 0\.5\.1 would download"):
+        planned(here, **mine, dp_checkpoint="weights.h5")
+
+
 def test_all_mistakes_are_told_at_once(here):
     (here / "wells.tsv").write_text(swap("2,5,9", "0").replace("384", "383"))
     (here / "screens.tsv").write_text("PA\t../screens/PA--long.screen\nPB\tPB--long\n")
@@ -163,7 +180,16 @@ def test_an_image_has_the_same_id_in_any_order_batch_or_selection(here):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"diameter": 20}, {"flow_threshold": 0.5}, {"remove_edge_masks": True}, "model", "row"]
+    "changed",
+    [
+        {"diameter": 20},
+        {"illumination": "none"},
+        {"camera_offset": 6},
+        {"flow_threshold": 0.5},
+        {"remove_edge_masks": True},
+        "model",
+        "row",
+    ],
 )
 def test_what_changes_a_result_changes_its_id(changed, here):
     before = {asked["id"] for asked in planned(here).images}
@@ -181,9 +207,20 @@ def test_a_plate_is_judged_by_frames_spread_over_its_wells_whatever_is_selected(
     wells = [(row.split("\t")[1], row.split("\t")[2]) for row in ROWS]
     assert wells[0] == ("PA", "A4")
     found = planned(here, start_batch=2).plates
-    assert [asked["key"] for asked in found["PB"]] == ["PB_A04_s1_f1", "PB_P24_s1_f2"]
-    assert [asked["key"] for asked in planned(here).plates["PA"]] == ["PA_A04_s1_f5", "PA_B02_s1_f5", "PA_C01_s1_f5"]
-    assert planned(here, diameter=20).plates == {}
+    assert [asked["key"] for asked in found["PB"]] == ["PB_A04_s1_f1", "PB_P24_s1_f1", "PB_P24_s1_f2"]
+    three = planned(here, illumination="none").plates["PA"]
+    assert [asked["key"] for asked in three] == ["PA_A04_s1_f5", "PA_B02_s1_f5", "PA_C01_s1_f5"]
+    assert planned(here, illumination="none", diameter=20).plates == {}
+    assert [len(frames) for frames in planned(here, diameter=20).plates.values()] == [5, 3]
+
+
+def test_a_flat_field_has_frames_of_different_wells_first_and_of_different_times(here):
+    wells = [f"{i}\tPA\tA{i + 1}\t1,2,3,4\t{i + 1}\t\t\t" for i in range(10)]
+    (here / "wells.tsv").write_text("\n".join((HEADER, *wells)) + "\n")
+    frames = planned(here).plates["PA"]
+    assert len({asked["key"] for asked in frames}) == batches.CANDIDATES == 24
+    assert Counter(Counter(asked["well"] for asked in frames).values()) == {2: 6, 3: 4}
+    assert {asked["frame"] for asked in frames} == {1, 2, 3, 4}
 
 
 def test_another_channel_is_another_image(here):

@@ -21,10 +21,10 @@ from idrstream.failures import (
     Unreachable,
     UnwrittenFrame,
 )
-from idrstream.readers import WatchedFile, read_frames
+from idrstream.readers import WatchedFile
 from idrstream.sources import https, open_location
 from make_screen import make_screen, write_cellh5
-from support import MOVIES, SCREEN, http_server, needs_kit
+from support import MOVIES, SCREEN, http_server, needs_kit, read_frames
 
 SHAPE = (512, 512)  # noise of this size has 16 chunks of 16 KB: larger than the index, as real ones are
 
@@ -251,7 +251,7 @@ def test_python_ends_well_with_a_failure_still_in_hand(movie):
     script = """if True:
         import sys
         from idrstream.failures import Unreachable
-        from idrstream.readers import read_frames
+        from idrstream.readers import opened
 
         class Gone:
             def __init__(self, path):
@@ -263,8 +263,9 @@ def test_python_ends_well_with_a_failure_still_in_hand(movie):
                     raise Unreachable("the network is gone")
                 return self.file.readinto(buffer)
 
-        kept = list(read_frames(Gone(sys.argv[1]), sys.argv[1], [1]))
-        print(type(kept[0][1]).__name__)
+        with opened(Gone(sys.argv[1]), sys.argv[1]) as movie:
+            kept = movie.read(1)
+        print(type(kept).__name__)
     """
     found = subprocess.run(
         [sys.executable, "-c", script, movie], env={"PYTHONPATH": os.pathsep.join(sys.path)}, stdout=-1

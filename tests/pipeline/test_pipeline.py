@@ -117,15 +117,15 @@ def test_stages_that_disagree_about_the_cells_are_not_merged(stages):
         profiles.single_cells(*stages)
 
 
-@pytest.mark.parametrize("parser", ["v1", "v2"])
-def test_every_process_is_wired_under_both_parsers(parser, demo, tmp_path):
-    run = Run(tmp_path / "run", *screen_options(demo, batch_size=2), "-stub", parser=parser)
+@pytest.mark.parametrize("parser, illumination", [("v1", "plate"), ("v2", "plate"), ("v2", "frames")])
+def test_every_process_is_wired_under_both_parsers(parser, illumination, demo, tmp_path):
+    run = Run(tmp_path / "run", *screen_options(demo, batch_size=2, illumination=illumination), "-stub", parser=parser)
     assert run.code == 0, run.said
     assert run.tasks == {
         "PLAN": 1,
-        "FETCH_REFERENCES": 2,
-        "DIAMETER": 2,
+        **dict.fromkeys(("FETCH_REFERENCES", "FLATFIELD", "DIAMETER"), 2),
         **dict.fromkeys(("FETCH", "SEGMENT", "EMBED", "MERGE", "COMMIT"), 3),
+        **({"FLATFIELD_FRAMES": 3} if illumination == "frames" else {}),
         "SUMMARY": 1,
     }
     assert "12 images of 6 wells on 2 plates (DM0001_01, DM0001_02), 0 of them settled" in run.said
@@ -201,8 +201,87 @@ def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run
     assert sorted(diameters) == ["DM0001_01", "DM0001_02"]
     assert all(15 < diameter < 30 for diameter in diameters.values())
     left = list((demo_run.folder / "work").rglob("*.tif"))
-    assert all("FETCH_REFERENCES" in (path.parents[1] / ".command.run").read_text() for path in left)
+    kept = [(path.parents[1] / ".command.run").read_text() for path in left]
+    assert all("FETCH_REFERENCES" in script or "FLATFIELD" in script for script in kept)
     assert demo_run.tasks["COMMIT"] == 2
+
+
+def test_every_plate_has_a_flat_field_to_look_at_and_every_image_says_which_was_applied(demo_run, demo):
+    for plate in ("DM0001_01", "DM0001_02"):
+        truth = np.load(demo / f"truth/{plate}_flatfield.npy")
+        figures = json.loads((demo_run.out / f"flatfields/{plate}.json").read_text())
+        assert figures["halves_rms"] < 0.05 and len(figures["used"]) == 4
+        assert (demo_run.out / f"flatfields/{plate}.png").read_bytes().startswith(b"\x89PNG")
+        assert rms(tifffile.imread(demo_run.out / f"flatfields/{plate}.tif") / truth) < 0.05  # its offset is not known
+    images = demo_run.images
+    assert (images["flatfield"][images["status"] == "ok"] == "plate").all()
+    assert (images["field_bytes"][images["status"] == "ok"] > images["bytes"][images["status"] == "ok"]).all()
+
+
+def rms(ratio):
+    return float(np.sqrt(np.mean((ratio - 1) ** 2)))
+
+
+@pytest.mark.parametrize("illumination, said", [("frames", "frames"), ("none", "none")])
+def test_an_image_has_the_same_rows_whatever_else_is_asked_for(illumination, said, tmp_path):
+    make_screen(tmp_path, plates=["DM0001_01"], wells=[3, 17], frames=4, shape=(512, 672))
+    table = (tmp_path / "data_to_process.tsv").read_text()
+    (tmp_path / "all.tsv").write_text(table)
+    (tmp_path / "one.tsv").write_text("\n".join(table.replace("1,2,3,4", "4").splitlines()[:2]) + "\n")
+    options = {"illumination": illumination, "diameter": 22}
+    runs = [Run(tmp_path / name, *screen_options(tmp_path, table=f"{name}.tsv", **options)) for name in ("all", "one")]
+    assert [run.code for run in runs] == [0, 0], runs[0].said + runs[1].said
+    assert [set(run.images["flatfield"]) for run in runs] == [{said}, {said}]
+    cells = [run.cells for run in runs]
+    chosen = cells[0][cells[0]["Metadata_Cell_ID"].isin(cells[1]["Metadata_Cell_ID"])].reset_index(drop=True)
+    assert 0 < len(cells[1]) < len(cells[0])
+    assert chosen.to_parquet() == cells[1].to_parquet()
+    assert not (runs[0].out / "flatfields").exists()
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    """Options that name a DeepProfiler network, of random weights with calibrated batch-norm."""
+    folder = tmp_path_factory.mktemp("network")
+    make = [ROOT / ".venvs/deepprofiler/bin/python", ROOT / "tests/deepprofiler/make_checkpoint.py", folder]
+    subprocess.run(make, check=True, capture_output=True)
+    given = {"embedder": "deepprofiler", "dp_config": folder / "config.json"}
+    return given | {"dp_checkpoint": folder / "checkpoint.hdf5"}
+
+
+def test_deepprofiler_gives_a_vector_a_nucleus_for_the_same_rows_as_our_embedder(network, demo_run, demo, tmp_path):
+    options = screen_options(demo, batch_nums=0, batch_size=3, keep_intermediates="true", csv="DP,merged", **network)
+    run = Run(tmp_path / "run", *options, "--outlines")
+    assert run.code == 0, run.said
+    cells, ours = run.cells, demo_run.cells
+    ours = ours[ours["Metadata_Plate"] == "DM0001_01"].reset_index(drop=True)
+    own = [name for name in cells if name.startswith("Metadata_") and name != "Metadata_Model"]
+    assert cells[own].equals(ours[own])
+    assert set(cells["Metadata_Model"].str.slice(0, 13)) == {"deepprofiler-"}
+    features = cells.filter(regex="^efficientnet_").to_numpy()
+    assert features.shape == (len(ours), 1280)
+    assert features.std(axis=0).min() > 0
+
+    (project,) = (path for path in run.folder.glob("work/*/*/features/project") if not path.parent.is_symlink())
+    loaded = read_by_pycytominer(project)
+    order = loaded["Metadata_Well"].str.split("_", expand=True).astype(int)
+    loaded = loaded.iloc[np.lexsort((np.arange(len(loaded)), order[1], order[0]))]
+    assert np.array_equal(loaded.filter(regex="^efficientnet_").to_numpy(np.float32), features)
+
+    csv = pd.read_csv(run.out / "csv/DP_features/batch_0.csv.gz", index_col=0)
+    assert np.array_equal(csv.filter(regex="^efficientnet_").to_numpy(np.float32), features)
+    merged = pd.read_csv(run.out / "csv/merged_features/batch_0.csv.gz", index_col=0)
+    assert (merged["DP__Metadata_Model"] == cells["Metadata_Model"]).all()
+
+
+def read_by_pycytominer(project):
+    """The cells of a DeepProfiler project as IDR_stream read them."""
+    from pycytominer.cyto_utils import DeepProfiler_processing
+
+    made = project / "outputs/results/features"
+    index = project / "inputs/metadata/index.csv"
+    data = DeepProfiler_processing.DeepProfilerData(index, made, filename_delimiter="/", file_extension=".npz")
+    return DeepProfiler_processing.SingleCellDeepProfiler(data).get_single_cells(output=True)
 
 
 def test_a_second_run_does_nothing_and_says_so(demo_run, demo):
@@ -246,7 +325,8 @@ def test_a_server_that_is_not_there_is_said_before_anything_starts(demo, tmp_pat
 @needs_kit
 def test_a_real_screen_over_http_is_segmented_as_people_would(tmp_path):
     with http_server(SCREEN) as server:
-        run = Run(tmp_path / "run", *screen_options(SCREEN, server.url, batch_size=5, save_labels="true"))
+        options = screen_options(SCREEN, server.url, batch_size=5, save_labels="true", camera_offset=6)
+        run = Run(tmp_path / "run", *options)
         log = [request for request in server.log if request.path.endswith(".ch5")]
     assert run.code == 0, run.said
     images = run.images
@@ -263,6 +343,8 @@ def test_a_real_screen_over_http_is_segmented_as_people_would(tmp_path):
         scores.append(f1(tifffile.imread(path), tifffile.imread(found)))
     assert np.mean(scores) >= 0.90
     assert min(scores) >= 0.80
+    truth = np.load(SCREEN / "truth/XD0001_01_flatfield.npy")
+    assert rms(tifffile.imread(run.out / "flatfields/XD0001_01.tif") / truth) < 0.015
     frames = len(images) + sum(len(references) for references in _references(run).values())
     assert len(log) <= 12 * frames
     assert sum(request.sent for request in log) <= 1.05 * _stored(run) + 64_000 * frames
@@ -305,6 +387,8 @@ def test_a_single_image_by_samplesheet_counts_about_as_cellprofiler_does(tmp_pat
     run = Run(tmp_path / "run", "--input", tmp_path / "sheet.csv", "--outlines")
     assert run.code == 0, run.said
     assert run.images["cells"].item() == pytest.approx(289, rel=0.2)
+    assert run.images["flatfield"].item() == "refused: 4 frames are needed, there are 1"
+    assert "AS_09125: no flat-field for it, so none is applied: 4 frames are needed" in run.said
     outlines = json.loads(next((run.out / "outlines/plate=AS_09125").glob("*.geojson")).read_text())
     assert len(outlines["features"]) == run.images["cells"].item()
 

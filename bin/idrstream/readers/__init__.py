@@ -24,27 +24,36 @@ READERS = {  # suffix: module
 }
 
 
-def read_frames(file, name, frames, channel=0):
-    """Iterate over (frame, image or ImageFailure) for the frames wanted, counted from 1, in the order given.
+@contextmanager
+def opened(file, name, channel=0):
+    """A movie to read from; what is wrong with it or a frame is a value, not raised, so that no frame spoils another.
 
     file     what `sources.open_location` gives, or any binary file to read and seek in
     name     what messages call it; its suffix says how to read it
     channel  counted from 0
-    images   (Y, X), as stored
+    gives    `frames`, how many there are, and `read(frame)`, counted from 1: a (Y, X) image, as stored, or ImageFailure
     """
     try:
         movie = _reader(name).Movie(file, name, channel)
     except ImageFailure as failure:
-        failure = _bare(failure)
-        yield from ((frame, failure) for frame in frames)
+        yield _Opened(None, name, _bare(failure))
         return
     with closing(movie):
-        lost = None
-        for frame in frames:
-            result = lost or _read(movie, name, frame)
-            if isinstance(result, ImageFailure) and result.heals:  # the source is gone: the others need not wait for it
-                lost = result
-            yield frame, result
+        yield _Opened(movie, name)
+
+
+class _Opened:
+    """What `opened` gives."""
+
+    def __init__(self, movie, name, lost=None):
+        self._movie, self._name, self._lost = movie, name, lost
+        self.frames = movie.frames if movie else 0
+
+    def read(self, frame):
+        result = self._lost or _read(self._movie, self._name, frame)
+        if isinstance(result, ImageFailure) and result.heals:  # the source is gone: other frames need not wait for it
+            self._lost = result
+        return result
 
 
 def _reader(name):

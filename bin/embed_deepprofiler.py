@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Compute deep features of every cell of a batch with DeepProfiler."""
+
+from pathlib import Path
+
+import click
+
+from idrstream import deepprofiler, deepprofiler_project, files, image, task
+
+
+@click.command()
+@task.versions
+@click.argument("frames", type=click.Path(exists=True, file_okay=False))
+@click.argument("labels", type=click.Path(exists=True, file_okay=False))
+@click.argument("features", type=click.Path(path_type=Path))
+@click.option("--config", required=True, type=click.Path(), help="DeepProfiler's config (JSON).")
+@click.option("--checkpoint", required=True, type=click.Path(), help="Its weights (HDF5), trained on one channel.")
+@click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
+@click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+@click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
+def main(frames, labels, features, config, checkpoint, known, count, require_gpu):
+    """Embed the cells that LABELS found in FRAMES: an array of features an image into FEATURES, and, in its folder
+    `project`, the tables and features as DeepProfiler lays them out."""
+    task.limit_threads(count)
+    found = deepprofiler.problems(config, checkpoint)
+    if found:
+        raise task.MustMend("\n".join(found))
+    gpu = deepprofiler_project.device(require_gpu)
+    features.mkdir()
+    project = deepprofiler_project.Project(features / "project", config, checkpoint)
+    rows = image.read_rows(frames, "ok")
+    cells = [image.read_cells(labels, row["key"]) for row in rows]
+    for row, known_cells in zip(rows, cells, strict=True):
+        project.add(row, image.read_even(frames, row, known), known_cells)
+    device = "cpu" if gpu == "-1" else "cuda"
+    click.echo(f"{project.model} on {device}")
+    project.run(count, gpu)
+    for row, known_cells in zip(rows, cells, strict=True):
+        embedded = {"label": known_cells["label"], "features": project.read(row, known_cells)}
+        image.write_cells(features, row["key"], embedded)
+    project.close()
+    files.write_json(features / "made.json", {"device": device, "model": project.model, "features": project.features})
+
+
+if __name__ == "__main__":
+    main()

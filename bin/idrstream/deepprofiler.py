@@ -1,0 +1,197 @@
+"""What DeepProfiler 0.5.1 (Moshkov et al. 2024, doi:10.1038/s41467-024-45999-1) can be given: configs and checkpoints.
+
+Standard library and h5py only, so that a plan can tell what is wrong before anything runs.
+"""
+
+import json
+import math
+from pathlib import Path
+
+from idrstream import files
+
+CHANNEL, CHECKPOINT = "DNA", "checkpoint.hdf5"  # a suffix without h5 is read as another format
+OTHERWISE = "or take --embedder efficientnet, which needs no checkpoint"
+
+# EfficientNet (Tan & Le 2019) as efficientnet 1.1.1 builds it. Of each stage: kernel, repeats, channels, expansion
+STAGES = ((3, 1, 16, 1), (3, 2, 24, 6), (5, 2, 40, 6), (3, 3, 80, 6), (5, 3, 112, 6), (5, 4, 192, 6), (3, 1, 320, 6))
+SCALES = ((1, 1), (1, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8), (1.6, 2.2), (1.8, 2.6), (2, 3.1))  # width, depth: B0-B7
+
+
+def _whole(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+NEEDED = {
+    "dataset.locations.mode": (lambda v: v == "single_cells", '"single_cells" is needed: one crop a nucleus'),
+    "dataset.locations.box_size": (_whole, "the side of a crop in whole pixels is needed, for instance 128"),
+    "dataset.locations.mask_objects": (
+        lambda v: v is False,
+        "false is needed: 0.5.1 finds the nucleus to keep by the median of 10 x 10 pixels, and of a small nucleus"
+        " it keeps the background",
+    ),
+    "train.model.params.conv_blocks": (
+        lambda v: v == 0 or (_whole(v) and v < len(SCALES)),
+        "the variant of EfficientNet is needed, 0 (B0) to 7 (B7); 0.5.1 has no other network",
+    ),
+    "profile.batch_size": (_whole, "a whole number of crops is needed, for instance 32"),
+}
+REFUSED = {
+    "dataset.images.channels": (
+        lambda v: isinstance(v, list) and len(v) == 1,
+        "one channel is what idrstream gives to DeepProfiler; give the config of a checkpoint of one channel",
+    ),
+    "train.model.crop_generator": (
+        lambda v: "repeat_channel" not in str(v),
+        "0.5.1 no longer has it, and would ignore it without a word; remove it and give a checkpoint that was trained"
+        f" on one channel, {OTHERWISE}",
+    ),
+    "profile.use_pretrained_input_size": (
+        lambda v: not v,
+        "0.5.1 would download ImageNet weights, and then fail, for it no longer makes crops of that size with three"
+        f" channels; remove it and give a checkpoint that was trained on one channel, {OTHERWISE}",
+    ),
+}
+
+
+def layers(variant):
+    """The layers of EfficientNet-B<variant> with one input channel whose output can be features.
+
+    variant  0 to 7
+    returns  {name: (channels, shapes of its weights)}, weights in Keras' order
+    """
+    width, depth = SCALES[variant]
+    found = {}
+
+    def conv(name, size, inputs, outputs, bias=False):
+        found[name] = outputs, [(size, size, inputs, outputs), *([(outputs,)] if bias else [])]
+
+    def norm(name, channels, active=None):
+        found[name] = channels, [(channels,)] * 4
+        if active:
+            found[active] = channels, []
+
+    inputs = _channels(32, width)
+    conv("stem_conv", 3, 1, inputs)
+    norm("stem_bn", inputs, "stem_activation")
+    for number, (kernel, repeats, outputs, expansion) in enumerate(STAGES, 1):
+        outputs = _channels(outputs, width)
+        for repeat in range(math.ceil(repeats * depth)):
+            block, wide = f"block{number}{chr(ord('a') + repeat)}_", inputs * expansion
+            if expansion > 1:
+                conv(f"{block}expand_conv", 1, inputs, wide)
+                norm(f"{block}expand_bn", wide, f"{block}expand_activation")
+            found[f"{block}dwconv"] = wide, [(kernel, kernel, wide, 1)]
+            norm(f"{block}bn", wide, f"{block}activation")
+            conv(f"{block}se_reduce", 1, wide, max(1, inputs // 4), bias=True)
+            conv(f"{block}se_expand", 1, max(1, inputs // 4), wide, bias=True)
+            conv(f"{block}project_conv", 1, wide, outputs)
+            norm(f"{block}project_bn", outputs, f"{block}add" if repeat else None)
+            inputs = outputs
+    conv("top_conv", 1, inputs, _channels(1280, width))
+    norm("top_bn", _channels(1280, width), "top_activation")
+    found["pool5"] = _channels(1280, width), []
+    return found
+
+
+def _channels(count, width):
+    """Channels of a wider network: a multiple of 8, not more than a tenth below COUNT * WIDTH."""
+    near = max(8, int(count * width + 4) // 8 * 8)
+    return near + 8 if near < 0.9 * count * width else near
+
+
+def problems(config, checkpoint):
+    """What DeepProfiler 0.5.1 cannot run, or would run and give features of a network nobody trained.
+
+    config      DeepProfiler's JSON file
+    checkpoint  weights as Keras 2 saves them (HDF5); layers that 0.5.1 does not find there it leaves random, silently
+    returns     a list of sentences; empty if nothing was found
+    """
+    place = f"--dp_config {Path(config).name}"
+    try:
+        wanted = json.loads(Path(config).read_text(encoding="utf-8"))
+    except OSError as error:
+        return [f"{place}: cannot be read ({error.strerror})"]
+    except ValueError as error:
+        return [f"{place}: is not JSON ({error})"]
+    if not isinstance(wanted, dict):
+        return [f'{place}: is not a DeepProfiler config, which has "dataset", "train" and "profile"']
+    found = []
+    for key, (fits, why) in {**NEEDED, **REFUSED}.items():
+        value = _look(wanted, key)
+        if value is None and key in NEEDED:
+            found.append(f"{place}, {key}: is missing; {why}")
+        elif value is not None and not fits(value):
+            found.append(f"{place}, {key}: {json.dumps(value)}; {why}")
+    key = "train.model.params.conv_blocks"
+    variant = _look(wanted, key)
+    if not NEEDED[key][0](variant):
+        return found
+    known, layer = layers(variant), _look(wanted, "profile.feature_layer")
+    if layer not in known:
+        why = "is missing" if layer is None else f"{json.dumps(layer)}; 0.5.1 has no such layer"
+        usual = '"pool5" is usual, the mean over the last maps (once called avg_pool)'
+        found.append(f"{place}, profile.feature_layer: {why}; {usual}")
+    return found + [
+        f"--dp_checkpoint {Path(checkpoint).name}: {fault}" for fault in _faults(checkpoint, known, f"B{variant}")
+    ]
+
+
+def _look(content, key):
+    """The value at a dotted KEY, None if it is not there."""
+    for name in key.split("."):
+        content = content.get(name) if isinstance(content, dict) else None
+    return content
+
+
+def _faults(checkpoint, known, variant):
+    import h5py
+
+    if not Path(checkpoint).is_file():
+        return ["no such file"]
+    try:
+        with h5py.File(checkpoint) as file:
+            group = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
+            if "layer_names" not in group.attrs:
+                return ["HDF5, but not weights as Keras 2 saves them (attribute layer_names)"]
+            names = [name.decode() if isinstance(name, bytes) else name for name in group.attrs["layer_names"]]
+            stored = {name: [group[name][w].shape for w in group[name].attrs["weight_names"]] for name in names}
+    except (OSError, KeyError) as error:
+        return [f"is not a whole HDF5 file, which DeepProfiler's checkpoints are ({error})"]
+    channels = stored["stem_conv"][0][2] if stored.get("stem_conv") else 1
+    if channels != 1:
+        whose = " (as the public ImageNet weights that IDR_stream used)" if channels == 3 else ""
+        why = f"was trained on {channels} channels{whose}, idrstream gives one, and 0.5.1 no longer repeats it"
+        return [f"{why}; give a checkpoint that was trained on one channel, {OTHERWISE}"]
+    weighted = [name for name, (_, shapes) in known.items() if shapes]
+    wrong = [name for name in weighted if stored.get(name) != known[name][1]]
+    if wrong:
+        why = f"{len(wrong)} of {len(weighted)} layers of EfficientNet-{variant} are not in it, the first {wrong[0]}"
+        return [f"{why}; is it of this network, and train.model.params.conv_blocks of this checkpoint?"]
+    return []
+
+
+def settings(config):
+    """The user's config with what is the project's own.
+
+    Ours are the channel, labels and targets, the checkpoint's name, width and height, no compression (it would make the
+    pixels 8-bit), no outlines and no paths; everything else stays.
+    """
+    own = files.read_json(config)
+    own["paths"] = {}
+    ours = {
+        "dataset.images": {"channels": [CHANNEL], "width": None, "height": None},
+        "dataset.metadata": {"label_field": "Gene"},
+        "prepare": {"outlines": ""},
+        "prepare.compression": {"implement": False},
+        "train.partition": {"targets": ["Gene"]},
+        "train.validation": {"batch_size": own["profile"]["batch_size"]},  # is asked for and has no effect
+        "profile": {"checkpoint": CHECKPOINT},
+    }
+    for key, values in ours.items():
+        section = own
+        for name in key.split("."):
+            if not isinstance(section.get(name), dict):
+                section[name] = {}
+            section = section[name]
+        section.update(values)
+    return own

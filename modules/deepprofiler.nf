@@ -1,0 +1,27 @@
+// Deep features of every cell of a batch by DeepProfiler itself, with the user's network.
+process DEEPPROFILER {
+    tag "${meta.id}"
+    label 'deepprofiler'
+    label 'gpu'
+
+    input:
+    tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels)
+    path config
+    path checkpoint
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path('features'), emit: features
+    tuple val(task.process), eval('embed_deepprofiler.py --version'), topic: versions
+
+    script:
+    """
+    embed_deepprofiler.py ${frames} ${labels} features --known known --config ${config} --checkpoint ${checkpoint} \\
+        ${how.args} --threads ${task.cpus}
+    """
+
+    stub:
+    """
+    mkdir features
+    """
+}

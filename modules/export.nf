@@ -1,0 +1,22 @@
+// IDR_stream's tables, from what is in the output folder.
+process EXPORT {
+    label 'profiles'
+    cache false                                 // its files are moved away
+
+    input:
+    path outdir, stageAs: 'results'
+    val how
+
+    output:
+    path 'csv'
+
+    script:
+    """
+    export.py results csv ${how.args}
+    """
+
+    stub:
+    """
+    mkdir csv
+    """
+}

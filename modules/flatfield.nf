@@ -1,0 +1,23 @@
+// The flat-field of a plate, or one of every image of a batch, with its figures; refused if it cannot be trusted.
+process FLATFIELD {
+    tag "${meta.id}"
+    label 'cellpose'
+
+    input:
+    tuple val(meta), path(frames)
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path("${meta.id}.fields"), emit: fields
+    tuple val(task.process), eval('flatfield.py --version'), topic: versions
+
+    script:
+    """
+    flatfield.py ${frames} ${meta.id}.fields ${how.args} --threads ${task.cpus}
+    """
+
+    stub:
+    """
+    mkdir ${meta.id}.fields && echo '{"fields": {}, "lost": null}' > ${meta.id}.fields/fields.json
+    """
+}

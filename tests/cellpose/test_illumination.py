@@ -1,0 +1,145 @@
+"""Flat-fields: known ones are recovered, and those that only look fine are refused."""
+
+import glob
+
+import h5py
+import numpy as np
+import pytest
+
+from idrstream import files, illumination, image
+from make_screen import make_movie, vignette
+from support import SCREEN, needs_kit
+
+SHAPE = 256, 336
+OFFSET = 6
+
+
+def rms(ratio):
+    return float(np.sqrt(np.mean((ratio - 1) ** 2)))
+
+
+def frames_of(plate, wanted):
+    """(well number, frame) -> image, of the real plate."""
+    found = {}
+    for well, number in wanted:
+        (path,) = glob.glob(f"{SCREEN}/pub/**/{plate}--*/hdf5/{well:05}_01.ch5", recursive=True)
+        with h5py.File(path) as file:
+            (group,) = file["sample/0/plate"].values()
+            (group,) = next(iter(group["experiment"].values()))["position"].values()
+            found[well, number] = group["image/channel"][0, number - 1, 0]
+    return found
+
+
+@pytest.fixture(scope="module")
+def sparse():
+    """Eight frames under a known vignette: some empty, some with nuclei."""
+    rng, field = np.random.default_rng(0), vignette(SHAPE)
+    movies = [make_movie(rng, field, 2, "empty" if well % 2 else "negative control") for well in range(4)]
+    return [frame for images, *_ in movies for frame in images], field
+
+
+@pytest.fixture(scope="module")
+def crowded():
+    """The real plate of known field: well 384 has no nuclei, the ten other frames are full of them."""
+    return frames_of("XD0001_01", [(well, frame) for well in (3, 17, 40, 88, 200, 384) for frame in (1, 2)])
+
+
+@needs_kit
+def test_a_known_field_is_recovered_and_without_the_empty_well_refused(crowded):
+    truth = np.load(SCREEN / "truth/XD0001_01_flatfield.npy")
+    field, used, halves = illumination.of_plate(list(crowded.values()), OFFSET)
+    assert rms(field / truth) < 0.015
+    assert {well for well, _ in np.array(list(crowded))[used[:2]]} == {384}
+    assert halves < illumination.AGREEMENT / 2
+    with pytest.raises(illumination.Refused, match=r"two halves of 4 frames differ by [12]\d\.\d%"):
+        illumination.of_plate([frame for (well, _), frame in crowded.items() if well != 384], OFFSET)
+
+
+@needs_kit
+def test_a_real_vignette_is_gone_from_the_background():
+    plate = frames_of("XN0001_01", [(4, 5), (15, 5), (26, 2), (26, 5), (26, 9), (49, 5)])
+    field, *_ = illumination.of_plate(list(plate.values()))
+    assert all(fall_off(frame) > 0.25 for frame in plate.values())
+    assert all(abs(fall_off(frame / field)) < 0.03 for frame in plate.values())
+
+
+def fall_off(frame):
+    """How much darker the corners are than the centre."""
+    y, x = np.indices(frame.shape)
+    radius = np.hypot(2 * y / frame.shape[0] - 1, 2 * x / frame.shape[1] - 1) / np.sqrt(2)
+    return 1 - np.median(frame[radius > 0.85]) / np.median(frame[radius < 0.15])
+
+
+def test_the_field_does_not_depend_on_the_order_of_its_frames(sparse):
+    frames, truth = sparse
+    field, used, _ = illumination.of_plate(frames, OFFSET)
+    again, other, _ = illumination.of_plate(frames[::-1], OFFSET)
+    assert np.array_equal(field, again)
+    assert other == [len(frames) - 1 - i for i in used]
+    assert rms(field / truth) < 0.02
+    assert (field.dtype, field.mean()) == (np.float32, pytest.approx(1, abs=1e-5))
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda frames: frames[:3], "4 frames are needed, there are 3"),
+        (lambda frames: [*frames[:3], frames[3][:-1]], "the frames differ in size"),
+        (lambda frames: [frame * 0 + OFFSET for frame in frames], "implausible|BaSiC failed"),
+        (lambda frames: [np.where(np.arange(SHAPE[1]) < 300, OFFSET, f) for f in frames], "implausible"),
+    ],
+    ids=["few", "sizes", "no light", "shutter"],
+)
+def test_what_cannot_be_fitted_is_refused_with_the_reason(change, said, sparse):
+    with pytest.raises(illumination.Refused, match=said):
+        illumination.of_plate(change(sparse[0]), OFFSET)
+
+
+@pytest.fixture
+def known(tmp_path):
+    """What is known of plate P: a field, and one that was refused for image P_A01_s1_f2."""
+    folder = tmp_path / "known/P.fields"
+    field = np.linspace(0.5, 1.5, 6, dtype=np.float32).reshape(2, 3)
+    image.write_field(files_of(folder), "P", field)
+    refused = {"kind": "frames", "status": "refused", "reason": "why"}
+    facts = {"P": {"kind": "plate", "status": "ok", "shape": [2, 3]}, "P_A01_s1_f2": refused}
+    files.write_json(folder / image.FIELDS, {"offset": 6.0, "lost": None, "fields": facts})
+    image.write_frame(tmp_path, "P_A01_s1_f1", np.array([[10, 20, 30], [40, 50, 3]], np.uint8))
+    image.write_frame(tmp_path, "P_A01_s1_f2", np.array([[10, 20, 30], [40, 50, 3]], np.uint8))
+    return tmp_path, field
+
+
+def files_of(folder):
+    folder.mkdir(parents=True)
+    return folder
+
+
+def row(frame, plate="P", shape=(2, 3)):
+    return {"key": f"P_A01_s1_f{frame}", "plate": plate, "shape": list(shape)}
+
+
+def test_the_field_is_applied_as_it_says_and_nothing_else(known):
+    folder, field = known
+    even = image.read_even(folder, row(1), folder / "known")
+    stored = image.read_frame(folder, "P_A01_s1_f1")
+    assert even.dtype == np.float32
+    assert np.array_equal(even, (stored.astype(np.float32) - 6) / field)
+
+
+@pytest.mark.parametrize(
+    "asked, refused",
+    [(row(2), "why"), (row(1, shape=(4, 3)), "field and image differ in size: 2x3 and 4x3"), (row(1, plate="Q"), None)],
+)
+def test_without_a_field_that_applies_a_frame_is_as_it_is_stored(asked, refused, known):
+    folder, _ = known
+    assert image.read_even(folder, asked, folder / "known").dtype == np.uint8
+    found = image.field_of(asked, folder / "known")
+    assert (found[3]["reason"] if found else None) == refused
+    assert image.read_even(folder, row(1)).dtype == np.uint8
+
+
+def test_the_picture_has_a_contour_every_twentieth():
+    ramp = np.tile(np.linspace(0.905, 1.095, 512, dtype=np.float32), (512, 1))
+    picture = illumination.picture(ramp)
+    assert (picture.shape, picture.dtype) == ((512, 512, 3), np.uint8)
+    assert (picture[256] == (230, 159, 0)).all(axis=1).sum() == 3
