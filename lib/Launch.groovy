@@ -71,6 +71,11 @@ class Launch {
         path.toString().contains('://')
     }
 
+    /** A path, or several, as words of a shell's command line, whatever is in them. */
+    static String quoted(Object paths) {
+        (paths instanceof List ? paths : [paths]).collect { path -> "'" + path.toString().replace("'", "'\\''") + "'" }.join(' ')
+    }
+
     static String json(Map content) {
         JsonOutput.toJson(content)
     }
@@ -87,16 +92,26 @@ class Launch {
 
     /** (map, file) of every batch or plate that the planner wrote. */
     static List packets(Path plan, String kind) {
-        read(plan)[kind].collect { packet -> [packet, plan.resolve("${packet.id}.json".toString())] }
+        read(plan)[kind].collect { packet -> [packet, plan.resolve("${kind}/${packet.id}.json".toString())] }
     }
 
-    /** What to say of a plate, or a batch, whose flat-fields were refused; FOLDER is what FLATFIELD made. */
-    static List refusals(Map meta, Path folder) {
+    /** How many batches of so many bytes there is room for; ASKED, unless that is 'auto': what fits into half of the free disk, 64 at most. */
+    static int slots(Object asked, long bytes, Path work) {
+        if( asked != 'auto' )
+            return asked as int
+        final free = Files.getFileStore(Files.createDirectories(work)).usableSpace
+        return Math.max(1, Math.min(64, free.intdiv(2 * Math.max(1, bytes)) as int))
+    }
+
+    /** (META, FOLDER) as they are, once it is said which flat-fields of a plate or batch were refused; FOLDER is what FLATFIELD made. */
+    static List heard(Map meta, Path folder, Object log) {
         final found = read(folder.resolve('fields.json')).fields
         final refused = found.findAll { _name, facts -> facts.status == 'refused' }
-        return refused.values()*.reason.countBy { reason -> reason }.collect { reason, count ->
-            "${meta.id}: no flat-field for ${found.size() > 1 ? "${count} of ${found.size()} images" : 'it'}, so none is applied: ${reason}"
+        refused.values()*.reason.countBy { reason -> reason }.each { reason, count ->
+            final whom = found.size() > 1 ? "${count} of ${found.size()} images" : 'it'
+            log.warn("${meta.id}: no flat-field for ${whom}, so none is applied: ${reason}")
         }
+        return [meta, folder]
     }
 
     /** The line of a committed batch, with what the run has come to; RECEIPT is what COMMIT printed. */

@@ -4,9 +4,10 @@ process COMMIT {
     label 'head'
     cache false
     maxForks 1                                  // two commits that replace the same batch would undo each other
+    errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(batch), path(known, stageAs: 'known/*'), path(tables), path(labels), val(heavy)
+    tuple val(meta), path(batch), path(tables), path(labels), val(heavy)
     val outdir
     val how
 
@@ -15,8 +16,8 @@ process COMMIT {
 
     script:
     """
-    commit.py ${batch} ${tables} ${labels} --known known --outdir '${outdir}' --workdir '${workflow.workDir}' ${how.args} \\
-        --heavy ${heavy.join(' ')} > committed.json
+    commit.py ${batch} ${tables} ${labels} --outdir ${Launch.quoted(outdir)} --workdir ${Launch.quoted(workflow.workDir)} ${how.args} \\
+        --heavy ${Launch.quoted(heavy)} > committed.json
     """
 
     stub:

@@ -3,6 +3,7 @@ process DEEPPROFILER {
     tag "${meta.id}"
     label 'deepprofiler'
     label 'gpu'
+    errorStrategy { Gate.verdict(task, meta) }
 
     input:
     tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels)

@@ -3,10 +3,13 @@ process FETCH {
     tag "${meta.id}"
     label 'acquire'
     cache 'deep'                                // the planner writes the batch anew in every run
+    errorStrategy { Gate.verdict(task, meta) }
 
     input:
     tuple val(meta), path(batch), path(known, stageAs: 'known/*')
     path root                                   // local folder of the images; empty if they come over the network
+    path ascp, stageAs: 'ascp/*'                // the user's own, and a key; empty if Aspera is not used
+    path key,  stageAs: 'key/*'
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -14,7 +17,8 @@ process FETCH {
     tuple val(task.process), eval('fetch.py --version'), topic: versions
 
     script:
-    def options = [root ? "--root ${root}" : '', task.attempt > task.maxRetries ? '--last' : '', how.args].join(' ')
+    def aspera = [ascp ? "--ascp ${ascp}" : '', key ? "--aspera_key ${key}" : ''].join(' ')
+    def options = [root ? "--root ${root}" : '', task.attempt > task.maxRetries ? '--last' : '', aspera, how.args].join(' ')
     """
     fetch.py ${batch} frames --known known ${options}
     """

@@ -2,6 +2,7 @@
 process FLATFIELD {
     tag "${meta.id}"
     label 'cellpose'
+    errorStrategy { Gate.verdict(task, meta) }
 
     input:
     tuple val(meta), path(frames)

@@ -12,11 +12,11 @@ process KEEP {
 
     script:
     """
-    keep.py '${folder}' '${outdir}'
+    keep.py ${Launch.quoted([folder, outdir])}
     """
 
     stub:
     """
-    printf '${outdir}/${folder.name}'
+    printf %s ${Launch.quoted(outdir)}/${folder.name}
     """
 }

@@ -2,6 +2,7 @@
 process MERGE {
     tag "${meta.id}"
     label 'profiles'
+    errorStrategy { Gate.verdict(task, meta) }
 
     input:
     tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels), path(features)

@@ -8,6 +8,9 @@ process PLAN {
     path schema
     path input,   stageAs: 'input/*'            // these are empty where a param names nothing that exists
     path screens, stageAs: 'screens/*'
+    path zarr_index, stageAs: 'zarr_index/*'
+    path ascp,    stageAs: 'ascp/*'
+    path aspera_key, stageAs: 'aspera_key/*'
     path study,   stageAs: 'study/*'
     path model,   stageAs: 'model/*'
     path dp_config,     stageAs: 'dp_config/*'
@@ -20,7 +23,8 @@ process PLAN {
 
     script:
     def files = [input: input, screens: screens, study: study, model: model, dp_config: dp_config, dp_checkpoint: dp_checkpoint]
-    def options = (files + [source: source, outdir: outdir]).findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
+    def places = [zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, source: source, outdir: outdir]
+    def options = (files + places).findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
     """
     plan.py - ${schema} plan ${options} || [ \$? = 64 ]     # what must be mended is said by the workflow
     """

@@ -3,6 +3,7 @@ process SEGMENT {
     tag "${meta.id}"
     label 'cellpose'
     label 'gpu'
+    errorStrategy { Gate.verdict(task, meta) }
 
     input:
     tuple val(meta), path(frames), path(known, stageAs: 'known/*')

@@ -5,8 +5,7 @@ process SUMMARY {
 
     input:
     path plan
-    val committed                               // all of them: what this process waits for
-    stdin                                       // params and versions, as JSON
+    stdin                                       // params, versions, and what became of the batches, as JSON
     val outdir
     val how
 
@@ -15,11 +14,11 @@ process SUMMARY {
 
     script:
     """
-    summary.py ${plan} summary.json --outdir '${outdir}' ${how.args} --provenance /dev/stdin
+    summary.py ${plan} summary.json --outdir ${Launch.quoted(outdir)} ${how.args} --provenance /dev/stdin
     """
 
     stub:
     """
-    echo '{"text": "${committed.size()} batches committed (stub)", "error": null}' > summary.json
+    echo '{"text": "(stub)", "error": null}' > summary.json
     """
 }

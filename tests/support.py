@@ -107,9 +107,11 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"ETag": f'"{version}"'}
         if not faults.no_dates:
             headers["Last-Modified"] = formatdate(version, usegmt=True)
-        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        asked = re.fullmatch(r"bytes=(\d*)-(\d+)", self.headers.get("Range", ""))
         if asked is None or faults.no_ranges:
             return self._answer(200, content, headers)
+        if not asked[1]:  # the last so many bytes
+            asked = (None, max(len(content) - int(asked[2]), 0), len(content) - 1)
         start, stop = int(asked[1]) + faults.wrong_range, min(int(asked[2]) + 1 + faults.wrong_range, len(content))
         if start >= len(content):
             return self._answer(416, b"", headers | {"Content-Range": f"bytes */{len(content)}"})

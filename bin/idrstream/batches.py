@@ -13,6 +13,7 @@ CANDIDATES = 24  # frames fetched for a plate's flat-field, of which the sparses
 
 # What of the params shapes a result; the others may change without anything being computed again.
 SHAPING = (
+    "reader",
     "illumination",
     "camera_offset",
     "diameter",
@@ -127,10 +128,10 @@ def differences(before, now):
     return ", ".join(words) or "other rows of the input table"
 
 
-def replaced(entries, old, images, selected, making, outdir):
+def replaced(entries, images, selected, outdir):
     """For --redo: the batches that the selection replaces, and the selection widened to all of their images.
 
-    Raises tables.Problems where that would lose images or leave two makings side by side.
+    Raises tables.Problems where that would lose images.
     """
     keys = {asked["key"] for asked in selected}
     touched = [entry for entry in entries if any(row["key"] in keys for row in entry["images"])]
@@ -139,19 +140,7 @@ def replaced(entries, old, images, selected, making, outdir):
     if lost:
         others = f"{len(lost)} images that are not in --input, {min(lost)} among them"
         raise tables.Problems([f"--redo: {outdir} holds, in the same batches, {others}"])
-    left = [entry for entry in old if entry not in touched]
-    if left:
-        raise tables.Problems([refuse(left, making, outdir)])
     return touched, [asked for asked in images if asked["key"] in keys]
-
-
-def refuse(old, making, outdir):
-    """The problem of results of another making in the output folder."""
-    batches = f"{len(old)} batch{'es' if len(old) > 1 else ''} of another making"
-    return (
-        f"--outdir {outdir}: it holds {batches} ({differences(old[0]['recipe'], making)}), and results of different "
-        "making are never mixed. Take another --outdir, or --redo all of them."
-    )
 
 
 def cut(selected, numbers_of, settled, replacing):

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import numpy as np
 
-from idrstream import image, readers, sources
+from idrstream import image, readers, sources, tables
 from idrstream.failures import ImageFailure, MissingWell, Unreachable
 from idrstream.task import MayHeal
 
@@ -30,7 +30,7 @@ def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch
     for a batch that needs `all` of its images, if one could not.
     """
     os.makedirs(os.path.join(folder, image.CONTEXT))
-    without = {fields.stem: content["lost"] for fields, content in image.read_fields(known) if content["lost"]}
+    without = {fields.name: content["lost"] for fields, content in image.read_fields(known) if content["lost"]}
     fetched, movies = {}, {}
     for asked in batch["images"]:
         if asked["plate"] in without:  # computed without its plate's field, its cells would not be those of another day
@@ -93,8 +93,8 @@ def _movie(batch, wanted, folder, root):
         try:
             location, opened = _open(batch["source"], locations, root, cache)
             with opened as file:
-                name = os.path.basename(urlsplit(location).path if urlsplit(location).scheme else location)
-                with readers.opened(file, name, batch["channel"]) as movie:
+                name = sources.split(location)[1]
+                with readers.opened(file, name, batch["channel"], batch.get("reader"), cache) as movie:
                     rows = {asked["frame"]: _row(asked, movie.read(asked["frame"]), folder) for asked in wanted}
                     travelled = file.bytes
                     if batch.get("window"):
@@ -129,11 +129,13 @@ def _windows(movie, rows, folder):
 
 
 def _open(source, locations, root, cache):
-    """(location, file) of the first location where there is one."""
+    """(location, file or store) of the first location where there is one."""
     for location in locations:
         try:
             if source and not urlsplit(location).scheme:
                 location = f"{source.rstrip('/')}/{quote(location)}"
+            if sources.is_store(location):
+                return location, sources.open_store(location, root=root)
             return location, sources.open_location(location, root=root, cache=cache)
         except MissingWell as failure:
             missing = failure
@@ -150,4 +152,5 @@ def _row(asked, pixels, folder):
 
 
 def _failed(failure):
-    return {"status": "failed", "reason": f"{type(failure).__name__}: {failure}", "heals": failure.heals}
+    reason = tables.CONTROL.sub(" ", f"{type(failure).__name__}: {failure}")  # a file may have put anything into it
+    return {"status": "failed", "reason": reason, "heals": failure.heals}

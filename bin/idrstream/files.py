@@ -22,7 +22,7 @@ def write_text(path, text):
     """Write TEXT to PATH: to a ``.part`` file beside it, flushed to the disk, then renamed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + PART)
+    part = _part(path)
     with open(part, "w", encoding="utf-8") as file:
         file.write(text)
         _settle(file)
@@ -43,7 +43,7 @@ def copy(source, target):
     """Copy SOURCE to TARGET as `write_text` writes; returns bytes, sha256 and mtime_ns of what lies there now."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + PART)
+    part = _part(target)
     with open(source, "rb") as original, open(part, "wb") as file:
         shutil.copyfileobj(original, file, 1 << 20)
         _settle(file)
@@ -79,6 +79,13 @@ def unchanged(path, facts):
     if now.st_size != facts["bytes"]:
         return False
     return now.st_mtime_ns == facts["mtime_ns"] or sha256(path) == facts["sha256"]
+
+
+def _part(path):
+    """What a file is called until it is whole; what lies there, which may be a link to another file, is taken away."""
+    part = path.with_name(path.name + PART)
+    part.unlink(missing_ok=True)
+    return part
 
 
 def _settle(file):

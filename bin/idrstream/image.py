@@ -93,7 +93,7 @@ def field_of(row, known):
 
 def read_diameters(known):
     """Diameters of the nuclei in pixels by plate, from the estimates in KNOWN, which need not exist."""
-    estimates = map(files.read_json, sorted(Path(known).glob("*.json")) if known else [])
+    estimates = map(files.read_json, sorted(Path(known).glob("*/diameter.json")) if known else [])
     return {estimate["plate"]: estimate["diameter"] for estimate in estimates}
 
 

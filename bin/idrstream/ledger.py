@@ -5,7 +5,6 @@ commit: so what it says is there, is there. Truth is kept by *image*; a batch is
 Standard library only, for it runs on the head, where no environment is.
 """
 
-import filecmp
 import os
 import shutil
 from datetime import datetime, timezone
@@ -29,10 +28,12 @@ def read(outdir):
 
     Broken is an entry that was begun and never ended (a commit was killed), or whose files are gone or changed: its
     images are computed again, and whoever commits them takes back what is left of it.
+
+    Raises tables.Problems for an entry that names what is not in OUTDIR: trusted, it could have anything deleted.
     """
     whole, broken = [], []
     for path in sorted((Path(outdir) / FOLDER).glob("*.json")):
-        entry = files.read_json(path)
+        entry = read_entry(outdir, path.stem)
         intact = entry["committed"] and all(files.unchanged(Path(outdir) / f["path"], f) for f in entry["files"])
         (whole if intact else broken).append(entry)
     return sorted(whole, key=lambda entry: (entry["committed"], entry["batch"])), broken
@@ -59,17 +60,18 @@ def withdraw(outdir, batch):
     path = Path(outdir) / FOLDER / f"{batch}.json"
     if not path.exists():
         return
-    for file in files.read_json(path)["files"]:
+    for file in read_entry(outdir, batch)["files"]:
         _remove(Path(outdir) / file["path"])
     path.unlink(missing_ok=True)
 
 
-def commit(batch, merged, labels, outdir, save_labels=False):
+def commit(batch, merged, labels, outdir, save_labels=False, heavy=()):
     """Copy a batch's results to OUTDIR and enter it into the ledger.
 
     batch        the planner's JSON of it, read
     merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and MADE
     labels       SEGMENT's folder: label images, kept if save_labels, and outlines, kept if there are any
+    heavy        work folders that are to be deleted afterwards, as text: named in the entry, should that not happen
     returns      the ledger entry
 
     Idempotent. Each file is whole before it gets its name. What the batch replaces is taken back first, so that no cell
@@ -82,15 +84,19 @@ def commit(batch, merged, labels, outdir, save_labels=False):
             source = Path(labels) / f"{row['key']}.{suffix}"
             if source.exists():
                 wanted[f"{folder}/plate={row['plate']}/{source.name}"] = source
-    entry = {"made": files.read_json(Path(merged) / MADE)}
+    entry = {"made": files.read_json(Path(merged) / MADE), "heavy": list(heavy)}
     entry |= {"batch": batch["id"], "committed": None, "files": [{"path": path} for path in sorted(wanted)]}
     entry |= {name: batch[name] for name in ("number", "session", "recipe", "references")}
     entry["images"] = [{name: row.get(name) for name in KEPT} for row in rows]
+    for path in wanted:
+        if not _inside(outdir, path):
+            raise tables.Problems([f"{outdir}/{path}: a link leads out of the output folder; link the whole folder"])
     for replaced in batch["supersedes"]:
         if replaced != batch["id"]:
             withdraw(outdir, replaced)
     own = Path(outdir) / FOLDER / f"{batch['id']}.json"
-    former = {file["path"] for file in files.read_json(own)["files"]} - wanted.keys() if own.exists() else set()
+    former = {file["path"] for file in read_entry(outdir, batch["id"])["files"]} if own.exists() else set()
+    former -= wanted.keys()
     entry["files"] += [{"path": path} for path in sorted(former)]
     write(outdir, entry)
     for path in former:
@@ -99,25 +105,6 @@ def commit(batch, merged, labels, outdir, save_labels=False):
     entry["committed"] = datetime.now(timezone.utc).isoformat()
     write(outdir, entry)
     return entry
-
-
-def keep_fields(known, outdir):
-    """Copy the plates' flat-fields from KNOWN to `flatfields/` of OUTDIR: a picture, the field, its figures.
-
-    They belong to all of the plate's batches, so to no entry; what lies there already is left alone.
-    """
-    for folder, content in image.read_fields(known):
-        for plate, facts in content["fields"].items():
-            if facts["kind"] != "plate":
-                continue
-            target = Path(outdir) / "flatfields"
-            for source in (folder / f"{plate}.tif", folder / f"{plate}.png"):
-                there = target / source.name
-                if not source.exists():
-                    _remove(there)
-                elif not there.exists() or not filecmp.cmp(source, there, shallow=False):
-                    files.copy(source, there)
-            files.write_json(target / f"{plate}.json", {"camera_offset": content["offset"]} | facts)
 
 
 def reclaim(folders, workdir):
@@ -137,23 +124,47 @@ def reclaim(folders, workdir):
     return freed
 
 
+def read_entry(outdir, batch):
+    """The entry of a batch, read. Raises tables.Problems for what no commit wrote."""
+    path = Path(outdir) / FOLDER / f"{batch}.json"
+    try:
+        entry = files.read_json(path)
+        named = [f"{FOLDER}/{entry['batch']}.json", *(file["path"] for file in entry["files"])]
+        outside = [name for name in named if not _inside(outdir, name)]
+        own = entry["batch"] == batch
+    except (ValueError, KeyError, TypeError):
+        raise tables.Problems([f"{path}: this is no entry of a ledger; nothing was deleted. Move it away"]) from None
+    if outside or not own:
+        what = f"it names {outside[0]!r}, which is" if outside else "it is of another batch, or"
+        raise tables.Problems([f"{path}: {what} not in the output folder; nothing was deleted. Move the entry away"])
+    return entry
+
+
+def _inside(outdir, name):
+    """Does NAME, relative to OUTDIR, lie in it, with no link on the way?"""
+    root = Path(outdir).resolve()
+    path = root / name
+    return root in path.parents and path.resolve() == path
+
+
 def _below(folder):
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
-def summarise(requested, places, outdir, max_failed):
+def summarise(requested, places, outdir, max_failed, gate):
     """Write the two tables and word the end of the run.
 
     requested   the images of this run's selection, from the plan
     places      image id -> place of its row in the input table, from 0, of all images of the table
     outdir      the output folder
     max_failed  share of the requested images that may fail
+    gate        what became of the batches: lost (id of a batch or plate -> process, exit, log), stopped, and what the
+                stream came to: inflight (batches at most), slots, disk (bytes at most)
     returns     {"text": closing lines, "error": why the run counts as failed, or None}
     """
     entries, _ = read(outdir)
     known = rows(entries)
-    unfinished = {"status": "missing", "reason": "its batch was not finished; the next run takes it up"}
-    asked = {image["id"]: known.get(image["id"], image | unfinished) for image in requested}
+    asked = {image["id"]: known.get(image["id"]) or image | _unfinished(image, gate) for image in requested}
     table = [row | {"row": places.get(id)} for id, row in (known | asked).items()]
     table.sort(key=lambda row: (row["plate"], row["well_number"], row["site"], row["frame"]))
     tables.write(Path(outdir) / "images.tsv", COLUMNS, table)
@@ -167,16 +178,31 @@ def summarise(requested, places, outdir, max_failed):
         f"failures   {outdir}/failures.tsv ({len(failed)} of this run's images)",
         f"reports    {outdir}/pipeline_info",
     ]
-    return {"text": "\n".join(text), "error": _error(failed, len(asked), max_failed)}
+    if gate["inflight"]:
+        stream = f"at most {gate['inflight']} of {gate['slots']} batches and {gate['disk'] / 1e9:.2f} GB on disk"
+        text.append(f"stream     {stream}")
+    return {"text": "\n".join(text), "error": _error(failed, len(asked), max_failed, gate)}
 
 
-def _error(failed, asked, max_failed):
-    missing = sum(row["status"] == "missing" for row in failed)
+def _unfinished(asked, gate):
+    """Status and reason of an image that is in no ledger entry; the next run takes it up."""
+    lost = gate["lost"].get(asked["batch"]) or gate["lost"].get(asked["plate"])
+    if lost:
+        last = next((line.strip() for line in reversed(lost["log"]) if line.strip()), "it said nothing")
+        return {"status": "lost", "reason": f"{lost['process']} ended with exit code {lost['exit']}: {last}"}
+    why = "the run was stopped before its batch began" if gate["stopped"] else "its batch was not finished"
+    return {"status": "missing", "reason": why}
+
+
+def _error(failed, asked, max_failed, gate):
+    missing = sum(row["status"] in ("missing", "lost") for row in failed)
     if not missing and len(failed) <= max_failed * asked:
         return None
     lines = [f"{len(failed)} of {asked} images failed, more than --max_failed {max_failed:g} allows"]
     if missing:
-        lines = [f"{missing} of {asked} images were not finished; run again with -resume"]
+        lines = [f"{missing} of {asked} images were not finished; the next run takes them up"]
+        given_up = gate["lost"].items()
+        lines += [f"  {id}: {lost['process']} ended with exit code {lost['exit']}" for id, lost in given_up]
     lines += [f"  {row['plate']} {row['well']} frame {row['frame']}: {row['reason']}" for row in failed[:SHOWN]]
     if len(failed) > SHOWN:
         lines.append(f"  and {len(failed) - SHOWN} more, in failures.tsv")

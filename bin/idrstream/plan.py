@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from idrstream import batches, deepprofiler, ledger, request, sources, study, tables
+from idrstream import plates as known
 from idrstream.failures import Unreachable
 from idrstream.image import REFERENCES, WINDOW
 from idrstream.tables import Problems
@@ -32,6 +33,9 @@ class Plan:
     places    image id -> place of its row in the input table, of all images of the table
     batches   what is left to do (batches.cut)
     plates    plate -> images to which its flat-field is fitted and its diameter estimated; empty if neither is wanted
+    identities      plate -> what that is made of
+    settled_plates  those of which the output folder holds it
+    stale     ids of committed batches of another making, which are set aside; and in what they differ
     recipe    what makes a result what it is
     stages    stage -> {"args": its command's arguments, "code": digest of its code}
     source    address that locations are relative to, or None
@@ -52,9 +56,11 @@ class Plan:
             f"{len(self.images)} images of {rows} wells on {len(plates)} plate{'s' if len(plates) > 1 else ''}"
             f" ({', '.join(plates[:4])}{', ...' if len(plates) > 4 else ''}), {self.settled} of them settled"
         ]
+        if self.stale:
+            lines.append(f"{len(self.stale)} batches there are of another making ({self.differs}): they are set aside")
         if not todo:
             return f"{lines[0]}\nNothing to do: every image of the selection is settled in {self.outdir}"
-        fetched = todo + sum(map(len, self.plates.values()))
+        fetched = todo + sum(len(frames) for plate, frames in self.plates.items() if plate not in self.settled_plates)
         whole = batches.estimate(fetched * (WINDOW if self.recipe["illumination"] == "frames" else 1), self.study)
         place = self.source or self.root or "their own addresses"
         lines += [
@@ -78,8 +84,8 @@ def make(values, launch_dir, session, given, schema):
     values      params by name
     launch_dir  what relative paths of the params are relative to
     session     id of the run, which stays the same when it is resumed
-    given       name -> Path, for those of input, screens, study, model, dp_config, dp_checkpoint, source and outdir
-                that exist
+    given       name -> Path, for those of input, screens, zarr_index, study, model, dp_config, dp_checkpoint, source
+                and outdir that exist
     schema      nextflow_schema.json, read
     returns     Plan
 
@@ -94,12 +100,16 @@ def make(values, launch_dir, session, given, schema):
     samplesheet = table and request.is_samplesheet(table)
     if table and not samplesheet:
         problems += _needed_for_wells(values, described)
+    if samplesheet and values.get("zarr_index"):
+        problems.append("--zarr_index: a samplesheet names its images itself, OME-Zarr too: plate.zarr/B/3/0")
     source, root = _place(values, launch_dir, described, samplesheet)
+    index = _attempt(problems, tables.read, given["zarr_index"]) if "zarr_index" in given else None
+    stores = _attempt(problems, request.stores, index, root) if index else None
     images = None
     if samplesheet and described:
         images = _attempt(problems, request.from_samplesheet, table, described, source or root)
     elif table and screens and described and described.locations:
-        images = _attempt(problems, request.from_wells, table, screens, described)
+        images = _attempt(problems, request.from_wells, table, screens, described, stores)
     if images and samplesheet:
         root = _common_folder(images)
     if problems:
@@ -114,34 +124,42 @@ def write(plan, folder):
     """Write `plan.json` and one JSON a batch and a plate; the folder is what the pipeline reads."""
     auto, own = plan.recipe["diameter"] == "auto", plan.recipe["illumination"] == "frames"
     common = {"source": plan.source, "channel": plan.study.channel, "session": plan.session, "window": own}
+    common["reader"] = plan.recipe["reader"]
+    within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
+    largest = max((len(batch["images"]) for batch in plan.batches), default=0)
     summary = {
         "problems": [],
+        "batch_bytes": batches.estimate(largest, plan.study)["work"],
         "text": plan.text(),
         "root": plan.root,
         "stages": plan.stages,
         "batches": [
             {"id": b["id"], "number": b["number"], "images": len(b["images"]), "plates": _plates(b, plan)}
-            | {"fields": own, "known": len(_plates(b, plan)) * (1 + auto)}
+            | {"fields": own}
             for b in plan.batches
         ],
-        "plates": [{"id": plate, "diameter": auto} for plate in plan.plates],
+        "plates": [{"id": plate, "diameter": auto} for plate in plan.plates if plate not in plan.settled_plates],
+        "settled_plates": sorted(plan.settled_plates),
+        "stale": plan.stale,
+        "differs": plan.differs,
         "model": plan.recipe["model"],
         "requested": [
             {name: asked[name] for name in ("id", "key", "plate", "well", "well_number", "site", "frame")}
+            | {"batch": within.get(asked["id"])}
             for asked in plan.images
         ],
         "places": plan.places,
     }
-    folder.mkdir(parents=True)
+    for kind in ("batches", "plates"):
+        (folder / kind).mkdir(parents=True)
     (folder / "plan.json").write_text(json.dumps(summary, indent=1))
     for batch in plan.batches:
         references = {plate: plan.plates[plate] for plate in _plates(batch, plan)}
         content = batch | common | {"recipe": plan.recipe, "references": references}
-        (folder / f"{batch['id']}.json").write_text(json.dumps(content, indent=1))
+        (folder / "batches" / f"{batch['id']}.json").write_text(json.dumps(content, indent=1))
     for plate, images in plan.plates.items():
-        (folder / f"{plate}.json").write_text(
-            json.dumps({"id": plate, "images": images, "all": True} | common, indent=1)
-        )
+        packet = {"id": plate, "identity": plan.identities[plate], "images": images, "all": True}
+        (folder / "plates" / f"{plate}.json").write_text(json.dumps(packet | common, indent=1))
 
 
 def _decide(values, given, described, images, source, root, session):
@@ -160,21 +178,26 @@ def _decide(values, given, described, images, source, root, session):
     batches.identify(images, making, frames)
     numbers = set(batches.select(images, values))
     selected = [asked for asked in images if asked["row"] // values["batch_size"] in numbers]
-    old = batches.stale(entries, images, making)
+    old = batches.stale(entries, images, making) + [entry for entry in broken if "aside" in entry]
+    entries, broken = ([entry for entry in some if entry not in old] for some in (entries, broken))
     replacing, settled = broken, batches.settled_ids(entries)
     if values["redo"]:
         earlier = [entry for entry in entries if entry["session"] != session]
-        touched, selected = batches.replaced(earlier, old, images, selected, making, values["outdir"])
+        touched, selected = batches.replaced(earlier, images, selected, values["outdir"])
         replacing, settled = broken + touched, batches.settled_ids([e for e in entries if e not in earlier])
-    elif old:
-        raise Problems([batches.refuse(old, making, values["outdir"])])
     cut = batches.cut(selected, lambda asked: asked["row"] // values["batch_size"], settled, replacing)
     plates = {asked["plate"] for batch in cut for asked in batch["images"]}
+    identities = {plate: known.identity(frames[plate], making) for plate in sorted(plates) if plate in frames}
+    done = known.settled(given["outdir"], identities)
     return Plan(
         images=selected,
         places={asked["id"]: asked["row"] for asked in images},
         batches=cut,
         plates={plate: frames[plate] for plate in sorted(plates) if plate in frames},
+        identities=identities,
+        settled_plates=done,
+        stale=[entry["batch"] for entry in old],
+        differs=batches.differences(old[0]["recipe"], making) if old else "",
         recipe=making,
         stages={stage: {"args": args, "code": code.get(stage, "")} for stage, args in _arguments(values).items()},
         source=source,
@@ -208,6 +231,7 @@ def _arguments(values):
         "embed": chosen("require_gpu", *(["embedder", "embed_input"] if values["embedder"] == "efficientnet" else [])),
         "merge": "",
         "commit": chosen("save_labels", "keep_intermediates"),
+        "commit_plate": chosen("keep_intermediates"),
         "summary": f"--max_failed {values['max_failed']}",
         "export": f"--batch_size {values['batch_size']} --shape {shapes}" if shapes else "",
     }
@@ -227,8 +251,8 @@ def _absent(values, given, schema):
     problems = []
     if not values["input"]:
         problems.append("--input: name the table of wells (data_to_process.tsv) or a samplesheet")
-    for name in ("input", "screens"):
-        if values[name] and name not in given:
+    for name in ("input", "screens", "zarr_index", "ascp", "aspera_key"):
+        if values.get(name) and name not in given:
             problems.append(f"--{name} {values[name]}: there is no such file")
     if values["source"] and not urlsplit(str(values["source"])).scheme and "source" not in given:
         problems.append(f"--source {values['source']}: there is no such folder")
@@ -270,6 +294,12 @@ def _needed_for_wells(values, described):
         problems.append(
             f"--source: study {described.name} has no address of its own; name its files' folder or address"
         )
+    if described and values.get("zarr_index") and not described.stored:
+        problems.append(
+            f"--zarr_index: study {described.name} has no location in OME-Zarr, which begins with {{store}}"
+        )
+    if described and described.locations and not values.get("zarr_index") and described.stored == described.locations:
+        problems.append(f"--zarr_index: study {described.name} needs the table of its plates' OME-Zarr: plate, store")
     return problems
 
 
@@ -290,7 +320,7 @@ def _common_folder(images):
     local = [asked for asked in images if not urlsplit(asked["locations"][0]).scheme]
     if not local:
         return None
-    folder = os.path.commonpath([os.path.dirname(asked["locations"][0]) for asked in local])
+    folder = os.path.commonpath([sources.split(asked["locations"][0])[0] or "/" for asked in local])
     for asked in local:
         asked["locations"] = [os.path.relpath(asked["locations"][0], folder)]
     return folder

@@ -45,12 +45,38 @@ def is_samplesheet(table):
     return "path" in table.columns
 
 
-def from_wells(table, screens, study):
+def stores(table, root):
+    """plate -> its OME-Zarr, an address or relative to the source.
+
+    table  tables.Table of --zarr_index with the columns plate and store
+    root   local folder that is the source, or None
+
+    Raises tables.Problems.
+    """
+    problems, found, lines = [], {}, {}
+    for _, row in _sound_rows(table, "zarr_index", problems):
+        plate, store = row.cells["plate"], row.cells["store"].rstrip("/")
+        if plate in lines:
+            problems.append(table.problem(f'"{plate}" stands already in line {lines[plate]}', row.line, "plate"))
+        lines.setdefault(plate, row.line)
+        if os.path.isabs(store) and root and os.path.commonpath([root, store]) == root:
+            store = os.path.relpath(store, root)
+        if os.path.isabs(store) or ".." in store.split("/"):
+            outside = f'"{store}" does not lie in --source; make that the folder of all stores, or name an address'
+            problems.append(table.problem(outside, row.line, "store"))
+        found[plate] = store
+    if problems:
+        raise tables.Problems(problems)
+    return found
+
+
+def from_wells(table, screens, study, stores=None):
     """Images of IDR_stream's table of wells, `data_to_process.tsv`.
 
     table    tables.Table of it
     screens  tables.Table of `screens.tsv` with the columns plate and screen
     study    study.Study
+    stores   plate -> its OME-Zarr, see `stores`; None: there is no table of them
     returns  list of dicts: row (place in the table, from 0), key, plate, well, well_number, site, frame, locations
              (relative to the source, in the order to try), metadata (name -> text)
 
@@ -58,7 +84,9 @@ def from_wells(table, screens, study):
     """
     problems, long_plates = _long_plates(screens)
     sound = _sound_rows(table, "wells", problems)
-    images = list(_wells(table, sound, long_plates, study, problems))
+    if stores is not None:
+        _stored(table, sound, stores, problems)
+    images = list(_wells(table, sound, long_plates, study, stores or {}, problems))
     return _checked(images, problems, table, WELLS)
 
 
@@ -73,7 +101,17 @@ def from_samplesheet(table, study, folder):
     return _checked(images, problems, table, SAMPLESHEET)
 
 
-def _wells(table, sound, long_plates, study, problems):
+def _stored(table, sound, stores, problems):
+    """A plate that is not in the table of stores is a problem, said where it stands first."""
+    first = {}
+    for _, row in sound:
+        first.setdefault(row.cells["Plate"], row.line)
+    for plate in first.keys() - stores.keys():
+        where = tables.nearest(plate, stores) or " Its line there is missing."
+        problems.append(table.problem(f'"{plate}" is not in --zarr_index.{where}', first[plate], "Plate"))
+
+
+def _wells(table, sound, long_plates, study, stores, problems):
     for ordinal, row in sound:
         cells = row.cells
         well = _well(table, row, "Well", study, problems)
@@ -92,10 +130,11 @@ def _wells(table, sound, long_plates, study, problems):
         for text in filter(None, map(str.strip, cells["Frames"].split(","))):
             site = int(cells.get("Site") or 1)
             if frame := _frame(table, row, "Frames", text, problems):
-                locations = study.locate(cells["Plate"], long_plates[cells["Plate"]], well, site, frame)
-                yield _image(
-                    ordinal, row, cells["Plate"], well, number, site, frame, locations, locations[0], table, WELLS
-                )
+                place = (cells["Plate"], long_plates[cells["Plate"]], well, site, frame)
+                locations = study.locate(*place, store=stores.get(cells["Plate"]))
+                # An image stays what it is wherever its plate's store lies, and whether that is known or not.
+                file = (study.locate(*place) or study.locate(*place, store="{store}"))[0]
+                yield _image(ordinal, row, cells["Plate"], well, number, site, frame, locations, file, table, WELLS)
 
 
 def _samples(table, sound, study, folder, problems):

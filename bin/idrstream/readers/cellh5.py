@@ -1,14 +1,16 @@
 """CellH5 movies: HDF5, images (C, T, Z, Y, X) at /sample/0/plate/PLATE/experiment/WELL/position/SITE/image/channel."""
 
+import math
 import re
 from contextlib import contextmanager, suppress
 
 import h5py
 
 from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame
-from idrstream.readers import WatchedFile, found_instead
+from idrstream.readers import WatchedFile, check_size, found_instead
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MOST_BLOCKS = 100_000  # of an image: more are looked up for minutes
 LARGE = 8 * 1024  # bytes; no node of the chunk index of an HDF5 file with default settings is read in larger pieces
 
 
@@ -25,6 +27,7 @@ class Movie:
                 self._hdf5 = self._open()
             with self._explained("its groups cannot be read"):
                 self._images = self._find_images()
+                self._check_extent()
                 self._valid = self._images.attrs.get("valid")  # a number for each frame; absent: all were written
         except ImageFailure:
             self.close()
@@ -57,7 +60,8 @@ class Movie:
                 raise NotReadable(f"{self._name}: this is not CellH5: there is no {path!r} in {group.name}.")
             names = list(group[path])
             if len(names) != 1:
-                raise NotReadable(f"{self._name}: one {what} is expected in a file, here are {len(names)}: {names}.")
+                listed = f"{names[:5]}{' and more' if len(names) > 5 else ''}"
+                raise NotReadable(f"{self._name}: one {what} is expected in a file, here are {len(names)}: {listed}.")
             group = group[path][names[0]]
         images = group.get("image/channel")
         if not isinstance(images, h5py.Dataset) or images.ndim != 5:
@@ -65,6 +69,24 @@ class Movie:
         if self._channel >= images.shape[0]:
             raise NotReadable(f"{self._name}: no channel {self._channel}; there are {images.shape[0]}, counted from 0.")
         return images
+
+    def _check_extent(self):
+        """What the file says of its images must be an image's, and all of it in this file."""
+        images, name = self._images, self._name
+        if images.file != self._hdf5 or images.external or images.is_virtual:
+            raise NotReadable(f"{name}: its images lie in another file, which is not opened.")
+        if images.dtype.kind not in "uif":
+            raise NotReadable(f"{name}: these are no images of grey levels ({images.dtype}).")
+        *_, height, width = images.shape
+        check_size(name, height, width)
+        if images.chunks:
+            *_, rows, columns = images.chunks
+            check_size(f"{name}: a block", math.prod(images.chunks) // columns, columns)
+            blocks = -(-height // rows) * -(-width // columns)
+            if blocks > MOST_BLOCKS:
+                raise NotReadable(
+                    f"{name}: an image is cut into {blocks:,} blocks; {MOST_BLOCKS:,} at most can be read."
+                )
 
     def _prefetch(self, frame):
         """Fetch the frame's chunks in one go, for HDF5 would ask for them one after the other."""

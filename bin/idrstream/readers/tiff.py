@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import tifffile
 
 from idrstream.failures import ImageFailure, NotReadable, Truncated
-from idrstream.readers import WatchedFile, found_instead
+from idrstream.readers import WatchedFile, check_size, found_instead
 
 
 class Movie:
@@ -38,10 +38,21 @@ class Movie:
                     f"{self._name} frame {frame}: a grey image is needed, this is {page.axes} {page.shape}; "
                     "save the channel you want alone (in Fiji: Image > Color > Split Channels)."
                 )
-            segments = zip(page.dataoffsets, page.databytecounts, strict=True)
-            if max(start + count for start, count in segments) > self._file.size():
-                raise Truncated(f"{self._name} frame {frame}: the file ends before its pixels do.")
+            check_size(f"{self._name} frame {frame}", *page.shape)
+            check_size(f"{self._name} frame {frame}", *page.chunks[-2:])  # tiles may be larger than the image
+            self._check_end(frame, page)
             return page.asarray(maxworkers=1)
+
+    def check_whole(self):
+        """Raise Truncated if the file ends before the pixels of its last page do."""
+        for number in range(self.frames):
+            with self._explained(f"page {number + 1} cannot be read"):
+                self._check_end(number + 1, self._tiff.pages[number])
+
+    def _check_end(self, frame, page):
+        segments = zip(page.dataoffsets, page.databytecounts, strict=True)
+        if max(start + count for start, count in segments) > self._file.size():
+            raise Truncated(f"{self._name} frame {frame}: the file ends before its pixels do.")
 
     @contextmanager
     def _explained(self, problem):

@@ -6,17 +6,26 @@ bytes             payload bytes that travelled
 requests          how often the server was asked; 0 for local files
 size              bytes of the whole file
 prefetch(ranges)  [(start, stop), ...] wanted soon: fetched now, in few requests; forgets what the last call fetched
+
+What `open_store` gives is an OME-Zarr image, which is many small files: see `store.Store`, which counts as well. A
+source that cannot give parts of many files has none.
 """
 
 import io
 import re
 from collections import deque
 from importlib import import_module
+from urllib.parse import urlsplit
+
+from idrstream.failures import NotReadable
 
 SOURCES = {  # scheme: module; "" is a path
     "": "file",
     "http": "https",
     "https": "https",
+    "ftp": "ftp",
+    "aspera": "aspera",
+    "fasp": "aspera",
 }
 
 FIRST_READ = 32 * 1024  # bytes; holds the whole directory of a CellH5 movie written in one go
@@ -36,6 +45,30 @@ def open_location(location, root=None, cache=None):
     Raises MissingWell, NotReadable or Unreachable; so does reading from what it returns.
     """
     return _source(location).open_location(str(location), root=root, cache=cache)
+
+
+def open_store(location, root=None):
+    """Open an OME-Zarr image, wherever it is: `.../x.zarr`, or of a plate `.../x.zarr/B/3/0`.
+
+    Arguments and failures as of `open_location`; MissingWell where there is no image.
+    """
+    source = _source(location)
+    if not hasattr(source, "open_store"):
+        raise NotReadable(f"{location}: an OME-Zarr is read from a folder or from http(s)://; name it so.")
+    return source.open_store(str(location), root=root)
+
+
+def split(location):
+    """(folder, name) of what lies at a path or URL: the name is its last part, or everything from an `x.zarr` on."""
+    path = urlsplit(location).path if urlsplit(location).scheme else location
+    parts = path.rstrip("/").split("/")
+    first = next((place for place, part in enumerate(parts) if part.lower().endswith(".zarr")), len(parts) - 1)
+    return "/".join(parts[:first]), "/".join(parts[first:])
+
+
+def is_store(location):
+    """Is it an OME-Zarr, or an image in one?"""
+    return split(location)[1].split("/")[0].lower().endswith(".zarr")
 
 
 def probe(location, root=None):

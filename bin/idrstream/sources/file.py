@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 
 from idrstream.failures import MissingWell, NotReadable, Unreachable
+from idrstream.sources import split
+from idrstream.sources.store import LARGEST, Store
 
 
 def open_location(location, root=None, cache=None):
@@ -19,6 +21,11 @@ def open_location(location, root=None, cache=None):
         raise NotReadable(f"{path}: cannot be opened ({error.strerror}).") from None
     except OSError as error:
         raise Unreachable(f"{path}: the disk does not answer ({error.strerror}).") from error
+
+
+def open_store(location, root=None):
+    """Open the OME-Zarr image in a folder, see `idrstream.sources`."""
+    return LocalStore(_inside(location, root), root or split(location)[0] or os.curdir).enter()
 
 
 def probe(location, root=None):
@@ -66,6 +73,32 @@ class LocalFile(io.FileIO):
 
     def prefetch(self, ranges):
         """Nothing: the operating system reads ahead."""
+
+
+class LocalStore(Store):
+    """A folder of objects on a disk, counting what is read; home is a folder that is there if the disk is."""
+
+    def __init__(self, folder, home):
+        super().__init__(folder)
+        self._home = home
+
+    def fetch(self, key, start, stop):
+        path = _inside(key, self.place)
+        try:
+            with open(path, "rb") as file:
+                first, end, _ = slice(start, stop).indices(os.fstat(file.fileno()).st_size)
+                if end - first > LARGEST:
+                    raise self.too_large(key, end - first)
+                file.seek(first)
+                payload = file.read(max(end - first, 0))
+                return payload, len(payload), 0
+        except (FileNotFoundError, NotADirectoryError):
+            probe(self._home)  # an unmounted disk is not a missing chunk
+            return None, 0, 0
+        except (PermissionError, IsADirectoryError) as error:
+            raise NotReadable(f"{path}: cannot be opened ({error.strerror}).") from None
+        except OSError as error:
+            raise Unreachable(f"{path}: the disk does not answer ({error.strerror}).") from error
 
 
 def _inside(location, root):

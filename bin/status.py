@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Tell how far a run is, while it runs or afterwards. Standard library only."""
+
+import argparse
+from datetime import datetime, timezone
+from pathlib import Path
+
+from idrstream import files, housekeeping, ledger
+
+
+def main():
+    """Print what is done, failed and left of the last run into OUTDIR, and about how long it will take."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("outdir", type=Path, help="the output folder of a run")
+    outdir = parser.parse_args().outdir
+    if not (outdir / housekeeping.PLAN).exists():
+        parser.error(f"{outdir}: no run has begun there ({housekeeping.PLAN} is missing)")
+    print(status(outdir, datetime.now(timezone.utc)))
+
+
+def status(outdir, now):
+    """The lines, as of NOW."""
+    asked = files.read_json(outdir / housekeeping.PLAN)
+    begun = datetime.fromisoformat(asked["begun"])
+    whole, _ = ledger.read(outdir)
+    known = ledger.rows(whole)
+    rows = [known.get(image["id"]) for image in asked["images"]]
+    done = sum(row is not None and row["status"] == "ok" for row in rows)
+    failed = sum(row is not None and row["status"] != "ok" for row in rows)
+    left = len(rows) - done - failed
+    cells = sum(row["cells"] for row in rows if row and row["status"] == "ok")
+    lines = [f"{len(rows)} images: {done} done ({cells} cells), {failed} failed, {left} left"]
+    ids = {image["id"] for image in asked["images"]}
+    commits = [(datetime.fromisoformat(entry["committed"]), entry) for entry in whole]
+    own = [(time, sum(row["id"] in ids for row in entry["images"])) for time, entry in commits if time > begun]
+    if own and left:
+        seconds, images = (max(time for time, _ in own) - begun).total_seconds(), sum(count for _, count in own)
+        rest = seconds / images * left - (now - max(time for time, _ in own)).total_seconds()
+        lines.append(
+            f"{60 * images / seconds:.1f} images a minute since {begun:%Y-%m-%d %H:%M} UTC; about {_time(rest)} left"
+        )
+    for row in [row for row in rows if row and row["status"] != "ok"][-5:]:
+        lines.append(f"  {row['plate']} {row['well']} frame {row['frame']}: {row['reason']}")
+    return "\n".join(lines)
+
+
+def _time(seconds):
+    minutes = max(1, round(seconds / 60))
+    return (
+        f"{minutes} min"
+        if minutes < 100
+        else f"{minutes / 60:.0f} h"
+        if minutes < 6000
+        else f"{minutes / 1440:.0f} days"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+import java.nio.file.FileStore
+import java.nio.file.Files
+import java.nio.file.Path
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.Semaphore
+import java.util.concurrent.TimeUnit
+import nextflow.Global
+
+/** Bounds the batches between FETCH and COMMIT, and says what becomes of a task that failed. In the head only; a resumed run begins anew. */
+class Gate {
+    private static final int ROW = 3                        // batches lost one after the other: it is not the data
+    private static final int TAIL = 20                      // lines of a lost task's log
+    private static final List MAY_HEAL = [75, 137, 140, Integer.MAX_VALUE]  // the last: it left no exit code, its node is gone
+
+    private static Semaphore slots = new Semaphore(1)
+    private static final Set<String> held = ConcurrentHashMap.newKeySet()
+    private static final Map<String, Map> lost = new ConcurrentHashMap<>()
+    private static volatile boolean closed = false
+    private static boolean goOn = true
+    private static int width = 1, peak = 0, row = 0, healed = 0
+    private static FileStore disk
+    private static long before = 0, most = 0
+
+    /** Let so many batches in at a time; GO_ON: after a batch is lost, let others in. WORK: the folder whose disk is watched. */
+    static void open(int batches, boolean goOn, Path work) {
+        slots = new Semaphore(batches)
+        width = batches
+        this.goOn = goOn
+        disk = Files.getFileStore(Files.createDirectories(work))
+        before = used()
+    }
+
+    /** For filter{}: waits for a slot. False once no more batches are let in. */
+    static boolean enter(Object id) {
+        try {
+            while( !closed ) {
+                if( slots.tryAcquire(1, TimeUnit.SECONDS) ) {
+                    if( closed )                            // meanwhile
+                        break
+                    synchronized( Gate ) {
+                        held.add(id.toString())
+                        peak = Math.max(peak, held.size())
+                    }
+                    return true
+                }
+                watch()
+                heal()
+            }
+        }
+        catch( InterruptedException _ended ) {              // uncaught, it would abort tasks that are to finish
+            closed = true
+        }
+        return false
+    }
+
+    /** A batch is committed. */
+    static synchronized void done(Object id) {
+        row = 0
+        leave(id)
+    }
+
+    /** For errorStrategy: by exit code. 64: the user must mend it. 75, 137, 140: it may heal. Else the batch is given up. */
+    static String verdict(Map task, Map meta) {
+        if( task.exitStatus == 64 )
+            return 'terminate'
+        if( task.exitStatus in MAY_HEAL && task.attempt <= task.maxRetries )
+            return 'retry'
+        giveUp(task, meta)
+        return 'ignore'
+    }
+
+    /** Lost batches and plates by id: process, exit code, tail of the log; and what the run came to. */
+    static synchronized Map report() {
+        watch()
+        return [lost: lost, stopped: closed, inflight: peak, slots: width, disk: most]
+    }
+
+    private static synchronized void giveUp(Map task, Map meta) {
+        final log = (task.workDir as Path).resolve('.command.log')
+        final lines = Files.exists(log) ? log.readLines() : []
+        lost[meta.id.toString()] = [process: task.process.tokenize(':').last(), exit: task.exitStatus, log: lines.takeRight(TAIL)]
+        row += 1
+        if( !goOn || row >= ROW )
+            closed = true
+        leave(meta.id)
+    }
+
+    private static void leave(Object id) {
+        watch()
+        if( held.remove(id.toString()) )
+            slots.release()
+    }
+
+    /** Slots of batches whose task was ignored without us: a site's configuration has replaced our errorStrategy. */
+    private static synchronized void heal() {
+        final unseen = Global.session.statsObserver.quickStats.ignoredCount - lost.size()
+        if( unseen > healed ) {
+            slots.release(unseen - healed)
+            healed = unseen
+        }
+    }
+
+    private static synchronized void watch() {
+        if( disk )
+            most = Math.max(most, used() - before)
+    }
+
+    private static long used() {
+        disk.totalSpace - disk.unallocatedSpace
+    }
+}

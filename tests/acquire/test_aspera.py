@@ -1,0 +1,289 @@
+"""Files by `ascp`, a program of the user's. A script stands in for it that takes no other call than the one meant."""
+
+import os
+import random
+import socket
+import sys
+import time
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+
+from idrstream.failures import MissingWell, NotReadable, Truncated, Unreachable
+from idrstream.sources import aspera, open_location, probe
+from make_screen import make_screen
+from support import read_frames
+
+CONTENT = random.Random(0).randbytes(300_000)
+USER = "aspera://fasp-public@127.0.0.1"
+
+# What it is called with is checked and written down; then it does the next of the moods that the test has left for it.
+STAND_IN = (
+    f"#!{sys.executable} -IS"
+    + """
+import json, os, pathlib, shutil, sys, time
+home = pathlib.Path(__file__).parent
+arguments = sys.argv[1:]
+moods = (home / "moods").read_text().split("\\n")
+(home / "moods").write_text("\\n".join(moods[1:]))
+with open(home / "log", "a") as log:
+    log.write(json.dumps(arguments) + "\\n")
+
+def stop(said, status=1):
+    print("Completed: 0K bytes transferred in 0 seconds\\n", file=sys.stderr)
+    sys.exit(print(f"Session Stop  (Error: {said})", file=sys.stderr) or status)
+
+*options, source, target = arguments
+if options != ["-T", "-Q", "-l", "300m", "-P", "33001", "-i", str(home / "a key"), "-k", "2"]:
+    stop(f"bad options {options}")
+host, _, path = source.partition(":")
+if host != "fasp-public@127.0.0.1" or not path.startswith("/"):
+    stop("Host not found")
+path, target = pathlib.Path(str(home / "archive") + path), pathlib.Path(target)
+if path.is_dir():
+    sys.exit(shutil.copytree(path, target) and 0)
+if not path.is_file():
+    stop("Server aborted session: No such file or directory")
+content = path.read_bytes()
+before = target.read_bytes() if target.exists() else b""
+assert content.startswith(before)
+mood, _, said = moods[0].partition(" ")
+if mood == "fails":
+    target.write_bytes(content[: len(before) + 100_000])
+    pathlib.Path(f"{target}.aspx").write_text("how far it came")
+    stop(said)
+if mood == "exits":
+    sys.exit(print(said.partition(" ")[2], file=sys.stderr) or int(said.partition(" ")[0]))
+if mood == "hangs":
+    time.sleep(60)
+if mood == "writes":
+    sys.exit(target.write_bytes(content[: int(said)]) and 0)
+if mood != "says":
+    target.write_bytes(content)
+print("Completed: 292K bytes transferred in 1 seconds")
+"""
+)
+
+
+class StandIn:
+    """The program, its key and an archive, in one folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "archive").mkdir()
+        (folder / "a key").write_text("secret")
+        (folder / "ascp").write_text(STAND_IN)
+        (folder / "ascp").chmod(0o755)
+        (folder / "log").touch()
+        (self.archive / "movie.bin").write_bytes(CONTENT)
+        self.is_in_the_mood()
+
+    @property
+    def archive(self):
+        return self.folder / "archive"
+
+    @property
+    def calls(self):
+        return len((self.folder / "log").read_text().splitlines())
+
+    def is_in_the_mood(self, *moods):
+        (self.folder / "moods").write_text("\n".join(moods))
+
+
+@pytest.fixture
+def ascp(tmp_path, monkeypatch):
+    folder = tmp_path / "my programs"
+    folder.mkdir()
+    monkeypatch.setenv("IDRSTREAM_ASCP", str(folder / "ascp"))
+    monkeypatch.setenv("IDRSTREAM_ASPERA_KEY", str(folder / "a key"))
+    monkeypatch.setattr(aspera, "WAITS_S", (0, 0, 0))
+    monkeypatch.setattr(aspera, "POLL_S", 0.05)
+    return StandIn(folder)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    return folder
+
+
+# The same bytes
+
+
+@pytest.mark.parametrize("scheme", ["aspera", "fasp"])
+def test_a_file_is_fetched_once_and_leaves_nothing_behind(scheme, ascp, cache):
+    with open_location(f"{scheme}://fasp-public@127.0.0.1/movie.bin", cache=cache) as file:
+        assert file.read() == CONTENT
+        assert (file.size, file.bytes, file.requests) == (len(CONTENT), len(CONTENT), 1)
+        assert [path.suffix for path in cache.iterdir()] == [""]  # never seen under its name before it is whole
+    assert list(cache.iterdir()) == []
+
+
+def test_frames_are_the_same_pixels_as_on_disk(ascp, tmp_path):
+    make_screen(tmp_path / "screen", plates=["XX0001_01"], wells=[3], shape=(128, 168))
+    (path,) = (tmp_path / "screen").glob("pub/**/*.ch5")
+    (ascp.archive / path.name).write_bytes(path.read_bytes())
+    with open_location(path) as near, open_location(f"{USER}/{path.name}") as far:
+        for (_, image), (_, found) in zip(
+            read_frames(near, path.name, [1, 2]), read_frames(far, path.name, [1, 2]), strict=True
+        ):
+            assert np.array_equal(image, found)
+
+
+NAMES = ["two words.bin", "-l", "--help", 'it\'s "so".bin', "$(touch x);`ls`.bin", "a:b@c.bin", "größe.bin", "~.bin"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_may_hold_what_names_hold(name, ascp, cache):
+    (ascp.archive / name).write_bytes(b"pixels")
+    with open_location(f"{USER}/{quote(name)}", cache=cache) as file:
+        assert file.read() == b"pixels"
+
+
+NO_NAMES = ["a/../movie.bin", "%2E%2E/movie.bin", "*.bin", "movie.[b]in", "movie%3F.bin", "movie.bin%0A", ""]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_what_is_not_the_name_of_one_file_is_never_given_to_ascp(name, ascp, cache):
+    with pytest.raises(NotReadable, match="name of one file"):
+        open_location(f"{USER}/{name}", cache=cache)
+    assert ascp.calls == 0
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1", "-oX@127.0.0.1", "me@-v", "a b@127.0.0.1", "me@host;ls", "me@"])
+def test_an_address_that_could_be_an_option_or_names_no_user_is_a_mistake(server, ascp):
+    with pytest.raises(ValueError, match="aspera://user@server/path"):
+        probe(f"aspera://{server}/pub")
+
+
+# Transfers that fail
+
+
+def test_a_transfer_that_breaks_off_goes_on_where_it_was(ascp, cache):
+    ascp.is_in_the_mood("fails Session timeout", "fails Client unable to connect to server", "")
+    with open_location(f"{USER}/movie.bin", cache=cache) as file:
+        assert file.read() == CONTENT
+        assert file.requests == ascp.calls == 3
+        assert len(list(cache.iterdir())) == 1
+
+
+STAYING = {
+    "fails Failed to open TCP connection for SSH": "gave up .Failed to open TCP connection for SSH.",
+    "exits 3 Disk write failed": "gave up .Disk write failed.",
+    "exits 5": "gave up .exit status 5.",
+    "says it is done": "gave up .Completed",
+}
+
+
+@pytest.mark.parametrize("mood", STAYING)
+def test_trouble_that_stays_is_unreachable_after_four_tries_and_leaves_nothing_behind(mood, ascp, cache):
+    ascp.is_in_the_mood(*[mood] * 9)
+    with pytest.raises(Unreachable, match=f"{USER}/movie.bin: ascp {STAYING[mood]}.*try after try"):
+        open_location(f"{USER}/movie.bin", cache=cache)
+    assert ascp.calls == 4
+    assert list(cache.iterdir()) == []
+
+
+CLEAR = {
+    "fails failed to authenticate": (Unreachable, "does not know the key .*asperaweb_id_dsa"),
+    "fails Server aborted session: Permission denied": (NotReadable, "refuses to give this file"),
+    "exits 127 libssl.so: cannot open shared object file: No such file or directory": (Unreachable, "cannot be run"),
+}
+
+
+@pytest.mark.parametrize("mood", CLEAR)
+def test_a_clear_no_is_taken_for_an_answer_at_once(mood, ascp, cache):
+    failure, said = CLEAR[mood]
+    ascp.is_in_the_mood(*[mood] * 9)
+    with pytest.raises(failure, match=said):
+        open_location(f"{USER}/movie.bin", cache=cache)
+    assert ascp.calls == 1
+    assert list(cache.iterdir()) == []
+
+
+def test_a_file_that_is_not_there_is_a_missing_well_at_once(ascp):
+    with pytest.raises(MissingWell, match=r"nothing.bin: the server has no such file"):
+        open_location(f"{USER}/nothing.bin")
+    assert ascp.calls == 1
+
+
+def test_a_folder_is_not_taken_for_a_movie(ascp, cache):
+    (ascp.archive / "plate").mkdir()
+    with pytest.raises(NotReadable, match="is a folder"):
+        open_location(f"{USER}/plate", cache=cache)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_file_that_came_short_without_a_word_is_truncated_not_pixels(ascp, tmp_path):
+    make_screen(tmp_path / "screen", plates=["XX0001_01"], wells=[3], shape=(128, 168))
+    (path,) = (tmp_path / "screen").glob("pub/**/*.ch5")
+    (ascp.archive / "movie.ch5").write_bytes(path.read_bytes())
+    ascp.is_in_the_mood(f"writes {path.stat().st_size - 5000}")
+    with open_location(f"{USER}/movie.ch5") as file:
+        assert Truncated in [type(image) for _, image in read_frames(file, "movie.ch5", [1, 2])]
+
+
+def test_a_transfer_in_which_nothing_moves_is_stopped_and_tried_again(ascp, cache, monkeypatch):
+    monkeypatch.setattr(aspera, "STALL_S", 0.5)
+    ascp.is_in_the_mood("hangs", "")
+    started = time.monotonic()
+    with open_location(f"{USER}/movie.bin", cache=cache) as file:
+        assert file.read() == CONTENT
+    assert ascp.calls == 2
+    assert time.monotonic() - started < 30
+
+
+# What the user has to bring
+
+
+def test_without_the_program_the_user_is_told_where_to_get_it(ascp, monkeypatch):
+    for path in "absent", str(ascp.folder / "a key"):
+        monkeypatch.setenv("IDRSTREAM_ASCP", path)
+        for ask in open_location, probe:
+            with pytest.raises(Unreachable, match=f"{path} is no program.*gem install aspera-cli.*--ascp"):
+                ask(f"{USER}/movie.bin")
+    monkeypatch.delenv("IDRSTREAM_ASCP")
+    monkeypatch.setenv("PATH", os.path.dirname(os.__file__))
+    with pytest.raises(Unreachable, match=r"/movie.bin: IBM's `ascp` is needed"):
+        open_location(f"{USER}/movie.bin")
+
+
+def test_the_program_is_found_on_path(ascp, monkeypatch):
+    monkeypatch.delenv("IDRSTREAM_ASCP")
+    monkeypatch.setenv("PATH", f"{ascp.folder}{os.pathsep}{os.environ['PATH']}")
+    with open_location(f"{USER}/movie.bin") as file:
+        assert file.read() == CONTENT
+
+
+@pytest.mark.parametrize("named", [None, "", "absent", "."])
+def test_without_the_key_the_user_is_told_where_it_is(named, ascp, monkeypatch):
+    if named is None:
+        monkeypatch.delenv("IDRSTREAM_ASPERA_KEY")
+    else:
+        monkeypatch.setenv("IDRSTREAM_ASPERA_KEY", named)
+    with pytest.raises(Unreachable, match=r"(--aspera_key|cannot be read).*asperaweb_id_dsa.openssh"):
+        open_location(f"{USER}/movie.bin")
+    assert ascp.calls == 0
+
+
+def test_a_program_that_cannot_be_run_is_said_to_be_so(ascp):
+    (ascp.folder / "ascp").write_text("no program")
+    with pytest.raises(Unreachable, match="cannot be run"):
+        open_location(f"{USER}/movie.bin")
+
+
+def test_a_server_is_reachable_if_something_listens_on_one_of_its_two_ports(ascp, monkeypatch):
+    with socket.socket() as unused, socket.socket() as listening:
+        for each in unused, listening:
+            each.bind(("127.0.0.1", 0))
+        free, used = unused.getsockname()[1], listening.getsockname()[1]
+        monkeypatch.setattr(aspera, "SSH_PORT", used)
+        with pytest.raises(Unreachable, match=f"nothing answers on the ports {free} and {used}"):
+            probe(f"{USER}:{free}/pub")
+        listening.listen()
+        probe(f"{USER}:{free}/pub")
+        probe(f"{USER}:{used}")
+    assert ascp.calls == 0

@@ -1,0 +1,62 @@
+"""SEGMENT and EMBED without networks, for tests of the stream itself: quick, the same each time, heavy on disk, and
+failing on demand. Put in place of bin/segment.py and bin/embed.py in a copy of the pipeline.
+
+FAULT    "EMBED 3 137 1": EMBED of batch 3 ends with exit code 137 the first time; 0 for the times means always
+HEAVY    bytes that either leaves in its folder
+SECONDS  that either takes
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from idrstream import files, image
+
+CELLS, FEATURES = 5, 8
+
+
+def main():
+    if "--version" in sys.argv:
+        return print("light")
+    stage = Path(sys.argv[0]).stem.upper()
+    frames, *more = [Path(word) for word in sys.argv[1 : 4 if stage == "EMBED" else 3]]
+    out = more[-1]
+    fail(stage)
+    out.mkdir()
+    time.sleep(float(os.environ.get("SECONDS", 0)))
+    (out / "heavy").write_bytes(os.urandom(int(os.environ.get("HEAVY", 0))))
+    files.write_json(
+        out / "made.json",
+        {"device": "none", "diameter": 1, "model": "light", "features": [f"light_{i}" for i in range(FEATURES)]},
+    )
+    for row in image.read_rows(frames, "ok"):
+        label = np.arange(1, CELLS + 1)
+        if stage == "SEGMENT":
+            image.write_labels(out, row["key"], np.arange(64, dtype=np.uint16).reshape(8, 8))
+            image.write_cells(out, row["key"], {"label": label, "center_y": label * 2.0, "center_x": label * 3.0})
+        else:
+            seen = image.read_frame(frames, row["key"]).astype(np.float32).ravel()
+            features = np.stack([seen[k : k + FEATURES] for k in label])
+            image.write_cells(out, row["key"], {"label": label, "features": features})
+    return None
+
+
+def fail(stage):
+    fault = os.environ.get("FAULT", "").split()
+    run = Path(".command.run").read_text() if Path(".command.run").exists() else ""
+    if len(fault) < 4 or fault[0] != stage or (f"(b{int(fault[1]):04d}-" not in run and "FAULT_ALL" not in os.environ):
+        return
+    times = int(fault[3])
+    tried = Path(os.environ["FAULT_LOG"])
+    with open(tried, "a") as log:
+        log.write("x")
+    if times == 0 or len(tried.read_text()) <= times:
+        print("something went wrong in here", file=sys.stderr)
+        sys.exit(int(fault[2]))
+
+
+if __name__ == "__main__":
+    main()
