@@ -1,0 +1,43 @@
+// What must be known of a plate (its flat-field, its nuclei's diameter) is learnt once from a few of its frames, and kept.
+
+include { FETCH as FETCH_REFERENCES } from '../modules/fetch'
+include { FLATFIELD } from '../modules/flatfield'
+include { DIAMETER } from '../modules/diameter'
+include { COMMIT_PLATE } from '../modules/commit_plate'
+
+// A stage takes and gives (plate, one file or folder).
+workflow PLATES {
+    take:
+    plan                                        // folder: plan.json, and a JSON a batch and a plate
+    stages                                      // stage -> its command's arguments, and the digest of its code
+    root                                        // local folder of the images
+    aspera                                      // [ascp, key], the user's own; empty if they are not given
+    model                                       // Cellpose weights
+    outdir                                      // where results are kept
+
+    main:
+    plates = plan.flatMap { folder -> Launch.packets(folder, 'plates') }
+        .filter { plate, _file -> Gate.enter(plate.id) }
+    frames = FETCH_REFERENCES(
+        plates.map { plate, file -> tuple(plate, file, []) }, root, aspera[0], aspera[1], stages.map { all -> all.fetch }
+    ).frames
+    fields = FLATFIELD(frames, stages.map { all -> all.flatfield }).fields
+        .map { plate, folder -> Launch.heard(plate, folder, log) }
+    diameters = DIAMETER(
+        frames.join(fields).filter { plate, _frames, _field -> plate.diameter }, model, stages.map { all -> all.diameter }
+    )
+
+    learnt = fields.mix(diameters)
+        .map { plate, file -> tuple(groupKey(plate, plate.diameter ? 2 : 1), file) }
+        .groupTuple()
+        .map { plate, files -> tuple(plate.target, files) }
+    heavy = frames.join(fields).map { plate, images, field -> tuple(plate, Launch.text([images, field])) }
+    kept = COMMIT_PLATE(plates.join(learnt).join(heavy), outdir, stages.map { all -> all.commit_plate })
+    kept.subscribe { plate, _receipt -> Gate.done(plate.id) }
+
+    known = kept.map { plate, receipt -> tuple(plate.id, file(Launch.read(receipt).folder)) }
+        .mix(plan.flatMap { folder -> Launch.read(folder).settled_plates }.map { plate -> tuple(plate, file("${outdir}/flatfields/${plate}")) })
+
+    emit:
+    known                                       // (plate id, folder)
+}
