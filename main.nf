@@ -14,6 +14,7 @@ workflow {
 
     // A file that is not there is the planner's to say, together with everything else that is wrong.
     outdir = Launch.writable(params.outdir)
+    Launch.claim(outdir)
     study = Launch.named(params.study, "${projectDir}/assets/studies", '.yml')
     model = Launch.model(
         params.model,

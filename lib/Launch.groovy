@@ -1,24 +1,28 @@
 import groovy.json.JsonOutput
 import groovy.json.JsonSlurperClassic
+import java.nio.channels.FileChannel
+import java.nio.file.FileSystems
 import java.nio.file.Files
 import java.nio.file.Path
 import java.nio.file.StandardCopyOption
+import java.nio.file.StandardOpenOption
 import nextflow.Nextflow
 
 /** What the head must do itself before the first task: find the files that params name, and read what the planner wrote. */
 class Launch {
     private static int batches = 0
     private static long cells = 0
+    private static FileChannel claimed              // open as long as the run lasts
 
     /** The file at a path; an empty list, which a process takes for no file, where there is none. */
     static Object existing(Object path) {
-        final found = path && !isAddress(path) ? Nextflow.file(path.toString()) as Path : null
+        final found = path && !isAddress(path) ? pathOf(path) : null
         return found && Files.isRegularFile(found) ? found : []
     }
 
     /** The folder at a path, likewise. */
     static Object folder(Object path) {
-        final found = path && !isAddress(path) ? Nextflow.file(path.toString()) as Path : null
+        final found = path && !isAddress(path) ? pathOf(path) : null
         return found && Files.isDirectory(found) ? found : []
     }
 
@@ -57,7 +61,9 @@ class Launch {
 
     /** The output folder, made if need be; an empty list if it cannot be written. */
     static Object writable(Object path) {
-        final folder = Nextflow.file(path.toString()) as Path
+        if( isAddress(path) )
+            return []
+        final folder = pathOf(path)
         try {
             Files.createDirectories(folder)
         }
@@ -65,6 +71,26 @@ class Launch {
             return []
         }
         return Files.isWritable(folder) ? folder : []
+    }
+
+    /** Claims the output folder until this run ends, however it ends: what two runs at once commit they would take from each other. */
+    static void claim(Object folder) {
+        if( !(folder instanceof Path) )
+            return
+        try {
+            claimed = FileChannel.open(folder.resolve('.running'), StandardOpenOption.CREATE, StandardOpenOption.WRITE)
+            if( claimed.tryLock() )
+                return
+        }
+        catch( IOException _e ) {                   // a file system without locks
+            return
+        }
+        throw new IllegalStateException("--outdir ${folder}: another run is writing to it; wait for its end, or name another folder")
+    }
+
+    /** A path as it is written: brackets and stars in it are no pattern. */
+    private static Path pathOf(Object path) {
+        Nextflow.file(path.toString(), glob: false) as Path
     }
 
     static boolean isAddress(Object path) {
@@ -85,9 +111,9 @@ class Launch {
         new JsonSlurperClassic().parse((Files.isDirectory(path) ? path.resolve('plan.json') : path).toFile()) as Map
     }
 
-    /** Paths as text, in an order of their own: for a process that is to name them, not to have them staged. */
+    /** Paths as text, in an order of their own: for a process that is to name them, not to have them staged. Not those in a bucket. */
     static List text(List paths) {
-        paths.collect { path -> path.toString() }.sort()
+        paths.findAll { path -> path.fileSystem == FileSystems.default }.collect { path -> path.toString() }.sort()
     }
 
     /** (map, file) of every batch or plate that the planner wrote. */

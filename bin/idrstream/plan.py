@@ -273,7 +273,12 @@ def _absent(values, given, schema):
             elif name not in given:
                 problems.append(f"--{name} {values[name]}: there is no such file")
     if "outdir" not in given:
-        problems.append(f"--outdir {values['outdir']}: this folder cannot be written")
+        why = (
+            "results go to a folder, not to an address"
+            if "://" in values["outdir"]
+            else "this folder cannot be written"
+        )
+        problems.append(f"--outdir {values['outdir']}: {why}")
     return problems
 
 
