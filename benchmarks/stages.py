@@ -5,31 +5,53 @@ import argparse
 import csv
 import re
 from collections import defaultdict
+from datetime import datetime
 from pathlib import Path
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
 
 
 def main():
-    """Print tasks, seconds, share of all tasks' seconds, images a second and peak memory of every process."""
+    """Print what every process took, and how long it stood idle between its first task and its last.
+
+    Of the two that a GPU runs together, too: that is what a stream must keep busy.
+    """
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("results", type=Path, help="output folder of a run")
     results = parser.parse_args().results
     images = list(_table(results / "images.tsv"))
     done = sum(row["status"] == "ok" for row in images)
     cells = sum(int(row["cells"] or 0) for row in images)
-    tasks, seconds, memory = defaultdict(int), defaultdict(float), defaultdict(float)
+    spans, seconds, memory = defaultdict(list), defaultdict(float), defaultdict(float)
     for task in _table(max(results.glob("pipeline_info/trace_*.tsv"))):
+        if task["start"] == "-":
+            continue
         process = task["name"].split(" ")[0].split(":")[-1]
-        tasks[process] += 1
+        spans[process].append(tuple(datetime.fromisoformat(task[end]).timestamp() for end in ("start", "complete")))
         seconds[process] += _seconds(task["realtime"])
         memory[process] = max(memory[process], _megabytes(task["peak_rss"]))
     total = sum(seconds.values())
-    print(f"{done} images, {cells} cells, {total:.0f} s of tasks")
-    print(f"{'process':18}{'tasks':>6}{'seconds':>9}{'share':>7}{'images/s':>10}{'peak MB':>9}")
+    whole = [span for process in spans.values() for span in process]
+    wall = max(end for _, end in whole) - min(start for start, _ in whole)
+    print(f"{done} images, {cells} cells, {total:.0f} s of tasks in {wall:.0f} s")
+    print(f"{'process':18}{'tasks':>6}{'seconds':>9}{'share':>7}{'images/s':>10}{'peak MB':>9}{'idle':>6}")
     for process, spent in sorted(seconds.items(), key=lambda item: -item[1]):
         rate = done / spent if spent else float("inf")
-        print(f"{process:18}{tasks[process]:6}{spent:9.1f}{spent / total:7.0%}{rate:10.2f}{memory[process]:9.0f}")
+        counts = f"{len(spans[process]):6}{spent:9.1f}{spent / total:7.0%}{rate:10.2f}{memory[process]:9.0f}"
+        print(f"{process:18}{counts}{_idle(spans[process]):6.0%}")
+    networks = spans["SEGMENT"] + spans["EMBED"] + spans["DEEPPROFILER"]
+    if networks:
+        print(f"{'SEGMENT or EMBED':18}{_idle(networks):47.0%}")
+
+
+def _idle(spans):
+    """Share of the time from the first start to the last end of SPANS, (start, end), that none of them covers."""
+    spans = sorted(spans)
+    busy, reached = 0, spans[0][0]
+    for start, end in spans:
+        busy += max(0, end - max(start, reached))
+        reached = max(reached, end)
+    return 1 - busy / max(reached - spans[0][0], 1e-9)
 
 
 def _table(path):
