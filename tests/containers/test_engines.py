@@ -22,7 +22,7 @@ pytestmark = pytest.mark.full
 @pytest.fixture(scope="module")
 def screen(tmp_path_factory):
     folder = tmp_path_factory.mktemp("screen")
-    make_screen(folder, plates=["DM0001_01"], wells=[3, 17], frames=1, shape=(512, 672))
+    make_screen(folder, plates=["DM0001_01"], wells=[3], frames=1, shape=(512, 672))
     return folder
 
 
@@ -32,7 +32,7 @@ def by_venv(screen, tmp_path_factory):
 
 
 def run(screen, folder, profile):
-    options = screen_options(screen, illumination="none", save_labels="true")
+    options = screen_options(screen, illumination="none", diameter=22, save_labels="true")
     made = Run(folder / "run", *options, profile=profile)
     assert made.code == 0, made.said
     return made
@@ -75,12 +75,26 @@ def charliecloud(podman, tmp_path, monkeypatch):
     if not shutil.which("ch-run"):
         pytest.skip("charliecloud is not here")
     for tool in TOOLS:
-        folder = tmp_path / "images" / f"{tool}:{VERSION}"
-        subprocess.run(["ch-convert", "-i", "podman", "-o", "dir", f"{REGISTRY}/{tool}:{VERSION}", folder], check=True)
+        unpack(f"{REGISTRY}/{tool}:{VERSION}", tmp_path / "images" / f"{tool}:{VERSION}")
     monkeypatch.setenv("IDRSTREAM_REGISTRY", str(tmp_path / "images"))
     monkeypatch.setenv("USER", os.environ.get("USER", "root"))
     yield
     shutil.rmtree(tmp_path / "images")
+
+
+def unpack(image, folder):
+    """What ch-convert makes of an image, which takes it ten times as long."""
+    (folder / "ch").mkdir(parents=True)
+    variables = "{{range .Config.Env}}{{println .}}{{end}}"
+    (folder / "ch/environment").write_text(podman_says("image", "inspect", "--format", variables, image))
+    container = podman_says("create", image).strip()
+    with subprocess.Popen(["podman", "export", container], stdout=subprocess.PIPE) as export:
+        subprocess.run(["tar", "-x", "-C", folder], stdin=export.stdout, check=True)
+    podman_says("rm", container)
+
+
+def podman_says(*arguments):
+    return subprocess.run(["podman", *arguments], check=True, capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize("engine", ["podman", "docker", "charliecloud"])
