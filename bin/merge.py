@@ -17,6 +17,7 @@ from idrstream import files, image, task
 @click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
 @click.option("--batch", required=True, help="Id of the batch, which names the files.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+@task.whole("tables")
 def main(frames, labels, features, tables, known, batch, count):
     """Merge FRAMES, LABELS and FEATURES into the folder TABLES: Parquet by plate, and the rows of the images."""
     task.limit_threads(count)

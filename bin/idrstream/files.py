@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 PART = ".part"  # what a file is called until it is whole
@@ -21,12 +22,11 @@ def sha256(path):
 def write_text(path, text):
     """Write TEXT to PATH: to a ``.part`` file beside it, flushed to the disk, then renamed."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(path)
-    with open(part, "w", encoding="utf-8") as file:
-        file.write(text)
-        _settle(file)
-    _rename(part, path)
+    with _part(path) as part:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+            _settle(file)
+        _rename(part, path)
 
 
 def write_json(path, content):
@@ -42,15 +42,14 @@ def read_json(path):
 def copy(source, target):
     """Copy SOURCE to TARGET as `write_text` writes; returns bytes, sha256 and mtime_ns of what lies there now."""
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(target)
-    with open(source, "rb") as original, open(part, "wb") as file:
-        shutil.copyfileobj(original, file, 1 << 20)
-        _settle(file)
-    facts = {"bytes": part.stat().st_size, "sha256": sha256(part), "mtime_ns": part.stat().st_mtime_ns}
-    if facts["bytes"] != os.stat(source).st_size:
-        raise OSError(f"{target}: {facts['bytes']} bytes arrived of {os.stat(source).st_size}")
-    _rename(part, target)
+    with _part(target) as part:
+        with open(source, "rb") as original, open(part, "wb") as file:
+            shutil.copyfileobj(original, file, 1 << 20)
+            _settle(file)
+        facts = {"bytes": part.stat().st_size, "sha256": sha256(part), "mtime_ns": part.stat().st_mtime_ns}
+        if facts["bytes"] != os.stat(source).st_size:
+            raise OSError(f"{target}: {facts['bytes']} bytes arrived of {os.stat(source).st_size}")
+        _rename(part, target)
     return facts
 
 
@@ -81,11 +80,20 @@ def unchanged(path, facts):
     return now.st_mtime_ns == facts["mtime_ns"] or sha256(path) == facts["sha256"]
 
 
+@contextmanager
 def _part(path):
-    """What a file is called until it is whole; what lies there, which may be a link to another file, is taken away."""
+    """What a file is called until it is whole; what lies there, which may be a link to another file, is taken away.
+
+    So is what could not be finished: on a full disk it would leave no room for anything else.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + PART)
     part.unlink(missing_ok=True)
-    return part
+    try:
+        yield part
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _settle(file):

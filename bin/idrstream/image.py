@@ -8,6 +8,7 @@ A folder of fields holds flat-fields, named by their plate or by their image, an
 "plate" or "frames", "shape", figures}}}. What is known of the plates of a batch lies in one folder, called `known`.
 """
 
+import io
 import json
 from pathlib import Path
 
@@ -155,4 +156,6 @@ def write_outlines(folder, name, polygons):
 def _write(folder, name, image, compression=None):
     import tifffile
 
-    tifffile.imwrite(Path(folder) / f"{name}.tif", image, compression=compression, photometric="minisblack")
+    content = io.BytesIO()  # NumPy, writing to the disk itself, would not say that it is full
+    tifffile.imwrite(content, image, compression=compression, photometric="minisblack")
+    (Path(folder) / f"{name}.tif").write_bytes(content.getbuffer())

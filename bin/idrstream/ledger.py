@@ -99,11 +99,15 @@ def commit(batch, merged, labels, outdir, save_labels=False, heavy=()):
     former -= wanted.keys()
     entry["files"] += [{"path": path} for path in sorted(former)]
     write(outdir, entry)
-    for path in former:
-        _remove(Path(outdir) / path)
-    entry["files"] = [{"path": path} | files.copy(wanted[path], Path(outdir) / path) for path in sorted(wanted)]
-    entry["committed"] = datetime.now(timezone.utc).isoformat()
-    write(outdir, entry)
+    try:
+        for path in former:
+            _remove(Path(outdir) / path)
+        entry["files"] = [{"path": path} | files.copy(wanted[path], Path(outdir) / path) for path in sorted(wanted)]
+        entry["committed"] = datetime.now(timezone.utc).isoformat()
+        write(outdir, entry)
+    except OSError:  # a full disk: other batches may find the room that this one did not
+        withdraw(outdir, batch["id"])
+        raise
     return entry
 
 

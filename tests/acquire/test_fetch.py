@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from idrstream import fetch, files, image
+from idrstream import fetch, files, image, task
 from make_screen import write_cellh5
 from support import http_server
 
@@ -90,3 +90,20 @@ def test_a_plate_whose_field_could_not_be_fetched_waits_for_another_day_and_the_
     assert (lost["status"], lost["heals"], lost["bytes"]) == ("failed", True, 0)
     assert "its plate's flat-field could not be fetched (Unreachable: gone)" in lost["reason"]
     assert other["status"] == "ok"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_command_that_fails_takes_the_folder_it_made_along_but_none_that_was_there(there, tmp_path):
+    out = tmp_path / "out"
+    if there:
+        out.mkdir()
+
+    @task.whole("out")
+    def command(out):
+        out.mkdir(exist_ok=True)
+        (out / "half").write_text("")
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        command(out=out)
+    assert out.exists() == there

@@ -35,7 +35,8 @@ def main():
     for row in image.read_rows(frames, "ok"):
         label = np.arange(1, CELLS + 1)
         if stage == "SEGMENT":
-            image.write_labels(out, row["key"], np.arange(64, dtype=np.uint16).reshape(8, 8))
+            noise = np.random.default_rng(0).integers(0, 2**16, row["shape"], np.uint16)  # cannot be packed
+            image.write_labels(out, row["key"], noise)
             image.write_cells(out, row["key"], {"label": label, "center_y": label * 2.0, "center_x": label * 3.0})
         else:
             seen = image.read_frame(frames, row["key"]).astype(np.float32).ravel()
