@@ -1,6 +1,7 @@
 """What tests share: real images where they are at hand, and a web server that fails in the ways that servers do."""
 
 import os
+import random
 import re
 import threading
 import time
@@ -20,6 +21,8 @@ from idrstream import readers
 DATA = Path(os.environ.get("IDRSTREAM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 SCREEN = DATA / "screen"
 MOVIES = sorted(SCREEN.glob("pub/**/*.ch5"))
+
+CONTENT = random.Random(0).randbytes(400_000)  # of a file that is no image
 
 needs_kit = pytest.mark.skipif(not MOVIES, reason=f"no real movies under {SCREEN} (set IDRSTREAM_DATA)")
 

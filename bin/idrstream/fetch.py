@@ -88,7 +88,7 @@ def _movie(batch, wanted, folder, root):
     """Rows of the frames wanted of one movie, from the first of its locations that has it."""
     locations = wanted[0]["locations"]
     started = time.monotonic()
-    rows, travelled, beside = {}, 0, 0
+    rows, cost = {}, {"bytes": 0}
     with tempfile.TemporaryDirectory(dir=folder, prefix=".whole-") as cache:
         try:
             location, opened = _open(batch["source"], locations, root, cache)
@@ -96,14 +96,14 @@ def _movie(batch, wanted, folder, root):
                 name = sources.split(location)[1]
                 with readers.opened(file, name, batch["channel"], batch.get("reader"), cache) as movie:
                     rows = {asked["frame"]: _row(asked, movie.read(asked["frame"]), folder) for asked in wanted}
-                    travelled = file.bytes
+                    cost["bytes"] = file.bytes
                     if batch.get("window"):
                         _windows(movie, rows, folder)
-                beside = file.bytes - travelled
+                        cost["field_bytes"] = file.bytes - cost["bytes"]
         except ImageFailure as failure:
             rows |= {asked["frame"]: _row(asked, failure, folder) for asked in wanted if asked["frame"] not in rows}
-    cost = {"bytes": travelled // len(rows), "seconds": round((time.monotonic() - started) / len(rows), 3)}
-    cost |= {"field_bytes": beside // len(rows)} if batch.get("window") else {}
+    cost = {name: count // len(rows) for name, count in cost.items()}
+    cost["seconds"] = round((time.monotonic() - started) / len(rows), 3)
     return [row | cost for row in rows.values()]
 
 

@@ -1,7 +1,6 @@
 """Files by `ascp`, a program of the user's. A script stands in for it that takes no other call than the one meant."""
 
 import os
-import random
 import socket
 import sys
 import time
@@ -13,9 +12,8 @@ import pytest
 from idrstream.failures import MissingWell, NotReadable, Truncated, Unreachable
 from idrstream.sources import aspera, open_location, probe
 from make_screen import make_screen
-from support import read_frames
+from support import CONTENT, read_frames
 
-CONTENT = random.Random(0).randbytes(300_000)
 USER = "aspera://fasp-public@127.0.0.1"
 
 # What it is called with is checked and written down; then it does the next of the moods that the test has left for it.
@@ -100,13 +98,6 @@ def ascp(tmp_path, monkeypatch):
     monkeypatch.setattr(aspera, "WAITS_S", (0, 0, 0))
     monkeypatch.setattr(aspera, "POLL_S", 0.05)
     return StandIn(folder)
-
-
-@pytest.fixture
-def cache(tmp_path):
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    return folder
 
 
 # The same bytes

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
-from test_readers import assert_says, in_a_hurry, noise, same  # noqa: F401  (in_a_hurry is a fixture)
+from test_readers import assert_says, noise, same
 
 from idrstream import image, readers, sources
 from idrstream.failures import ConstantFrame, NoSuchFrame, NotReadable, Truncated, Unreachable

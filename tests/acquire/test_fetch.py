@@ -66,7 +66,6 @@ def test_without_a_window_only_what_is_asked_for_is_read(movie, tmp_path):
 
 def test_a_neighbour_that_cannot_be_reached_takes_its_image_along_and_may_heal(movie, tmp_path, monkeypatch):
     folder, _ = movie
-    monkeypatch.setattr("idrstream.sources.https.WAITS_S", (0, 0, 0, 0))
     with http_server(folder) as server:
 
         def seen(frame):

@@ -16,30 +16,7 @@ from idrstream.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, ftp, open_location, probe
 from idrstream.sources.retry import Broken, steady
 from make_screen import make_screen
-from support import MOVIES, read_frames
-
-CONTENT = random.Random(0).randbytes(400_000)
-
-
-@pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch):
-    monkeypatch.setattr(ftp, "WAITS_S", (0, 0, 0, 0))
-
-
-@pytest.fixture
-def archive(tmp_path):
-    folder = tmp_path / "archive"
-    folder.mkdir()
-    (folder / "movie.bin").write_bytes(CONTENT)
-    (folder / "empty.bin").write_bytes(b"")
-    return folder
-
-
-@pytest.fixture
-def cache(tmp_path):
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    return folder
+from support import CONTENT, MOVIES, read_frames
 
 
 @pytest.fixture

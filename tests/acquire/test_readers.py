@@ -22,17 +22,11 @@ from idrstream.failures import (
     UnwrittenFrame,
 )
 from idrstream.readers import WatchedFile
-from idrstream.sources import https, open_location
+from idrstream.sources import open_location
 from make_screen import make_screen, write_cellh5
 from support import MOVIES, SCREEN, http_server, needs_kit, read_frames
 
 SHAPE = (512, 512)  # noise of this size has 16 chunks of 16 KB: larger than the index, as real ones are
-
-
-@pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch):
-    monkeypatch.setattr(https, "WAITS_S", (0, 0, 0, 0))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 def noise(frames, shape=SHAPE, seed=0):

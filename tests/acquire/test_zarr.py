@@ -23,12 +23,6 @@ from make_zarr import CHUNKS, SHAPE, V2, WELL, edit, noise, write
 from support import MOVIES, http_server, needs_kit, read_frames
 
 
-@pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch):
-    monkeypatch.setattr(https, "WAITS_S", (0, 0, 0, 0))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 def frames_of(location, frames, channel=0):
     """{frame: image or failure} of an image on a disk or a server."""
     name = split(str(location))[1]

@@ -84,14 +84,28 @@ def _source(location):
     return import_module(f"{__name__}.{SOURCES[scheme.lower()]}")
 
 
-class RangedFile(io.RawIOBase):
+class Counted:
+    """A far file that cost what its `_link` counts."""
+
+    @property
+    def bytes(self):
+        return self._link.bytes
+
+    @property
+    def requests(self):
+        return self._link.requests
+
+
+class RangedFile(Counted, io.RawIOBase):
     """A far file of which only the parts that are looked at travel: read-only, seekable.
 
-    A source's class sets `size` and defines `bytes`, `requests` and fetch(start, stop): the bytes from start to before
-    stop, all of them.
+    link  counts what it costs: `bytes`, `requests`
+
+    A source's class sets `size` and defines fetch(start, stop): the bytes from start to before stop, all of them.
     """
 
-    def __init__(self):
+    def __init__(self, link):
+        self._link = link
         self._position = 0
         self._read = deque()  # (start, payload), newest last: what reading asked for
         self._prefetched = []  # the same: what prefetch asked for

@@ -54,19 +54,10 @@ class HttpFile(RangedFile):
     """A file on a server that gives ranges."""
 
     def __init__(self, link, response):
-        super().__init__()
-        self._link = link
+        super().__init__(link)
         self.size = _total(response)
         self._version = _version(response)
         self._keep(0, self._checked(response, 0, min(FIRST_READ, self.size)))
-
-    @property
-    def bytes(self):
-        return self._link.bytes
-
-    @property
-    def requests(self):
-        return self._link.requests
 
     def fetch(self, start, stop):
         return self._link.get(start, stop, lambda response: self._checked(response, start, stop))
