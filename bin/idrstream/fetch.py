@@ -19,7 +19,7 @@ def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch
     batch        as the planner wrote it: images, source, channel; with `window` also each image's neighbours in time
     folder       where the frames go, see `image`; neighbours that are no images of the batch in `context` below it
     root         local folder that locations are relative to
-    connections  movies read at the same time
+    connections  movies read at the same time, and connections to one server
     last         this is the last try: an image that cannot be reached is a row, even if none can
     known        folder of what is known of the plates
     watch        wraps the iterable of movies, to show progress
@@ -40,6 +40,7 @@ def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch
             fetched[asked["key"]] = _row(asked, reason, folder) | {"bytes": 0, "seconds": 0}
         else:
             movies.setdefault((asked["plate"], asked["well"], asked["site"], *asked["locations"]), []).append(asked)
+    sources.at_most(connections)  # the chunks of one OME-Zarr frame travel side by side too
     with ThreadPoolExecutor(connections) as pool:
         tasks = [pool.submit(_movie, batch, wanted, folder, root) for wanted in movies.values()]
         rows = [row for task in watch(tasks) for row in task.result()]

@@ -109,6 +109,15 @@ def whole(light, screen, tmp_path_factory):
     return run
 
 
+def test_batches_are_fetched_one_after_the_other_so_a_server_gets_no_more_than_the_connections_of_one(whole):
+    trace = pd.read_table(next(whole.out.glob("pipeline_info/trace_*.tsv")))
+    fetched = trace[trace["name"].str.contains(":FETCH ")].sort_values("submit")
+    begun = pd.to_datetime(fetched["submit"])
+    ended = begun + pd.to_timedelta(fetched["duration"])
+    assert len(fetched) == len(WELLS)
+    assert (begun.values[1:] > ended.values[:-1] - pd.Timedelta("0.2s").to_timedelta64()).all()  # it rounds to 0.1 s
+
+
 def test_a_batch_that_fails_is_given_up_and_said_and_the_next_run_takes_up_just_that(stream, whole):
     run = stream.run("--max_inflight", 1, FAULT="EMBED 3 1 0")
     assert run.code == 1
