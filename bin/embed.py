@@ -32,7 +32,7 @@ def main(frames, labels, features, embedder, embed_input, known, count, require_
     engine = embedding.ENGINES[embedder](embed_input, device)
     features.mkdir()
     made = {"device": str(device), "model": engine.model, "features": engine.features}
-    files.write_json(features / "made.json", made)
+    files.write_json(features / image.MADE, made)
     click.echo(f"{engine.model} on {device}")
     for row in task.progress(image.read_rows(frames, "ok"), "embedding"):
         cells = image.read_cells(labels, row["key"])

@@ -40,7 +40,7 @@ def main(frames, labels, features, config, checkpoint, known, count, require_gpu
         embedded = {"label": known_cells["label"], "features": project.read(row, known_cells)}
         image.write_cells(features, row["key"], embedded)
     project.close()
-    files.write_json(features / "made.json", {"device": device, "model": project.model, "features": project.features})
+    files.write_json(features / image.MADE, {"device": device, "model": project.model, "features": project.features})
 
 
 if __name__ == "__main__":

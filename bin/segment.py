@@ -40,7 +40,7 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
     segmenter = segmentation.Segmenter(model, diameter, remove_edge=remove_edge_masks, device=device, **thresholds)
     labels.mkdir()
     made = {"device": segmentation.device_name(device), "diameter": diameters or diameter or segmenter.diameter}
-    files.write_json(labels / "made.json", made)
+    files.write_json(labels / image.MADE, made)
     click.echo(made)
     for row in task.progress(image.read_rows(frames, "ok"), "segmenting"):
         name = row["key"]

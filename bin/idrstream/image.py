@@ -15,6 +15,7 @@ from pathlib import Path
 from idrstream import files
 
 ROWS = "images.json"
+MADE = "made.json"  # in a stage's folder: by what it was made, such as the device, model or diameter
 CONTEXT = "context"  # folder, in one of frames, of neighbours in time that only flat-fields are fitted to
 REFERENCES = 3  # frames of a plate that tell the diameter of its nuclei
 WINDOW = 3  # frames that an image's own flat-field is fitted to, itself included

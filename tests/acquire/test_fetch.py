@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import make_zarr
 from idrstream import fetch, files, image, task
 from make_screen import write_cellh5
 from support import http_server
@@ -64,9 +65,24 @@ def test_without_a_window_only_what_is_asked_for_is_read(movie, tmp_path):
     assert not list((tmp_path / "frames" / image.CONTEXT).iterdir())
 
 
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_server_is_sent_no_more_connections_than_it_should_get_though_chunks_travel_side_by_side(
+    connections, tmp_path
+):
+    rows = []
+    for number in range(4):
+        make_zarr.write(tmp_path / f"{number}.zarr", make_zarr.noise())
+        (row,) = batch_of(2, plate=f"P{number}", window=False)["images"]
+        rows.append(row | {"locations": [f"{number}.zarr"]})
+    with http_server(tmp_path, stall=0.01) as server:
+        batch = {"images": rows, "source": server.url, "channel": 0}
+        found = fetch.fetch(batch, tmp_path / "frames", connections=connections)
+    assert [row["status"] for row in found] == ["ok"] * 4
+    assert server.most == connections
+
+
 def test_a_neighbour_that_cannot_be_reached_takes_its_image_along_and_may_heal(movie, tmp_path, monkeypatch):
     folder, _ = movie
-    monkeypatch.setattr("idrstream.sources.https.WAITS_S", (0, 0, 0, 0))
     with http_server(folder) as server:
 
         def seen(frame):

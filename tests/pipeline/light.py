@@ -29,7 +29,7 @@ def main():
     time.sleep(float(os.environ.get("SECONDS", 0)))
     (out / "heavy").write_bytes(os.urandom(int(os.environ.get("HEAVY", 0))))
     files.write_json(
-        out / "made.json",
+        out / image.MADE,
         {"device": "none", "diameter": 1, "model": "light", "features": [f"light_{i}" for i in range(FEATURES)]},
     )
     for row in image.read_rows(frames, "ok"):

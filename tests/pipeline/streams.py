@@ -5,11 +5,13 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pandas as pd
 from test_pipeline import ORDER, ROOT
 
+WELLS = range(1, 9)
 PARTS = ("bin", "lib", "modules", "workflows", "conf", "assets/studies", "assets/models", "main.nf", "nextflow.config")
 
 
@@ -44,6 +46,13 @@ class Stream:
             self.head = subprocess.Popen(
                 words, cwd=self.folder, env=env, stdout=log, stderr=log, start_new_session=True
             )
+        return self
+
+    def wait_for(self, words):
+        """Wait until the head has said so."""
+        while words not in (self.folder / f"log-{self.runs}").read_text():
+            assert self.head.poll() is None, "it has ended"
+            time.sleep(0.05)
         return self
 
     def end(self):
