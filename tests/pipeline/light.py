@@ -24,10 +24,10 @@ def main():
     stage = Path(sys.argv[0]).stem.upper()
     frames, *more = [Path(word) for word in sys.argv[1 : 4 if stage == "EMBED" else 3]]
     out = more[-1]
-    fail(stage)
     out.mkdir()
     time.sleep(float(os.environ.get("SECONDS", 0)))
     (out / "heavy").write_bytes(os.urandom(int(os.environ.get("HEAVY", 0))))
+    fail(stage)
     files.write_json(
         out / image.MADE,
         {"device": "none", "diameter": 1, "model": "light", "features": [f"light_{i}" for i in range(FEATURES)]},

@@ -1,10 +1,9 @@
 """The disk that a stream takes: so many batches at a time, however many there are. `pytest -s` prints the figures."""
 
-import os
 import time
 
 import pytest
-from streams import Stream
+from streams import Stream, size
 
 from make_screen import make_screen
 
@@ -29,18 +28,6 @@ def watched(stream, slots, *options):
     return peak, rest
 
 
-def size(folder):
-    """Bytes of the files in a folder that is being written to."""
-    total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_size
-            except FileNotFoundError:
-                continue
-    return total
-
-
 @pytest.fixture(scope="module")
 def sixty(tmp_path_factory):
     """One plate of sixty wells."""
@@ -53,6 +40,14 @@ def test_two_slots_hold_two_batches(stream):
     peak, rest = watched(stream, 2)
     assert HEAVY < peak < 1.1 * 2 * BATCH
     assert rest < 8 * TASKS
+
+
+def test_a_batch_that_is_lost_and_a_task_that_is_tried_again_leave_nothing_heavy(stream):
+    run = stream.run("--batch_nums", "2,3", HEAVY=str(HEAVY), FAULT="EMBED 3 137 0")
+    assert run.code == 1
+    assert (run.images["status"] == "lost").sum() == 1
+    assert len((run.folder / "fault-1").read_text()) == 3
+    assert size(run.folder / "work") < 2 * TASKS
 
 
 @pytest.mark.full
