@@ -37,7 +37,7 @@ test: setup   ## the tests, but for the long ones
 	$(VENVS)/cellpose/bin/pytest tests/cellpose $(TESTS)
 	$(VENVS)/deepprofiler/bin/pytest tests/deepprofiler $(TESTS)
 	$(VENVS)/profiles/bin/pytest tests/profiles $(TESTS)
-	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS)
+	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS) -n 2 --dist loadfile
 
 test-full: TESTS :=
 test-full: test ## all tests

@@ -5,6 +5,14 @@ from make_screen import make_screen
 
 
 @pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The demo's screen: 12 images, two in an empty well, two in a file that is cut short."""
+    folder = tmp_path_factory.mktemp("demo")
+    make_screen(folder, faults={("DM0001_01", 40): "empty", ("DM0001_02", 40): "truncated"})
+    return folder
+
+
+@pytest.fixture(scope="session")
 def light(tmp_path_factory):
     """The pipeline, but for its networks."""
     return make_light(tmp_path_factory.mktemp("pipeline"))

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from test_pipeline import ORDER, ROOT
+from runs import ORDER, ROOT
 
 WELLS = range(1, 9)
 PARTS = ("bin", "lib", "modules", "workflows", "conf", "assets/studies", "assets/models", "main.nf", "nextflow.config")
@@ -48,9 +48,9 @@ class Stream:
             )
         return self
 
-    def wait_for(self, words):
-        """Wait until the head has said so."""
-        while words not in (self.folder / f"log-{self.runs}").read_text():
+    def wait_for(self, words, times=1):
+        """Wait until the head has said so, so many times."""
+        while (self.folder / f"log-{self.runs}").read_text().count(words) < times:
             assert self.head.poll() is None, "it has ended"
             time.sleep(0.05)
         return self

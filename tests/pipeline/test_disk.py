@@ -1,4 +1,4 @@
-"""The disk that a stream takes: so many batches at a time, however many there are. `pytest -s` prints the figures."""
+"""The disk that a stream takes: so many batches at a time, however many there are. `pytest -rP` prints the figures."""
 
 import time
 

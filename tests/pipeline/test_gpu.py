@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from test_pipeline import ROOT
+from runs import ROOT
 
 PROJECT = """
 process SEGMENT {
