@@ -47,7 +47,7 @@ workflow {
             error "nothing was started, because of\n  ${said.problems.join('\n  ')}"
         log.info said.text
         def slots = Launch.slots(params.max_inflight, said.batch_bytes, workflow.workDir)
-        Gate.open(slots, params.on_batch_failure == 'continue', workflow.workDir)
+        Gate.open(slots, params.on_batch_failure == 'continue', params.keep_intermediates, workflow.workDir)
         return folder
     }
     plan = agreed.combine(BEGIN(agreed, outdir)).map { folder, begun ->

@@ -20,6 +20,7 @@ from idrstream import files, image, task
 @click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
+@task.whole("features")
 def main(frames, labels, features, embedder, embed_input, known, count, require_gpu):
     """Embed the cells that LABELS found in FRAMES: an array of features an image into FEATURES."""
     task.limit_threads(count)
@@ -31,7 +32,7 @@ def main(frames, labels, features, embedder, embed_input, known, count, require_
     engine = embedding.ENGINES[embedder](embed_input, device)
     features.mkdir()
     made = {"device": str(device), "model": engine.model, "features": engine.features}
-    files.write_json(features / "made.json", made)
+    files.write_json(features / image.MADE, made)
     click.echo(f"{engine.model} on {device}")
     for row in task.progress(image.read_rows(frames, "ok"), "embedding"):
         cells = image.read_cells(labels, row["key"])

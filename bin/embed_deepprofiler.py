@@ -18,6 +18,7 @@ from idrstream import deepprofiler, deepprofiler_project, files, image, task
 @click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
+@task.whole("features")
 def main(frames, labels, features, config, checkpoint, known, count, require_gpu):
     """Embed the cells that LABELS found in FRAMES: an array of features an image into FEATURES, and, in its folder
     `project`, the tables and features as DeepProfiler lays them out."""
@@ -39,7 +40,7 @@ def main(frames, labels, features, config, checkpoint, known, count, require_gpu
         embedded = {"label": known_cells["label"], "features": project.read(row, known_cells)}
         image.write_cells(features, row["key"], embedded)
     project.close()
-    files.write_json(features / "made.json", {"device": device, "model": project.model, "features": project.features})
+    files.write_json(features / image.MADE, {"device": device, "model": project.model, "features": project.features})
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import click
 
 from idrstream import fetch, files
 from idrstream.sources import aspera
-from idrstream.task import progress, versions
+from idrstream.task import progress, versions, whole
 
 
 @click.command()
@@ -18,6 +18,7 @@ from idrstream.task import progress, versions
 @click.option("--known", type=click.Path(), help="Folder of what is known of the plates, if anything.")
 @click.option("--last", is_flag=True, help="Last try: what cannot be reached is a row, even if nothing can.")
 @click.option("--connections", type=click.IntRange(1, 64), default=4, show_default=True, help="Movies read at a time.")
+@whole("frames")
 def main(batch, frames, root, ascp, aspera_key, known, last, connections):
     """Fetch the frames that BATCH (JSON, from the planner) lists into the folder FRAMES, a row an image.
 

@@ -17,6 +17,7 @@ from idrstream import files, image, task
     "--camera_offset", default=0.0, show_default=True, help="Grey levels that the camera gives without light."
 )
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+@task.whole("fields")
 def main(frames, fields, illumination, camera_offset, count):
     """Fit flat-fields to FRAMES and write them into the folder FIELDS, with what can be said of each.
 

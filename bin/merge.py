@@ -17,6 +17,7 @@ from idrstream import files, image, task
 @click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
 @click.option("--batch", required=True, help="Id of the batch, which names the files.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+@task.whole("tables")
 def main(frames, labels, features, tables, known, batch, count):
     """Merge FRAMES, LABELS and FEATURES into the folder TABLES: Parquet by plate, and the rows of the images."""
     task.limit_threads(count)
@@ -26,8 +27,8 @@ def main(frames, labels, features, tables, known, batch, count):
     profiles.write(table, rows, batch, tables / "results")
     image.write_rows(tables, rows)
     fields = {name: facts for _, content in image.read_fields(known) for name, facts in content["fields"].items()}
-    segment, embed = (files.read_json(folder / "made.json") for folder in (labels, features))
-    files.write_json(tables / "made.json", {"segment": segment, "embed": {"device": embed["device"]}, "fields": fields})
+    segment, embed = (files.read_json(folder / image.MADE) for folder in (labels, features))
+    files.write_json(tables / image.MADE, {"segment": segment, "embed": {"device": embed["device"]}, "fields": fields})
     click.echo(f"{batch}: {len(table)} cells in {sum(row['status'] == 'ok' for row in rows)} images")
 
 

@@ -29,6 +29,7 @@ from idrstream import files, image, task
 @click.option("--outlines", is_flag=True, help="Write outlines as GeoJSON too.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
+@task.whole("labels")
 def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, count, require_gpu, **thresholds):
     """Segment every frame in FRAMES: a label image, and a table of its cells, each into LABELS."""
     task.limit_threads(count)
@@ -39,7 +40,7 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
     segmenter = segmentation.Segmenter(model, diameter, remove_edge=remove_edge_masks, device=device, **thresholds)
     labels.mkdir()
     made = {"device": segmentation.device_name(device), "diameter": diameters or diameter or segmenter.diameter}
-    files.write_json(labels / "made.json", made)
+    files.write_json(labels / image.MADE, made)
     click.echo(made)
     for row in task.progress(image.read_rows(frames, "ok"), "segmenting"):
         name = row["key"]

@@ -1,10 +1,12 @@
 import java.nio.file.FileStore
+import java.nio.file.FileSystems
 import java.nio.file.Files
 import java.nio.file.Path
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.Semaphore
 import java.util.concurrent.TimeUnit
 import nextflow.Global
+import nextflow.extension.FilesEx
 
 /** Bounds the batches between FETCH and COMMIT, and says what becomes of a task that failed. In the head only; a resumed run begins anew. */
 class Gate {
@@ -15,17 +17,22 @@ class Gate {
     private static Semaphore slots = new Semaphore(1)
     private static final Set<String> held = ConcurrentHashMap.newKeySet()
     private static final Map<String, Map> lost = new ConcurrentHashMap<>()
+    private static final Map<String, List<Path>> heavy = new ConcurrentHashMap<>()
     private static volatile boolean closed = false
-    private static boolean goOn = true
+    private static boolean goOn = true, keep = false
     private static int width = 1, peak = 0, row = 0, healed = 0
     private static FileStore disk
     private static long before = 0, most = 0
 
-    /** Let so many batches in at a time; GO_ON: after a batch is lost, let others in. WORK: the folder whose disk is watched. */
-    static void open(int batches, boolean goOn, Path work) {
+    /**
+     * Let so many batches in at a time. GO_ON: after a batch is lost, let others in. KEEP: what a lost batch has made stays in
+     * the work folder. WORK: the folder whose disk is watched.
+     */
+    static void open(int batches, boolean goOn, boolean keep, Path work) {
         slots = new Semaphore(batches)
         width = batches
         this.goOn = goOn
+        this.keep = keep
         disk = Files.getFileStore(Files.createDirectories(work))
         before = used()
     }
@@ -53,9 +60,17 @@ class Gate {
         return false
     }
 
+    /** A batch has such a folder in the work folder. COMMIT deletes it; should the batch be lost, we do. */
+    static synchronized void holds(Object id, Path folder) {
+        heavy.computeIfAbsent(id.toString()) { [] } << folder
+        if( lost.containsKey(id.toString()) )
+            discard(heavy.remove(id.toString()))
+    }
+
     /** A batch is committed. */
     static synchronized void done(Object id) {
         row = 0
+        heavy.remove(id.toString())
         leave(id)
     }
 
@@ -63,6 +78,7 @@ class Gate {
     static String verdict(Map task, Map meta) {
         if( task.exitStatus == 64 )
             return 'terminate'
+        discard(begun(task.workDir as Path))
         if( task.exitStatus in MAY_HEAL && task.attempt <= task.maxRetries )
             return 'retry'
         giveUp(task, meta)
@@ -78,11 +94,28 @@ class Gate {
     private static synchronized void giveUp(Map task, Map meta) {
         final log = (task.workDir as Path).resolve('.command.log')
         final lines = Files.exists(log) ? log.readLines() : []
+        discard(heavy.remove(meta.id.toString()) ?: [])
         lost[meta.id.toString()] = [process: task.process.tokenize(':').last(), exit: task.exitStatus, log: lines.takeRight(TAIL)]
         row += 1
         if( !goOn || row >= ROW )
             closed = true
         leave(meta.id)
+    }
+
+    /** What a task that failed had begun in its folder: all but its inputs, which are links, and Nextflow's own files. */
+    private static List<Path> begun(Path folder) {
+        if( folder.fileSystem != FileSystems.default || !Files.isDirectory(folder) )
+            return []
+        return folder.toFile().listFiles()*.toPath().findAll { path ->
+            !Files.isSymbolicLink(path) && !(path.fileName.toString() =~ /^\.(command|exitcode)/)
+        }
+    }
+
+    private static void discard(List<Path> paths) {
+        if( !keep )
+            paths.findAll { path -> path.fileSystem == FileSystems.default }.each { path ->
+                Files.isDirectory(path) ? FilesEx.deleteDir(path) : Files.deleteIfExists(path)
+            }
     }
 
     private static void leave(Object id) {

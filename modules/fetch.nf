@@ -3,6 +3,7 @@ process FETCH {
     tag "${meta.id}"
     label 'acquire'
     cache 'deep'                                // the planner writes the batch anew in every run
+    maxForks 1                                  // --connections are all that a server gets; batches after this one can wait
     errorStrategy { Gate.verdict(task, meta) }
 
     input:

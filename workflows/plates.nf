@@ -31,6 +31,7 @@ workflow PLATES {
         .map { plate, file -> tuple(groupKey(plate, plate.diameter ? 2 : 1), file) }
         .groupTuple()
         .map { plate, files -> tuple(plate.target, files) }
+    frames.mix(fields).subscribe { plate, folder -> Gate.holds(plate.id, folder) }
     heavy = frames.join(fields).map { plate, images, field -> tuple(plate, Launch.text([images, field])) }
     kept = COMMIT_PLATE(plates.join(learnt).join(heavy), outdir, stages.map { all -> all.commit_plate })
     kept.subscribe { plate, _receipt -> Gate.done(plate.id) }

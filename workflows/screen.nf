@@ -51,8 +51,9 @@ workflow SCREEN {
         : EMBED(even.join(labels), stages.map { all -> all.embed }).features
     tables = MERGE(even.join(labels).join(features), stages.map { all -> all.merge }).tables
 
-    heavy = frames.mix(own, labels, features, tables)
-        .map { batch, folder -> tuple(groupKey(batch, batch.fields ? 5 : 4), folder) }
+    held = frames.mix(own, labels, features, tables)
+    held.subscribe { batch, folder -> Gate.holds(batch.id, folder) }
+    heavy = held.map { batch, folder -> tuple(groupKey(batch, batch.fields ? 5 : 4), folder) }
         .groupTuple()
         .map { batch, folders -> tuple(batch.target, Launch.text(folders)) }
     whole = ready.map { batch, file, _known -> tuple(batch, file) }.join(tables).join(labels).join(heavy)

@@ -5,7 +5,6 @@ columns. https://github.com/WayScience/IDR_stream; read by https://github.com/Wa
 """
 
 import gzip
-import os
 import uuid
 from pathlib import Path
 
@@ -216,13 +215,12 @@ def _merged(made, ids):
 
 
 def _write(path, table):
-    part = path.with_name(path.name + files.PART)
-    with open(part, "wb") as file:
-        with gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as packed:  # without name and time: the same bytes each time
-            pyarrow.csv.write_csv(table, packed, pyarrow.csv.WriteOptions(quoting_header="none"))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    with (
+        files.whole(path) as part,
+        open(part, "wb") as file,
+        gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as packed,  # without name and time: the same bytes each time
+    ):
+        pyarrow.csv.write_csv(table, packed, pyarrow.csv.WriteOptions(quoting_header="none"))
 
 
 def _name(number):

@@ -19,7 +19,7 @@ def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch
     batch        as the planner wrote it: images, source, channel; with `window` also each image's neighbours in time
     folder       where the frames go, see `image`; neighbours that are no images of the batch in `context` below it
     root         local folder that locations are relative to
-    connections  movies read at the same time
+    connections  movies read at the same time, and connections to one server
     last         this is the last try: an image that cannot be reached is a row, even if none can
     known        folder of what is known of the plates
     watch        wraps the iterable of movies, to show progress
@@ -40,6 +40,7 @@ def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch
             fetched[asked["key"]] = _row(asked, reason, folder) | {"bytes": 0, "seconds": 0}
         else:
             movies.setdefault((asked["plate"], asked["well"], asked["site"], *asked["locations"]), []).append(asked)
+    sources.at_most(connections)  # the chunks of one OME-Zarr frame travel side by side too
     with ThreadPoolExecutor(connections) as pool:
         tasks = [pool.submit(_movie, batch, wanted, folder, root) for wanted in movies.values()]
         rows = [row for task in watch(tasks) for row in task.result()]
@@ -88,7 +89,7 @@ def _movie(batch, wanted, folder, root):
     """Rows of the frames wanted of one movie, from the first of its locations that has it."""
     locations = wanted[0]["locations"]
     started = time.monotonic()
-    rows, travelled, beside = {}, 0, 0
+    rows, cost = {}, {"bytes": 0}
     with tempfile.TemporaryDirectory(dir=folder, prefix=".whole-") as cache:
         try:
             location, opened = _open(batch["source"], locations, root, cache)
@@ -96,14 +97,14 @@ def _movie(batch, wanted, folder, root):
                 name = sources.split(location)[1]
                 with readers.opened(file, name, batch["channel"], batch.get("reader"), cache) as movie:
                     rows = {asked["frame"]: _row(asked, movie.read(asked["frame"]), folder) for asked in wanted}
-                    travelled = file.bytes
+                    cost["bytes"] = file.bytes
                     if batch.get("window"):
                         _windows(movie, rows, folder)
-                beside = file.bytes - travelled
+                        cost["field_bytes"] = file.bytes - cost["bytes"]
         except ImageFailure as failure:
             rows |= {asked["frame"]: _row(asked, failure, folder) for asked in wanted if asked["frame"] not in rows}
-    cost = {"bytes": travelled // len(rows), "seconds": round((time.monotonic() - started) / len(rows), 3)}
-    cost |= {"field_bytes": beside // len(rows)} if batch.get("window") else {}
+    cost = {name: count // len(rows) for name, count in cost.items()}
+    cost["seconds"] = round((time.monotonic() - started) / len(rows), 3)
     return [row | cost for row in rows.values()]
 
 

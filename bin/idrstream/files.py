@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 PART = ".part"  # what a file is called until it is whole
@@ -18,15 +19,30 @@ def sha256(path):
     return digest.hexdigest()
 
 
-def write_text(path, text):
-    """Write TEXT to PATH: to a ``.part`` file beside it, flushed to the disk, then renamed."""
+@contextmanager
+def whole(path):
+    """Gives the ``.part`` path beside PATH to write to; it is then flushed to the disk and renamed to PATH.
+
+    It is taken away where writing fails. A kill leaves it, for the next who writes PATH to take away.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(path)
-    with open(part, "w", encoding="utf-8") as file:
-        file.write(text)
-        _settle(file)
+    part = path.with_name(path.name + PART)
+    part.unlink(missing_ok=True)  # it may be a link to another file
+    try:
+        yield part
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+    except Exception:
+        part.unlink(missing_ok=True)
+        raise
     _rename(part, path)
+
+
+def write_text(path, text):
+    """Write TEXT to PATH, whole or not at all."""
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def write_json(path, content):
@@ -40,18 +56,15 @@ def read_json(path):
 
 
 def copy(source, target):
-    """Copy SOURCE to TARGET as `write_text` writes; returns bytes, sha256 and mtime_ns of what lies there now."""
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(target)
-    with open(source, "rb") as original, open(part, "wb") as file:
-        shutil.copyfileobj(original, file, 1 << 20)
-        _settle(file)
-    facts = {"bytes": part.stat().st_size, "sha256": sha256(part), "mtime_ns": part.stat().st_mtime_ns}
-    if facts["bytes"] != os.stat(source).st_size:
-        raise OSError(f"{target}: {facts['bytes']} bytes arrived of {os.stat(source).st_size}")
-    _rename(part, target)
-    return facts
+    """Copy SOURCE to TARGET, whole or not at all; returns bytes, sha256 and mtime_ns of what lies there now."""
+    with whole(target) as part:
+        with open(source, "rb") as original, open(part, "wb") as file:
+            shutil.copyfileobj(original, file, 1 << 20)
+        arrived, sent = part.stat().st_size, os.stat(source).st_size
+        if arrived != sent:
+            raise OSError(f"{target}: {arrived} bytes arrived of {sent}")
+    there = os.stat(target)
+    return {"bytes": there.st_size, "sha256": sha256(target), "mtime_ns": there.st_mtime_ns}
 
 
 def move_folder(source, target):
@@ -79,18 +92,6 @@ def unchanged(path, facts):
     if now.st_size != facts["bytes"]:
         return False
     return now.st_mtime_ns == facts["mtime_ns"] or sha256(path) == facts["sha256"]
-
-
-def _part(path):
-    """What a file is called until it is whole; what lies there, which may be a link to another file, is taken away."""
-    part = path.with_name(path.name + PART)
-    part.unlink(missing_ok=True)
-    return part
-
-
-def _settle(file):
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _rename(part, path):

@@ -5,6 +5,7 @@ the sparsest frames are used, and a field is refused unless the two halves of it
 """
 
 import logging
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -53,18 +54,19 @@ def fit(frames, offset=0.0):
 def of_plate(frames, offset=0.0):
     """The field of a plate.
 
-    frames   list of (Y, X), grey levels: candidates from several wells and times
+    frames   list of (Y, X), grey levels: candidates from several wells and times; those of the commonest size count
     offset   grey levels that the camera gives without light
     returns  (Y, X) float32, mean 1; indices of the frames used, sparsest first; RMS of the ratio of the fields from two
              halves of them less 1
 
-    Raises Refused if there are too few frames, the fit fails, or the halves disagree.
+    Raises Refused if there are too few such frames, the fit fails, or the halves disagree.
     """
-    if len(frames) < FEWEST:
-        raise Refused(f"{FEWEST} frames are needed, there are {len(frames)}")
-    if len({frame.shape for frame in frames}) > 1:
-        raise Refused("the frames differ in size")
-    used = sorted(range(len(frames)), key=lambda i: contrast(frames[i], offset))[: max(FEWEST, len(frames) // SHARE)]
+    sizes = Counter(frame.shape for frame in frames)
+    size = max(sizes, key=lambda shape: (sizes[shape], shape), default=None)
+    alike = [i for i, frame in enumerate(frames) if frame.shape == size]
+    if len(alike) < FEWEST:
+        raise Refused(f"{FEWEST} frames of one size are needed, there are {len(alike)}")
+    used = sorted(alike, key=lambda i: contrast(frames[i], offset))[: max(FEWEST, len(alike) // SHARE)]
     field = fit([frames[i] for i in used], offset)
     halves = [fit([frames[i] for i in used[start::2]], offset) for start in (0, 1)]
     disagreement = float(np.sqrt(np.mean((halves[0] / halves[1] - 1) ** 2)))

@@ -8,12 +8,14 @@ A folder of fields holds flat-fields, named by their plate or by their image, an
 "plate" or "frames", "shape", figures}}}. What is known of the plates of a batch lies in one folder, called `known`.
 """
 
+import io
 import json
 from pathlib import Path
 
 from idrstream import files
 
 ROWS = "images.json"
+MADE = "made.json"  # in a stage's folder: by what it was made, such as the device, model or diameter
 CONTEXT = "context"  # folder, in one of frames, of neighbours in time that only flat-fields are fitted to
 REFERENCES = 3  # frames of a plate that tell the diameter of its nuclei
 WINDOW = 3  # frames that an image's own flat-field is fitted to, itself included
@@ -155,4 +157,6 @@ def write_outlines(folder, name, polygons):
 def _write(folder, name, image, compression=None):
     import tifffile
 
-    tifffile.imwrite(Path(folder) / f"{name}.tif", image, compression=compression, photometric="minisblack")
+    content = io.BytesIO()  # NumPy, writing to the disk itself, would not say that it is full
+    tifffile.imwrite(content, image, compression=compression, photometric="minisblack")
+    (Path(folder) / f"{name}.tif").write_bytes(content.getbuffer())

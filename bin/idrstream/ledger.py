@@ -13,7 +13,6 @@ from pathlib import Path
 from idrstream import files, image, tables
 
 FOLDER = "ledger"
-MADE = "made.json"  # in MERGE's folder: the devices that computed, and the diameter of each plate's nuclei
 
 # What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
 KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "heals", "cells", "bytes")
@@ -69,7 +68,7 @@ def commit(batch, merged, labels, outdir, save_labels=False, heavy=()):
     """Copy a batch's results to OUTDIR and enter it into the ledger.
 
     batch        the planner's JSON of it, read
-    merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and MADE
+    merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and image.MADE
     labels       SEGMENT's folder: label images, kept if save_labels, and outlines, kept if there are any
     heavy        work folders that are to be deleted afterwards, as text: named in the entry, should that not happen
     returns      the ledger entry
@@ -84,7 +83,7 @@ def commit(batch, merged, labels, outdir, save_labels=False, heavy=()):
             source = Path(labels) / f"{row['key']}.{suffix}"
             if source.exists():
                 wanted[f"{folder}/plate={row['plate']}/{source.name}"] = source
-    entry = {"made": files.read_json(Path(merged) / MADE), "heavy": list(heavy)}
+    entry = {"made": files.read_json(Path(merged) / image.MADE), "heavy": list(heavy)}
     entry |= {"batch": batch["id"], "committed": None, "files": [{"path": path} for path in sorted(wanted)]}
     entry |= {name: batch[name] for name in ("number", "session", "recipe", "references")}
     entry["images"] = [{name: row.get(name) for name in KEPT} for row in rows]
@@ -99,11 +98,15 @@ def commit(batch, merged, labels, outdir, save_labels=False, heavy=()):
     former -= wanted.keys()
     entry["files"] += [{"path": path} for path in sorted(former)]
     write(outdir, entry)
-    for path in former:
-        _remove(Path(outdir) / path)
-    entry["files"] = [{"path": path} | files.copy(wanted[path], Path(outdir) / path) for path in sorted(wanted)]
-    entry["committed"] = datetime.now(timezone.utc).isoformat()
-    write(outdir, entry)
+    try:
+        for path in former:
+            _remove(Path(outdir) / path)
+        entry["files"] = [{"path": path} | files.copy(wanted[path], Path(outdir) / path) for path in sorted(wanted)]
+        entry["committed"] = datetime.now(timezone.utc).isoformat()
+        write(outdir, entry)
+    except OSError:  # a full disk: other batches may find the room that this one did not
+        withdraw(outdir, batch["id"])
+        raise
     return entry
 
 

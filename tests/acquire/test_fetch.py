@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from idrstream import fetch, files, image
+import make_zarr
+from idrstream import fetch, files, image, task
 from make_screen import write_cellh5
 from support import http_server
 
@@ -64,9 +65,24 @@ def test_without_a_window_only_what_is_asked_for_is_read(movie, tmp_path):
     assert not list((tmp_path / "frames" / image.CONTEXT).iterdir())
 
 
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_server_is_sent_no_more_connections_than_it_should_get_though_chunks_travel_side_by_side(
+    connections, tmp_path
+):
+    rows = []
+    for number in range(4):
+        make_zarr.write(tmp_path / f"{number}.zarr", make_zarr.noise())
+        (row,) = batch_of(2, plate=f"P{number}", window=False)["images"]
+        rows.append(row | {"locations": [f"{number}.zarr"]})
+    with http_server(tmp_path, stall=0.01) as server:
+        batch = {"images": rows, "source": server.url, "channel": 0}
+        found = fetch.fetch(batch, tmp_path / "frames", connections=connections)
+    assert [row["status"] for row in found] == ["ok"] * 4
+    assert server.most == connections
+
+
 def test_a_neighbour_that_cannot_be_reached_takes_its_image_along_and_may_heal(movie, tmp_path, monkeypatch):
     folder, _ = movie
-    monkeypatch.setattr("idrstream.sources.https.WAITS_S", (0, 0, 0, 0))
     with http_server(folder) as server:
 
         def seen(frame):
@@ -90,3 +106,20 @@ def test_a_plate_whose_field_could_not_be_fetched_waits_for_another_day_and_the_
     assert (lost["status"], lost["heals"], lost["bytes"]) == ("failed", True, 0)
     assert "its plate's flat-field could not be fetched (Unreachable: gone)" in lost["reason"]
     assert other["status"] == "ok"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_command_that_fails_takes_the_folder_it_made_along_but_none_that_was_there(there, tmp_path):
+    out = tmp_path / "out"
+    if there:
+        out.mkdir()
+
+    @task.whole("out")
+    def command(out):
+        out.mkdir(exist_ok=True)
+        (out / "half").write_text("")
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        command(out=out)
+    assert out.exists() == there

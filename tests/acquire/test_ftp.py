@@ -16,30 +16,7 @@ from idrstream.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, ftp, open_location, probe
 from idrstream.sources.retry import Broken, steady
 from make_screen import make_screen
-from support import MOVIES, read_frames
-
-CONTENT = random.Random(0).randbytes(400_000)
-
-
-@pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch):
-    monkeypatch.setattr(ftp, "WAITS_S", (0, 0, 0, 0))
-
-
-@pytest.fixture
-def archive(tmp_path):
-    folder = tmp_path / "archive"
-    folder.mkdir()
-    (folder / "movie.bin").write_bytes(CONTENT)
-    (folder / "empty.bin").write_bytes(b"")
-    return folder
-
-
-@pytest.fixture
-def cache(tmp_path):
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    return folder
+from support import CONTENT, MOVIES, images_of, read_frames
 
 
 @pytest.fixture
@@ -117,7 +94,7 @@ def test_a_frame_of_a_far_movie_is_the_same_pixels_and_costs_little_more_than_it
     folder, paths = movies
     for path in paths:
         with h5py.File(path) as file:
-            dataset = next(iter(found for found in _datasets(file) if found.ndim == 5))
+            dataset = images_of(file)
             truth, stored = dataset[0, :, 0], np.zeros(dataset.shape[1], int)
             for number in range(dataset.id.get_num_chunks()):
                 chunk = dataset.id.get_chunk_info(number)
@@ -361,9 +338,3 @@ def test_an_address_with_a_login_is_refused_without_repeating_it():
     with pytest.raises(ValueError, match="without a login") as caught:
         probe("ftp://me:secret@example.org/pub")
     assert "secret" not in str(caught.value)
-
-
-def _datasets(group):
-    found = []
-    group.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
-    return found

@@ -263,6 +263,16 @@ def test_a_link_under_a_files_unfinished_name_is_not_written_through(tmp_path):
         assert not (tmp_path / "a.txt").is_symlink()
 
 
+@pytest.mark.parametrize("name", ["a.txt", "new.txt"])
+def test_what_cannot_be_written_whole_changes_nothing(name, tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        files.write_text(tmp_path / name, "\ud800")
+    with pytest.raises(OSError, match="arrived of 0"):
+        files.copy("/proc/version", tmp_path / name)  # says that it is empty, and is not
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "old")]
+
+
 # Image files
 
 

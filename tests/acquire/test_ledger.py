@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from test_plan import DEFAULTS, here, keys, planned  # noqa: F401  (here is a fixture)
 
-from idrstream import files, ledger
+from idrstream import files, image, ledger
 
 GATE = {"lost": {}, "stopped": False, "inflight": 0}
 
@@ -37,7 +37,7 @@ def committed(here):  # noqa: F811
                 )
             tables.mkdir(exist_ok=True)
             files.write_json(tables / "images.json", rows)
-            files.write_json(tables / ledger.MADE, {})
+            files.write_json(tables / image.MADE, {})
             whole = batch | {"recipe": made.recipe, "references": made.plates, "session": made.session}
             ledger.commit(whole, tables, here / "labels", here / "out", heavy=[str(folder) for folder in heavy])
 

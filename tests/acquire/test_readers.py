@@ -22,17 +22,11 @@ from idrstream.failures import (
     UnwrittenFrame,
 )
 from idrstream.readers import WatchedFile
-from idrstream.sources import https, open_location
+from idrstream.sources import open_location
 from make_screen import make_screen, write_cellh5
-from support import MOVIES, SCREEN, http_server, needs_kit, read_frames
+from support import MOVIES, SCREEN, http_server, images_of, needs_kit, read_frames
 
 SHAPE = (512, 512)  # noise of this size has 16 chunks of 16 KB: larger than the index, as real ones are
-
-
-@pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch):
-    monkeypatch.setattr(https, "WAITS_S", (0, 0, 0, 0))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 def noise(frames, shape=SHAPE, seed=0):
@@ -359,16 +353,6 @@ def test_a_tiff_that_ends_too_early_is_truncated_not_shorter(tmp_path):
 def test_what_is_not_a_tiff_is_refused(tmp_path):
     (tmp_path / "a.tif").write_text("<html>gone</html>")
     assert_says(frames_of(tmp_path / "a.tif", [1])[1], "a.tif: this is not a TIFF file: it is a web page", NotReadable)
-
-
-def images_of(file):
-    """The images of the one position of an open CellH5 file."""
-    group = file["sample/0/plate"]
-    for level in "experiment", "position":
-        (group,) = group.values()
-        group = group[level]
-    (group,) = group.values()
-    return group["image/channel"]
 
 
 def assert_says(failure, pattern, kind=ImageFailure):

@@ -9,24 +9,7 @@ import pytest
 
 from idrstream.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, MERGED_GAP, https, merged, open_location, probe
-from support import http_server
-
-CONTENT = random.Random(0).randbytes(400_000)
-
-
-@pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch):
-    monkeypatch.setattr(https, "WAITS_S", (0, 0, 0, 0))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def archive(tmp_path):
-    folder = tmp_path / "archive"
-    folder.mkdir()
-    (folder / "movie.bin").write_bytes(CONTENT)
-    (folder / "empty.bin").write_bytes(b"")
-    return folder
+from support import CONTENT, http_server
 
 
 @pytest.fixture
@@ -137,9 +120,7 @@ def test_merged_ranges_cover_the_same_bytes_in_order_and_apart():
         assert all(after[0] - before[1] > MERGED_GAP for before, after in pairwise(joined))
 
 
-def test_a_server_that_gives_no_ranges_sends_the_file_once_and_leaves_nothing_behind(server, tmp_path):
-    cache = tmp_path / "cache"
-    cache.mkdir()
+def test_a_server_that_gives_no_ranges_sends_the_file_once_and_leaves_nothing_behind(server, cache):
     server.faults.no_ranges = True
     with open_location(f"{server.url}/movie.bin", cache=cache) as file:
         file.prefetch([(0, 10)])
@@ -175,9 +156,7 @@ def test_trouble_that_passes_is_not_noticed(passing, archive):
     ],
     ids=str,
 )
-def test_trouble_that_stays_is_unreachable_after_five_tries_and_leaves_nothing_behind(trouble, archive, tmp_path):
-    cache = tmp_path / "cache"
-    cache.mkdir()
+def test_trouble_that_stays_is_unreachable_after_five_tries_and_leaves_nothing_behind(trouble, archive, cache):
     with http_server(archive, **trouble) as server:
         with pytest.raises(Unreachable, match=rf"{server.url}/movie.bin: .* in try after try") as caught:
             open_location(f"{server.url}/movie.bin", cache=cache)

@@ -83,8 +83,8 @@ def test_the_field_does_not_depend_on_the_order_of_its_frames(sparse):
 @pytest.mark.parametrize(
     "change, said",
     [
-        (lambda frames: frames[:3], "4 frames are needed, there are 3"),
-        (lambda frames: [*frames[:3], frames[3][:-1]], "the frames differ in size"),
+        (lambda frames: frames[:3], "4 frames of one size are needed, there are 3"),
+        (lambda frames: [*frames[:3], frames[3][:-1]], "4 frames of one size are needed, there are 3"),
         (lambda frames: [frame * 0 + OFFSET for frame in frames], "implausible|BaSiC failed"),
         (lambda frames: [np.where(np.arange(SHAPE[1]) < 300, OFFSET, f) for f in frames], "implausible"),
     ],
@@ -93,6 +93,14 @@ def test_the_field_does_not_depend_on_the_order_of_its_frames(sparse):
 def test_what_cannot_be_fitted_is_refused_with_the_reason(change, said, sparse):
     with pytest.raises(illumination.Refused, match=said):
         illumination.of_plate(change(sparse[0]), OFFSET)
+
+
+def test_a_frame_of_another_size_is_left_out_of_its_plates_field(sparse):
+    frames, _ = sparse
+    field, used, _ = illumination.of_plate([frames[0][:-1], *frames], OFFSET)
+    alone, same, _ = illumination.of_plate(frames, OFFSET)
+    assert np.array_equal(field, alone)
+    assert used == [i + 1 for i in same]
 
 
 @pytest.fixture

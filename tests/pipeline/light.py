@@ -24,18 +24,19 @@ def main():
     stage = Path(sys.argv[0]).stem.upper()
     frames, *more = [Path(word) for word in sys.argv[1 : 4 if stage == "EMBED" else 3]]
     out = more[-1]
-    fail(stage)
     out.mkdir()
     time.sleep(float(os.environ.get("SECONDS", 0)))
     (out / "heavy").write_bytes(os.urandom(int(os.environ.get("HEAVY", 0))))
+    fail(stage)
     files.write_json(
-        out / "made.json",
+        out / image.MADE,
         {"device": "none", "diameter": 1, "model": "light", "features": [f"light_{i}" for i in range(FEATURES)]},
     )
     for row in image.read_rows(frames, "ok"):
         label = np.arange(1, CELLS + 1)
         if stage == "SEGMENT":
-            image.write_labels(out, row["key"], np.arange(64, dtype=np.uint16).reshape(8, 8))
+            noise = np.random.default_rng(0).integers(0, 2**16, row["shape"], np.uint16)  # cannot be packed
+            image.write_labels(out, row["key"], noise)
             image.write_cells(out, row["key"], {"label": label, "center_y": label * 2.0, "center_x": label * 3.0})
         else:
             seen = image.read_frame(frames, row["key"]).astype(np.float32).ravel()

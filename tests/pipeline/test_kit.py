@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from test_pipeline import Run, rms, screen_options
+from runs import Run, rms, screen_options
 
 from support import DATA, SCREEN, http_server, needs_kit
 

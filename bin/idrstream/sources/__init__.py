@@ -34,6 +34,8 @@ MOST_AHEAD = 1024 * 1024  # bytes; read-ahead doubles up to this while a file is
 KEPT = 8 * 1024 * 1024  # bytes of a file's directory kept in memory
 MERGED_GAP = 16 * 1024  # bytes; a gap this small travels faster than a request for what follows it
 
+connections = 4  # to one server at a time, at most: see `at_most`
+
 
 def open_location(location, root=None, cache=None):
     """Open an image file, wherever it is.
@@ -56,6 +58,15 @@ def open_store(location, root=None):
     if not hasattr(source, "open_store"):
         raise NotReadable(f"{location}: an OME-Zarr is read from a folder or from http(s)://; name it so.")
     return source.open_store(str(location), root=root)
+
+
+def at_most(count):
+    """Keep no more than so many connections to one server at a time, from now on and in this process.
+
+    So many files may be open at a time; that a store, which is many files, takes no more is its source's to see to.
+    """
+    global connections
+    connections = count
 
 
 def split(location):
@@ -84,14 +95,28 @@ def _source(location):
     return import_module(f"{__name__}.{SOURCES[scheme.lower()]}")
 
 
-class RangedFile(io.RawIOBase):
+class Counted:
+    """A far file that cost what its `_link` counts."""
+
+    @property
+    def bytes(self):
+        return self._link.bytes
+
+    @property
+    def requests(self):
+        return self._link.requests
+
+
+class RangedFile(Counted, io.RawIOBase):
     """A far file of which only the parts that are looked at travel: read-only, seekable.
 
-    A source's class sets `size` and defines `bytes`, `requests` and fetch(start, stop): the bytes from start to before
-    stop, all of them.
+    link  counts what it costs: `bytes`, `requests`
+
+    A source's class sets `size` and defines fetch(start, stop): the bytes from start to before stop, all of them.
     """
 
-    def __init__(self):
+    def __init__(self, link):
+        self._link = link
         self._position = 0
         self._read = deque()  # (start, payload), newest last: what reading asked for
         self._prefetched = []  # the same: what prefetch asked for

@@ -16,11 +16,11 @@ def open_location(location, root=None, cache=None):
         return LocalFile(path)
     except FileNotFoundError:
         probe(root or Path(location).parent)  # an unmounted disk is not a missing well
-        raise MissingWell(f"{path}: there is no such file.") from None
+        raise MissingWell(f"{location}: there is no such file.") from None
     except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
-        raise NotReadable(f"{path}: cannot be opened ({error.strerror}).") from None
+        raise NotReadable(f"{location}: cannot be opened ({error.strerror}).") from None
     except OSError as error:
-        raise Unreachable(f"{path}: the disk does not answer ({error.strerror}).") from error
+        raise Unreachable(f"{location}: the disk does not answer ({error.strerror}).") from error
 
 
 def open_store(location, root=None):

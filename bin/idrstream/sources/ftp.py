@@ -56,20 +56,11 @@ class FtpFile(RangedFile):
     """A file on a server that can start in the middle of it."""
 
     def __init__(self, link, known):
-        super().__init__()
-        self._link = link
+        super().__init__(link)
         self._known = known
         self.size = known.size
         if self.size:
             self._keep(0, self.fetch(0, min(FIRST_READ, self.size)))
-
-    @property
-    def bytes(self):
-        return self._link.bytes
-
-    @property
-    def requests(self):
-        return self._link.requests
 
     def fetch(self, start, stop):
         return self._link.get(start, stop, self._known)

@@ -8,6 +8,7 @@ import requests
 from requests.exceptions import ConnectTimeout, InvalidURL, ReadTimeout, SSLError, TooManyRedirects
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from idrstream import sources
 from idrstream.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, RangedFile
 from idrstream.sources.retry import Broken, DownloadedFile, persist, steady
@@ -18,7 +19,6 @@ READ_S = 60  # silence after which a connection counts as dead
 WAITS_S = (1, 2, 4, 8)  # between five tries
 LONGEST_WAIT_S = 30  # of those that a busy server may ask for
 BLOCK = 64 * 1024  # bytes taken from the network at once
-CONNECTIONS = 8  # kept open per server
 
 _sessions = {}
 _sessions_lock = threading.Lock()
@@ -54,19 +54,10 @@ class HttpFile(RangedFile):
     """A file on a server that gives ranges."""
 
     def __init__(self, link, response):
-        super().__init__()
-        self._link = link
+        super().__init__(link)
         self.size = _total(response)
         self._version = _version(response)
         self._keep(0, self._checked(response, 0, min(FIRST_READ, self.size)))
-
-    @property
-    def bytes(self):
-        return self._link.bytes
-
-    @property
-    def requests(self):
-        return self._link.requests
 
     def fetch(self, start, stop):
         return self._link.get(start, stop, lambda response: self._checked(response, start, stop))
@@ -178,11 +169,12 @@ class _Link:
 
 def _session(url):
     """The session of a server: it keeps connections open, so that a request costs one round trip."""
-    server = urlsplit(url)[:2]
+    server = *urlsplit(url)[:2], sources.connections
     with _sessions_lock:
         if server not in _sessions:
             session = _sessions[server] = requests.Session()
-            session.mount(f"{server[0]}://", requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
+            adapter = requests.adapters.HTTPAdapter(pool_maxsize=sources.connections, pool_block=True)
+            session.mount(f"{server[0]}://", adapter)
             session.headers.update({"User-Agent": "idrstream", "Accept-Encoding": "identity"})  # gzip shifts ranges
         return _sessions[server]
 

@@ -6,6 +6,7 @@ import tempfile
 import time
 
 from idrstream.failures import Unreachable
+from idrstream.sources import Counted
 from idrstream.sources.file import LocalFile
 
 PATIENCE_S = 300  # after which no further try is made
@@ -50,7 +51,7 @@ def steady(pieces, grace):
             raise Broken("the server sends too slowly")
 
 
-class DownloadedFile(LocalFile):
+class DownloadedFile(Counted, LocalFile):
     """A file that can only be had whole: fetched, read from disk, deleted when closed.
 
     link   counts what it cost: `bytes`, `requests`
@@ -69,14 +70,6 @@ class DownloadedFile(LocalFile):
             raise
         super().__init__(whole)
         self._link = link
-
-    @property
-    def bytes(self):
-        return self._link.bytes
-
-    @property
-    def requests(self):
-        return self._link.requests
 
     def close(self):
         if not self.closed:

@@ -1,0 +1,41 @@
+import pytest
+from streams import WELLS, Stream, make_light
+
+from make_screen import make_screen
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The demo's screen: 12 images, two in an empty well, two in a file that is cut short."""
+    folder = tmp_path_factory.mktemp("demo")
+    make_screen(folder, faults={("DM0001_01", 40): "empty", ("DM0001_02", 40): "truncated"})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def light(tmp_path_factory):
+    """The pipeline, but for its networks."""
+    return make_light(tmp_path_factory.mktemp("pipeline"))
+
+
+@pytest.fixture(scope="session")
+def screen(tmp_path_factory):
+    """One plate of eight wells, a frame each."""
+    folder = tmp_path_factory.mktemp("screen")
+    make_screen(folder, plates=["DM0001_01"], wells=WELLS, frames=1, shape=(128, 168))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole(light, screen, tmp_path_factory):
+    """A run that nothing disturbed."""
+    run = Stream(light, screen, tmp_path_factory.mktemp("whole")).run()
+    assert run.code == 0, run.said
+    assert (run.images["cells"] == 5).all()
+    return run
+
+
+@pytest.fixture
+def stream(light, screen, tmp_path):
+    """A run that is yet to start, of the screen of its file."""
+    return Stream(light, screen, tmp_path / "run")

@@ -1,0 +1,54 @@
+"""Runs of the whole pipeline, as a user starts them."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[2]
+ORDER = ["Metadata_Plate", "Metadata_WellNumber", "Metadata_Site", "Metadata_Frame", "Metadata_Label"]
+
+
+class Run:
+    """One `nextflow run` in a folder of its own, ended."""
+
+    def __init__(self, folder, *options, parser="v2", profile="venv"):
+        folder.mkdir(exist_ok=True)
+        command = [ROOT / "engine/nextflow", "run", ROOT, "-profile", profile, "-ansi-log", "false", *map(str, options)]
+        env = os.environ | {"NXF_SYNTAX_PARSER": parser}
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+        self.folder, self.code, self.said = folder, done.returncode, done.stdout + done.stderr
+
+    @property
+    def out(self):
+        return self.folder / "results"
+
+    @property
+    def tasks(self):
+        """Process -> how many tasks ran."""
+        trace = pd.read_table(max(self.out.glob("pipeline_info/trace_*.tsv")))
+        return trace["name"].str.extract(r"(\w+)(?: \(|$)")[0].value_counts().to_dict()
+
+    @property
+    def images(self):
+        return pd.read_table(self.out / "images.tsv")
+
+    @property
+    def cells(self):
+        """The cell tables, sorted, without the partition's column."""
+        table = pd.read_parquet(self.out / "profiles/single_cells").drop(columns="plate")
+        return table.sort_values(ORDER, ignore_index=True)
+
+
+def screen_options(screen, source=None, table="data_to_process.tsv", **params):
+    """Options of a run on a screen laid out as the archive's."""
+    screens = next(path for path in screen.glob("*.tsv") if path.name in ("screens.tsv", "example-plates.tsv"))
+    given = {"input": screen / table, "screens": screens, "study": "example", "source": source or screen}
+    given |= {"camera_offset": 6} | params  # what both the demo's camera and the kit's give without light
+    return [word for name, value in given.items() for word in (f"--{name}", value)]
+
+
+def rms(ratio):
+    return float(np.sqrt(np.mean((ratio - 1) ** 2)))

@@ -1,0 +1,99 @@
+"""Runs of the pipeline without its networks, which may be disturbed; for the tests of the stream and of faults."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+from runs import ORDER, ROOT
+
+WELLS = range(1, 9)
+PARTS = ("bin", "lib", "modules", "workflows", "conf", "assets/studies", "assets/models", "main.nf", "nextflow.config")
+
+
+def make_light(copy):
+    """Copy the pipeline into a folder, its networks replaced by `light.py`."""
+    for part in (*PARTS, "nextflow_schema.json", "containers"):
+        (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, copy / part)
+    (copy / ".venvs").symlink_to(ROOT / ".venvs")
+    for command in ("segment", "embed"):
+        shutil.copy(Path(__file__).with_name("light.py"), copy / f"bin/{command}.py")
+        (copy / f"bin/{command}.py").write_text(f"#!/usr/bin/env python3\n{(copy / f'bin/{command}.py').read_text()}")
+        (copy / f"bin/{command}.py").chmod(0o755)
+    return copy
+
+
+class Stream:
+    """A run of the light pipeline in a folder of its own, which may be killed."""
+
+    def __init__(self, light, screen, folder):
+        self.light, self.screen, self.folder, self.runs = light, screen, folder, 0
+        folder.mkdir(exist_ok=True)
+
+    def start(self, *options, **env):
+        given = {"input": "data_to_process.tsv", "screens": "screens.tsv"}
+        words = [word for name, file in given.items() for word in (f"--{name}", self.screen / file)]
+        words += ["--source", self.screen, "--study", "example", "--illumination", "none", "--diameter", 22]
+        command = [ROOT / "engine/nextflow", "run", self.light, "-profile", "venv", "-ansi-log", "false"]
+        self.runs += 1
+        env = os.environ | {"NXF_SYNTAX_PARSER": "v2", "FAULT_LOG": str(self.folder / f"fault-{self.runs}")} | env
+        words = [str(word) for word in (*command, *words, "--batch_size", 1, *options)]
+        with open(self.folder / f"log-{self.runs}", "w") as log:
+            self.head = subprocess.Popen(
+                words, cwd=self.folder, env=env, stdout=log, stderr=log, start_new_session=True
+            )
+        return self
+
+    def wait_for(self, words, times=1):
+        """Wait until the head has said so, so many times."""
+        while (self.folder / f"log-{self.runs}").read_text().count(words) < times:
+            assert self.head.poll() is None, "it has ended"
+            time.sleep(0.05)
+        return self
+
+    def end(self):
+        self.code = self.head.wait()
+        self.said = (self.folder / f"log-{self.runs}").read_text()
+        return self
+
+    def run(self, *options, **env):
+        return self.start(*options, **env).end()
+
+    def kill(self):
+        os.killpg(self.head.pid, signal.SIGKILL)
+        return self.end()
+
+    @property
+    def out(self):
+        return self.folder / "results"
+
+    @property
+    def images(self):
+        return pd.read_table(self.out / "images.tsv", keep_default_na=False)
+
+    @property
+    def committed(self):
+        """Batch -> when its entry was written."""
+        entries = [json.loads(path.read_text()) for path in (self.out / "ledger").glob("*.json")]
+        return {entry["batch"]: entry["committed"] for entry in entries if entry["committed"]}
+
+    @property
+    def cells(self):
+        table = pd.read_parquet(self.out / "profiles/single_cells").drop(columns="plate")
+        return table.sort_values(ORDER, ignore_index=True).to_parquet()
+
+
+def size(folder):
+    """Bytes of the files in a folder that is being written to."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(path, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total

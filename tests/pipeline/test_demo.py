@@ -1,0 +1,161 @@
+"""`nextflow run` on an artificial screen, by the real tools in their own environments."""
+
+import json
+import random
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from runs import ROOT, Run, rms, screen_options
+
+from make_screen import make_screen
+
+
+@pytest.fixture(scope="session")
+def demo_run(demo, tmp_path_factory):
+    return Run(tmp_path_factory.mktemp("run"), *screen_options(demo, batch_size=3, max_failed=0.2))
+
+
+def test_the_demo_ends_with_a_table_of_cells_and_a_row_for_every_image(demo_run, demo):
+    assert demo_run.code == 0, demo_run.said
+    images, cells = demo_run.images, demo_run.cells
+    assert len(images) == 12
+    assert images[images["status"] != "ok"]["reason"].str.startswith("Truncated: 00040_01.ch5").tolist() == [True, True]
+    assert images[(images["plate"] == "DM0001_01") & (images["well"] == "B16")]["cells"].tolist() == [0, 0]
+    counts = cells.groupby(["Metadata_Plate", "Metadata_WellNumber", "Metadata_Frame"]).size()
+    for (plate, well, frame), count in counts.items():
+        truth = np.load(demo / f"truth/{plate}_{well}_{frame}_labels.npz")["labels"]
+        assert count == pytest.approx(len(np.unique(truth)) - 1, rel=0.1)
+    assert counts.sum() == images["cells"].sum() == len(cells)
+
+
+def test_the_table_is_as_documented(demo_run):
+    cells = demo_run.cells
+    documented = "Plate Well WellNumber Site Frame Control_Type Gene Plate_Map_Name Gene_Replicate DNA Label Center_X"
+    documented += " Center_Y Model Cell_ID"
+    assert list(cells.columns[:15]) == [f"Metadata_{name}" for name in documented.split()]
+    assert list(cells.columns[15:]) == [f"efficientnet_{i}" for i in range(1280)]
+    assert (cells.dtypes[15:] == "float32").all()
+    assert cells["Metadata_Cell_ID"].is_unique
+    assert set(cells["Metadata_Well"]) == {"A03", "A17"}
+    assert np.isfinite(cells.iloc[:, 15:].to_numpy()).all()
+    assert cells["Metadata_Cell_ID"][0] == "DM0001_01_A03_s1_f1_c1"
+    files = sorted(path.parent.name for path in demo_run.out.rglob("*.parquet"))
+    assert files == ["plate=DM0001_01", "plate=DM0001_02"]
+
+
+def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run):
+    info = demo_run.out / "pipeline_info"
+    kinds = {path.name.split("_")[0] for path in info.iterdir()}
+    assert kinds == {"trace", "timeline", "report", "dag", "run.json", "plan.json"}
+    run = json.loads((info / "run.json").read_text())
+    assert run["params"]["batch_size"] == 3
+    assert "cellpose 3.1.1.3" in run["versions"]["SCREEN:SEGMENT"]
+    assert len(run["model_sha256"]) == 64
+    entries = [json.loads(path.read_text()) for path in (demo_run.out / "ledger").iterdir()]
+    diameters = {plate: d for entry in entries for plate, d in entry["made"]["segment"]["diameter"].items()}
+    assert sorted(diameters) == ["DM0001_01", "DM0001_02"]
+    assert all(15 < diameter < 30 for diameter in diameters.values())
+    assert not list((demo_run.folder / "work").rglob("*.tif"))
+    assert "4 batches and" in demo_run.said
+    assert demo_run.tasks["COMMIT"] == 2
+
+
+def test_every_plate_has_a_flat_field_to_look_at_and_every_image_says_which_was_applied(demo_run, demo):
+    for plate in ("DM0001_01", "DM0001_02"):
+        truth = np.load(demo / f"truth/{plate}_flatfield.npy")
+        folder = demo_run.out / "flatfields" / plate
+        figures = json.loads((folder / "fields.json").read_text())["fields"][plate]
+        assert figures["halves_rms"] < 0.05 and len(figures["used"]) == 4
+        assert (folder / f"{plate}.png").read_bytes().startswith(b"\x89PNG")
+        assert rms(tifffile.imread(folder / f"{plate}.tif") / truth) < 0.02
+    images = demo_run.images
+    assert (images["flatfield"][images["status"] == "ok"] == "plate").all()
+    assert (images["field_bytes"][images["status"] == "ok"] > images["bytes"][images["status"] == "ok"]).all()
+
+
+@pytest.mark.parametrize("illumination, said", [("frames", "frames"), ("none", "none")])
+def test_an_image_has_the_same_rows_whatever_else_is_asked_for(illumination, said, tmp_path):
+    make_screen(tmp_path, plates=["DM0001_01"], wells=[3, 17], frames=4, shape=(512, 672))
+    table = (tmp_path / "data_to_process.tsv").read_text()
+    (tmp_path / "all.tsv").write_text(table)
+    (tmp_path / "one.tsv").write_text("\n".join(table.replace("1,2,3,4", "4").splitlines()[:2]) + "\n")
+    options = {"illumination": illumination, "diameter": 22}
+    runs = [Run(tmp_path / name, *screen_options(tmp_path, table=f"{name}.tsv", **options)) for name in ("all", "one")]
+    assert [run.code for run in runs] == [0, 0], runs[0].said + runs[1].said
+    assert [set(run.images["flatfield"]) for run in runs] == [{said}, {said}]
+    cells = [run.cells for run in runs]
+    chosen = cells[0][cells[0]["Metadata_Cell_ID"].isin(cells[1]["Metadata_Cell_ID"])].reset_index(drop=True)
+    assert 0 < len(cells[1]) < len(cells[0])
+    assert chosen.to_parquet() == cells[1].to_parquet()
+    assert not (runs[0].out / "flatfields").exists()
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    """Options that name a DeepProfiler network, of random weights with calibrated batch-norm."""
+    folder = tmp_path_factory.mktemp("network")
+    make = [ROOT / ".venvs/deepprofiler/bin/python", ROOT / "tests/deepprofiler/make_checkpoint.py", folder]
+    subprocess.run(make, check=True, capture_output=True)
+    given = {"embedder": "deepprofiler", "dp_config": folder / "config.json"}
+    return given | {"dp_checkpoint": folder / "checkpoint.hdf5"}
+
+
+def test_deepprofiler_gives_a_vector_a_nucleus_for_the_same_rows_as_our_embedder(network, demo_run, demo, tmp_path):
+    options = screen_options(demo, batch_nums=0, batch_size=3, keep_intermediates="true", csv="DP,merged", **network)
+    run = Run(tmp_path / "run", *options, "--outlines")
+    assert run.code == 0, run.said
+    cells, ours = run.cells, demo_run.cells
+    ours = ours[ours["Metadata_Plate"] == "DM0001_01"].reset_index(drop=True)
+    own = [name for name in cells if name.startswith("Metadata_") and name != "Metadata_Model"]
+    assert cells[own].equals(ours[own])
+    assert set(cells["Metadata_Model"].str.slice(0, 13)) == {"deepprofiler-"}
+    features = cells.filter(regex="^efficientnet_").to_numpy()
+    assert features.shape == (len(ours), 1280)
+    assert features.std(axis=0).min() > 0
+
+    (project,) = (path for path in run.folder.glob("work/*/*/features/project") if not path.parent.is_symlink())
+    loaded = read_by_pycytominer(project)
+    order = loaded["Metadata_Well"].str.split("_", expand=True).astype(int)
+    loaded = loaded.iloc[np.lexsort((np.arange(len(loaded)), order[1], order[0]))]
+    assert np.array_equal(loaded.filter(regex="^efficientnet_").to_numpy(np.float32), features)
+
+    csv = pd.read_csv(run.out / "csv/DP_features/batch_0.csv.gz", index_col=0)
+    assert np.array_equal(csv.filter(regex="^efficientnet_").to_numpy(np.float32), features)
+    merged = pd.read_csv(run.out / "csv/merged_features/batch_0.csv.gz", index_col=0)
+    assert (merged["DP__Metadata_Model"] == cells["Metadata_Model"]).all()
+
+
+def read_by_pycytominer(project):
+    """The cells of a DeepProfiler project as IDR_stream read them."""
+    from pycytominer.cyto_utils import DeepProfiler_processing
+
+    made = project / "outputs/results/features"
+    index = project / "inputs/metadata/index.csv"
+    data = DeepProfiler_processing.DeepProfilerData(index, made, filename_delimiter="/", file_extension=".npz")
+    return DeepProfiler_processing.SingleCellDeepProfiler(data).get_single_cells(output=True)
+
+
+def test_a_second_run_does_nothing_and_says_so(demo_run, demo):
+    again = Run(demo_run.folder, *screen_options(demo, batch_size=4, max_failed=0.2))
+    assert again.code == 0, again.said
+    assert "Nothing to do: every image of the selection is settled" in again.said
+    assert again.tasks == {"PLAN": 1, "BEGIN": 1, "SUMMARY": 1}
+
+
+def test_order_size_and_selection_of_batches_change_no_byte(demo_run, demo, tmp_path):
+    lines = (demo / "data_to_process.tsv").read_text().splitlines()
+    rows = lines[1:]
+    random.Random(3).shuffle(rows)
+    (demo / "shuffled.tsv").write_text("\n".join([lines[0], *rows]) + "\n")
+    options = screen_options(demo, table="shuffled.tsv", batch_size=2, max_failed=1)
+    first = Run(tmp_path / "run", *options, "--start_batch", 1, "--batch_nums", "1,2")
+    assert first.code == 0, first.said
+    assert first.tasks["COMMIT"] == 2
+    rest = Run(tmp_path / "run", *screen_options(demo, batch_size=5, max_failed=1))
+    assert rest.code == 0, rest.said
+    done = sum(len(json.loads(path.read_text())["images"]) for path in (rest.out / "ledger").iterdir())
+    assert done == 12, "no finished image is repeated"
+    assert rest.cells.to_parquet() == demo_run.cells.to_parquet()

@@ -1,0 +1,69 @@
+"""The disk that a stream takes: so many batches at a time, however many there are. `pytest -rP` prints the figures."""
+
+import time
+
+import pytest
+from streams import Stream, size
+
+from make_screen import make_screen
+
+HEAVY = 30_000_000  # bytes that SEGMENT leaves, and EMBED
+BATCH = 2 * HEAVY
+TASKS = 100_000  # bytes a batch that Nextflow keeps, for all of its tasks
+
+
+def watched(stream, slots, *options):
+    """(peak, rest) in bytes of the work folder of a run: sampled while it went on, and at its end."""
+    stream.start("--max_inflight", slots, *options, HEAVY=str(HEAVY), SECONDS="0.5")
+    peak = 0
+    while stream.head.poll() is None:
+        peak = max(peak, size(stream.folder / "work"))
+        time.sleep(0.1)
+    run = stream.end()
+    assert run.code == 0, run.said
+    assert f"of {slots} batches and" in run.said
+    rest = size(stream.folder / "work")
+    print(f"{len(run.committed)} batches of {BATCH / 1e6:.0f} MB, {slots} slots: peak {peak / 1e6:.1f} MB,", end=" ")
+    print(f"at the end {rest / len(run.committed) / 1e3:.1f} kB a batch")
+    return peak, rest
+
+
+@pytest.fixture(scope="module")
+def sixty(tmp_path_factory):
+    """One plate of sixty wells."""
+    folder = tmp_path_factory.mktemp("sixty")
+    make_screen(folder, plates=["DM0001_01"], wells=range(1, 61), frames=1, shape=(128, 168))
+    return folder
+
+
+def test_two_slots_hold_two_batches(stream):
+    peak, rest = watched(stream, 2)
+    assert HEAVY < peak < 1.1 * 2 * BATCH
+    assert rest < 8 * TASKS
+
+
+def test_a_batch_that_is_lost_and_a_task_that_is_tried_again_leave_nothing_heavy(stream):
+    run = stream.run("--batch_nums", "2,3", HEAVY=str(HEAVY), FAULT="EMBED 3 137 0")
+    assert run.code == 1
+    assert (run.images["status"] == "lost").sum() == 1
+    assert len((run.folder / "fault-1").read_text()) == 3
+    assert size(run.folder / "work") < 2 * TASKS
+
+
+@pytest.mark.full
+def test_eight_slots_hold_eight_batches(light, sixty, tmp_path):
+    numbers = ",".join(map(str, range(24)))
+    peak, rest = watched(Stream(light, sixty, tmp_path / "run"), 8, "--batch_nums", numbers)
+    assert 2 * BATCH < peak < 1.1 * 8 * BATCH
+    assert rest < 24 * TASKS
+
+
+@pytest.mark.full
+def test_three_times_the_batches_take_no_more_disk(light, sixty, tmp_path):
+    peaks = []
+    for count in (20, 60):
+        numbers = ",".join(map(str, range(count)))
+        peak, rest = watched(Stream(light, sixty, tmp_path / str(count)), 2, "--batch_nums", numbers)
+        assert rest < count * TASKS
+        peaks.append(peak - rest)
+    assert max(peaks) < 1.1 * 2 * BATCH

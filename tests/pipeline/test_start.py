@@ -1,0 +1,88 @@
+"""What is said, and what runs, before hours are spent; wiring by stubs."""
+
+import json
+import shutil
+
+import pytest
+from runs import ROOT, Run, screen_options
+
+from support import http_server
+
+
+@pytest.mark.parametrize("parser, illumination", [("v1", "plate"), ("v2", "frames")])
+def test_every_process_is_wired_under_both_parsers(parser, illumination, demo, tmp_path):
+    run = Run(tmp_path / "run", *screen_options(demo, batch_size=2, illumination=illumination), "-stub", parser=parser)
+    assert run.code == 0, run.said
+    assert run.tasks == {
+        **dict.fromkeys(("PLAN", "BEGIN", "SUMMARY"), 1),
+        **dict.fromkeys(("FETCH_REFERENCES", "FLATFIELD", "DIAMETER", "COMMIT_PLATE"), 2),
+        **dict.fromkeys(("FETCH", "SEGMENT", "EMBED", "MERGE", "COMMIT"), 3),
+        **({"FLATFIELD_FRAMES": 3} if illumination == "frames" else {}),
+    }
+    assert "12 images of 6 wells on 2 plates (DM0001_01, DM0001_02), 0 of them settled" in run.said
+
+
+@pytest.mark.parametrize("parser", ["v1", "v2"])
+def test_what_is_wrong_is_said_in_one_line_each_before_anything_starts(parser, demo, tmp_path):
+    table = (demo / "data_to_process.tsv").read_text().replace("1,2", "0", 1)
+    (demo / "wrong.tsv").write_text(table)
+    run = Run(tmp_path / "run", *screen_options(demo, table="wrong.tsv", diametre=3, model="cyt3"), parser=parser)
+    assert run.code == 1
+    said = run.said[run.said.index("nothing was started, because of") :].splitlines()
+    assert [line.strip().split(":")[0] for line in said[1:4]] == [
+        "--diametre",
+        "--model cyt3",
+        'wrong.tsv, line 2, column "Frames"',
+    ]
+    assert run.tasks == {"PLAN": 1}
+
+
+def test_help_names_every_param(tmp_path):
+    run = Run(tmp_path / "run", "--help")
+    assert run.code == 0
+    schema = json.loads((ROOT / "nextflow_schema.json").read_text())
+    names = {name for group in schema["$defs"].values() for name in group["properties"]}
+    assert all(f"--{name} " in run.said for name in names)
+
+
+def test_an_output_folder_that_cannot_be_written_is_said(demo, tmp_path):
+    (tmp_path / "file").write_text("")
+    run = Run(tmp_path / "run", *screen_options(demo, outdir=tmp_path / "file/out"))
+    assert run.code == 1
+    assert f"{tmp_path}/file/out" in run.said
+
+
+def test_too_many_failures_fail_the_run_and_are_listed(demo, tmp_path):
+    run = Run(tmp_path / "run", *screen_options(demo, batch_nums=1, batch_size=5))
+    assert run.code == 1
+    assert "2 of 2 images failed, more than --max_failed 0.05 allows" in run.said
+    assert "DM0001_02 B16 frame 1: Truncated: 00040_01.ch5" in run.said
+    assert (run.out / "failures.tsv").exists()
+
+
+def test_a_server_that_is_not_there_is_said_before_anything_starts(demo, tmp_path):
+    run = Run(tmp_path / "run", *screen_options(demo, source="http://127.0.0.1:9/archive"))
+    assert run.code == 1
+    assert "--source http://127.0.0.1:9/archive" in run.said
+    assert "the server refused the connection" in run.said
+    assert run.tasks == {"PLAN": 1}
+    assert [path.name for path in run.out.iterdir()] == ["pipeline_info"]
+
+
+def test_a_model_that_cellpose_knows_is_fetched_once_and_another_file_is_refused(demo, tmp_path, monkeypatch):
+    weights = tmp_path / "models"
+    weights.mkdir()
+    shutil.copy(ROOT / "assets/models/nuclei/nuclei.pth", weights / "nucleitorch_0")
+    (weights / "cyto3").write_text("<html>no weights here</html>")
+    one = [*screen_options(demo, batch_nums=0, batch_size=1, diameter=22), "--model"]
+    with http_server(weights) as server:
+        monkeypatch.setenv("CELLPOSE_MODELS", server.url)
+        known = Run(tmp_path / "known", *one, "nuclei")
+        other = Run(tmp_path / "other", *one, "cyto3")
+        assert sorted({request.path for request in server.log}) == ["/cyto3", "/nucleitorch_0"]
+        assert sum(request.method == "GET" for request in server.log) == 2
+    assert known.code == 0, known.said
+    assert known.images["cells"].min() > 40
+    assert other.code == 1
+    assert "not a Cellpose 3 checkpoint" in other.said
+    assert not (other.out / "profiles").exists()

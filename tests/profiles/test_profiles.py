@@ -1,0 +1,51 @@
+"""What the stages found about a batch becomes one table, and no cell is dropped silently."""
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from idrstream import files, image, profiles
+
+
+@pytest.fixture
+def stages(tmp_path):
+    """Folders as FETCH, SEGMENT and EMBED leave them: an image with three cells, one with none, one that failed."""
+    rows = []
+    for plate, count, status in (("PB", 3, "ok"), ("PA", 0, "ok"), ("PA", None, "failed")):
+        name = image.key(plate, "A01", 1, len(rows))
+        row = {"id": name, "key": name, "plate": plate, "well": "A01", "well_number": 1, "site": 1, "frame": len(rows)}
+        rows.append(row | {"status": status, "metadata": {"Gene": "G"}})
+        for folder in "labels", "features":
+            (tmp_path / folder).mkdir(exist_ok=True)
+        if status == "ok":
+            cells = {"label": np.arange(1, count + 1), "center_y": np.ones(count), "center_x": np.zeros(count)}
+            image.write_cells(tmp_path / "labels", name, cells)
+            features = np.ones((count, 2), np.float32)
+            image.write_cells(tmp_path / "features", name, {"label": cells["label"], "features": features})
+    files.write_json(tmp_path / "features/made.json", {"model": "net", "features": ["net_0", "net_1"]})
+    image.write_rows(tmp_path / "frames", rows)
+    return [tmp_path / folder for folder in ("frames", "labels", "features")]
+
+
+def test_a_plate_without_a_cell_has_a_table_with_the_same_columns(stages, tmp_path):
+    table, rows = profiles.single_cells(*stages)
+    profiles.write(table, rows, "b0000", tmp_path)
+    read = {path.parent.name: pq.read_table(path) for path in tmp_path.rglob("*.parquet")}
+    assert {name: len(table) for name, table in read.items()} == {"plate=PA": 0, "plate=PB": 3}
+    assert read["plate=PA"].schema == read["plate=PB"].schema
+    assert [row["cells"] for row in rows] == [3, 0, None]
+
+
+def test_a_batch_of_failures_alone_has_no_table(stages, tmp_path):
+    image.write_rows(stages[0], image.read_rows(stages[0], "failed"))
+    table, rows = profiles.single_cells(*stages)
+    profiles.write(table, rows, "b0000", tmp_path / "out")
+    assert len(table) == 0
+    assert not (tmp_path / "out").exists()
+
+
+def test_stages_that_disagree_about_the_cells_are_not_merged(stages):
+    name = image.read_rows(stages[0], "ok")[0]["key"]
+    image.write_cells(stages[2], name, {"label": np.array([1, 3]), "features": np.ones((2, 2), np.float32)})
+    with pytest.raises(ValueError, match="3 cells segmented, 2 embedded"):
+        profiles.single_cells(*stages)
