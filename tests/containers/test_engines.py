@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs import Run, screen_options
+from runs import ROOT, Run, screen_options
 from test_images import ENGINE, REGISTRY, VERSION
 
 from make_screen import make_screen
@@ -75,7 +75,10 @@ def charliecloud(podman, tmp_path, monkeypatch):
     if not shutil.which("ch-run"):
         pytest.skip("charliecloud is not here")
     for tool in TOOLS:
-        unpack(f"{REGISTRY}/{tool}:{VERSION}", tmp_path / "images" / f"{tool}:{VERSION}")
+        folder = tmp_path / "images" / f"{tool}:{VERSION}"
+        unpack(f"{REGISTRY}/{tool}:{VERSION}", folder)
+        for seen in ROOT, tmp_path:  # of a path that is mounted, the top must be there
+            (folder / seen.parts[1]).mkdir(exist_ok=True)
     monkeypatch.setenv("IDRSTREAM_REGISTRY", str(tmp_path / "images"))
     monkeypatch.setenv("USER", os.environ.get("USER", "root"))
     yield
