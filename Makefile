@@ -5,13 +5,13 @@ MAKEFLAGS += --no-print-directory
 VENVS := .venvs
 REGISTRY := $(or $(IDRSTREAM_REGISTRY),ghcr.io/idrstream)
 VERSION := $(shell sed -n 's|.*/acquire:\(.*\)".*|\1|p' conf/base.config)
-BASE := python:3.11-slim-bookworm
 ENGINE := docker
+TOOLS := acquire profiles deepprofiler cellpose
 
-.PHONY: help setup tools engine demo test test-full lint locks images bench train-model clean
+.PHONY: help setup tools engine demo test test-containers test-full lint locks images bench train-model clean
 
 help:         ## this list
-	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: tools  ## Nextflow and the tools' environments (9 GB; 5 GB with PyTorch's CPU build)
 	@./setup.sh deepprofiler
@@ -39,8 +39,12 @@ test: setup   ## the tests, but for the long ones
 	$(VENVS)/profiles/bin/pytest tests/profiles $(TESTS)
 	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS) -n 2 --dist loadfile
 
+test-containers: setup ## the images that are there: each command in its own; in test-full also whole runs
+	@./setup.sh tests
+	$(VENVS)/profiles/bin/pytest tests/containers $(TESTS)
+
 test-full: TESTS :=
-test-full: test ## all tests
+test-full: test test-containers ## all tests
 
 lint: setup   ## Python by ruff, Nextflow by its linter, locks against their requirements.in
 	@./setup.sh tests
@@ -53,10 +57,15 @@ lint: setup   ## Python by ruff, Nextflow by its linter, locks against their req
 locks:        ## every requirements.txt anew from its requirements.in
 	./setup.sh lock
 
-images:       ## the container images; ENGINE=podman, BASE=python:..., TORCH_INDEX=... for PyTorch's CPU build
-	for tool in acquire profiles cellpose deepprofiler; do \
-	    $(ENGINE) build -t $(REGISTRY)/$$tool:$(VERSION) --build-arg BASE=$(BASE) \
-	        --build-arg TOOL=$$tool --build-arg TORCH_INDEX=$(TORCH_INDEX) -f containers/Dockerfile containers; \
+# What each argument means: containers/Dockerfile. BUILD_OPTIONS: what else the engine is to be told (--pull, --volume, ...).
+images:       ## the container images; ENGINE=podman, TOOLS=acquire, BASE=..., CUDA=no, TORCH_INDEX=..., FIJI=yes
+	for tool in $(TOOLS); do \
+	    image=$(REGISTRY)/$$tool:$(VERSION) start=$$SECONDS; \
+	    $(ENGINE) build -t $$image --build-arg TOOL=$$tool \
+	        $(foreach name,BASE CUDA TORCH_INDEX FIJI FIJI_ZIP,$(if $($(name)),--build-arg $(name)=$($(name)))) \
+	        $(BUILD_OPTIONS) -f containers/Dockerfile containers; \
+	    seconds=$$((SECONDS - start)); \
+	    $(ENGINE) image inspect --format '{{.Size}}' $$image | awk '{ printf "'$$image': %.2f GB, '$$seconds' s\n", $$1 / 1e9 }'; \
 	done
 
 train-model: tools ## the nuclei model that is shipped, trained anew and measured

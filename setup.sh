@@ -45,28 +45,32 @@ reachable() {
     "$venvs/uv/bin/python" -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=10)' "${1%/}/torch/" 2>/dev/null
 }
 
-# PyTorch's build for this machine: an index with the CPU build, or PyPI's with CUDA and the reason.
-torch_build() {
-    if [[ -z $index ]]; then echo "PyPI (TORCH_INDEX is empty)"
+# What this machine takes of a lock: nothing said is all of it, PyPI is all of it with the reason, lean is the lock without
+# NVIDIA's libraries, and an index is where PyTorch's CPU build comes from, beside a lean lock.
+build() {
+    if ! grep -q '^nvidia-' "$1"; then return
     elif has_gpu; then echo "PyPI (an NVIDIA GPU is here)"
+    elif ! grep -q '^torch==' "$1"; then echo lean
+    elif [[ -z $index ]]; then echo "PyPI (TORCH_INDEX is empty)"
     else echo "$index"; fi
 }
 
 install() {
-    local tool=$1 lock=containers/$1/requirements.txt venv=$venvs/$1 start=$SECONDS torch='' key
+    local tool=$1 lock=containers/$1/requirements.txt venv=$venvs/$1 start=$SECONDS build key
     [[ -f $lock ]] || die "no such environment: $tool"
-    grep -q '^torch==' "$lock" && torch=$(torch_build)
-    key="$(grep '^[^ #]' "$lock" | sha256sum) $torch"
+    build=$(build "$lock")
+    key="$(grep '^[^ #]' "$lock" | sha256sum) $build"
     if [[ -x $venv/bin/python && $(cat "$venv/.done" 2>/dev/null) == "$key" ]]; then say "$tool: ready"; return; fi
 
     uv
     say "$tool: installing $(grep -c '^[^ #]' "$lock") packages"
     rm -f "$venv/.done"
     uv venv -q --clear --python "$python" "$venv"
-    case $torch in
+    case $build in
         "")     packages "$tool" -r "$lock" ;;
-        PyPI*)  cuda "${torch#PyPI }" ;;
-        *)      if reachable "$torch"; then cpu; else cuda "($torch cannot be reached)"; fi ;;
+        lean)   packages "$tool" -r <(lean) ;;
+        PyPI*)  cuda "${build#PyPI }" ;;
+        *)      if reachable "$build"; then cpu; else cuda "($build cannot be reached)"; fi ;;
     esac
     echo "$key" >"$venv/.done"           # last: a half-made environment is never taken for done
     say "$tool: $(du -sh "$venv" | cut -f1) in .venvs/$tool, $((SECONDS - start)) s"
@@ -77,16 +81,18 @@ packages() {
         die "$1: not installed (why: above). No network? UV_DEFAULT_INDEX names a mirror. No space? .venvs takes up to 8 GB"
 }
 
+# The lock without the libraries that only a GPU needs.
+lean() { grep -vE '^(torch==|triton==|nvidia-|cuda-)' "$lock"; }
+
 cuda() {
-    say "$tool: PyPI's build of PyTorch, with CUDA $1: 3.1 GB to download, 6.2 GB on disk"
+    say "$tool: with NVIDIA's libraries $1: about 3 GB to download, 6 GB on disk"
     packages "$tool" -r "$lock"
 }
 
-# The lock without the libraries that only the CUDA build needs; PyTorch alone from its own index.
 cpu() {
     say "$tool: no NVIDIA GPU here, so PyTorch's CPU build: about 1.7 GB on disk (PyPI's, with CUDA: 6.2 GB)"
-    packages "$tool" -r <(grep -vE '^(torch==|triton==|nvidia-|cuda-)' "$lock")
-    packages "$tool" --default-index "$torch" "$(grep '^torch==' "$lock")"
+    packages "$tool" -r <(lean)
+    packages "$tool" --default-index "$build" "$(grep '^torch==' "$lock")"
 }
 
 # The version that program $1 answers; nothing if it does not within a minute, as a launcher that cannot fetch its jar.

@@ -1,7 +1,8 @@
 """Files read by Fiji itself, through PyImageJ: the user's own Fiji, with whatever plugins it has.
 
-PyImageJ is in no environment of ours; `uv pip install pyimagej` into the one that fetches. IDRSTREAM_FIJI names the
-folder of the Fiji to use (`/opt/Fiji.app`); without it PyImageJ fetches one (sc.fiji:fiji) by Maven.
+PyImageJ is in no environment of ours: `uv pip install pyimagej` into the one that fetches, or build its image with
+FIJI=yes. IDRSTREAM_FIJI names the folder of the Fiji to use (`/opt/Fiji.app`); without it PyImageJ fetches one
+(sc.fiji:fiji) by Maven.
 """
 
 import os
@@ -56,12 +57,14 @@ def started():
     if not _started:
         try:
             import imagej
+            import scyjava
         except ImportError:
             raise MustMend(
                 "--reader fiji needs PyImageJ, which is not installed here: uv pip install pyimagej, and name your "
                 f"Fiji's folder in {FIJI}; or take --reader bioformats, which needs neither"
             ) from None
         place = os.environ.get(FIJI) or LATEST
+        scyjava.config.set_java_constraints(fetch="auto", version="17")  # or it downloads one, even if there is a Java
         try:
             _started.append(imagej.init(place, mode="headless"))
         except Exception as error:  # Maven's, Java's, the folder's

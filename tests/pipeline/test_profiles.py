@@ -1,0 +1,71 @@
+"""What profiles make of a task, as far as it shows without the engine: a stand-in only runs what it is given."""
+
+import os
+import re
+import subprocess
+
+import pytest
+from test_pipeline import ROOT, Run, screen_options
+
+from make_screen import make_screen
+
+# Leaves out its own options: what follows the image is the command.
+STAND_IN = """#!/bin/bash
+if [[ $1 == pull ]]; then touch "$3"; exit; fi
+while [[ $1 != *.img ]]; do shift; done
+exec "${@:2}"
+"""
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory):
+    """Process -> .command.run of a task, of a run by Singularity with a GPU; and the folder of its images."""
+    folder = tmp_path_factory.mktemp("singularity")
+    make_screen(folder / "screen", plates=["DM0001_01"], wells=[3], frames=1, shape=(64, 64))
+    (folder / "singularity").write_text(STAND_IN)
+    (folder / "singularity").chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{folder}:{ROOT}/.venvs/acquire/bin:{os.environ['PATH']}")
+        patch.setenv("NXF_SINGULARITY_CACHEDIR", str(folder / "images"))
+        options = screen_options(folder / "screen", illumination="none", diameter=22)
+        run = Run(folder / "run", *options, "-stub", profile="singularity,gpu")
+    assert run.code == 0, run.said
+    texts = [path.read_text() for path in run.folder.glob("work/*/*/.command.run")]
+    return {re.search(r"### name: '(?:\w+:)*(\w+)", text)[1]: text for text in texts}, folder / "images"
+
+
+def launch(script):
+    """The line that starts the container; None if there is none."""
+    found = re.search(r"^.*singularity exec.*$", script, re.MULTILINE)
+    return found and found[0]
+
+
+def test_only_tasks_that_can_use_a_gpu_are_given_one(scripts):
+    given = {process for process, script in scripts[0].items() if "--nv" in (launch(script) or "")}
+    assert given == {"SEGMENT", "EMBED"}
+
+
+def test_a_container_has_no_home_but_the_folder_of_its_task(scripts):
+    contained = {process: script for process, script in scripts[0].items() if launch(script)}
+    assert set(scripts[0]) - set(contained) == {"BEGIN", "COMMIT", "SUMMARY"}
+    for script in contained.values():
+        assert "--no-home" in launch(script)
+        assert '\nexport HOME="\\$PWD"\n' in script
+        assert "cd $NXF_TASK_WORKDIR; eval $(nxf_container_env)" in launch(script)
+
+
+def test_images_are_fetched_once_into_the_folder_named_for_them(scripts):
+    assert len(list(scripts[1].glob("*.img"))) == 3
+
+
+@pytest.mark.parametrize("engine", ["singularity", "apptainer"])
+def test_nothing_but_the_label_gpu_asks_for_a_gpu(engine):
+    command = [ROOT / "engine/nextflow", "config", "-flat", "-profile", f"{engine},gpu", ROOT]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert f"\n{engine}.enabled = true\n" in said
+    assert "\nenv.HOME = '$PWD'\n" in said
+    settings = re.split(r"\n(?=\w)", said)  # a closure goes on in lines that are indented
+    assert {text.split(" = ")[0] for text in settings if "--nv" in text or ".accelerator" in text} == {
+        "process.'withLabel:gpu'.accelerator",
+        "process.'withLabel:gpu'.containerOptions",
+    }
