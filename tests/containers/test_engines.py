@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import Run, screen_options
 from test_images import ENGINE, REGISTRY, VERSION
-from test_pipeline import Run, screen_options
 
 from make_screen import make_screen
 

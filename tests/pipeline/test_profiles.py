@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from test_pipeline import ROOT, Run, screen_options
+from runs import ROOT, Run, screen_options
 
 from make_screen import make_screen
 
