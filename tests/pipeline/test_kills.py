@@ -40,7 +40,7 @@ def killed_and_taken_up(stream, tasks, seconds=0.0, resume=True, **env):
 def test_what_was_finished_is_kept_and_the_bytes_are_those_of_a_run_that_nothing_disturbed(seed, stream, whole):
     moment = random.Random(seed)
     tasks, seconds = moment.randint(1, 18), moment.uniform(0, 1)
-    killed_and_taken_up(stream, tasks, seconds, resume=seed % 4 != 2, SECONDS="0.3")
+    killed_and_taken_up(stream, tasks, seconds, resume=seed % 4 > 0, SECONDS="0.3")
     assert stream.cells == whole.cells
 
 
