@@ -76,7 +76,7 @@ def test_a_single_image_by_samplesheet_counts_about_as_cellprofiler_does(tmp_pat
     run = Run(tmp_path / "run", "--input", tmp_path / "sheet.csv", "--outlines")
     assert run.code == 0, run.said
     assert run.images["cells"].item() == pytest.approx(289, rel=0.2)
-    assert run.images["flatfield"].item() == "refused: 4 frames are needed, there are 1"
-    assert "AS_09125: no flat-field for it, so none is applied: 4 frames are needed" in run.said
+    assert run.images["flatfield"].item() == "refused: 4 frames of one size are needed, there are 1"
+    assert "AS_09125: no flat-field for it, so none is applied: 4 frames of one size are needed" in run.said
     outlines = json.loads(next((run.out / "outlines/plate=AS_09125").glob("*.geojson")).read_text())
     assert len(outlines["features"]) == run.images["cells"].item()
