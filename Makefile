@@ -8,7 +8,7 @@ VERSION := $(shell sed -n 's|.*/acquire:\(.*\)".*|\1|p' conf/base.config)
 ENGINE := docker
 TOOLS := acquire profiles deepprofiler cellpose
 
-.PHONY: help setup tools engine demo test test-containers test-full lint locks images bench train-model clean
+.PHONY: help setup tools engine demo test test-containers test-cluster test-full lint locks images bench train-model clean
 
 help:         ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +42,10 @@ test: setup   ## the tests, but for the long ones
 test-containers: setup ## the images that are there: each command in its own; in test-full also whole runs
 	@./setup.sh tests
 	$(VENVS)/profiles/bin/pytest tests/containers $(TESTS)
+
+test-cluster: setup ## runs on a Slurm of this machine alone, where its programs are installed
+	@./setup.sh tests
+	$(VENVS)/profiles/bin/pytest tests/pipeline/test_slurm.py
 
 test-full: TESTS :=
 test-full: test test-containers ## all tests

@@ -12,7 +12,7 @@ import nextflow.extension.FilesEx
 class Gate {
     private static final int ROW = 3                        // batches lost one after the other: it is not the data
     private static final int TAIL = 20                      // lines of a lost task's log
-    private static final List MAY_HEAL = [75, 137, 140, Integer.MAX_VALUE]  // the last: it left no exit code, its node is gone
+    private static final List MAY_HEAL = [75, 137, 140, 143, Integer.MAX_VALUE]  // 143: a scheduler ended it; the last: its node is gone
 
     private static Semaphore slots = new Semaphore(1)
     private static final Set<String> held = ConcurrentHashMap.newKeySet()
@@ -74,7 +74,7 @@ class Gate {
         leave(id)
     }
 
-    /** For errorStrategy: by exit code. 64: the user must mend it. 75, 137, 140: it may heal. Else the batch is given up. */
+    /** For errorStrategy: by exit code. 64: the user must mend it. 75, 137, 140, 143: it may heal. Else the batch is given up. */
     static String verdict(Map task, Map meta) {
         if( task.exitStatus == 64 )
             return 'terminate'

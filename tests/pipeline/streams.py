@@ -30,6 +30,8 @@ def make_light(copy):
 class Stream:
     """A run of the light pipeline in a folder of its own, which may be killed."""
 
+    profile = "venv"
+
     def __init__(self, light, screen, folder):
         self.light, self.screen, self.folder, self.runs = light, screen, folder, 0
         folder.mkdir(exist_ok=True)
@@ -38,7 +40,7 @@ class Stream:
         given = {"input": "data_to_process.tsv", "screens": "screens.tsv"}
         words = [word for name, file in given.items() for word in (f"--{name}", self.screen / file)]
         words += ["--source", self.screen, "--study", "example", "--illumination", "none", "--diameter", 22]
-        command = [ROOT / "engine/nextflow", "run", self.light, "-profile", "venv", "-ansi-log", "false"]
+        command = [ROOT / "engine/nextflow", "run", self.light, "-profile", self.profile, "-ansi-log", "false"]
         self.runs += 1
         env = os.environ | {"NXF_SYNTAX_PARSER": "v2", "FAULT_LOG": str(self.folder / f"fault-{self.runs}")} | env
         words = [str(word) for word in (*command, *words, "--batch_size", 1, *options)]

@@ -40,9 +40,7 @@ workflow {
 def project(tmp_path):
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     (tmp_path / "main.nf").write_text(PROJECT)
-    (tmp_path / "nextflow.config").write_text(
-        "includeConfig 'conf/base.config'\nincludeConfig 'conf/profiles.config'\n"
-    )
+    (tmp_path / "nextflow.config").write_text("includeConfig 'conf/base.config'\nincludeConfig 'conf/engines.config'\n")
     return tmp_path
 
 

@@ -58,10 +58,14 @@ def test_images_are_fetched_once_into_the_folder_named_for_them(scripts):
     assert len(list(scripts[1].glob("*.img"))) == 3
 
 
+def config(profiles):
+    command = [ROOT / "engine/nextflow", "config", "-flat", "-profile", profiles, ROOT]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize("engine", ["singularity", "apptainer"])
 def test_nothing_but_the_label_gpu_asks_for_a_gpu(engine):
-    command = [ROOT / "engine/nextflow", "config", "-flat", "-profile", f"{engine},gpu", ROOT]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    said = config(f"{engine},gpu")
     assert f"\n{engine}.enabled = true\n" in said
     assert "\nenv.HOME = '$PWD'\n" in said
     settings = re.split(r"\n(?=\w)", said)  # a closure goes on in lines that are indented
@@ -69,3 +73,19 @@ def test_nothing_but_the_label_gpu_asks_for_a_gpu(engine):
         "process.'withLabel:gpu'.accelerator",
         "process.'withLabel:gpu'.containerOptions",
     }
+
+
+@pytest.mark.parametrize(
+    "profile, variable, resolved",
+    [
+        ("slurm", "SLURM_PARTITION", "process.queue = 'ours'"),
+        ("k8s", "K8S_CLAIM", "k8s.storageClaimName = 'ours'"),
+        ("awsbatch", "AWS_BATCH_QUEUE", "process.queue = 'ours'"),
+        ("googlebatch", "GOOGLE_CLOUD_PROJECT", "google.project = 'ours'"),
+    ],
+)
+def test_what_belongs_to_a_site_comes_from_its_environment(profile, variable, resolved, monkeypatch):
+    monkeypatch.setenv(variable, "ours")
+    settings = config(f"{profile},singularity,gpu").splitlines()
+    assert resolved in settings
+    assert "process.'withLabel:head'.executor = 'local'" in settings

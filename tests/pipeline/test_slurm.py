@@ -1,0 +1,70 @@
+"""Every task a job of a real Slurm, of one node. `make test-cluster`."""
+
+import re
+import subprocess
+
+import pytest
+import slurm
+from streams import Stream
+
+HEAD = {"BEGIN", "COMMIT", "SUMMARY"}
+
+pytestmark = [pytest.mark.full, pytest.mark.skipif(slurm.missing() is not None, reason=str(slurm.missing()))]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with slurm.running(tmp_path_factory.mktemp("slurm")) as env:
+        yield env
+
+
+@pytest.fixture
+def stream(light, screen, cluster, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CONF", cluster["SLURM_CONF"])
+    run = Stream(light, screen, tmp_path / "run")
+    run.profile = "slurm,venv"
+    return run
+
+
+def jobs(stage):
+    """Numbers of the jobs of a stage that run."""
+    listed = subprocess.run(["squeue", "-h", "-t", "R", "-o", "%A %j"], check=True, capture_output=True, text=True)
+    return [line.split()[0] for line in listed.stdout.splitlines() if f"_{stage}_" in line]
+
+
+def scripts(run):
+    """Process -> .command.run of one of its tasks."""
+    texts = [path.read_text() for path in run.folder.glob("work/*/*/.command.run")]
+    return {re.search(r"### name: '(?:\w+:)*(\w+)", text)[1]: text for text in texts}
+
+
+def test_a_job_that_is_cancelled_is_tried_again(stream, whole):
+    stream.start("--batch_size", 4, SECONDS="4")
+    (job, *_others) = slurm.wait_until(lambda: jobs("SEGMENT"))
+    subprocess.run(["scancel", job], check=True)
+    run = stream.end()
+    assert run.code == 0, run.said
+    assert re.search(r"SEGMENT.*Execution is retried", run.said)
+    assert {name for name, text in scripts(run).items() if "#SBATCH" not in text} == HEAD
+    assert run.cells == whole.cells
+
+
+def test_a_head_that_is_killed_goes_on_where_its_jobs_were(stream, whole):
+    stream.start("--batch_size", 2, SECONDS="1").wait_for("Submitted process > SCREEN", 9)
+    stream.kill()
+    finished = stream.committed
+    slurm.wait_until(lambda: not slurm.said(None, "squeue", "-h"))
+    run = stream.run("--batch_size", 2, "-resume")
+    assert run.code == 0, run.said
+    assert finished.items() <= run.committed.items()
+    assert "Cached process > SCREEN" in run.said
+    assert run.cells == whole.cells
+
+
+def test_only_tasks_that_can_use_a_gpu_ask_for_one_and_they_take_turns(stream, whole):
+    stream.profile = "slurm,venv,gpu"
+    run = stream.run("--batch_size", 4)
+    assert run.code == 0, run.said
+    asking = {name for name, text in scripts(run).items() if "--gres=gpu:1" in text}
+    assert asking == {"SEGMENT", "EMBED"}
+    assert not any("gpu_lock.sh" in text for text in scripts(run).values())
