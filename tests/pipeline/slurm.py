@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "scontrol", "sbatch", "squeue")
-MEMORY = 8000  # MB that the node says it has
+MEMORY = 16_000  # MB that the node says it has
 
 CONF = """
 ClusterName=test

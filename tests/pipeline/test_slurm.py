@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 import slurm
-from streams import Stream
+from streams import Stream, make_light
 
 HEAD = {"BEGIN", "COMMIT", "SUMMARY"}
 
@@ -16,6 +16,15 @@ pytestmark = [pytest.mark.full, pytest.mark.skipif(slurm.missing() is not None, 
 def cluster(tmp_path_factory):
     with slurm.running(tmp_path_factory.mktemp("slurm")) as env:
         yield env
+
+
+@pytest.fixture(scope="session")
+def light(tmp_path_factory):
+    """As the other tests' light pipeline, but asking Slurm more often."""
+    copy = make_light(tmp_path_factory.mktemp("pipeline"))
+    conf = copy / "conf/schedulers.config"
+    conf.write_text(conf.read_text().replace("pollInterval = '10 sec'", "pollInterval = '1 sec'"))
+    return copy
 
 
 @pytest.fixture
