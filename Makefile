@@ -43,7 +43,7 @@ test-containers: setup ## the images that are there: each command in its own; in
 	@./setup.sh tests
 	$(VENVS)/profiles/bin/pytest tests/containers $(TESTS)
 
-test-cluster: setup ## runs on a Slurm of this machine alone, where its programs are installed
+test-cluster: setup ## runs on a Slurm of this machine alone, where its programs are installed (.ci/cluster installs them)
 	@./setup.sh tests
 	$(VENVS)/profiles/bin/pytest tests/pipeline/test_slurm.py
 

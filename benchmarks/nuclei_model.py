@@ -27,7 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("IDRSTREAM_DATA", ROOT.parent / "shared" / "data"))
 sys.path.insert(0, str(ROOT / "bin"))
 
-from idrstream.segmentation import PLATE_QUANTILE, Segmenter, device_name  # noqa: E402
+from idrstream.segmentation import PLATE_QUANTILE, Segmenter  # noqa: E402
+from idrstream.task import torch_name  # noqa: E402
 
 MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
 
@@ -340,7 +341,7 @@ def measure_time(segmenter, data, repeats):
     best = min(runs, key=lambda run: run["total"])
     parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in best.items())
     click.echo(f"seconds for {image.shape[1]} x {image.shape[0]} at {diameter} px: {parts}")
-    click.echo(device_name(segmenter.device))
+    click.echo(torch_name(segmenter.device))
 
 
 def timed(function, name, spent):

@@ -26,19 +26,20 @@ def main(frames, labels, features, embedder, embed_input, known, count, require_
     task.limit_threads(count)
     import numpy as np
 
-    from idrstream import embedding
+    from idrstream import embedding, gpu
 
     device = task.torch_device(count, require_gpu)
     engine = embedding.ENGINES[embedder](embed_input, device)
     features.mkdir()
-    made = {"device": str(device), "model": engine.model, "features": engine.features}
+    with gpu.watched(task.torch_name(device), device.type == "cuda") as used:
+        for row in task.progress(image.read_rows(frames, "ok"), "embedding"):
+            cells = image.read_cells(labels, row["key"])
+            centers = np.stack([cells["center_y"], cells["center_x"]], axis=1)
+            embedded = embedding.embed(engine, image.read_even(frames, row, known), centers)
+            image.write_cells(features, row["key"], {"label": cells["label"], "features": embedded})
+    click.echo(f"{engine.model} on {used}")
+    made = {"device": used, "crops": engine.at_once.size, "model": engine.model, "features": engine.features}
     files.write_json(features / image.MADE, made)
-    click.echo(f"{engine.model} on {device}")
-    for row in task.progress(image.read_rows(frames, "ok"), "embedding"):
-        cells = image.read_cells(labels, row["key"])
-        centers = np.stack([cells["center_y"], cells["center_x"]], axis=1)
-        embedded = embedding.embed(engine, image.read_even(frames, row, known), centers)
-        image.write_cells(features, row["key"], {"label": cells["label"], "features": embedded})
 
 
 if __name__ == "__main__":

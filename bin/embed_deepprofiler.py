@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import deepprofiler, deepprofiler_project, files, image, task
+from idrstream import deepprofiler, deepprofiler_project, files, gpu, image, task
 
 
 @click.command()
@@ -26,21 +26,23 @@ def main(frames, labels, features, config, checkpoint, known, count, require_gpu
     found = deepprofiler.problems(config, checkpoint)
     if found:
         raise task.MustMend("\n".join(found))
-    gpu = deepprofiler_project.device(require_gpu)
+    device = deepprofiler_project.device(require_gpu)
+    on_gpu = device != deepprofiler_project.NO_GPU
     features.mkdir()
     project = deepprofiler_project.Project(features / "project", config, checkpoint)
     rows = image.read_rows(frames, "ok")
     cells = [image.read_cells(labels, row["key"]) for row in rows]
     for row, known_cells in zip(rows, cells, strict=True):
         project.add(row, image.read_even(frames, row, known), known_cells)
-    device = "cpu" if gpu == "-1" else "cuda"
-    click.echo(f"{project.model} on {device}")
-    project.run(count, gpu)
+    with gpu.watched("GPU" if on_gpu else task.processor(count), on_gpu) as used:
+        project.run(count, device)
+    click.echo(f"{project.model} on {used}")
     for row, known_cells in zip(rows, cells, strict=True):
         embedded = {"label": known_cells["label"], "features": project.read(row, known_cells)}
         image.write_cells(features, row["key"], embedded)
     project.close()
-    files.write_json(features / image.MADE, {"device": device, "model": project.model, "features": project.features})
+    made = {"device": used, "crops": project.at_once.size, "model": project.model, "features": project.features}
+    files.write_json(features / image.MADE, made)
 
 
 if __name__ == "__main__":

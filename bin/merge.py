@@ -28,7 +28,8 @@ def main(frames, labels, features, tables, known, batch, count):
     image.write_rows(tables, rows)
     fields = {name: facts for _, content in image.read_fields(known) for name, facts in content["fields"].items()}
     segment, embed = (files.read_json(folder / image.MADE) for folder in (labels, features))
-    files.write_json(tables / image.MADE, {"segment": segment, "embed": {"device": embed["device"]}, "fields": fields})
+    embed = {name: embed[name] for name in ("device", "crops")}
+    files.write_json(tables / image.MADE, {"segment": segment, "embed": embed, "fields": fields})
     click.echo(f"{batch}: {len(table)} cells in {sum(row['status'] == 'ok' for row in rows)} images")
 
 

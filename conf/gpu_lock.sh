@@ -2,7 +2,8 @@
 # and keeps it until the task ends, however it ends. An open file is the lock: none is ever left behind.
 locks=${IDRSTREAM_LOCKS:-/tmp/idrstream-locks}
 devices=${CUDA_VISIBLE_DEVICES-$(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null || true)}
-if [ -n "$devices" ] && command -v flock >/dev/null; then
+if [ -n "$devices" ]; then
+    command -v flock >/dev/null || { echo 'flock (package util-linux) is not here: GPUs could not be kept apart' >&2; exit 64; }
     mkdir -p -m 1777 "$locks"
     while :; do
         for device in ${devices//,/ }; do
@@ -12,5 +13,5 @@ if [ -n "$devices" ] && command -v flock >/dev/null; then
         done
         sleep 1
     done
-    export CUDA_VISIBLE_DEVICES=$device
+    export CUDA_VISIBLE_DEVICES=$device CUDA_DEVICE_ORDER=PCI_BUS_ID       # as nvidia-smi counts them
 fi

@@ -3,6 +3,8 @@ process DEEPPROFILER {
     tag "${meta.id}"
     label 'deepprofiler'
     label 'gpu'
+    memory { Needs.frame(meta, task) }
+    time { Needs.batch(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }
 
     input:

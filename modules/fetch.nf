@@ -4,6 +4,8 @@ process FETCH {
     label 'acquire'
     cache 'deep'                                // the planner writes the batch anew in every run
     maxForks 1                                  // --connections are all that a server gets; batches after this one can wait
+    memory { Needs.frame(meta, task) }
+    time { Needs.batch(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }
 
     input:

@@ -2,6 +2,8 @@
 process FLATFIELD {
     tag "${meta.id}"
     label 'cellpose'
+    memory { Needs.frame(meta, task) }
+    time { Needs.batch(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }
 
     input:

@@ -2,6 +2,7 @@
 process MERGE {
     tag "${meta.id}"
     label 'profiles'
+    memory { Needs.cells(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }
 
     input:

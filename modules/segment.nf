@@ -3,6 +3,8 @@ process SEGMENT {
     tag "${meta.id}"
     label 'cellpose'
     label 'gpu'
+    memory { Needs.frame(meta, task) }
+    time { Needs.batch(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }
 
     input:

@@ -22,14 +22,19 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, task
+from idrstream import files, gpu, task
 from idrstream.deepprofiler import CHANNEL, CHECKPOINT, layers, settings
 
 EXPERIMENT = "results"
+NO_GPU = "-1"
 
 
 class DeepProfilerFailed(click.ClickException):
     """DeepProfiler ended badly, or what it made is not what was asked of it."""
+
+
+class OutOfMemory(DeepProfilerFailed):
+    """The GPU's memory did not hold as many crops."""
 
 
 class Killed(DeepProfilerFailed):
@@ -39,7 +44,7 @@ class Killed(DeepProfilerFailed):
 
 
 def device(require_gpu):
-    """What DeepProfiler's `--gpu` has to be: the GPU that was given to this task, "-1" if TensorFlow sees none.
+    """What DeepProfiler's `--gpu` has to be: the GPU that was given to this task, NO_GPU if TensorFlow sees none.
 
     DeepProfiler sets CUDA_VISIBLE_DEVICES to it, so a plain 0 could take the GPU of another task.
     Raises MustMend if a GPU is required and there is none.
@@ -55,7 +60,7 @@ def device(require_gpu):
             return os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     if require_gpu:
         raise task.MustMend("--require_gpu: this task sees no GPU that TensorFlow can use (driver, CUDA libraries?)")
-    return "-1"
+    return NO_GPU
 
 
 class Project:
@@ -66,6 +71,7 @@ class Project:
     checkpoint  weights
     model       engine, checksum of the weights and of the settings
     features    names of the features, as pycytominer names them
+    at_once     crops that the network is given at once
     """
 
     def __init__(self, folder, config, checkpoint):
@@ -75,6 +81,7 @@ class Project:
         self._settings, self._rows = settings(config), {}
         (self._outputs / "checkpoint").mkdir(parents=True)
         (self._outputs / "checkpoint" / CHECKPOINT).symlink_to(Path(checkpoint).resolve())
+        self.at_once = gpu.AtOnce(self._settings["profile"]["batch_size"], "crops", OutOfMemory)
         digest = hashlib.sha256(json.dumps(self._settings, sort_keys=True).encode()).hexdigest()
         self.model = f"deepprofiler-{files.sha256(checkpoint)[:12]}-{digest[:6]}"
         known = layers(self._settings["train"]["model"]["params"]["conv_blocks"])
@@ -106,7 +113,7 @@ class Project:
         line |= {"Gene": known.get("Gene", ""), "Gene_Replicate": known.get("Gene_Replicate", 1)}
         self._rows.setdefault(pixels.shape, []).append(line)
 
-    def run(self, threads=1, gpu="-1"):
+    def run(self, threads=1, device=NO_GPU):
         """Run DeepProfiler on every image of the project, its output going to ours (stderr).
 
         Raises DeepProfilerFailed if it does not end well, Killed if it was killed.
@@ -118,9 +125,8 @@ class Project:
             if size:
                 _write_table(metadata / f"index{size}.csv", lines)
             self._settings["dataset"]["images"] |= {"width": width, "height": height}
-            files.write_json(self._inputs / "config" / f"config{size}.json", self._settings)
             aliases = self._alias_plates(metadata / f"index{size}.csv", lines)
-            self._profile(f"config{size}.json", f"index{size}.csv", threads, gpu)
+            self.at_once(lambda count, size=size: self._profile(size, count, threads, device))
             for alias in aliases:
                 alias.unlink()
 
@@ -170,14 +176,16 @@ class Project:
                 links.append(folder / alias)
         return links
 
-    def _profile(self, config, index, threads, gpu):
+    def _profile(self, size, crops, threads, device):
+        self._settings["profile"]["batch_size"] = crops
+        files.write_json(self._inputs / "config" / f"config{size}.json", self._settings)
         # As a module, for the console script of 0.5.1 fails. In the folder of images, for a path in the index that is
         # one from where it runs 0.5.1 takes from there; so -P, or a plate could be imported.
-        command = [sys.executable, "-P", "-m", "deepprofiler", f"--root={self.folder}", f"--config={config}"]
-        command += [f"--metadata={index}", f"--exp={EXPERIMENT}", f"--gpu={gpu}", "profile"]
+        command = [sys.executable, "-P", "-m", "deepprofiler", f"--root={self.folder}", f"--config=config{size}.json"]
+        command += [f"--metadata=index{size}.csv", f"--exp={EXPERIMENT}", f"--gpu={device}", "profile"]
         own = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
         own |= {**dict.fromkeys(task.THREADS, str(threads)), "KERAS_HOME": str(self.folder / "keras")}  # not the user's
-        last, images = "", self._inputs / "images"
+        last, full, images = "", False, self._inputs / "images"
         with subprocess.Popen(
             command,
             cwd=images,
@@ -190,8 +198,11 @@ class Project:
             for line in process.stdout:
                 sys.stderr.write(line)
                 last = line.strip() or last
+                full |= "ResourceExhaustedError" in line  # TensorFlow's
         if process.returncode == -signal.SIGKILL:
             raise Killed("DeepProfiler was killed: did memory run out?")
+        if process.returncode and full:
+            raise OutOfMemory(last)
         if process.returncode:
             raise DeepProfilerFailed(f"DeepProfiler ended with exit code {process.returncode}: {last}")
 

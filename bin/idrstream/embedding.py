@@ -7,10 +7,10 @@ centres, then a scaling of each crop by itself.
 
 import numpy as np
 
-from idrstream import files
+from idrstream import files, gpu
 
 BOX = 128  # pixels around a cell's centre, DeepProfiler's setting in IDR_stream
-MICRO_BATCH = 32  # crops the network sees at once: always so many, for the number changes the last digits of a feature
+CROPS = 32  # at once: always so many, for the number changes the last digits of a feature
 
 
 class EfficientNetLite0:
@@ -36,6 +36,7 @@ class EfficientNetLite0:
         self._network = network.eval().to(device, memory_format=torch.channels_last)
         self._device = device
         self._size = size
+        self.at_once = gpu.AtOnce(CROPS, "crops", torch.cuda.OutOfMemoryError)
         self.model = f"{self.name}-lite0-{files.sha256(path)[:12]}-{size}px"
         self.features = [f"{self.name}_{i}" for i in range(1280)]
 
@@ -62,10 +63,14 @@ def embed(engine, image, centers):
     returns  (n, features) float32
     """
     boxes = crop(image, centers, BOX)
+    return engine.at_once(lambda count: _in_portions(engine, boxes, count))
+
+
+def _in_portions(engine, boxes, count):
     features = []
-    for start in range(0, len(boxes), MICRO_BATCH):
-        some = boxes[start : start + MICRO_BATCH]
-        padded = np.concatenate([some, np.zeros((MICRO_BATCH - len(some), BOX, BOX), np.float32)])
+    for start in range(0, len(boxes), count):
+        some = boxes[start : start + count]
+        padded = np.concatenate([some, np.zeros((count - len(some), BOX, BOX), np.float32)])
         features.append(engine(padded)[: len(some)])
     return np.concatenate(features) if features else np.empty((0, 0), np.float32)
 

@@ -126,6 +126,7 @@ def write(plan, folder):
     common = {"source": plan.source, "channel": plan.study.channel, "session": plan.session, "window": own}
     common["reader"] = plan.recipe["reader"]
     within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
+    pixels = plan.study.frame["height"] * plan.study.frame["width"]
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
     summary = {
         "problems": [],
@@ -135,10 +136,14 @@ def write(plan, folder):
         "stages": plan.stages,
         "batches": [
             {"id": b["id"], "number": b["number"], "images": len(b["images"]), "plates": _plates(b, plan)}
-            | {"fields": own}
+            | {"fields": own, "pixels": pixels}
             for b in plan.batches
         ],
-        "plates": [{"id": plate, "diameter": auto} for plate in plan.plates if plate not in plan.settled_plates],
+        "plates": [
+            {"id": plate, "images": len(images), "pixels": pixels, "diameter": auto}
+            for plate, images in plan.plates.items()
+            if plate not in plan.settled_plates
+        ],
         "settled_plates": sorted(plan.settled_plates),
         "stale": plan.stale,
         "differs": plan.differs,

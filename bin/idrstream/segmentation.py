@@ -2,7 +2,6 @@
 
 import logging
 import pickle
-import platform
 from pathlib import Path
 
 import cv2
@@ -12,12 +11,13 @@ from cellpose.resnet_torch import CPnet
 from scipy import ndimage
 
 from cellpose import core, dynamics, transforms
+from idrstream.gpu import AtOnce
 from idrstream.task import MustMend
 
 logging.getLogger("cellpose").setLevel(logging.ERROR)  # an image without nuclei is no reason to warn
 
 TILE = 224  # pixels, Cellpose's own; the network looks at tiles of this size
-BATCH = 8  # tiles at once
+TILES = 8  # at once
 STYLE = 256  # length of the style vector that cellpose.core.run_net expects of any network
 MIN_SIZE = 15  # pixels: smaller masks are dropped, as Cellpose does
 PLATE_QUANTILE = 0.25  # a plate has wells of small and of large nuclei; at the median the small ones of some are lost
@@ -61,6 +61,7 @@ class Segmenter:
         self.flow_threshold = flow_threshold
         self.cellprob_threshold = cellprob_threshold
         self.remove_edge = remove_edge
+        self.at_once = AtOnce(TILES, "tiles", torch.cuda.OutOfMemoryError)
 
     @property
     def diameter(self):
@@ -88,7 +89,7 @@ class Segmenter:
         y, x = (max(1, int(side * scale)) for side in image.shape)
         tiles = np.zeros((1, y, x, self.net.nchan), np.float32)
         tiles[0, ..., 0] = cv2.resize(normalized, (x, y), interpolation=cv2.INTER_LINEAR)
-        output = core.run_net(self.net, tiles, batch_size=BATCH, bsize=TILE)[0][0]
+        output = self.at_once(lambda count: core.run_net(self.net, tiles, batch_size=count, bsize=TILE))[0][0]
         output = np.ascontiguousarray(transforms.resize_image(output, *image.shape).transpose(2, 0, 1))
         return output[:2], output[2], scale
 
@@ -203,11 +204,3 @@ def load_network(path):
         if "diam_labels" not in weights:
             net.diam_labels.data.fill_(17)
     return net.to(memory_format=torch.channels_last).eval()
-
-
-def device_name(device=None):
-    """What computes, in words: the GPU's name, or the processor's kind and the threads used."""
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"

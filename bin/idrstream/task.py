@@ -91,6 +91,20 @@ def torch_device(count, require_gpu):
     return torch.device("cpu")
 
 
+def torch_name(device):
+    """What a torch device is, in words: the GPU's name, or the processor's kind and the threads used."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return processor(torch.get_num_threads())
+
+
+def processor(count):
+    """The processor in words, with the COUNT of threads that are used."""
+    return f"CPU ({platform.machine()}, {count} threads)"
+
+
 def progress(steps, label):
     """Iterate over STEPS (a list), printing ``segmenting [#####...............]  3/12  8 s`` after each."""
     started = time.monotonic()

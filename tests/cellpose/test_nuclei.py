@@ -9,7 +9,7 @@ from cellpose.metrics import average_precision
 from cellpose.resnet_torch import CPnet
 from scipy.ndimage import map_coordinates
 
-from idrstream import embedding
+from idrstream import embedding, gpu
 from idrstream import segmentation as sg
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -274,3 +274,35 @@ def test_nothing_and_a_constant_crop_give_no_nan(engine):
     dark = np.zeros((200, 200), np.uint8)
     assert len(embedding.embed(engine, dark, np.empty((0, 2)))) == 0
     assert np.isfinite(embedding.embed(engine, dark, [(100, 100)])).all()
+
+
+# A GPU whose memory runs out
+
+
+def small(network, most):
+    """The network on a GPU that does not hold more than so many tiles or crops."""
+
+    def run(stack):
+        if len(stack) > most:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return network(stack)
+
+    return run
+
+
+def test_nuclei_are_the_same_where_the_gpu_holds_half_of_the_tiles(segmenter, monkeypatch):
+    nuclei = np.tile(draw_nuclei(CENTRES)[0], (2, 3))
+    halved = sg.Segmenter(MODEL, device="cpu")
+    monkeypatch.setattr(halved.net, "forward", small(halved.net.forward, 4))
+    assert np.array_equal(halved(nuclei, diameter=22), segmenter(nuclei, diameter=22))
+    assert (segmenter.at_once.size, halved.at_once.size) == (8, 4)
+
+
+def test_features_are_the_same_where_the_gpu_holds_half_of_the_crops(engine, frame, monkeypatch):
+    centers = np.random.default_rng(0).uniform(50, 250, (40, 2))
+    whole = embedding.embed(engine, frame, centers)
+    monkeypatch.setattr(engine, "at_once", gpu.AtOnce(embedding.CROPS, "crops", torch.cuda.OutOfMemoryError))
+    monkeypatch.setattr(engine._network, "extract_features", small(engine._network.extract_features, 16))
+    halved = embedding.embed(engine, frame, centers)
+    assert engine.at_once.size == 16
+    np.testing.assert_allclose(halved, whole, rtol=1e-4, atol=1e-4)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs import ROOT, Run, screen_options
-from test_images import ENGINE, REGISTRY, VERSION
+from runs import ROOT, Run, image, podman_has, screen_options
 
 from make_screen import make_screen
 
@@ -41,11 +40,9 @@ def run(screen, folder, profile):
 @pytest.fixture
 def podman():
     """Images that podman has."""
-    if ENGINE != "podman":
-        pytest.skip("podman is not here")
     for tool in TOOLS:
-        if subprocess.run(["podman", "image", "exists", f"{REGISTRY}/{tool}:{VERSION}"]).returncode:
-            pytest.skip(f"there is no image of {tool} (make images ENGINE=podman)")
+        if not podman_has(tool):
+            pytest.skip(f"podman or its image of {tool} is not here (make images ENGINE=podman)")
 
 
 @pytest.fixture
@@ -75,8 +72,8 @@ def charliecloud(podman, tmp_path, monkeypatch):
     if not shutil.which("ch-run"):
         pytest.skip("charliecloud is not here")
     for tool in TOOLS:
-        folder = tmp_path / "images" / f"{tool}:{VERSION}"
-        unpack(f"{REGISTRY}/{tool}:{VERSION}", folder)
+        folder = tmp_path / "images" / Path(image(tool)).name
+        unpack(image(tool), folder)
         for seen in ROOT, tmp_path:  # of a path that is mounted, the top must be there
             (folder / seen.parts[1]).mkdir(exist_ok=True)
     monkeypatch.setenv("IDRSTREAM_REGISTRY", str(tmp_path / "images"))

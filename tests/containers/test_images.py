@@ -1,17 +1,13 @@
 """The tools' images: what a process runs in one works there for a user without a home, with a /tmp to write to."""
 
-import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
+from runs import ROOT, image
 
-ROOT = Path(__file__).resolve().parents[2]
 ENGINE = next((name for name in ("podman", "docker") if shutil.which(name)), None)
-REGISTRY = os.environ.get("IDRSTREAM_REGISTRY") or "ghcr.io/idrstream"
-VERSION = re.search(r'/acquire:(.+)"', (ROOT / "conf/base.config").read_text())[1]
 
 # What takes its time, or wants a cache, when it is imported.
 IMPORTS = {
@@ -34,11 +30,10 @@ def commands():
 
 def in_image(tool, *command):
     """What a command says in an image, run as a task would be by the strictest of engines."""
-    image = f"{REGISTRY}/{tool}:{VERSION}"
-    if subprocess.run([ENGINE, "image", "inspect", image], capture_output=True).returncode:
-        pytest.skip(f"there is no image {image} (make images ENGINE={ENGINE})")
+    if subprocess.run([ENGINE, "image", "inspect", image(tool)], capture_output=True).returncode:
+        pytest.skip(f"there is no image {image(tool)} (make images ENGINE={ENGINE})")
     strict = ["--read-only", "--tmpfs", "/tmp", "--user", "1234:1234", "--network", "none", "--workdir", "/tmp"]
-    run = [ENGINE, "run", "--rm", *strict, "--volume", f"{ROOT}/bin:/opt/bin:ro", image, *command]
+    run = [ENGINE, "run", "--rm", *strict, "--volume", f"{ROOT}/bin:/opt/bin:ro", image(tool), *command]
     done = subprocess.run(run, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -67,8 +62,8 @@ def test_there_is_a_java_for_bioformats():
 
 @pytest.mark.parametrize("tool", IMPORTS)
 def test_an_image_does_not_run_as_root_and_has_no_tool_that_only_builds_need(tool):
-    image = f"{REGISTRY}/{tool}:{VERSION}"
     in_image(tool, "true")
-    user = subprocess.run([ENGINE, "image", "inspect", "-f", "{{.Config.User}}", image], capture_output=True, text=True)
+    inspect = [ENGINE, "image", "inspect", "-f", "{{.Config.User}}", image(tool)]
+    user = subprocess.run(inspect, capture_output=True, text=True)
     assert user.stdout.strip() == "1000:1000"
     assert in_image(tool, "sh", "-c", "command -v uv gcc || echo none").strip() == "none"

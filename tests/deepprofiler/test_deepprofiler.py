@@ -232,6 +232,26 @@ def test_a_deepprofiler_that_is_killed_ends_the_command_as_memory_that_ran_out_d
     assert killed.value.exit_code == 137
 
 
+def test_a_gpu_that_does_not_hold_the_crops_is_given_half_of_them(fine, tmp_path, monkeypatch):
+    (tmp_path / "python").write_text(
+        f"""#!{sys.executable}
+import json, pathlib, subprocess, sys
+root, config = (word.split("=")[1] for word in sys.argv[4:6])
+if json.loads(pathlib.Path(root, "inputs/config", config).read_text())["profile"]["batch_size"] > 16:
+    sys.exit("errors_impl.ResourceExhaustedError: OOM when allocating tensor")
+sys.exit(subprocess.run([{sys.executable!r}, *sys.argv[1:]]).returncode)
+"""
+    )
+    (tmp_path / "python").chmod(0o755)
+    project = Project(tmp_path / "project", *fine)
+    project.add(a_row("A1"), draw([], (90, 80), 0), its_cells([(20, 30)]))
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(tmp_path / "python"))
+        project.run()
+    assert project.at_once.size == 16
+    assert project.read(a_row("A1"), its_cells([(20, 30)])).shape == (1, 1280)
+
+
 def test_a_batch_without_nuclei_is_done_without_deepprofiler(batch, fine, tmp_path):
     frames, _, _ = batch
     (tmp_path / "frames").mkdir()

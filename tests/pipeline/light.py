@@ -28,10 +28,8 @@ def main():
     time.sleep(float(os.environ.get("SECONDS", 0)))
     (out / "heavy").write_bytes(os.urandom(int(os.environ.get("HEAVY", 0))))
     fail(stage)
-    files.write_json(
-        out / image.MADE,
-        {"device": "none", "diameter": 1, "model": "light", "features": [f"light_{i}" for i in range(FEATURES)]},
-    )
+    features = [f"light_{i}" for i in range(FEATURES)]
+    files.write_json(out / image.MADE, {"device": {}, "crops": 1, "model": "light", "features": features})
     for row in image.read_rows(frames, "ok"):
         label = np.arange(1, CELLS + 1)
         if stage == "SEGMENT":

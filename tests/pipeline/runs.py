@@ -1,6 +1,8 @@
 """Runs of the whole pipeline, as a user starts them."""
 
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -48,6 +50,18 @@ def screen_options(screen, source=None, table="data_to_process.tsv", **params):
     given = {"input": screen / table, "screens": screens, "study": "example", "source": source or screen}
     given |= {"camera_offset": 6} | params  # what both the demo's camera and the kit's give without light
     return [word for name, value in given.items() for word in (f"--{name}", value)]
+
+
+def image(tool):
+    """Name of a tool's container image."""
+    named = re.search(rf'/{tool}:(.+)"', (ROOT / "conf/base.config").read_text())
+    return f"{os.environ.get('IDRSTREAM_REGISTRY') or 'ghcr.io/idrstream'}/{tool}:{named[1]}"
+
+
+def podman_has(tool):
+    """Whether podman is here, with the image of a tool."""
+    here = shutil.which("podman")
+    return here and not subprocess.run(["podman", "image", "exists", image(tool)]).returncode
 
 
 def rms(ratio):

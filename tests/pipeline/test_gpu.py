@@ -6,63 +6,82 @@ import shutil
 import subprocess
 
 import pytest
-from runs import ROOT
+from runs import ROOT, image, podman_has
 
 PROJECT = """
 process SEGMENT {
     label 'gpu'
 
-    input:
-    val x
-
     script:
-    "echo segment \\$CUDA_VISIBLE_DEVICES \\$(date +%s.%N) >> $x; sleep 1; date +%s.%N >> $x"
+    "echo \\$CUDA_VISIBLE_DEVICES \\$(date +%s.%N) > seen; sleep 1; date +%s.%N >> seen"
 }
 
 process EMBED {
     label 'gpu'
 
-    input:
-    val x
-
     script:
-    "echo embed \\$CUDA_VISIBLE_DEVICES \\$(date +%s.%N) >> $x; sleep 1; date +%s.%N >> $x"
+    "echo \\$CUDA_VISIBLE_DEVICES \\$(date +%s.%N) > seen; sleep 1; date +%s.%N >> seen"
 }
 
 workflow {
-    SEGMENT(params.out + '/segment')
-    EMBED(params.out + '/embed')
+    SEGMENT()
+    EMBED()
 }
 """
+
+CONFIG = """
+includeConfig 'conf/base.config'
+includeConfig 'conf/engines.config'
+includeConfig 'conf/gpu.config'
+profiles {
+    none {                              // there is no GPU to hand to a container
+        process {
+            withLabel: gpu { container = '%s'; containerOptions = null }
+        }
+    }
+}
+"""
+
+
+@pytest.fixture(params=[("venv", "v2"), ("podman,gpu,none", "v1")])
+def profile(request):
+    if request.param[0] != "venv" and not podman_has("acquire"):
+        pytest.skip("podman or its image of acquire is not here (make images ENGINE=podman TOOLS=acquire)")
+    return request.param
 
 
 @pytest.fixture
 def project(tmp_path):
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     (tmp_path / "main.nf").write_text(PROJECT)
-    (tmp_path / "nextflow.config").write_text("includeConfig 'conf/base.config'\nincludeConfig 'conf/engines.config'\n")
+    (tmp_path / "nextflow.config").write_text(CONFIG % image("acquire"))
     return tmp_path
 
 
-def run(project, devices, *names):
+def run(project, profile, devices, *names):
     """(device, start, end) of the tasks of runs that go on at the same time."""
-    env = os.environ | {"CUDA_VISIBLE_DEVICES": devices, "IDRSTREAM_LOCKS": str(project / "locks")}
+    profiles, parser = profile
+    env = os.environ | {
+        "NXF_SYNTAX_PARSER": parser,
+        "CUDA_VISIBLE_DEVICES": devices,
+        "IDRSTREAM_LOCKS": str(project / "locks"),
+    }
     heads = []
     for name in names:
         (project / name).mkdir()
-        command = [ROOT / "engine/nextflow", "run", project, "-profile", "venv", "--out", project / name]
-        heads.append(subprocess.Popen(command, cwd=project / name, env=env | {"NXF_SYNTAX_PARSER": "v2"}))
+        command = [ROOT / "engine/nextflow", "run", project, "-profile", profiles]
+        heads.append(subprocess.Popen(command, cwd=project / name, env=env))
     assert [head.wait() for head in heads] == [0] * len(names)
-    found = [(project / name / task).read_text().split() for name in names for task in ("segment", "embed")]
-    return sorted((device, float(start), float(end)) for _, device, start, end in found)
+    found = [path.read_text().split() for name in names for path in (project / name).glob("work/*/*/seen")]
+    return sorted((device, float(start), float(end)) for device, start, end in found)
 
 
-def test_tasks_of_two_processes_and_of_two_runs_take_one_gpu_in_turn(project):
-    tasks = run(project, "0", "one", "other")
+def test_tasks_of_two_processes_and_of_two_runs_take_one_gpu_in_turn(project, profile):
+    tasks = run(project, profile, "0", "one", "other")
     assert [device for device, _, _ in tasks] == ["0"] * 4
     assert all(end <= start for (_, _, end), (_, start, _) in itertools.pairwise(tasks))
 
 
-def test_two_tasks_have_two_gpus_between_them(project):
-    tasks = run(project, "2,5", "one")
+def test_two_tasks_have_two_gpus_between_them(project, profile):
+    tasks = run(project, profile, "2,5", "one")
     assert [device for device, _, _ in tasks] == ["2", "5"]

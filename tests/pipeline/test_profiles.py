@@ -9,6 +9,8 @@ from runs import ROOT, Run, screen_options
 
 from make_screen import make_screen
 
+REPORTS = ("dag", "report", "timeline", "trace")
+
 # Leaves out its own options: what follows the image is the command.
 STAND_IN = """#!/bin/bash
 if [[ $1 == pull ]]; then touch "$3"; exit; fi
@@ -58,9 +60,19 @@ def test_images_are_fetched_once_into_the_folder_named_for_them(scripts):
     assert len(list(scripts[1].glob("*.img"))) == 3
 
 
-def config(profiles):
+def config(profiles, parser="v1"):
+    env = os.environ | {"NXF_SYNTAX_PARSER": parser}
     command = [ROOT / "engine/nextflow", "config", "-flat", "-profile", profiles, ROOT]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
+    return re.sub("^WARN.*\n", "", said, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("profiles", ["venv", "docker,slurm,gpu", "singularity,gpu"])
+def test_profiles_say_the_same_to_both_parsers_and_take_nothing_away(profiles):
+    older, newer = (set(config(profiles, parser).splitlines()) for parser in ("v1", "v2"))
+    assert {line.split(" = ")[0] for line in older ^ newer} <= {f"{name}.file" for name in REPORTS}  # with the time
+    kept = {line.split(" = ")[0] for line in config("standard").splitlines() if line.startswith("process.")}
+    assert kept <= {line.split(" = ")[0] for line in older}
 
 
 @pytest.mark.parametrize("engine", ["singularity", "apptainer"])
@@ -69,7 +81,7 @@ def test_nothing_but_the_label_gpu_asks_for_a_gpu(engine):
     assert f"\n{engine}.enabled = true\n" in said
     assert "\nenv.HOME = '$PWD'\n" in said
     settings = re.split(r"\n(?=\w)", said)  # a closure goes on in lines that are indented
-    assert {text.split(" = ")[0] for text in settings if "--nv" in text or ".accelerator" in text} == {
+    assert {text.split(" = ")[0] for text in settings if "--nv" in text or ".accelerator = " in text} == {
         "process.'withLabel:gpu'.accelerator",
         "process.'withLabel:gpu'.containerOptions",
     }

@@ -9,7 +9,7 @@ from streams import Stream, make_light
 
 HEAD = {"BEGIN", "COMMIT", "SUMMARY"}
 
-pytestmark = [pytest.mark.full, pytest.mark.skipif(slurm.missing() is not None, reason=str(slurm.missing()))]
+pytestmark = pytest.mark.skipif(slurm.missing() is not None, reason=str(slurm.missing()))
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,7 @@ def scripts(run):
     return {re.search(r"### name: '(?:\w+:)*(\w+)", text)[1]: text for text in texts}
 
 
+@pytest.mark.full
 def test_a_job_that_is_cancelled_is_tried_again(stream, whole):
     stream.start("--batch_size", 4, SECONDS="4")
     (job, *_others) = slurm.wait_until(lambda: jobs("SEGMENT"))
@@ -58,6 +59,7 @@ def test_a_job_that_is_cancelled_is_tried_again(stream, whole):
     assert run.cells == whole.cells
 
 
+@pytest.mark.full
 def test_a_head_that_is_killed_goes_on_where_its_jobs_were(stream, whole):
     stream.start("--batch_size", 2, SECONDS="1").wait_for("Submitted process > SCREEN", 9)
     stream.kill()

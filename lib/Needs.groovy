@@ -1,0 +1,25 @@
+import nextflow.util.Duration
+import nextflow.util.MemoryUnit
+
+/**
+ * What a task asks for: at least 1.5 times what was measured (docs/clusters-and-clouds.md), by the size of frames that the study
+ * description gives, and more each time it is tried again.
+ */
+class Needs {
+    private static final long GB = 1L << 30
+
+    /** Memory of a task that takes its frames one by one. CUDA's libraries take some gigabytes of the machine's memory too. */
+    static MemoryUnit frame(Map meta, Map task) {
+        return new MemoryUnit((long) (((task.accelerator ? 6 : 2) * GB + 100 * meta.pixels) * task.attempt))
+    }
+
+    /** Memory of a task that holds a batch's cells at once. */
+    static MemoryUnit cells(Map meta, Map task) {
+        return new MemoryUnit((long) ((GB + 10 * meta.pixels * meta.images) * task.attempt))
+    }
+
+    /** Time of a task on all images of a batch: its start, and a minute an image. */
+    static Duration batch(Map meta, Map task) {
+        return Duration.of((long) (3_600_000 + 60_000 * meta.images) * task.attempt)
+    }
+}

@@ -1,0 +1,86 @@
+"""What is said of a GPU, and what becomes of work that it does not hold. No GPU is needed to see it."""
+
+import time
+
+import pytest
+
+from idrstream import gpu
+from idrstream.task import MayHeal
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path, monkeypatch):
+    """The program, saying what it is given a line at a time, until it is ended."""
+
+    def say(*lines):
+        script = tmp_path / "nvidia-smi"
+        said = "\n".join(f"echo '{line}'" for line in lines)
+        script.write_text(f"#!/bin/sh\necho $@ >{tmp_path}/asked\n{said}\ntouch {tmp_path}/done\nexec sleep 60\n")
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        return tmp_path
+
+    return say
+
+
+def watched(folder):
+    with gpu.watched("a GPU", on_gpu=True) as used:
+        while not (folder / "done").exists():
+            time.sleep(0.01)
+    return used
+
+
+def test_a_gpu_is_watched_while_it_works(nvidia_smi, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    folder = nvidia_smi("NVIDIA H200, 143771, 900, 0", "NVIDIA H200, 143771, 2100, 90", "NVIDIA H200, 143771, 1500, 30")
+    facts = {"name": "NVIDIA H200", "memory": 143771, "peak_memory": 2100, "utilisation": 40}
+    assert watched(folder) == facts
+    assert "--id=5 " in (folder / "asked").read_text()
+
+
+def test_a_gpu_that_tells_nothing_has_its_name(nvidia_smi):
+    folder = nvidia_smi("NVIDIA A100 MIG 1g.5gb, [N/A], [N/A], [N/A]", "half a li")
+    assert watched(folder) == {"name": "a GPU"}
+
+
+def test_without_a_gpu_or_its_program_nobody_is_asked(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for on_gpu in (False, True):
+        with gpu.watched("something", on_gpu) as used:
+            pass
+        assert used == {"name": "something"}
+
+
+def test_what_was_asked_ends_with_a_task_that_fails(nvidia_smi, monkeypatch):
+    folder = nvidia_smi("NVIDIA H200, 143771, 900, 0")
+    begun, started = [], gpu.subprocess.Popen
+    monkeypatch.setattr(gpu.subprocess, "Popen", lambda *a, **k: begun.append(started(*a, **k)) or begun[0])
+    with pytest.raises(ZeroDivisionError), gpu.watched("a GPU", on_gpu=True):
+        while not (folder / "done").exists():
+            time.sleep(0.01)
+        raise ZeroDivisionError
+    assert begun[0].returncode is not None
+
+
+def at_most(limit):
+    def compute(count):
+        if count > limit:
+            raise MemoryError(f"{count} are too many")
+        return count
+
+    return compute
+
+
+def test_memory_that_runs_out_halves_the_work_once_and_for_good(capsys):
+    at_once = gpu.AtOnce(8, "tiles", MemoryError)
+    assert [at_once(at_most(limit)) for limit in (8, 4, 8)] == [8, 4, 4]
+    assert capsys.readouterr().err == "the GPU's memory ran out: 4 tiles at once from now on\n"
+    with pytest.raises(MayHeal, match=r"does not hold 4 tiles at once \(4 are too many\)"):
+        at_once(at_most(3))
+
+
+def test_memory_for_less_than_half_and_other_errors_are_told():
+    with pytest.raises(MayHeal, match="does not hold 4 tiles"):
+        gpu.AtOnce(8, "tiles", MemoryError)(at_most(3))
+    with pytest.raises(ZeroDivisionError):
+        gpu.AtOnce(8, "tiles", MemoryError)(lambda count: 1 / 0)
