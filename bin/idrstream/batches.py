@@ -20,6 +20,7 @@ SHAPING = (
     "flow_threshold",
     "cellprob_threshold",
     "remove_edge_masks",
+    "features",
     "embedder",
     "embed_input",
 )
