@@ -20,7 +20,7 @@ from idrstream import files, image, task
 @click.option("--threads", "count", default=1, show_default=True, help="Images to measure at a time.")
 @task.whole("measures")
 def main(frames, labels, measures, known, count):
-    """Measure the cells that LABELS found in FRAMES as CellProfiler does: an array of features an image into MEASURES."""
+    """Measure as CellProfiler does the cells that LABELS found in FRAMES: an array of features an image to MEASURES."""
     task.limit_threads(1)  # each process measures one image
     from idrstream import measurement
 

@@ -29,7 +29,10 @@ def single_cells(frames, labels, features, known=None):
         row |= dict.fromkeys(("cells", "flatfield"))
         if row["status"] != "ok":
             continue
-        cells, found = image.read_cells(labels, row["key"]), [image.read_cells(folder, row["key"]) for folder in features]
+        cells, found = (
+            image.read_cells(labels, row["key"]),
+            [image.read_cells(folder, row["key"]) for folder in features],
+        )
         for folder, part in zip(features, found, strict=True):
             if not np.array_equal(cells["label"], part["label"]):
                 count = f"{len(cells['label'])} cells segmented, {len(part['label'])} in {Path(folder).name}"

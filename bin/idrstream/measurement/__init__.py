@@ -18,6 +18,7 @@ from idrstream.measurement.sheet import lay_out
 
 ENGINE = f"cp_measure-{metadata.version('cp_measure')}"
 COMPARTMENT, CHANNEL = "Nuclei", "DNA"
+DIRECTIONS = range(len(texture.DIRECTIONS))
 ZERNIKE = [(n, m) for n in range(10) for m in range(n % 2, n + 1, 2)]
 
 SHAPE = "Area BoundingBoxArea Compactness ConvexArea Eccentricity EquivalentDiameter EulerNumber Extent FormFactor"
@@ -27,12 +28,22 @@ INTENSITY = "IntegratedIntensityEdge IntegratedIntensity LowerQuartileIntensity 
 INTENSITY += " MaxIntensityEdge MaxIntensity MeanIntensityEdge MeanIntensity MedianIntensity MinIntensityEdge"
 INTENSITY += " MinIntensity StdIntensityEdge StdIntensity UpperQuartileIntensity"
 
-# Also measured, but not features: where a cell lies in its image, and how it is turned there.
+# Measured too, but not features: where a cell lies in its image, and how it is turned there. The numbers of the
+# closest cells, also cp_measure's, are not even measured.
 DROPPED = (
     *(f"AreaShape_{name}_{axis}" for name in ("BoundingBoxMaximum", "BoundingBoxMinimum", "Center") for axis in "XY"),
     "AreaShape_Orientation",
-    *(f"Location_{name}_{axis}" for name in ("CenterMassIntensity", "MaxIntensity") for axis in "XYZ"),
+    *(f"Location_{name}_{axis}_{CHANNEL}" for name in ("CenterMassIntensity", "MaxIntensity") for axis in "XYZ"),
 )
+
+
+def _ring(name, ring):
+    return f"RadialDistribution_{name}_{CHANNEL}_{ring}"
+
+
+def _texture(name, direction):
+    return f"Texture_{name}_{CHANNEL}_{texture.SCALE}_{direction:02d}_{texture.LEVELS}"
+
 
 NAMES = [
     *(f"AreaShape_{name}" for name in SHAPE.split()),
@@ -40,12 +51,8 @@ NAMES = [
     *(f"Granularity_{step}_{CHANNEL}" for step in range(1, granularity.LENGTH + 1)),
     *(f"Intensity_{name}_{CHANNEL}" for name in INTENSITY.split()),
     *(f"Neighbors_{name}_Adjacent" for name in neighbors.NAMES),
-    *(f"RadialDistribution_{name}_{CHANNEL}_{ring}" for name in radial.NAMES for ring in radial.RINGS),
-    *(
-        f"Texture_{name}_{CHANNEL}_{texture.SCALE}_{direction:02d}_{texture.LEVELS}"
-        for name in texture.NAMES
-        for direction in range(len(texture.DIRECTIONS))
-    ),
+    *(_ring(name, ring) for name in radial.NAMES for ring in radial.RINGS),
+    *(_texture(name, direction) for name in texture.NAMES for direction in DIRECTIONS),
 ]
 COLUMNS = [f"{COMPARTMENT}_{name}" for name in NAMES]
 
@@ -63,26 +70,50 @@ def measure(labels, image):
         return numbers, np.empty((0, len(COLUMNS)), np.float32)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of a division by 0 in a tiny or black cell: its feature is NaN
-        found = _measured(labels.astype(np.int32), np.asarray(image, np.float64))
+        groups = steps(labels.astype(np.int32), np.asarray(image, np.float64)).values()
+        found = {name: values for group in groups for name, values in group().items()}
     features = np.stack([found[name] for name in NAMES], axis=1).astype(np.float32)
     return numbers, np.where(np.isfinite(features), features, np.float32(np.nan))
 
 
-def _measured(labels, image):
+def steps(labels, image):
+    """Group of features -> a function that measures it: feature -> (n,) float64.
+
+    labels  (Y, X) int32 label image, 1 ... n without gaps, at least one cell
+    image   (Y, X) float64, as in `measure`
+    """
     boxes = list(enumerate(scipy.ndimage.find_objects(labels), 1))
     sheet, pixels = lay_out(labels, boxes, image)
-    shape = get_sizeshape(sheet, None, calculate_advanced=False, new_features=False)
-    shape |= get_zernike(labels, None) | get_feret(sheet, None)  # a Zernike moment knows where its cell lies, see _measured
-    intensity = get_intensity(labels, image, legacy=True)
-    textures = texture.haralick(labels, image)
-    spectrum = granularity.spectrum(labels, image)
-    found = {f"AreaShape_{name}": values for name, values in shape.items()}
-    found |= {f"Granularity_{step}_{CHANNEL}": values for step, values in enumerate(spectrum.T, 1)}
-    found |= {f"{name}_{CHANNEL}": values for name, values in intensity.items()}
-    found |= {f"Neighbors_{name}_Adjacent": values for name, values in neighbors.adjacent(labels).items()}
-    for name, values in radial.distribution(labels, boxes, sheet, pixels).items():
-        found |= {f"RadialDistribution_{name}_{CHANNEL}_{ring}": values[:, i] for i, ring in enumerate(radial.RINGS)}
-    for direction in range(len(texture.DIRECTIONS)):
-        place = f"{CHANNEL}_{texture.SCALE}_{direction:02d}_{texture.LEVELS}"
-        found |= {f"Texture_{name}_{place}": textures[:, direction, i] for i, name in enumerate(texture.NAMES)}
-    return found
+
+    def shape(found):
+        return {f"AreaShape_{name}": values for name, values in found.items()}
+
+    def spectrum():
+        return {f"Granularity_{i}_{CHANNEL}": v for i, v in enumerate(granularity.spectrum(labels, image).T, 1)}
+
+    def intensity():
+        return {f"{name}_{CHANNEL}": values for name, values in get_intensity(labels, image, legacy=True).items()}
+
+    def around():
+        return {f"Neighbors_{name}_Adjacent": values for name, values in neighbors.adjacent(labels).items()}
+
+    def rings():
+        found = radial.distribution(labels, boxes, sheet, pixels)
+        return {_ring(name, ring): found[name][:, i] for name in found for i, ring in enumerate(radial.RINGS)}
+
+    def textures():
+        found = texture.haralick(labels, image)
+        return {_texture(name, d): found[:, d, i] for i, name in enumerate(texture.NAMES) for d in DIRECTIONS}
+
+    return {
+        "sizeshape": lambda: shape(get_sizeshape(sheet, None, calculate_advanced=False, new_features=False)),
+        # Where rounding puts a pixel on the circle around its cell, inside or out, depends on where the cell lies: to
+        # be cp_measure's to the last pixel, these alone are measured in place.
+        "zernike": lambda: shape(get_zernike(labels, None)),
+        "feret": lambda: shape(get_feret(sheet, None)),
+        "granularity": spectrum,
+        "intensity": intensity,
+        "neighbors": around,
+        "radial_distribution": rings,
+        "texture": textures,
+    }

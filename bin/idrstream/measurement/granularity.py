@@ -15,6 +15,7 @@ import skimage.morphology
 STEP = 4  # subsampling 0.25, of the image, and again for its background
 RADIUS = 10  # pixels of the subsampled background: what is larger is no grain
 LENGTH = 16  # steps of the spectrum
+LEAST = 3  # pixels of the subsampled image, to either side: what a max-tree takes
 
 
 def spectrum(labels, image):
@@ -28,7 +29,7 @@ def spectrum(labels, image):
     """
     count = int(labels.max())
     small = [length // STEP for length in image.shape]
-    if min(small) < 2:
+    if min(small) < LEAST:
         return np.full((count, LENGTH), np.nan)
     sampled = image[::STEP, ::STEP][: small[0], : small[1]]
     grains = np.maximum(sampled - _background(sampled), 0)
@@ -43,7 +44,10 @@ def _background(image):
     """What a disk of RADIUS fits into, found on every fourth pixel."""
     sampled = image[::STEP, ::STEP]
     disk = skimage.morphology.disk(RADIUS, dtype=bool)
-    opened = skimage.morphology.dilation(skimage.morphology.erosion(sampled, disk), disk)
+    # Outside the image is nothing, as CellProfiler's mirror has it too: a disk that reaches a mirrored pixel reaches the
+    # pixel itself. But for an image of two pixels to a side scipy's mirror reads what it should not.
+    opened = skimage.morphology.erosion(sampled, disk, mode="ignore")
+    opened = skimage.morphology.dilation(opened, disk, mode="ignore")
     place = np.mgrid[: image.shape[0], : image.shape[1]].astype(float)
     for axis, length in enumerate(image.shape):
         place[axis] *= (length / STEP - 1) / (length - 1)

@@ -37,10 +37,11 @@ def distribution(labels, boxes, sheet, image):
     ring = cell * BINS + np.minimum((way * BINS).astype(np.int64), BINS - 1)
     off = [at - all_[center][cell] for at, all_ in zip(own, place, strict=True)]
     wedge = (off[0] > 0) + (off[1] > 0) * 2 + (abs(off[0]) > abs(off[1])) * 4
-    light = _sums(ring * WEDGES + wedge, image[place][reached], len(boxes))
-    pixels = _sums(ring * WEDGES + wedge, None, len(boxes))
-    share = light.sum(axis=2) / light.sum(axis=(1, 2))[:, None]
-    pixel_share = pixels.sum(axis=2) / pixels.sum(axis=(1, 2))[:, None]
+    share, pixel_share = (_shares(ring, weights, len(boxes)) for weights in (image[place][reached], None))
+    light, pixels = (
+        np.bincount(ring * WEDGES + wedge, weights, len(boxes) * BINS * WEDGES).reshape(-1, BINS, WEDGES)
+        for weights in (image[place][reached], None)
+    )
     return {
         "FracAtD": share,
         "MeanFrac": share / (pixel_share + np.finfo(float).eps),
@@ -94,8 +95,9 @@ def _walk(inside, start):
     return length.reshape(inside.shape)
 
 
-def _sums(keys, weights, count):
-    return np.bincount(keys, weights, count * BINS * WEDGES).reshape(count, BINS, WEDGES).astype(float)
+def _shares(rings, weights, count):
+    sums = np.bincount(rings, weights, count * BINS).reshape(count, BINS)
+    return sums / sums.sum(axis=1)[:, None]
 
 
 def _variation(light, pixels):

@@ -1,4 +1,4 @@
-"""The cells of an image beside each other on a small sheet, where what looks at one cell at a time has little to scan."""
+"""The cells of an image beside each other on a small sheet: what looks at one cell at a time has less to scan there."""
 
 import numpy as np
 

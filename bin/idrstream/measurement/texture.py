@@ -45,7 +45,7 @@ def haralick(labels, image):
     found = np.empty((count, len(DIRECTIONS), len(NAMES)))
     for direction, step in enumerate(DIRECTIONS):
         other = [at + SCALE * by for at, by in zip(place, step, strict=True)]
-        inside = np.logical_and.reduce([(0 <= at) & (at < side) for at, side in zip(other, labels.shape, strict=True)])
+        inside = np.logical_and.reduce([(at >= 0) & (at < side) for at, side in zip(other, labels.shape, strict=True)])
         other = tuple(at[inside] for at in other)
         pair = (labels[other] == cells[inside] + 1) & (grey[other] > 0)
         ends = levels[inside][pair], grey[other][pair]
@@ -64,13 +64,15 @@ def _features(cells, low, high, brightest):
     share = times / (pairs[cell] * orders)  # what stands in each of them
 
     def total(values):
-        return np.bincount(cell, weights=orders * values, minlength=count)
+        return np.bincount(cell, weights=orders * values, minlength=count).astype(
+            float
+        )  # integers where there is no pair
 
     def spread(*where):
         """Shares by cell and by a number from 0 to 511, over either order."""
         keys = np.concatenate([cell * 2 * LEVELS + number for number in where])
         weights = np.tile(orders * share / len(where), len(where))
-        return np.bincount(keys, weights=weights, minlength=count * 2 * LEVELS).reshape(count, 2 * LEVELS)
+        return np.bincount(keys, weights=weights, minlength=count * 2 * LEVELS).reshape(count, -1).astype(float)
 
     number = np.arange(2 * LEVELS)
     level, plus, minus = spread(low, high), spread(low + high), spread(high - low)
