@@ -25,7 +25,7 @@ SHAPING = (
     "embed_input",
 )
 
-CELL_BYTES = 1280 * 4  # a row of the cell table, before compression
+CELL_BYTES = (1280 + 148) * 4  # a row of the cell table, before compression: both families of features
 
 
 def recipe(params, channel, weights, code):

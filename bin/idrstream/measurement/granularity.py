@@ -44,8 +44,8 @@ def _background(image):
     """What a disk of RADIUS fits into, found on every fourth pixel."""
     sampled = image[::STEP, ::STEP]
     disk = skimage.morphology.disk(RADIUS, dtype=bool)
-    # Outside the image is nothing, as CellProfiler's mirror has it too: a disk that reaches a mirrored pixel reaches the
-    # pixel itself. But for an image of two pixels to a side scipy's mirror reads what it should not.
+    # Outside the image is nothing. CellProfiler's mirror comes to the same, for a disk that reaches a mirrored pixel
+    # reaches the pixel itself; but scipy mirrors images of two pixels wrongly.
     opened = skimage.morphology.erosion(sampled, disk, mode="ignore")
     opened = skimage.morphology.dilation(opened, disk, mode="ignore")
     place = np.mgrid[: image.shape[0], : image.shape[1]].astype(float)
