@@ -129,6 +129,10 @@ class Export:
                 counts[name] = counts.get(name, 0) + count
         if self.features is None:
             self._refuse(f"{CELLS} holds no table of cells; there is nothing to export")
+        if not self.features:
+            self._refuse(
+                "its cells have no deep features, and IDR_stream's files hold those; run with --features deep,cp"
+            )
         return paths, counts
 
     def _cells(self, images):

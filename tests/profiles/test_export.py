@@ -286,6 +286,14 @@ def test_a_cell_whose_outline_is_lost_is_said(outdir, tmp_path):
     assert not list((tmp_path / "csv").rglob("*.gz"))
 
 
+def test_cells_without_deep_features_are_refused(outdir, tmp_path):
+    for path in outdir.glob("profiles/single_cells/plate=*/*.parquet"):
+        table = pd.read_parquet(path, partitioning=None)
+        table.drop(columns=NAMES).to_parquet(path, index=False)
+    assert "its cells have no deep features" in refused(outdir, tmp_path / "csv")
+    assert not (tmp_path / "csv").exists()
+
+
 def _without_images(out):
     (out / "images.tsv").unlink()
 
