@@ -8,10 +8,10 @@ In the environment of `profiles`: `.venvs/profiles/bin/python benchmarks/measure
 import argparse
 import os
 import resource
-import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,44 +34,43 @@ def main():
     from idrstream import measurement
 
     print(f"to import takes {time.perf_counter() - started:.1f} s, to compile 0: nothing is compiled", flush=True)
-    ours = [times(lambda: measurement.measure(*image), given.repeat) for _, *image in images]  # noqa: B023
+    measurement.measure(*images[0][1:])
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory of ours: {memory:.0f} MB")
     import plain_cp_measure
 
-    plain = [times(lambda: plain_cp_measure.measure(*image), given.repeat) for _, *image in images]  # noqa: B023
-    print(f"seconds an image, and of the processor: medians of {given.repeat}")
-    print(f"{'image':28}{'cells':>6}{'plain':>14}{'ours':>14}{'times':>7}")
-    for (name, labels, _), *both in zip(images, plain, ours, strict=True):
-        print(f"{name:28}{len(np.unique(labels[labels > 0])):6}" + row(*both))
-    print(f"{'all':34}" + row(*(list(map(statistics.median, zip(*kind, strict=True))) for kind in (plain, ours))))
-    print(f"peak memory of ours: {memory:.0f} MB")
-    groups(*images[0][1:], given.repeat)
+    print(f"seconds an image, and seconds of the processor: medians of {given.repeat}, in turns")
+    print(f"{'image':28}{'cells':>6}{'plain':>8}{'':6}{'ours':>9}")
+    found = []
+    for name, labels, image in images:
+        both = plain_cp_measure.measure, measurement.measure
+        found.append(times([partial(one, labels, image) for one in both], given.repeat))
+        print(f"{name:28}{len(np.unique(labels[labels > 0])):6}" + row(*found[-1]), flush=True)
+    print(f"{'all':34}" + row(*np.median(found, axis=0)))
+
+    _, labels, image = images[0]
+    labels = measurement.sanitize_masks(labels)[0].astype(np.int32)
+    own, plain = measurement.steps(labels, image), plain_cp_measure.steps(labels, image)
+    print(f"\n{images[0][0]:24}{'plain':>8}{'':6}{'ours':>9}")
+    for group in plain:
+        print(f"{group:24}" + row(*times((plain[group], own[group]), given.repeat)))
 
 
 def row(plain, ours):
-    return "".join(f"{wall:7.2f}{cpu:7.2f}" for wall, cpu in (plain, ours)) + f"{plain[0] / ours[0]:7.1f}"
+    """Seconds and processor's seconds of both, and how many times less ours are, by the processor's."""
+    return "".join(f"{wall:8.3f} {cpu:6.3f}" for wall, cpu in (plain, ours)) + f"{plain[1] / ours[1]:6.1f} x"
 
 
-def groups(labels, image, repeat):
-    """Print what each group takes on one image."""
-    import plain_cp_measure
-    from idrstream import measurement
-
-    own, plain = measurement.steps(labels, image), plain_cp_measure.steps(labels, image)
-    print(f"\n{'group':24}{'plain':>9}{'ours':>9}")
-    for group in plain:
-        print(f"{group:24}" + "".join(f"{times(steps[group], repeat)[0]:9.3f}" for steps in (plain, own)))
-
-
-def times(function, repeat):
-    """Medians: (seconds, seconds of the processor)."""
+def times(functions, repeat):
+    """Medians of (seconds, processor's seconds) for each of FUNCTIONS, called in turns: others may use the machine."""
     found = []
     for _ in range(repeat):
-        started, before = time.perf_counter(), time.process_time()
-        with np.errstate(all="ignore"):
-            function()
-        found.append((time.perf_counter() - started, time.process_time() - before))
-    return tuple(map(statistics.median, zip(*found, strict=True)))
+        for function in functions:
+            started, before = time.perf_counter(), time.process_time()
+            with np.errstate(all="ignore"):
+                function()
+            found.append((time.perf_counter() - started, time.process_time() - before))
+    return np.median(np.reshape(found, (repeat, len(functions), 2)), axis=0)
 
 
 def read(folder):
