@@ -254,7 +254,7 @@ def test_idr_streams_files_need_deep_features(here):
     assert planned(here, csv="DP").stages["export"]["args"]
     with pytest.raises(Problems) as problems:
         planned(here, csv="DP", features="cp")
-    assert problems.value.sentences == ["--csv: IDR_stream's files hold deep features; add them: --features deep,cp"]
+    assert problems.value.sentences == ["--csv DP: its files hold deep features; add them: --features deep,cp"]
 
 
 def test_a_digest_changes_with_what_a_command_imports_and_with_nothing_else(tmp_path):
