@@ -18,6 +18,7 @@ SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
 DEFAULTS = {"workflow": "screen", "study": "example", "batch_size": 2, "start_batch": 0, "batch_nums": "all"}
 DEFAULTS |= {"redo": False, "connections": 4, "model": "idrstream", "diameter": "auto", "flow_threshold": 0.4}
 DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128}
+DEFAULTS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"reader": "auto", "features": "deep,cp"}
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
