@@ -7,7 +7,7 @@ process KEEP {
     tuple val(folder), val(place)
 
     output:
-    tuple val("${folder.name}"), stdout()
+    stdout
 
     script:
     """

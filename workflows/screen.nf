@@ -76,7 +76,7 @@ workflow SCREEN {
         .map { _done, about -> Launch.json(about + [gate: Gate.report()]) }
     summary = SUMMARY(plan, ended, outdir, stages.map { all -> all.summary })
     views = VIEWS(summary, stages, outdir)
-    views.subscribe { name, folder -> log.info "${name.padRight(10)} ${folder}" }
+    views.subscribe { folder -> log.info "${file(folder).name.padRight(10)} ${folder}" }
 
     emit:
     summary = summary.combine(views.toList().map { made -> [made] }).map { file, _made -> file }
