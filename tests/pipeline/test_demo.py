@@ -34,13 +34,13 @@ def test_the_demo_ends_with_a_table_of_cells_and_a_row_for_every_image(demo_run,
 def test_the_table_is_as_documented(demo_run):
     cells = demo_run.cells
     documented = "Plate Well WellNumber Site Frame Control_Type Gene Plate_Map_Name Gene_Replicate DNA Label Center_X"
-    documented += " Center_Y Model Cell_ID"
-    assert list(cells.columns[:15]) == [f"Metadata_{name}" for name in documented.split()]
-    assert list(cells.columns[15:]) == [f"efficientnet_{i}" for i in range(1280)]
-    assert (cells.dtypes[15:] == "float32").all()
+    documented += " Center_Y CropPaddedFraction Model Cell_ID"
+    assert list(cells.columns[:16]) == [f"Metadata_{name}" for name in documented.split()]
+    assert list(cells.columns[16:]) == [f"efficientnet_{i}" for i in range(1280)]
+    assert (cells.dtypes[16:] == "float32").all()
     assert cells["Metadata_Cell_ID"].is_unique
     assert set(cells["Metadata_Well"]) == {"A03", "A17"}
-    assert np.isfinite(cells.iloc[:, 15:].to_numpy()).all()
+    assert np.isfinite(cells.iloc[:, 16:].to_numpy()).all()
     assert cells["Metadata_Cell_ID"][0] == "DM0001_01_A03_s1_f1_c1"
     files = sorted(path.parent.name for path in demo_run.out.rglob("*.parquet"))
     assert files == ["plate=DM0001_01", "plate=DM0001_02"]

@@ -21,7 +21,8 @@ def stages(tmp_path):
             cells = {"label": np.arange(1, count + 1), "center_y": np.ones(count), "center_x": np.zeros(count)}
             image.write_cells(tmp_path / "labels", name, cells)
             features = np.ones((count, 2), np.float32)
-            image.write_cells(tmp_path / "features", name, {"label": cells["label"], "features": features})
+            embedded = {"label": cells["label"], "features": features, "padded": np.full(count, 0.25, np.float32)}
+            image.write_cells(tmp_path / "features", name, embedded)
     files.write_json(tmp_path / "features/made.json", {"model": "net", "features": ["net_0", "net_1"]})
     image.write_rows(tmp_path / "frames", rows)
     return [tmp_path / folder for folder in ("frames", "labels", "features")]
