@@ -23,6 +23,7 @@ workflow {
         env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models',
         workflow.workDir.resolve("models/${workflow.sessionId}")
     )
+    families = "${params.features}".tokenize(',')     // what is none, the planner says
     network = params.embedder == 'deepprofiler' ? [Launch.existing(params.dp_config), Launch.existing(params.dp_checkpoint)] : []
     ascp = Launch.existing(params.ascp)
     key = Launch.existing(params.aspera_key)
@@ -56,7 +57,7 @@ workflow {
     }.first()                                    // every batch reads it
     versions = channel.topic('versions').unique().toSortedList()
     run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
-    finished = SCREEN(plan, [ascp, key], model, network, run, outdir)
+    finished = SCREEN(plan, [ascp, key], model, families, network, run, outdir)
     finished.map { file ->
         def said = Launch.read(file)
         log.info said.text

@@ -12,7 +12,7 @@ UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
 
 
 def main():
-    """Print what every process took beside what it asks for, and how long it stood idle between its first task and last.
+    """Print what every process took, what it asks for, and how long it stood idle between its first task and its last.
 
     Idle: of the two that a GPU runs together, too, for that is what a stream must keep busy.
     """

@@ -12,14 +12,17 @@ from idrstream import files, image, task
 @task.versions
 @click.argument("frames", type=click.Path(exists=True, file_okay=False))
 @click.argument("labels", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("features", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("features", type=click.Path(exists=True, file_okay=False, path_type=Path), nargs=-1, required=True)
 @click.argument("tables", type=click.Path(path_type=Path))
 @click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
 @click.option("--batch", required=True, help="Id of the batch, which names the files.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @task.whole("tables")
 def main(frames, labels, features, tables, known, batch, count):
-    """Merge FRAMES, LABELS and FEATURES into the folder TABLES: Parquet by plate, and the rows of the images."""
+    """Merge FRAMES, LABELS and the folders FEATURES into the folder TABLES: Parquet by plate, and the images' rows.
+
+    The columns stand in the order of FEATURES; Metadata_Model is the model of the first.
+    """
     task.limit_threads(count)
     from idrstream import profiles
 
@@ -27,9 +30,11 @@ def main(frames, labels, features, tables, known, batch, count):
     profiles.write(table, rows, batch, tables / "results")
     image.write_rows(tables, rows)
     fields = {name: facts for _, content in image.read_fields(known) for name, facts in content["fields"].items()}
-    segment, embed = (files.read_json(folder / image.MADE) for folder in (labels, features))
-    embed = {name: embed[name] for name in ("device", "crops")}
-    files.write_json(tables / image.MADE, {"segment": segment, "embed": embed, "fields": fields})
+    made = {"segment": files.read_json(labels / image.MADE), "fields": fields}
+    for folder in features:
+        about = files.read_json(folder / image.MADE)
+        made["embed" if "device" in about else "measure"] = {name: about[name] for name in about if name != "features"}
+    files.write_json(tables / image.MADE, made)
     click.echo(f"{batch}: {len(table)} cells in {sum(row['status'] == 'ok' for row in rows)} images")
 
 

@@ -20,7 +20,7 @@ class Gate {
     private static final Map<String, List<Path>> heavy = new ConcurrentHashMap<>()
     private static volatile boolean closed = false
     private static boolean goOn = true, keep = false
-    private static int width = 1, peak = 0, row = 0, healed = 0
+    private static int width = 1, peak = 0, row = 0, healed = 0, ignored = 0
     private static FileStore disk
     private static long before = 0, most = 0
 
@@ -79,7 +79,7 @@ class Gate {
         if( task.exitStatus == 64 )
             return 'terminate'
         discard(begun(task.workDir as Path))
-        if( task.exitStatus in MAY_HEAL && task.attempt <= task.maxRetries )
+        if( task.exitStatus in MAY_HEAL && task.attempt <= task.maxRetries && !lost.containsKey(meta.id.toString()) )
             return 'retry'
         giveUp(task, meta)
         return 'ignore'
@@ -92,6 +92,9 @@ class Gate {
     }
 
     private static synchronized void giveUp(Map task, Map meta) {
+        ignored += 1
+        if( lost.containsKey(meta.id.toString()) )          // by the task beside this one, whose loss took its input
+            return
         final log = (task.workDir as Path).resolve('.command.log')
         final lines = Files.exists(log) ? log.readLines() : []
         discard(heavy.remove(meta.id.toString()) ?: [])
@@ -126,7 +129,7 @@ class Gate {
 
     /** Slots of batches whose task was ignored without us: a site's configuration has replaced our errorStrategy. */
     private static synchronized void heal() {
-        final unseen = Global.session.statsObserver.quickStats.ignoredCount - lost.size()
+        final unseen = Global.session.statsObserver.quickStats.ignoredCount - ignored
         if( unseen > healed ) {
             slots.release(unseen - healed)
             healed = unseen

@@ -6,6 +6,7 @@ include { FLATFIELD as FLATFIELD_FRAMES } from '../modules/flatfield'
 include { SEGMENT } from '../modules/segment'
 include { EMBED } from '../modules/embed'
 include { DEEPPROFILER } from '../modules/deepprofiler'
+include { MEASURE } from '../modules/measure'
 include { MERGE } from '../modules/merge'
 include { COMMIT } from '../modules/commit'
 include { SUMMARY } from '../modules/summary'
@@ -18,6 +19,7 @@ workflow SCREEN {
     plan                                        // folder: plan.json, and a JSON a batch and a plate
     aspera                                      // [ascp, key], the user's own; empty if they are not given
     model                                       // Cellpose weights
+    families                                    // of features: deep, cp, or both
     network                                     // [configuration, checkpoint] of DeepProfiler; empty for our own embedder
     run                                         // params and versions
     outdir                                      // where results are kept
@@ -46,14 +48,21 @@ workflow SCREEN {
         .mix(ready.join(own).map { batch, _file, folders, field -> tuple(batch, folders + [field]) })
     even = frames.join(known)
     labels = SEGMENT(even, model, stages.map { all -> all.segment }).labels
-    features = network
-        ? DEEPPROFILER(even.join(labels), network[0], network[1], stages.map { all -> all.embed }).features
-        : EMBED(even.join(labels), stages.map { all -> all.embed }).features
-    tables = MERGE(even.join(labels).join(features), stages.map { all -> all.merge }).tables
+    cells = even.join(labels)
+    deep = 'deep' in families
+        ? (network
+            ? DEEPPROFILER(cells, network[0], network[1], stages.map { all -> all.embed }).features
+            : EMBED(cells, stages.map { all -> all.embed }).features)
+        : channel.empty()
+    cp = 'cp' in families ? MEASURE(cells, stages.map { all -> all.measure }).features : channel.empty()
+    features = families.size() > 1
+        ? deep.join(cp).map { batch, first, second -> tuple(batch, [first, second]) }
+        : deep.mix(cp)
+    tables = MERGE(cells.join(features), stages.map { all -> all.merge }).tables
 
-    held = frames.mix(own, labels, features, tables)
+    held = frames.mix(own, labels, deep, cp, tables)
     held.subscribe { batch, folder -> Gate.holds(batch.id, folder) }
-    heavy = held.map { batch, folder -> tuple(groupKey(batch, batch.fields ? 5 : 4), folder) }
+    heavy = held.map { batch, folder -> tuple(groupKey(batch, 3 + families.size() + (batch.fields ? 1 : 0)), folder) }
         .groupTuple()
         .map { batch, folders -> tuple(batch.target, Launch.text(folders)) }
     whole = ready.map { batch, file, _known -> tuple(batch, file) }.join(tables).join(labels).join(heavy)

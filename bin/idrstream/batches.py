@@ -20,11 +20,12 @@ SHAPING = (
     "flow_threshold",
     "cellprob_threshold",
     "remove_edge_masks",
+    "features",
     "embedder",
     "embed_input",
 )
 
-CELL_BYTES = 1280 * 4  # a row of the cell table, before compression
+CELL_BYTES = (1280 + 148) * 4  # a row of the cell table, before compression: both families of features
 
 
 def recipe(params, channel, weights, code):

@@ -18,6 +18,7 @@ from idrstream import files, image, tables
 
 FOLDERS = {"DP": "DP_features", "merged": "merged_features"}  # by shape, as IDR_stream's users lay them out
 CELLS = Path("profiles", "single_cells")
+OTHERS = ("Metadata_", "Nuclei_")  # columns that are no deep features
 KEY = ["Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Frame"]
 OTHER = ("WellNumber", "Gene", "Gene_Replicate", "Label", "Center_X", "Center_Y", "Model", "Cell_ID")
 METADATA = [*KEY, *(f"Metadata_{name}" for name in OTHER)]
@@ -116,7 +117,7 @@ class Export:
         paths, counts, self.features = {}, {}, None
         for path in sorted((self.outdir / CELLS).glob("plate=*/*.parquet")):
             file = pq.ParquetFile(path)
-            features = [name for name in file.schema_arrow.names if not name.startswith("Metadata_")]
+            features = [name for name in file.schema_arrow.names if not name.startswith(OTHERS)]
             if self.features is None:
                 self.features, self.schema = features, file.schema_arrow
             if features != self.features:
@@ -128,6 +129,10 @@ class Export:
                 counts[name] = counts.get(name, 0) + count
         if self.features is None:
             self._refuse(f"{CELLS} holds no table of cells; there is nothing to export")
+        if not self.features:
+            self._refuse(
+                "its cells have no deep features, and IDR_stream's files hold those; run with --features deep,cp"
+            )
         return paths, counts
 
     def _cells(self, images):

@@ -56,6 +56,19 @@ def read_frame(folder, name):
     return tifffile.imread(Path(folder) / f"{name}.tif")
 
 
+def full_scale(folder, name):
+    """The grey level that counts as full: the largest that a stored frame's type can hold; 1 for floats.
+
+    The camera's, not the image's own: intensities stay comparable from image to image.
+    """
+    import numpy
+    import tifffile
+
+    with tifffile.TiffFile(Path(folder) / f"{name}.tif") as file:
+        dtype = file.pages[0].dtype
+    return 1 if dtype.kind == "f" else int(numpy.iinfo(dtype).max)
+
+
 def write_field(folder, name, field):
     """Write a flat-field: (Y, X) float32, mean 1."""
     _write(folder, name, field, compression="zlib")

@@ -12,18 +12,12 @@ from idrstream.image import REFERENCES, WINDOW
 from idrstream.tables import Problems
 
 BIN = Path(__file__).resolve().parents[1]
-STAGES = ("fetch", "flatfield", "diameter", "segment", "embed", "merge")
+STAGES = ("fetch", "flatfield", "diameter", "segment", "embed", "measure", "merge")
 COMMANDS = {"efficientnet": "embed", "deepprofiler": "embed_deepprofiler"}  # of the stage `embed`, by embedder
 DEEPPROFILER = ("dp_config", "dp_checkpoint")
 FLAGS = ("remove_edge_masks", "outlines", "require_gpu", "save_labels", "keep_intermediates")
-MAKING = (
-    "readers",
-    "flatfield",
-    "diameter",
-    "segment",
-    "embed",
-    "merge",
-)  # code that shapes a result; how bytes travelled does not
+FAMILIES = {"deep": "embed", "cp": "measure"}  # of features, and the stages that make them
+MAKING = ("readers", "flatfield", "diameter", "segment", "merge")  # code that shapes a result, beside the families'
 
 
 class Plan:
@@ -94,6 +88,9 @@ def make(values, launch_dir, session, given, schema):
     problems = request.params_problems(values, schema) + _absent(values, given, schema)
     if values["embedder"] == "deepprofiler" and set(DEEPPROFILER) <= given.keys():
         problems += deepprofiler.problems(given["dp_config"], given["dp_checkpoint"])
+    values = values | {"features": ",".join(sorted(str(values["features"]).split(","), reverse=True))}  # one name
+    if values["csv"] and "deep" not in values["features"]:
+        problems.append("--csv: IDR_stream's files hold deep features; add them: --features deep,cp")
     described = _attempt(problems, _study, given)
     table = _attempt(problems, tables.read, given["input"]) if "input" in given else None
     screens = _attempt(problems, tables.read, given["screens"], ["plate", "screen"]) if "screens" in given else None
@@ -174,7 +171,8 @@ def _decide(values, given, described, images, source, root, session):
     code = {stage: batches.digest(BIN / f"{command}.py", BIN) for stage, command in commands.items()}
     code["readers"] = batches.digest(BIN / "idrstream" / "readers" / "__init__.py", BIN)
     weights = {name: given[name] for name in ("model", *DEEPPROFILER) if name in given}
-    making = batches.recipe(values, described.channel, weights, {part: code[part] for part in MAKING})
+    parts = (*MAKING, *(FAMILIES[family] for family in values["features"].split(",")))
+    making = batches.recipe(values, described.channel, weights, {part: code[part] for part in parts})
     wanted = {"plate": batches.CANDIDATES}.get(
         values["illumination"], REFERENCES if values["diameter"] == "auto" else 0
     )
@@ -234,6 +232,7 @@ def _arguments(values):
         "diameter": chosen("require_gpu"),
         "segment": chosen(*diameter, *thresholds, "remove_edge_masks", "outlines", "require_gpu"),
         "embed": chosen("require_gpu", *(["embedder", "embed_input"] if values["embedder"] == "efficientnet" else [])),
+        "measure": "",
         "merge": "",
         "commit": chosen("save_labels", "keep_intermediates"),
         "commit_plate": chosen("keep_intermediates"),

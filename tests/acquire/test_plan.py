@@ -19,10 +19,11 @@ DEFAULTS = {"workflow": "screen", "study": "example", "batch_size": 2, "start_ba
 DEFAULTS |= {"redo": False, "connections": 4, "model": "idrstream", "diameter": "auto", "flow_threshold": 0.4}
 DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
-DEFAULTS |= {"reader": "auto"}
+DEFAULTS |= {"reader": "auto", "features": "deep,cp"}
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
 HEADER = "\tPlate\tWell\tFrames\tWell Number\tControl Type\tOriginal Gene Target\tBatch Of Cells"
+FAMILIES = ("deep,cp", "cp,deep", "deep", "cp")
 ROWS = (
     "0\tPA\tA4\t5\t4\tnegative control\tnegative control\t7",
     "1\tPA\tB2\t2,5,9\t26\tpositive control\tENSG01\t7",
@@ -101,6 +102,7 @@ PARAM_MISTAKES = {
     "unknown": ({"diametre": 20}, "--diametre: there is no such param. Did you mean diameter?"),
     "wrong type": ({"batch_size": "ten"}, "--batch_size ten: is not a number of rows"),
     "not auto": ({"diameter": "big"}, "--diameter big: is neither 'auto' nor a diameter"),
+    "no such features": ({"features": "cp,dp"}, "--features cp,dp: is none of deep, cp, or both: deep,cp"),
     "wrong flag": ({"redo": "maybe"}, "--redo maybe: is neither true nor false"),
     "no such model": ({"model": "nuclie"}, "--model nuclie: neither a file nor a model", "Did you mean nuclei?"),
     "no such file": ({"input": "absent.tsv"}, "--input absent.tsv: there is no such file"),
@@ -237,6 +239,22 @@ def test_what_is_given_to_a_stage_follows_from_the_params(here):
     )
     assert stages["fetch"]["args"] == "--connections 2"
     assert planned(here).stages["segment"]["args"].startswith("--flow_threshold")
+
+
+def test_an_image_measured_without_a_family_of_features_is_not_the_one_that_a_run_with_it_wants(here):
+    ids = {features: {asked["id"] for asked in planned(here, features=features).images} for features in FAMILIES}
+    assert ids["deep,cp"] == ids["cp,deep"]
+    assert not ids["deep,cp"] & ids["deep"] and not ids["deep,cp"] & ids["cp"] and not ids["deep"] & ids["cp"]
+    code = {features: planned(here, features=features).recipe["code"].keys() for features in FAMILIES}
+    assert code["deep,cp"] == code["deep"] | code["cp"]
+    assert ["measure" in code["deep"], "embed" in code["cp"]] == [False, False]  # who does not want it is not set back
+
+
+def test_idr_streams_files_need_deep_features(here):
+    assert planned(here, csv="DP").stages["export"]["args"]
+    with pytest.raises(Problems) as problems:
+        planned(here, csv="DP", features="cp")
+    assert problems.value.sentences == ["--csv: IDR_stream's files hold deep features; add them: --features deep,cp"]
 
 
 def test_a_digest_changes_with_what_a_command_imports_and_with_nothing_else(tmp_path):

@@ -14,7 +14,13 @@ ROOT = Path(plan.BIN).parent
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
 PARAMS = {"workflow": "screen", "batch_size": 2, "start_batch": 0, "batch_nums": "all", "redo": False}
 PARAMS |= {"connections": 4, "model": "idrstream", "diameter": 20, "flow_threshold": 0.4, "cellprob_threshold": 0.0}
-PARAMS |= {"remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128, "illumination": "none"}
+PARAMS |= {
+    "features": "deep,cp",
+    "remove_edge_masks": False,
+    "embedder": "efficientnet",
+    "embed_input": 128,
+    "illumination": "none",
+}
 PARAMS |= {"reader": "auto", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None, "outdir": "out"}
 PARAMS |= {"input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 

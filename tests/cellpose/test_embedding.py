@@ -200,7 +200,7 @@ def test_what_is_no_checkpoint_of_it_is_for_the_user_to_mend(tmp_path):
     (tmp_path / "text.h5").write_text("none")
     five = write_b0(tmp_path / "five.h5", 5)
     with h5py.File(write_b0(tmp_path / "part.h5"), "a") as file:
-        file.attrs["layer_names"] = [name for name in file.attrs["layer_names"] if name != b"block3a_bn"]
+        file.attrs["layer_names"] = [name for name in file.attrs["layer_names"] if name != "block3a_bn"]
     said = {"text.h5": "not a whole HDF5 file", five.name: "was trained on 5 channels", "part.h5": "1 of 130 layers"}
     for name, why in {**said, "nowhere.h5": "no such file"}.items():
         with pytest.raises(MustMend, match=rf"--embed_model .*{name}: .*{why}"):

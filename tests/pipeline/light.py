@@ -1,9 +1,9 @@
-"""SEGMENT and EMBED without networks, for tests of the stream itself: quick, the same each time, heavy on disk, and
-failing on demand. Put in place of bin/segment.py and bin/embed.py in a copy of the pipeline.
+"""SEGMENT, EMBED and MEASURE without their tools, for tests of the stream itself: quick, the same each time, heavy on
+disk, and failing on demand. Put in place of bin/segment.py, bin/embed.py and bin/measure.py in a copy of the pipeline.
 
 FAULT    "EMBED 3 137 1": EMBED of batch 3 ends with exit code 137 the first time; 0 for the times means always
-HEAVY    bytes that either leaves in its folder
-SECONDS  that either takes
+HEAVY    bytes that each leaves in its folder
+SECONDS  that each takes; SECONDS_MEASURE: that MEASURE does
 """
 
 import os
@@ -22,14 +22,15 @@ def main():
     if "--version" in sys.argv:
         return print("light")
     stage = Path(sys.argv[0]).stem.upper()
-    frames, *more = [Path(word) for word in sys.argv[1 : 4 if stage == "EMBED" else 3]]
+    frames, *more = [Path(word) for word in sys.argv[1 : 3 if stage == "SEGMENT" else 4]]
     out = more[-1]
     out.mkdir()
-    time.sleep(float(os.environ.get("SECONDS", 0)))
+    time.sleep(float(os.environ.get(f"SECONDS_{stage}", os.environ.get("SECONDS", 0))))
     (out / "heavy").write_bytes(os.urandom(int(os.environ.get("HEAVY", 0))))
     fail(stage)
-    features = [f"light_{i}" for i in range(FEATURES)]
-    files.write_json(out / image.MADE, {"device": {}, "crops": 1, "model": "light", "features": features})
+    name = "Nuclei_light" if stage == "MEASURE" else "light"
+    made = {"model": "light", "features": [f"{name}_{i}" for i in range(FEATURES)]}
+    files.write_json(out / image.MADE, made if stage == "MEASURE" else made | {"device": {}, "crops": 1})
     for row in image.read_rows(frames, "ok"):
         label = np.arange(1, CELLS + 1)
         if stage == "SEGMENT":

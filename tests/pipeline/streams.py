@@ -20,7 +20,7 @@ def make_light(copy):
     for part in (*PARTS, "nextflow_schema.json", "containers"):
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, copy / part)
     (copy / ".venvs").symlink_to(ROOT / ".venvs")
-    for command in ("segment", "embed"):
+    for command in ("segment", "embed", "measure"):
         shutil.copy(Path(__file__).with_name("light.py"), copy / f"bin/{command}.py")
         (copy / f"bin/{command}.py").write_text(f"#!/usr/bin/env python3\n{(copy / f'bin/{command}.py').read_text()}")
         (copy / f"bin/{command}.py").chmod(0o755)
@@ -30,7 +30,7 @@ def make_light(copy):
 class Stream:
     """A run of the light pipeline in a folder of its own, which may be killed."""
 
-    profile = "venv"
+    profile, features = "venv", "deep"
 
     def __init__(self, light, screen, folder):
         self.light, self.screen, self.folder, self.runs = light, screen, folder, 0
@@ -40,6 +40,7 @@ class Stream:
         given = {"input": "data_to_process.tsv", "screens": "screens.tsv"}
         words = [word for name, file in given.items() for word in (f"--{name}", self.screen / file)]
         words += ["--source", self.screen, "--study", "example", "--illumination", "none", "--diameter", 22]
+        words += ["--features", self.features]
         command = [ROOT / "engine/nextflow", "run", self.light, "-profile", self.profile, "-ansi-log", "false"]
         self.runs += 1
         env = os.environ | {"NXF_SYNTAX_PARSER": "v2", "FAULT_LOG": str(self.folder / f"fault-{self.runs}")} | env

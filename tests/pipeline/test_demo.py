@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from runs import ROOT, Run, rms, screen_options
 
+from idrstream import measurement
 from make_screen import make_screen
 
 
@@ -36,14 +37,28 @@ def test_the_table_is_as_documented(demo_run):
     documented = "Plate Well WellNumber Site Frame Control_Type Gene Plate_Map_Name Gene_Replicate DNA Label Center_X"
     documented += " Center_Y CropPaddedFraction Model Cell_ID"
     assert list(cells.columns[:16]) == [f"Metadata_{name}" for name in documented.split()]
-    assert list(cells.columns[16:]) == [f"efficientnet_{i}" for i in range(1280)]
+    assert list(cells.columns[16:]) == [*(f"efficientnet_{i}" for i in range(1280)), *measurement.COLUMNS]
     assert (cells.dtypes[16:] == "float32").all()
     assert cells["Metadata_Cell_ID"].is_unique
     assert set(cells["Metadata_Well"]) == {"A03", "A17"}
-    assert np.isfinite(cells.iloc[:, 16:].to_numpy()).all()
+    assert np.isfinite(cells.filter(regex="^efficientnet_").to_numpy()).all()
+    assert cells.filter(regex="^Nuclei_").notna().mean().min() > 0.99
     assert cells["Metadata_Cell_ID"][0] == "DM0001_01_A03_s1_f1_c1"
     files = sorted(path.parent.name for path in demo_run.out.rglob("*.parquet"))
     assert files == ["plate=DM0001_01", "plate=DM0001_02"]
+
+
+def test_classical_features_are_those_of_the_nuclei_that_are_there(demo_run, demo):
+    cells = demo_run.cells
+    place = cells[["Metadata_Plate", "Metadata_WellNumber", "Metadata_Frame"]].apply(tuple, axis=1)
+    for plate, well, frame in place.unique():
+        truth = np.load(demo / f"truth/{plate}_{well}_{frame}_labels.npz")["labels"]
+        own = cells[place == (plate, well, frame)]
+        at = truth[own["Metadata_Center_Y"].round().astype(int), own["Metadata_Center_X"].round().astype(int)]
+        area = np.bincount(truth.ravel())[at]
+        assert np.median(own["Nuclei_AreaShape_Area"][at > 0] / area[at > 0]) == pytest.approx(1, abs=0.15)
+    light = cells["Nuclei_Intensity_MeanIntensity_DNA"]
+    assert 0.02 < light.min() < light.max() < 1.2  # of 255 grey levels
 
 
 def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run):
@@ -53,6 +68,7 @@ def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run
     run = json.loads((info / "run.json").read_text())
     assert run["params"]["batch_size"] == 3
     assert "cellpose 3.1.1.3" in run["versions"]["SCREEN:SEGMENT"]
+    assert "cp_measure 0.3.0" in run["versions"]["SCREEN:MEASURE"]
     assert len(run["model_sha256"]) == 64
     entries = [json.loads(path.read_text()) for path in (demo_run.out / "ledger").iterdir()]
     diameters = {plate: d for entry in entries for plate, d in entry["made"]["segment"]["diameter"].items()}

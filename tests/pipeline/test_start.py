@@ -16,7 +16,7 @@ def test_every_process_is_wired_under_both_parsers(parser, illumination, demo, t
     assert run.tasks == {
         **dict.fromkeys(("PLAN", "BEGIN", "SUMMARY"), 1),
         **dict.fromkeys(("FETCH_REFERENCES", "FLATFIELD", "DIAMETER", "COMMIT_PLATE"), 2),
-        **dict.fromkeys(("FETCH", "SEGMENT", "EMBED", "MERGE", "COMMIT"), 3),
+        **dict.fromkeys(("FETCH", "SEGMENT", "EMBED", "MEASURE", "MERGE", "COMMIT"), 3),
         **({"FLATFIELD_FRAMES": 3} if illumination == "frames" else {}),
     }
     assert "12 images of 6 wells on 2 plates (DM0001_01, DM0001_02), 0 of them settled" in run.said

@@ -46,6 +46,31 @@ def test_after_one_or_three_batches_lost_in_a_row_no_other_begins(options, begun
     assert set(stopped["reason"]) == {"the run was stopped before its batch began"}
 
 
+def test_a_task_that_loses_its_input_by_another_of_its_batch_is_not_another_loss(stream):
+    stream.features = "deep,cp"
+    lost = {"FAULT": "EMBED 0 1 0", "FAULT_ALL": "1", "SECONDS_MEASURE": "4"}
+    run = stream.run("--max_inflight", 1, **lost)
+    reasons = run.images[run.images["status"] == "lost"]["reason"]
+    assert reasons.tolist() == ["EMBED ended with exit code 1: something went wrong in here"] * 3
+
+
+def test_the_columns_are_deep_features_and_then_classical_ones_whatever_the_order_asked_for(stream):
+    stream.features = "cp,deep"
+    run = stream.run("--batch_nums", "0")
+    assert run.code == 0, run.said
+    table = pd.read_parquet(run.out / "profiles/single_cells").drop(columns="plate")
+    features = [name for name in table if not name.startswith("Metadata_")]
+    assert features == [f"{name}_{i}" for name in ("light", "Nuclei_light") for i in range(8)]
+    assert not list(run.folder.glob("work/*/*/measures/*"))
+
+    stream.features = "cp"
+    run = stream.run("--batch_nums", "0")
+    assert run.code == 0, run.said
+    assert "of another making (features deep,cp (now cp))" in run.said
+    table = pd.read_parquet(run.out / "profiles/single_cells")
+    assert [name for name in table if "light_" in name] == [f"Nuclei_light_{i}" for i in range(8)]
+
+
 def test_an_error_that_the_user_must_mend_stops_the_run(stream):
     run = stream.run("--max_inflight", 1, FAULT="SEGMENT 0 64 0")
     assert run.code == 1

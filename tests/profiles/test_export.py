@@ -39,11 +39,12 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
         row |= {"frame": frame, "row": ordinal, "cells": count, "status": "failed" if count is None else "ok"}
         rows.append(row | {"metadata": {"Gene": "INCENP", "Gene_Replicate": replicate}})
     for batch in range(batches):
-        stages = [folder / f"work-{batch}" / stage for stage in ("frames", "labels", "features")]
+        stages = [folder / f"work-{batch}" / stage for stage in ("frames", "labels", "features", "measures")]
         for stage in stages:
             stage.mkdir(parents=True)
         image.write_rows(stages[0], rows[batch::batches])
         files.write_json(stages[2] / "made.json", {"model": MODEL, "features": NAMES})
+        files.write_json(stages[3] / "made.json", {"model": "cp_measure", "features": ["Nuclei_AreaShape_Area"]})
         for row in rows[batch::batches]:
             count = row["cells"] or 0
             cells = {"label": np.arange(1, count + 1)} | {f"center_{axis}": random.random(count) * 999 for axis in "yx"}
@@ -51,13 +52,14 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
             features = np.where(np.isfinite(values), values, np.float32(0.1))
             image.write_cells(stages[1], row["key"], cells)
             image.write_cells(stages[2], row["key"], {"label": cells["label"], "features": features})
+            image.write_cells(stages[3], row["key"], {"label": cells["label"], "features": features[:, :1]})
             if outlines and row["status"] == "ok":
                 where = folder / "out" / "outlines" / f"plate={row['plate']}"
                 where.mkdir(parents=True, exist_ok=True)
                 image.write_outlines(where, row["key"], [ring(label) for label in cells["label"]])
         results = folder / f"work-{batch}" / "results"
         results.mkdir()
-        profiles.write(*profiles.single_cells(*stages), f"b{batch:04}", results)
+        profiles.write(*profiles.single_cells(*stages[:2], stages[2:]), f"b{batch:04}", results)
         shutil.copytree(results, folder / "out", dirs_exist_ok=True)
     columns = ["row", "plate", "well", "well_number", "site", "frame", "status", "cells"]
     tables.write(folder / "out" / "images.tsv", columns, sorted(rows, key=lambda row: row["key"]))
@@ -282,6 +284,14 @@ def test_a_cell_whose_outline_is_lost_is_said(outdir, tmp_path):
     image.write_outlines(outdir / "outlines/plate=PB", "PB_A04_s1_f9", [ring(1), ring(2)])
     assert "PB_A04_s1_f9.geojson has no outline of cell 3" in refused(outdir, tmp_path / "csv")
     assert not list((tmp_path / "csv").rglob("*.gz"))
+
+
+def test_cells_without_deep_features_are_refused(outdir, tmp_path):
+    for path in outdir.glob("profiles/single_cells/plate=*/*.parquet"):
+        table = pd.read_parquet(path, partitioning=None)
+        table.drop(columns=NAMES).to_parquet(path, index=False)
+    assert "its cells have no deep features" in refused(outdir, tmp_path / "csv")
+    assert not (tmp_path / "csv").exists()
 
 
 def _without_images(out):

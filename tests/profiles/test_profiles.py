@@ -25,7 +25,7 @@ def stages(tmp_path):
             image.write_cells(tmp_path / "features", name, embedded)
     files.write_json(tmp_path / "features/made.json", {"model": "net", "features": ["net_0", "net_1"]})
     image.write_rows(tmp_path / "frames", rows)
-    return [tmp_path / folder for folder in ("frames", "labels", "features")]
+    return [tmp_path / "frames", tmp_path / "labels", [tmp_path / "features"]]
 
 
 def test_a_plate_without_a_cell_has_a_table_with_the_same_columns(stages, tmp_path):
@@ -35,6 +35,8 @@ def test_a_plate_without_a_cell_has_a_table_with_the_same_columns(stages, tmp_pa
     assert {name: len(table) for name, table in read.items()} == {"plate=PA": 0, "plate=PB": 3}
     assert read["plate=PA"].schema == read["plate=PB"].schema
     assert [row["cells"] for row in rows] == [3, 0, None]
+    assert read["plate=PB"]["Metadata_CropPaddedFraction"].to_pylist() == [0.25] * 3
+    assert str(read["plate=PA"].schema.field("Metadata_CropPaddedFraction").type) == "float"
 
 
 def test_a_batch_of_failures_alone_has_no_table(stages, tmp_path):
@@ -47,6 +49,6 @@ def test_a_batch_of_failures_alone_has_no_table(stages, tmp_path):
 
 def test_stages_that_disagree_about_the_cells_are_not_merged(stages):
     name = image.read_rows(stages[0], "ok")[0]["key"]
-    image.write_cells(stages[2], name, {"label": np.array([1, 3]), "features": np.ones((2, 2), np.float32)})
-    with pytest.raises(ValueError, match="3 cells segmented, 2 embedded"):
+    image.write_cells(stages[2][0], name, {"label": np.array([1, 3]), "features": np.ones((2, 2), np.float32)})
+    with pytest.raises(ValueError, match="3 cells segmented, 2 in features"):
         profiles.single_cells(*stages)

@@ -1,0 +1,60 @@
+"""Single cells in units of the negative controls' standard deviation, from their mean, over the whole screen.
+
+As mitocheck_data does it: one StandardScaler (scikit-learn) fitted to all cells of negative controls and applied to
+every cell. Here the mean and the deviation are made piece by piece, so that no table need be held whole.
+"""
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from idrstream.single_cells import PIECE, replaced, values
+
+CONTROLS = 30  # cells: of fewer a standard deviation says little
+
+
+class Scaler:
+    """Mean and standard deviation (of the population, as StandardScaler has it) of each feature; NaN is left out.
+
+    count, mean, deviation  (features,) float64
+    """
+
+    def __init__(self, features):
+        self.count, self.mean, self._squares = (np.zeros(features) for _ in range(3))
+
+    def add(self, cells):
+        """Take in CELLS, (n, features). Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115."""
+        there = np.isfinite(cells)
+        count = there.sum(axis=0)
+        safe = np.maximum(count, 1)
+        mean = np.where(there, cells, 0).sum(axis=0) / safe
+        squares = (np.where(there, cells - mean, 0) ** 2).sum(axis=0)
+        total = self.count + count
+        apart = mean - self.mean
+        self._squares += np.where(count > 0, squares + apart**2 * self.count * count / np.maximum(total, 1), 0)
+        self.mean += np.where(count > 0, apart * count / np.maximum(total, 1), 0)
+        self.count = total
+
+    @property
+    def deviation(self):
+        return np.sqrt(self._squares / np.maximum(self.count, 1))
+
+    def __call__(self, cells):
+        """(n, features) float64; a feature that never varies among the controls is only moved."""
+        deviation = self.deviation
+        return (cells - self.mean) / np.where(deviation > 10 * np.finfo(float).eps * np.abs(self.mean), deviation, 1)
+
+
+def fitted(cells):
+    """The Scaler of all cells of negative controls of a single_cells.SingleCells."""
+    scaler = Scaler(len(cells.features))
+    for piece in cells.negative_controls():
+        scaler.add(piece)
+    return scaler
+
+
+def write(path, target, features, scaler):
+    """Write the table PATH to TARGET, its features scaled."""
+    file = pq.ParquetFile(path)
+    with pq.ParquetWriter(target, file.schema_arrow, compression="zstd") as writer:
+        for piece in file.iter_batches(PIECE):
+            writer.write_table(replaced(piece, features, scaler(values(piece, features))))

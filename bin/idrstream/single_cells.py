@@ -1,0 +1,87 @@
+"""The single cells of an output folder, read piece by piece: `profiles/single_cells/plate=P/BATCH.parquet`."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from idrstream.tables import Problems
+
+FOLDER = Path("profiles", "single_cells")
+PIECE = 4096  # cells at once: 24 MB of 1,450 features; also the row groups that MERGE writes
+WELL = ("Metadata_Plate", "Metadata_WellNumber")
+NEGATIVE = "negative control"  # as IDR's tables of wells have it in `Control Type`
+
+
+class SingleCells:
+    """The tables of an output folder.
+
+    plates    plate -> its files, sorted
+    features  names of the features, the same in all files
+    metadata  names of the other columns
+
+    Raises Problems where there is no table, or where tables have other features than those before them.
+    """
+
+    def __init__(self, outdir):
+        self.plates, self.features = {}, None
+        for path in sorted(Path(outdir, FOLDER).glob("plate=*/*.parquet")):
+            names = pq.read_schema(path).names
+            features = [name for name in names if not name.startswith("Metadata_")]
+            if self.features is None:
+                self.features, self.metadata = features, [name for name in names if name.startswith("Metadata_")]
+            if features != self.features:
+                found = f"{path.name} has other features than the files before it; its batch was made otherwise"
+                raise Problems([f"{outdir}: {found}"])
+            self.plates.setdefault(path.parent.name.removeprefix("plate="), []).append(path)
+        if self.features is None:
+            raise Problems([f"{outdir}: {FOLDER} holds no table of cells"])
+
+    @property
+    def files(self):
+        return [path for paths in self.plates.values() for path in paths]
+
+    def wells(self, plate):
+        """Yield the cells of a plate as DataFrames of whole wells, of at most PIECE cells or of one well."""
+        paths = self.plates[plate]
+        numbers = ds.dataset(paths).to_table(columns=[WELL[1]])[WELL[1]]
+        counts = sorted((row["values"], row["counts"]) for row in numbers.value_counts().to_pylist())
+        some, total = [], 0
+        for number, count in counts:
+            if some and total + count > PIECE:
+                yield self._of_wells(paths, some)
+                some, total = [], 0
+            some.append(number)
+            total += count
+        if some:
+            yield self._of_wells(paths, some)
+
+    def negative_controls(self):
+        """Yield (n, features) float64 of the cells of negative controls, of the whole screen."""
+        if "Metadata_Control_Type" not in self.metadata:
+            return
+        for path in self.files:
+            for piece in pq.ParquetFile(path).iter_batches(PIECE, columns=["Metadata_Control_Type", *self.features]):
+                chosen = piece.filter(pc.equal(piece["Metadata_Control_Type"], NEGATIVE))
+                if len(chosen):
+                    yield values(chosen, self.features)
+
+    @staticmethod
+    def _of_wells(paths, numbers):
+        table = ds.dataset(paths).to_table(filter=pc.field(WELL[1]).isin(numbers))
+        return table.to_pandas()
+
+
+def values(piece, features):
+    """(n, features) float64 of a table or record batch."""
+    return np.stack([piece[name].to_numpy(zero_copy_only=False) for name in features], axis=1).astype(np.float64)
+
+
+def replaced(piece, features, new):
+    """PIECE with its features replaced by NEW, (n, features), as float32."""
+    columns = {name: piece[name] for name in piece.schema.names}
+    columns |= {name: pa.array(new[:, i].astype(np.float32)) for i, name in enumerate(features)}
+    return pa.table(columns)

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Measure classical features of every cell of a batch."""
+
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+import click
+
+from idrstream import files, image, task
+
+
+@click.command()
+@task.versions
+@click.argument("frames", type=click.Path(exists=True, file_okay=False))
+@click.argument("labels", type=click.Path(exists=True, file_okay=False))
+@click.argument("measures", type=click.Path(path_type=Path))
+@click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
+@click.option("--threads", "count", default=1, show_default=True, help="Images to measure at a time.")
+@task.whole("measures")
+def main(frames, labels, measures, known, count):
+    """Measure as CellProfiler does the cells that LABELS found in FRAMES: an array of features an image to MEASURES."""
+    task.limit_threads(1)  # each process measures one image
+    from idrstream import measurement
+
+    measures.mkdir()
+    files.write_json(measures / image.MADE, {"model": measurement.ENGINE, "features": measurement.COLUMNS})
+    rows = image.read_rows(frames, "ok")
+    click.echo(f"{measurement.ENGINE}, {count} at a time")
+    with ProcessPoolExecutor(count, mp_context=get_context("fork")) as pool:
+        done = [pool.submit(_measure, frames, labels, measures, known, row) for row in rows]
+        try:
+            for one in task.progress(done, "measuring"):
+                one.result()
+        except BrokenProcessPool as killed:
+            raise task.OutOfMemory("a process that measured an image was killed: too little memory?") from killed
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _measure(frames, labels, measures, known, row):
+    from idrstream import measurement
+
+    numbers, features = measurement.measure(
+        image.read_labels(labels, row["key"]),
+        image.read_even(frames, row, known) / image.full_scale(frames, row["key"]),
+    )
+    found = image.read_cells(labels, row["key"])["label"]
+    if list(found) != list(numbers):
+        raise ValueError(f"{row['key']}: its label image holds {len(numbers)} cells, its table {len(found)}")
+    image.write_cells(measures, row["key"], {"label": numbers, "features": features})
+
+
+if __name__ == "__main__":
+    main()

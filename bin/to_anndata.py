@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""Write the single cells of an output folder as AnnData."""
+
+from pathlib import Path
+
+import click
+
+from idrstream import task
+from idrstream.tables import Problems
+
+
+@click.command()
+@task.versions
+@click.argument("outdir", type=click.Path(exists=True, file_okay=False))
+@click.argument("h5ad", type=click.Path(path_type=Path))
+@click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+@task.whole("h5ad")
+def main(outdir, h5ad, count):
+    """Write the cells of OUTDIR into the folder H5AD, a file a plate: features in X, Metadata_* in obs."""
+    task.limit_threads(count)
+    from idrstream import annotated, single_cells
+
+    try:
+        cells = single_cells.SingleCells(outdir)
+    except Problems as found:
+        raise task.MustMend("\n".join(found.sentences)) from found
+    h5ad.mkdir()
+    for plate, paths in task.progress(list(cells.plates.items()), "writing"):
+        annotated.write(paths, cells, h5ad / f"{plate}.h5ad")
+    click.echo(f"{len(cells.plates)} plates")
+
+
+if __name__ == "__main__":
+    main()

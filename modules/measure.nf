@@ -1,0 +1,24 @@
+// CellProfiler's features of every cell of a batch, from the label image that EMBED sees too: rows join by label.
+process MEASURE {
+    tag "${meta.id}"
+    label 'profiles'
+    errorStrategy { Gate.verdict(task, meta) }
+
+    input:
+    tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels)
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path('measures'), emit: features
+    tuple val(task.process), eval('measure.py --version'), topic: versions
+
+    script:
+    """
+    measure.py ${frames} ${labels} measures --known known --threads ${task.cpus}
+    """
+
+    stub:
+    """
+    mkdir measures
+    """
+}

@@ -1,0 +1,170 @@
+"""Profiles of wells and normalised cells, checked against arithmetic done by hand; what cannot be made is said."""
+
+import json
+
+import anndata
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from sklearn.preprocessing import StandardScaler
+
+import normalize_cells
+import plate_profiles
+import to_anndata
+from idrstream import normalized_cells, single_cells
+
+NEGATIVE = single_cells.NEGATIVE
+FEATURES = ["net_0", "net_1", "Nuclei_AreaShape_Area"]
+
+
+def cells(plate, well, control, values, frame=1):
+    """One well's cells with these values of the first feature; the second is its square, the third its double."""
+    columns = {"Plate": plate, "Well": f"A{well:02d}", "WellNumber": well, "Site": 1, "Frame": frame}
+    columns |= {"Control_Type": control, "Gene": f"G{well}", "Label": range(len(values))}
+    columns |= {"Cell_ID": [f"{plate}_{well}_{frame}_{label}" for label in range(len(values))]}
+    table = pd.DataFrame({f"Metadata_{name}": value for name, value in columns.items()}, index=range(len(values)))
+    first = np.array(values, np.float32)
+    return table.assign(**dict(zip(FEATURES, (first, first**2, 2 * first), strict=True)))
+
+
+def screen(folder, *batches):
+    """An output folder with these batches, each a list of cells of one plate."""
+    for number, wells in enumerate(batches):
+        table = pd.concat(wells)
+        plate = table["Metadata_Plate"].iloc[0]
+        path = folder / single_cells.FOLDER / f"plate={plate}" / f"b{number:04d}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path)
+    return folder
+
+
+@pytest.fixture
+def outdir(tmp_path):
+    """Plate P with three controls of medians 1, 2 and 6, one well in two batches; plate Q with a single control."""
+    first = [cells("P", 1, NEGATIVE, [0, 1, 50]), cells("P", 2, NEGATIVE, [2]), cells("P", 3, NEGATIVE, [6, 6])]
+    second = [cells("P", 4, "", [7, 8]), cells("P", 5, "positive control", [3])]
+    third = [cells("P", 4, "", [9, 100, 9], frame=2)]
+    return screen(tmp_path / "out", first, second, third, [cells("Q", 1, NEGATIVE, [4]), cells("Q", 2, "", [5])])
+
+
+def made(command, outdir, folder, *options):
+    done = CliRunner().invoke(command.main, [str(outdir), str(folder), *options])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def read(folder):
+    return pd.concat([pd.read_parquet(path) for path in sorted(folder.glob("**/*.parquet"))], ignore_index=True)
+
+
+def test_a_well_is_the_median_of_its_cells_in_all_batches_and_frames(outdir, tmp_path):
+    made(plate_profiles, outdir, tmp_path / "wells")
+    wells = read(tmp_path / "wells/aggregated").set_index(["Metadata_Plate", "Metadata_WellNumber"])
+    assert wells["net_0"].to_dict() == {
+        ("P", 1): 1, ("P", 2): 2, ("P", 3): 6, ("P", 4): 9, ("P", 5): 3, ("Q", 1): 4, ("Q", 2): 5
+    }  # fmt: skip
+    assert wells["net_1"].loc[("P", 4)] == 81
+    assert wells["Metadata_Cell_Count"].tolist() == [3, 1, 2, 5, 1, 1, 1]
+    assert wells["Metadata_Image_Count"].tolist() == [1, 1, 1, 2, 1, 1, 1]
+    assert wells["Metadata_Gene"].tolist() == ["G1", "G2", "G3", "G4", "G5", "G1", "G2"]
+    assert not {"Metadata_Label", "Metadata_Frame", "Metadata_Cell_ID"} & set(wells.columns)
+
+
+def test_a_plate_is_in_units_of_its_controls_and_one_with_too_few_is_left_raw_and_said(outdir, tmp_path):
+    said = made(plate_profiles, outdir, tmp_path / "wells")
+    wells = read(tmp_path / "wells/normalized")
+    mean, deviation = 3, np.sqrt(((1 - 3) ** 2 + (2 - 3) ** 2 + (6 - 3) ** 2) / 3)
+    np.testing.assert_allclose(wells["net_0"], (np.array([1, 2, 6, 9, 3]) - mean) / deviation, rtol=1e-6)
+    assert set(wells["Metadata_Plate"]) == {"P"}
+    why = "Q is not normalised: 1 wells with cells are negative controls, 3 are needed"
+    assert why in said and json.loads((tmp_path / "wells/notes.json").read_text())["notes"] == [why]
+
+
+def test_the_screen_is_in_units_of_all_controls(outdir, tmp_path):
+    made(plate_profiles, outdir, tmp_path / "wells", "--normalize", "screen")
+    wells = read(tmp_path / "wells/normalized")
+    controls = np.array([1, 2, 6, 4])
+    np.testing.assert_allclose(wells["net_0"].iloc[-1], (5 - controls.mean()) / controls.std(), rtol=1e-6)
+    assert len(wells) == 7
+
+
+def test_of_features_that_say_the_same_one_is_selected(outdir, tmp_path):
+    made(plate_profiles, outdir, tmp_path / "wells", "--normalize", "screen")
+    chosen = [name for name in read(tmp_path / "wells/selected") if not name.startswith("Metadata_")]
+    assert len(chosen) == 1  # all rise together
+
+
+def test_plates_without_a_cell_have_no_wells(tmp_path):
+    outdir = screen(tmp_path / "out", [cells("P", 1, NEGATIVE, [1])])
+    (path,) = outdir.rglob("*.parquet")
+    pq.write_table(pq.read_table(path)[:0], path)
+    assert "no well has cells" in made(plate_profiles, outdir, tmp_path / "wells")
+
+
+def test_too_few_wells_are_not_selected_from_and_that_is_said(tmp_path):
+    wells = [cells("P", number, NEGATIVE, [number]) for number in (1, 2, 3)]
+    said = made(plate_profiles, screen(tmp_path / "out", wells), tmp_path / "wells")
+    assert "no features are selected: 3 wells are normalised, 5 are needed" in said
+    assert not list((tmp_path / "wells/selected").iterdir())
+
+
+def test_nothing_but_aggregates_where_no_normalisation_is_wanted(outdir, tmp_path):
+    made(plate_profiles, outdir, tmp_path / "wells", "--normalize", "none")
+    assert sorted(path.name for path in (tmp_path / "wells").iterdir()) == ["aggregated", "notes.json"]
+
+
+def test_cells_are_scaled_as_scikit_learn_does_it_whatever_the_pieces(outdir, tmp_path, monkeypatch):
+    monkeypatch.setattr(single_cells, "PIECE", 2)
+    monkeypatch.setattr(normalized_cells, "PIECE", 2)
+    monkeypatch.setattr(normalized_cells, "CONTROLS", 7)
+    made(normalize_cells, outdir, tmp_path / "cells")
+    raw = read(outdir / single_cells.FOLDER)
+    scaler = StandardScaler().fit(raw.loc[raw["Metadata_Control_Type"] == NEGATIVE, FEATURES].astype(float))
+    scaled = read(tmp_path / "cells")
+    np.testing.assert_allclose(scaled[FEATURES], scaler.transform(raw[FEATURES].astype(float)), rtol=1e-6)
+    pd.testing.assert_frame_equal(scaled.drop(columns=FEATURES), raw.drop(columns=FEATURES))
+    told = pd.read_table(tmp_path / "cells/scaler.tsv", index_col="feature")
+    np.testing.assert_allclose(told["mean"], scaler.mean_, rtol=1e-12)
+    np.testing.assert_allclose(told["deviation"], scaler.scale_, rtol=1e-12)
+    assert told["cells"].tolist() == [7] * 3
+
+
+def test_a_value_that_is_missing_counts_for_nothing_and_a_constant_is_only_moved(tmp_path):
+    wells = [cells("P", 1, NEGATIVE, range(40)), cells("P", 2, "", [5, np.nan])]
+    wells[0].loc[0, "net_0"] = np.nan
+    wells[0]["net_1"] = np.float32(0.1)
+    made(normalize_cells, screen(tmp_path / "out", wells), tmp_path / "cells")
+    scaled = read(tmp_path / "cells").iloc[-2:]
+    known = np.arange(1, 40)
+    np.testing.assert_allclose(scaled["net_0"], [(5 - known.mean()) / known.std(), np.nan], rtol=1e-6)
+    np.testing.assert_allclose(scaled["net_1"], [25 - np.float32(0.1), np.nan], rtol=1e-6)
+
+
+def test_too_few_control_cells_normalise_nothing(tmp_path):
+    outdir = screen(tmp_path / "out", [cells("P", 1, NEGATIVE, [1, 2]), cells("P", 2, "", [5])])
+    said = made(normalize_cells, outdir, tmp_path / "cells")
+    assert "cells are not normalised: 2 of them are negative controls, 30 are needed" in said
+    assert not list((tmp_path / "cells").glob("**/*.parquet"))
+
+
+def test_a_plate_of_two_batches_is_one_anndata_with_the_same_numbers(outdir, tmp_path):
+    made(to_anndata, outdir, tmp_path / "h5ad")
+    assert sorted(path.name for path in (tmp_path / "h5ad").iterdir()) == ["P.h5ad", "Q.h5ad"]
+    data = anndata.read_h5ad(tmp_path / "h5ad/P.h5ad")
+    raw = read(outdir / single_cells.FOLDER / "plate=P")
+    assert data.X.dtype == np.float32
+    assert np.array_equal(data.X, raw[FEATURES])
+    assert data.var_names.tolist() == FEATURES
+    assert data.obs["Metadata_WellNumber"].tolist() == raw["Metadata_WellNumber"].tolist()
+    assert data.obs["Metadata_Control_Type"].astype(str).tolist() == raw["Metadata_Control_Type"].tolist()
+
+
+def test_tables_that_do_not_fit_together_are_told(outdir, tmp_path):
+    odd = cells("R", 1, NEGATIVE, [1]).rename(columns={"net_1": "other"})
+    screen(outdir, [odd])
+    done = CliRunner().invoke(plate_profiles.main, [str(outdir), str(tmp_path / "wells")])
+    assert done.exit_code == 64
+    assert "b0000.parquet has other features than the files before it" in done.output
