@@ -5,6 +5,8 @@ An engine is made of the side in pixels of what its network sees, a torch device
 the network where that is the user's (`--embed_model`).
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from idrstream import crops, files, gpu
@@ -79,7 +81,7 @@ class EfficientNetB0(_Engine):
         try:
             network = efficientnet.load(path)
         except checkpoints.NoCheckpoint as error:
-            raise MustMend(f"--embed_model {path}: {error}") from error
+            raise MustMend(f"--embed_model {Path(path).name}: {error}") from error
         super().__init__(path, size, device, rule)
         self._network = network.to(device, memory_format=torch.channels_last)
         self._channels = network.channels
@@ -101,7 +103,7 @@ class TorchScript(_Engine):
     def __init__(self, size, device, rule="idrstream", path=None):
         import torch
 
-        self._place = f"--embed_model {path}"
+        self._place = f"--embed_model {Path(path).name}"
         try:
             self._network = torch.jit.load(path, map_location=device).eval()
         except (RuntimeError, ValueError, OSError) as error:

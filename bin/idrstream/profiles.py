@@ -70,6 +70,7 @@ def _flatfield(row, known):
 
 def _metadata(row, cells, found, model):
     label = cells["label"].astype(np.int32)
+    padded = next((part["padded"] for part in found if "padded" in part), None)  # deep features have crops
     columns = {
         "Plate": row["plate"],
         "Well": row["well"],
@@ -80,7 +81,7 @@ def _metadata(row, cells, found, model):
         "Label": label,
         "Center_X": cells["center_x"].astype(np.float64),
         "Center_Y": cells["center_y"].astype(np.float64),
-        **{"CropPaddedFraction": part["padded"].astype(np.float32) for part in found if "padded" in part},
+        **({"CropPaddedFraction": padded.astype(np.float32)} if padded is not None else {}),
         "Model": model,
         "Cell_ID": [f"{row['key']}_c{number}" for number in label],
     }
