@@ -10,7 +10,7 @@ from idrstream import checkpoints, files
 from idrstream.checkpoints import layers
 
 CHANNEL, CHECKPOINT = "DNA", "checkpoint.hdf5"  # a suffix without h5 is read as another format
-OTHERWISE = "or take --embedder efficientnet, which needs no checkpoint"
+OTHERWISE = "or take --embedder efficientnet-b0, which takes three, or efficientnet, which needs no checkpoint"
 
 
 def _whole(value):

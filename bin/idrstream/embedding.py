@@ -114,12 +114,13 @@ class TorchScript(_Engine):
             raise MustMend(f"{self._place}: of an empty crop or of a ramp it makes features that are no numbers")
         self.features = [f"{self.name}_{i}" for i in range(tried.shape[1])]
 
-    def _tried(self, _count):
-        """Features of two crops without cells, and how many channels it takes, found out with them."""
+    def _tried(self, count):
+        """Features of as many crops without cells, empty ones and ramps; finds out how many channels it takes."""
         import torch
 
         ramp = np.linspace(0, 1, crops.BOX, dtype=np.float32)
-        boxes = np.stack([np.zeros((crops.BOX, crops.BOX), np.float32), ramp[:, None] + ramp])
+        boxes = np.zeros((count, crops.BOX, crops.BOX), np.float32)
+        boxes[::2] = ramp[:, None] + ramp
         for self._channels in (3, 1):
             try:
                 return self(boxes)
@@ -134,8 +135,13 @@ class TorchScript(_Engine):
     def _compute(self, pixels):
         import torch
 
-        with torch.jit.optimized_execution(False):  # it would compute otherwise from the second call on
-            made = self._network(pixels)
+        try:
+            with torch.jit.optimized_execution(False):  # it would compute otherwise from the second call on
+                made = self._network(pixels)
+        except RuntimeError as error:
+            if "out of memory" in str(error):  # its interpreter may give it as an error of its own
+                raise torch.cuda.OutOfMemoryError(_last(error)) from error
+            raise
         shape = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
         if not isinstance(made, torch.Tensor) or made.ndim not in (2, 4) or len(made) != len(pixels):
             wanted = f"({len(pixels)}, features) or ({len(pixels)}, features, y, x)"

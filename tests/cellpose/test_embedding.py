@@ -262,13 +262,28 @@ def test_a_file_or_network_that_cannot_do_is_for_the_user_to_mend(tmp_path):
         "text.pt": "not a file that torch.jit.load can read",
         "weights.pt": "not a file that torch.jit.load can read",
         saved(tmp_path / "five.pt", channels=5).name: "takes neither .* nor one channel",
-        saved(tmp_path / "one.pt", made="one for all").name: r"of 2 crops it makes \(3,\), and not \(2, features\)",
+        saved(tmp_path / "one.pt", made="one for all").name: r"of 32 crops it makes \(3,\), and not \(32, features\)",
         saved(tmp_path / "nan.pt", made="no number").name: "makes features that are no numbers",
     }
     for name, why in said.items():
         with pytest.raises(MustMend, match=rf"--embed_model .*{name}: .*{why}") as told:
             own(tmp_path / name)
         assert "\n" not in told.value.message
+
+
+def test_a_torchscript_network_is_given_half_where_the_gpu_holds_no_more(tmp_path, frame):
+    made = own(saved(tmp_path / "net.pt"))
+    centers = np.random.default_rng(0).uniform(50, 250, (40, 2))
+    whole, network = embedding.embed(made, frame, centers), made._network
+
+    def interpreter(pixels):
+        if len(pixels) > 16:
+            raise RuntimeError("The following operation failed in the TorchScript interpreter.\nCUDA out of memory.")
+        return network(pixels)
+
+    made._network = interpreter
+    np.testing.assert_allclose(embedding.embed(made, frame, centers), whole, rtol=1e-4, atol=1e-5)
+    assert made.at_once.size == 16
 
 
 # The command
