@@ -16,24 +16,23 @@ from idrstream import files, image, task
 @click.option(
     "--camera_offset", default=0.0, show_default=True, help="Grey levels that the camera gives without light."
 )
-@click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @task.whole("fields")
-def main(frames, fields, illumination, camera_offset, count):
+def main(frames, fields, illumination, camera_offset):
     """Fit flat-fields to FRAMES and write them into the folder FIELDS, with what can be said of each.
 
     Always answers: a field that cannot be trusted is refused, with the reason, and is not there.
     """
-    task.limit_threads(count)
+    task.limit_threads(1)  # with another number of threads a field differs in its last digits
     fields.mkdir()
     rows = image.read_rows(frames)
     usable = [row for row in rows if row["status"] == "ok"]
     facts = {}
     if illumination == "plate" and rows:
         cost = {"bytes": sum(row["bytes"] for row in rows)}
-        facts = {rows[0]["plate"]: _of_plate(frames, usable, camera_offset, count, fields) | cost}
+        facts = {rows[0]["plate"]: _of_plate(frames, usable, camera_offset, fields) | cost}
     elif illumination == "frames":
         each = task.progress(usable, "fitting")
-        facts = {row["key"]: _of_image(frames, row, camera_offset, count, fields) for row in each}
+        facts = {row["key"]: _of_image(frames, row, camera_offset, fields) for row in each}
     content = {
         "offset": camera_offset,
         "lost": next((row["reason"] for row in rows if row["heals"]), None),
@@ -44,9 +43,9 @@ def main(frames, fields, illumination, camera_offset, count):
         click.echo(f"{name}: {found['status']} {found.get('reason', '')}")
 
 
-def _of_plate(frames, usable, offset, count, fields):
+def _of_plate(frames, usable, offset, fields):
     """Facts of the plate's field; the field and its picture are written if it is trusted."""
-    illumination = _stage(count)
+    illumination = _stage()
     facts = {"kind": "plate", "candidates": [row["key"] for row in usable]}
     try:
         field, used, halves = illumination.of_plate([image.read_frame(frames, row["key"]) for row in usable], offset)
@@ -58,9 +57,9 @@ def _of_plate(frames, usable, offset, count, fields):
     return facts | _figures(field) | {"used": [usable[i]["key"] for i in used], "halves_rms": round(halves, 5)}
 
 
-def _of_image(frames, row, offset, count, fields):
+def _of_image(frames, row, offset, fields):
     """Likewise of an image's, from its window in time: itself and its neighbours, which lie in `context`."""
-    illumination = _stage(count)
+    illumination = _stage()
     facts = {"kind": "frames", "used": row["window"]}
     context = frames / image.CONTEXT
     window = [image.read_frame(frames if (frames / f"{key}.tif").exists() else context, key) for key in row["window"]]
@@ -79,11 +78,11 @@ def _figures(field):
     return {"status": "ok", "shape": list(field.shape), "low": low, "high": high}
 
 
-def _stage(count):
+def _stage():
     """The stage, imported only where there is something to fit."""
     import torch
 
-    torch.set_num_threads(count)
+    torch.set_num_threads(1)
     from idrstream import illumination
 
     return illumination

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Move a folder into the output folder. Standard library only."""
+"""Move a folder into another. Standard library only."""
 
 import argparse
 from pathlib import Path
@@ -8,12 +8,13 @@ from idrstream import files
 
 
 def main():
-    """Move FOLDER into OUTDIR, in place of the one of its name, and print where it lies now."""
+    """Move FOLDER into PLACE, instead of the one of its name there, and print where it lies now."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path, help="what is to be kept")
-    parser.add_argument("outdir", type=Path, help="the output folder")
+    parser.add_argument("place", type=Path, help="the folder it is to lie in")
     options = parser.parse_args()
-    target = options.outdir / options.folder.name
+    target = options.place / options.folder.name
+    target.parent.mkdir(exist_ok=True)
     files.move_folder(options.folder, target)
     print(target, end="")
 

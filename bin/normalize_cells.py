@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from idrstream import files, task
-from idrstream.tables import Problems
 
 
 @click.command()
@@ -22,18 +21,15 @@ def main(outdir, cells, count):
 
     from idrstream import normalized_cells, single_cells
 
-    try:
-        found = single_cells.SingleCells(outdir)
-    except Problems as problems:
-        raise task.MustMend("\n".join(problems.sentences)) from problems
+    found = single_cells.SingleCells(outdir)
     scaler = normalized_cells.fitted(found)
     controls = int(scaler.count.max(initial=0))
     cells.mkdir()
-    notes = []
-    if controls < normalized_cells.CONTROLS:
+    notes = found.notes
+    if not notes and controls < normalized_cells.CONTROLS:
         few = f"{controls} of them are negative controls, {normalized_cells.CONTROLS} are needed"
         notes = [f"cells are not normalised: {few}"]
-    else:
+    if not notes:
         columns = {"feature": found.features, "cells": scaler.count, "mean": scaler.mean}
         told = pd.DataFrame(columns | {"deviation": scaler.deviation})
         told.to_csv(cells / "scaler.tsv", sep="\t", index=False)

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from idrstream import task
-from idrstream.tables import Problems
 
 
 @click.command()
@@ -20,10 +19,7 @@ def main(outdir, h5ad, count):
     task.limit_threads(count)
     from idrstream import annotated, single_cells
 
-    try:
-        cells = single_cells.SingleCells(outdir)
-    except Problems as found:
-        raise task.MustMend("\n".join(found.sentences)) from found
+    cells = single_cells.SingleCells(outdir)
     h5ad.mkdir()
     for plate, paths in task.progress(list(cells.plates.items()), "writing"):
         annotated.write(paths, cells, h5ad / f"{plate}.h5ad")

@@ -140,6 +140,12 @@ class Launch {
         return [meta, folder]
     }
 
+    /** FOLDER as it is, once the notes that its maker left there are said. */
+    static Path noted(Path folder, Object log) {
+        read(folder.resolve('notes.json')).notes.each { note -> log.warn(note) }
+        return folder
+    }
+
     /** The line of a committed batch, with what the run has come to; RECEIPT is what COMMIT printed. */
     static synchronized String progress(Map batch, Path receipt, int planned) {
         final done = read(receipt)

@@ -16,7 +16,7 @@ process FLATFIELD {
 
     script:
     """
-    flatfield.py ${frames} ${meta.id}.fields ${how.args} --threads ${task.cpus}
+    flatfield.py ${frames} ${meta.id}.fields ${how.args}
     """
 
     stub:

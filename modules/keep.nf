@@ -1,22 +1,21 @@
-// A folder moved to the output folder, in place of the one that lies there. On the head, by plain Python.
+// A folder moved into one of the output folder's, in place of the one that lies there. On the head, by plain Python.
 process KEEP {
     label 'head'
     cache false
 
     input:
-    val folder
-    val outdir
+    tuple val(folder), val(place)
 
     output:
     stdout
 
     script:
     """
-    keep.py ${Launch.quoted([folder, outdir])}
+    keep.py ${Launch.quoted([folder, place])}
     """
 
     stub:
     """
-    printf %s ${Launch.quoted(outdir)}/${folder.name}
+    printf %s ${Launch.quoted(place)}/${folder.name}
     """
 }

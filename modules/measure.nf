@@ -2,6 +2,8 @@
 process MEASURE {
     tag "${meta.id}"
     label 'profiles'
+    memory { Needs.frame(meta, task) }
+    time { Needs.batch(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }
 
     input:

@@ -1,6 +1,7 @@
 // Screens: plates of wells, a movie or an image a well, to one table of single cells.
 
 include { PLATES } from './plates'
+include { VIEWS } from './views'
 include { FETCH } from '../modules/fetch'
 include { FLATFIELD as FLATFIELD_FRAMES } from '../modules/flatfield'
 include { SEGMENT } from '../modules/segment'
@@ -10,8 +11,6 @@ include { MEASURE } from '../modules/measure'
 include { MERGE } from '../modules/merge'
 include { COMMIT } from '../modules/commit'
 include { SUMMARY } from '../modules/summary'
-include { EXPORT } from '../modules/export'
-include { KEEP } from '../modules/keep'
 
 // A stage takes (batch, folders) and gives (batch, one folder).
 workflow SCREEN {
@@ -77,10 +76,9 @@ workflow SCREEN {
         .combine(run)
         .map { _done, about -> Launch.json(about + [gate: Gate.report()]) }
     summary = SUMMARY(plan, ended, outdir, stages.map { all -> all.summary })
-    wanted = stages.map { all -> all.export }.filter { stage -> stage.args }
-    csv = KEEP(EXPORT(summary.map { outdir }, wanted), outdir)
-    csv.subscribe { folder -> log.info "csv        ${folder}" }
+    views = VIEWS(summary, stages, outdir)
+    views.subscribe { folder -> log.info "${file(folder).name.padRight(10)} ${folder}" }
 
     emit:
-    summary = summary.combine(csv.toList().map { made -> [made] }).map { file, _made -> file }
+    summary = summary.combine(views.toList().map { made -> [made] }).map { file, _made -> file }
 }

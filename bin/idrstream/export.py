@@ -1,7 +1,7 @@
 """IDR_stream's CSV files out of an output folder: its batches by rows of the input table, its columns, its order.
 
-Two shapes. `DP` is what IDR_stream's DeepProfiler run gives, `merged` what its merge gives, here without CellProfiler's
-columns. https://github.com/WayScience/IDR_stream; read by https://github.com/WayScience/mitocheck_data.
+Three shapes: `DP` is what IDR_stream's DeepProfiler run gives, `CP` what its CellProfiler run gives, `merged` what its
+merge makes of both. https://github.com/WayScience/IDR_stream; read by https://github.com/WayScience/mitocheck_data.
 """
 
 import gzip
@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 
 from idrstream import files, image, tables
 
-FOLDERS = {"DP": "DP_features", "merged": "merged_features"}  # by shape, as IDR_stream's users lay them out
+FOLDERS = {"DP": "DP_features", "CP": "CP_features", "merged": "merged_features"}  # as IDR_stream's users lay them out
 CELLS = Path("profiles", "single_cells")
-OTHERS = ("Metadata_", "Nuclei_")  # columns that are no deep features
+NUCLEI = "Nuclei_"  # what CellProfiler's features begin with, but not in its own table of nuclei
+NEEDED = {"DP": "deep", "CP": "cp"}  # family of features, by shape
 KEY = ["Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Frame"]
 OTHER = ("WellNumber", "Gene", "Gene_Replicate", "Label", "Center_X", "Center_Y", "Model", "Cell_ID")
 METADATA = [*KEY, *(f"Metadata_{name}" for name in OTHER)]
@@ -31,6 +32,7 @@ UUIDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/WayScience/IDR_stream
 class Export:
     """What an output folder holds of the last run's table, in batches of its rows.
 
+    shapes   those to write, of FOLDERS
     batches  number -> its images that have cells, in the order of the table; batch 0 is there also without any, for
              its header is read
     notes    what is left out or left empty, a sentence each
@@ -38,8 +40,8 @@ class Export:
     Raises tables.Problems for a folder that cannot be exported, or whose tables are not those of `images.tsv`.
     """
 
-    def __init__(self, outdir, batch_size=None):
-        self.outdir, self.notes = Path(outdir), []
+    def __init__(self, outdir, shapes, batch_size=None):
+        self.outdir, self.shapes, self.notes = Path(outdir), shapes, []
         rows = self._rows()
         size = batch_size or self._batch_size()
         self.paths, counts = self._index()
@@ -53,13 +55,13 @@ class Export:
             header = "" if self.batches[0] else " (of batch 0 one with its header only)"
             self.notes.append(f"no file of the batches without cells: {', '.join(empty)}{header}")
 
-    def prepare(self, folder, shapes):
+    def prepare(self, folder):
         """Make the folders; take away what a killed export left.
 
         Raises tables.Problems where another export's batches lie there: whoever reads the folder would read them too.
         """
         wanted = {_name(number) for number in self.batches}
-        for shape in shapes:
+        for shape in self.shapes:
             target = Path(folder) / FOLDERS[shape]
             target.mkdir(parents=True, exist_ok=True)
             others = sorted(path.name for path in target.glob(_name("*")) if path.name not in wanted)
@@ -71,14 +73,17 @@ class Export:
             for part in target.glob(_name("*") + files.PART):
                 part.unlink()
 
-    def write(self, number, folder, shapes):
-        """Write batch NUMBER in each of SHAPES; returns how many cells it has."""
+    def write(self, number, folder):
+        """Write batch NUMBER in each of the shapes; returns how many cells it has."""
         cells = self._cells(self.batches[number])
-        made = {"DP": _dp(cells, self._outlines(cells) if self.outlined else None)}
-        if "merged" in shapes:
-            made["merged"] = _merged(made["DP"], cells["Metadata_Cell_ID"])
-        for shape in shapes:
-            _write(Path(folder) / FOLDERS[shape] / _name(number), made[shape])
+        outlines = self._outlines(cells) if self.outlined and self.shapes != ["CP"] else None
+        make = {
+            "DP": lambda: _dp(cells, outlines),
+            "CP": lambda: _cp(cells),
+            "merged": lambda: _merged(cells, outlines),
+        }
+        for shape in self.shapes:
+            _write(Path(folder) / FOLDERS[shape] / _name(number), make[shape]())
         return len(cells)
 
     def _rows(self):
@@ -117,7 +122,7 @@ class Export:
         paths, counts, self.features = {}, {}, None
         for path in sorted((self.outdir / CELLS).glob("plate=*/*.parquet")):
             file = pq.ParquetFile(path)
-            features = [name for name in file.schema_arrow.names if not name.startswith(OTHERS)]
+            features = [name for name in file.schema_arrow.names if not name.startswith("Metadata_")]
             if self.features is None:
                 self.features, self.schema = features, file.schema_arrow
             if features != self.features:
@@ -129,10 +134,10 @@ class Export:
                 counts[name] = counts.get(name, 0) + count
         if self.features is None:
             self._refuse(f"{CELLS} holds no table of cells; there is nothing to export")
-        if not self.features:
-            self._refuse(
-                "its cells have no deep features, and IDR_stream's files hold those; run with --features deep,cp"
-            )
+        has = {"cp" if name.startswith(NUCLEI) else "deep" for name in self.features}
+        for shape in self.shapes:
+            if shape in NEEDED and NEEDED[shape] not in has:
+                self._refuse(f"{shape} files hold {NEEDED[shape]} features, which its cells have not (--features)")
         return paths, counts
 
     def _cells(self, images):
@@ -185,18 +190,16 @@ def outline_text(ring):
     return "[" + "\n ".join(f"[{x:>{width}} {y:>{width}}]" for x, y in corners) + "]"
 
 
-def _dp(cells, outlines):
-    """CELLS under IDR_stream's names. Site, as IDR_stream has none, is in the image's name only where it is not 1."""
+def _shared(cells):
+    """What every shape says of CELLS. Site, as IDR_stream has none, is in the image's name only where it is not 1."""
     plate, site = cells["Metadata_Plate"], cells["Metadata_Site"]
     well, frame = _text(cells["Metadata_WellNumber"]), _text(cells["Metadata_Frame"])
     movie, none = _join(plate, well, by="_"), pa.nulls(len(cells), pa.string())
     suffix = pc.if_else(pc.equal(site, 1), ".tif", _join("_s", _text(site), ".tif"))
     replicate = cells["Metadata_Gene_Replicate"] if "Metadata_Gene_Replicate" in cells.column_names else none
     replicate = pc.if_else(pc.equal(pc.fill_null(replicate, ""), ""), "1", replicate)
-    columns = {"": pa.array(range(len(cells)), pa.int64())}
-    columns |= {} if outlines is None else {"Object_Outline": outlines}
-    columns |= {f"Location_Center_{axis}": cells[f"Metadata_Center_{axis}"] for axis in "XY"}
-    columns |= {
+    columns = {f"Location_Center_{axis}": cells[f"Metadata_Center_{axis}"] for axis in "XY"}
+    return columns | {
         "Metadata_Plate": plate,
         "Metadata_Well": _join(well, frame, by="_"),
         "Metadata_Site": site,
@@ -204,19 +207,40 @@ def _dp(cells, outlines):
         "Metadata_DNA": _join(plate, "/", movie, "_", frame, suffix),
         "Metadata_Gene": cells["Metadata_Gene"],
         "Metadata_Gene_Replicate": replicate,
-        "Metadata_Model": cells["Metadata_Model"],
     }
-    return pa.table(columns | {name: cells[name] for name in cells.column_names if not name.startswith("Metadata_")})
 
 
-def _merged(made, ids):
-    """The `DP` shape as IDR_stream merges it: what only DeepProfiler's side has is marked, places are whole pixels."""
-    columns = {"": made[""], "Cell_UUID": pa.array([str(uuid.uuid5(UUIDS, id)) for id in ids.to_pylist()], pa.string())}
-    own = made.column_names[1:]
-    shared = [n for n in own if n.startswith(("Location_", "Metadata_")) and n != "Metadata_Model"]
-    for name in shared:
-        columns[name] = pc.cast(made[name], pa.int64(), safe=False) if name.startswith("Location_") else made[name]
-    return pa.table(columns | {f"DP__{name}": made[name] for name in own if name not in shared})
+def _deep(cells):
+    names = [name for name in cells.column_names if not name.startswith(("Metadata_", NUCLEI))]
+    return {"Metadata_Model": cells["Metadata_Model"]} | {name: cells[name] for name in names}
+
+
+def _classical(cells):
+    return {name.removeprefix(NUCLEI): cells[name] for name in cells.column_names if name.startswith(NUCLEI)}
+
+
+def _dp(cells, outlines):
+    outline = {} if outlines is None else {"Object_Outline": outlines}
+    return pa.table(_index(cells) | outline | _shared(cells) | _deep(cells))
+
+
+def _cp(cells):
+    return pa.table(_index(cells) | _shared(cells) | _classical(cells))
+
+
+def _merged(cells, outlines):
+    """As IDR_stream merges the two: what only one has is marked with whose it is, and places are whole pixels."""
+    ids = cells["Metadata_Cell_ID"].to_pylist()
+    columns = _index(cells) | {"Cell_UUID": pa.array([str(uuid.uuid5(UUIDS, id)) for id in ids], pa.string())}
+    for name, values in _shared(cells).items():
+        columns[name] = pc.cast(values, pa.int64(), safe=False) if name.startswith("Location_") else values
+    outline = {} if outlines is None else {"Object_Outline": outlines}
+    columns |= {f"CP__{name}": values for name, values in _classical(cells).items()}
+    return pa.table(columns | {f"DP__{name}": values for name, values in (outline | _deep(cells)).items()})
+
+
+def _index(cells):
+    return {"": pa.array(range(len(cells)), pa.int64())}
 
 
 def _write(path, table):

@@ -93,8 +93,10 @@ def make(values, launch_dir, session, given, schema):
         fault = checkpoints.b0_fault(given["embed_model"])
         problems += [f"--embed_model {given['embed_model'].name}: {fault}"] if fault else []
     values = values | {"features": ",".join(sorted(str(values["features"]).split(","), reverse=True))}  # one name
-    if values["csv"] and "deep" not in values["features"]:
-        problems.append("--csv: IDR_stream's files hold deep features; add them: --features deep,cp")
+    families = {"DP": "deep", "CP": "cp"}
+    for shape in filter(families.get, _shapes(values)):
+        if families[shape] not in values["features"]:
+            problems.append(f"--csv {shape}: its files hold {families[shape]} features; add them: --features deep,cp")
     described = _attempt(problems, _study, given)
     table = _attempt(problems, tables.read, given["input"]) if "input" in given else None
     screens = _attempt(problems, tables.read, given["screens"], ["plate", "screen"]) if "screens" in given else None
@@ -217,7 +219,7 @@ def _decide(values, given, described, images, source, root, session):
 
 
 def _arguments(values):
-    """What each stage's command is given of the params."""
+    """What each stage's command is given of the params; a stage at the end is there only if it is wanted."""
     named = {
         name: f"--{name}" if name in FLAGS else f"--{name} {value}"
         for name, value in values.items()
@@ -227,11 +229,10 @@ def _arguments(values):
     def chosen(*names):
         return " ".join(named[name] for name in names if name in named)
 
-    shapes = "DP" if values["csv"] is True else values["csv"]
     diameter = [] if values["diameter"] == "auto" else ["diameter"]
     thresholds = ("flow_threshold", "cellprob_threshold")
     own = ("embedder", "embed_input", "crop_rule", "crop_mask")
-    return {
+    each = {
         "fetch": chosen("connections"),
         "flatfield": chosen("illumination", "camera_offset"),
         "diameter": chosen("require_gpu"),
@@ -242,8 +243,19 @@ def _arguments(values):
         "commit": chosen("save_labels", "keep_intermediates"),
         "commit_plate": chosen("keep_intermediates"),
         "summary": f"--max_failed {values['max_failed']}",
-        "export": f"--batch_size {values['batch_size']} --shape {shapes}" if shapes else "",
     }
+    at_the_end = {
+        "export": values["csv"] and f"--batch_size {values['batch_size']} --shape {','.join(_shapes(values))}",
+        "plate_profiles": values["well_profiles"] != "none" and chosen("well_profiles"),
+        "normalize_cells": values["normalize_cells"] and "",
+        "to_anndata": values["h5ad"] and "",
+    }
+    return each | {stage: args for stage, args in at_the_end.items() if isinstance(args, str)}
+
+
+def _shapes(values):
+    """Shapes of IDR_stream's files that are wanted; `--csv` alone is DP."""
+    return ("DP" if values["csv"] is True else values["csv"] or "").split(",")
 
 
 def _attempt(problems, function, *arguments):

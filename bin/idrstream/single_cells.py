@@ -8,8 +8,6 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from idrstream.tables import Problems
-
 FOLDER = Path("profiles", "single_cells")
 PIECE = 4096  # cells at once: 24 MB of 1,450 features; also the row groups that MERGE writes
 WELL = ("Metadata_Plate", "Metadata_WellNumber")
@@ -19,26 +17,24 @@ NEGATIVE = "negative control"  # as IDR's tables of wells have it in `Control Ty
 class SingleCells:
     """The tables of an output folder.
 
-    plates    plate -> its files, sorted
+    plates    plate -> its files, sorted; empty if there is no table, or if they are not of one kind
     features  names of the features, the same in all files
     metadata  names of the other columns
-
-    Raises Problems where there is no table, or where tables have other features than those before them.
+    notes     why there are none, in a sentence, where tables have other features than those before them
     """
 
     def __init__(self, outdir):
-        self.plates, self.features = {}, None
+        self.plates, self.features, self.metadata, self.notes = {}, [], [], []
         for path in sorted(Path(outdir, FOLDER).glob("plate=*/*.parquet")):
             names = pq.read_schema(path).names
             features = [name for name in names if not name.startswith("Metadata_")]
-            if self.features is None:
+            if not self.plates:
                 self.features, self.metadata = features, [name for name in names if name.startswith("Metadata_")]
             if features != self.features:
-                found = f"{path.name} has other features than the files before it; its batch was made otherwise"
-                raise Problems([f"{outdir}: {found}"])
+                which = f"{path.parent.name}/{path.name} has other features than the tables before it"
+                self.plates, self.notes = {}, [f"{which}, so nothing is made of all; --redo what is older"]
+                return
             self.plates.setdefault(path.parent.name.removeprefix("plate="), []).append(path)
-        if self.features is None:
-            raise Problems([f"{outdir}: {FOLDER} holds no table of cells"])
 
     @property
     def files(self):

@@ -18,6 +18,7 @@ SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
 DEFAULTS = {"workflow": "screen", "study": "example", "batch_size": 2, "start_batch": 0, "batch_nums": "all"}
 DEFAULTS |= {"redo": False, "connections": 4, "model": "idrstream", "diameter": "auto", "flow_threshold": 0.4}
 DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128}
+DEFAULTS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
 DEFAULTS |= {"reader": "auto", "features": "deep,cp"}
@@ -293,7 +294,7 @@ def test_idr_streams_files_need_deep_features(here):
     assert planned(here, csv="DP").stages["export"]["args"]
     with pytest.raises(Problems) as problems:
         planned(here, csv="DP", features="cp")
-    assert problems.value.sentences == ["--csv: IDR_stream's files hold deep features; add them: --features deep,cp"]
+    assert problems.value.sentences == ["--csv DP: its files hold deep features; add them: --features deep,cp"]
 
 
 def test_a_digest_changes_with_what_a_command_imports_and_with_nothing_else(tmp_path):

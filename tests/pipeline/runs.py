@@ -48,7 +48,8 @@ def screen_options(screen, source=None, table="data_to_process.tsv", **params):
     """Options of a run on a screen laid out as the archive's."""
     screens = next(path for path in screen.glob("*.tsv") if path.name in ("screens.tsv", "example-plates.tsv"))
     given = {"input": screen / table, "screens": screens, "study": "example", "source": source or screen}
-    given |= {"camera_offset": 6} | params  # what both the demo's camera and the kit's give without light
+    given |= {"camera_offset": 6}  # what both the demo's camera and the kit's give without light
+    given |= {"well_profiles": "none"} | params
     return [word for name, value in given.items() for word in (f"--{name}", value)]
 
 

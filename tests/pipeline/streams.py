@@ -40,6 +40,7 @@ class Stream:
         given = {"input": "data_to_process.tsv", "screens": "screens.tsv"}
         words = [word for name, file in given.items() for word in (f"--{name}", self.screen / file)]
         words += ["--source", self.screen, "--study", "example", "--illumination", "none", "--diameter", 22]
+        words += ["--well_profiles", "none"]
         words += ["--features", self.features]
         command = [ROOT / "engine/nextflow", "run", self.light, "-profile", self.profile, "-ansi-log", "false"]
         self.runs += 1

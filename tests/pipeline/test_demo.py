@@ -16,7 +16,8 @@ from make_screen import make_screen
 
 @pytest.fixture(scope="session")
 def demo_run(demo, tmp_path_factory):
-    return Run(tmp_path_factory.mktemp("run"), *screen_options(demo, batch_size=3, max_failed=0.2))
+    views = {"well_profiles": "plate", "normalize_cells": "true", "h5ad": "true"}
+    return Run(tmp_path_factory.mktemp("run"), *screen_options(demo, batch_size=3, max_failed=0.2, **views))
 
 
 def test_the_demo_ends_with_a_table_of_cells_and_a_row_for_every_image(demo_run, demo):
@@ -44,8 +45,20 @@ def test_the_table_is_as_documented(demo_run):
     assert np.isfinite(cells.filter(regex="^efficientnet_").to_numpy()).all()
     assert cells.filter(regex="^Nuclei_").notna().mean().min() > 0.99
     assert cells["Metadata_Cell_ID"][0] == "DM0001_01_A03_s1_f1_c1"
-    files = sorted(path.parent.name for path in demo_run.out.rglob("*.parquet"))
+    files = sorted(path.parent.name for path in demo_run.out.rglob("single_cells/**/*.parquet"))
     assert files == ["plate=DM0001_01", "plate=DM0001_02"]
+
+
+def test_wells_have_profiles_and_what_cannot_be_normalised_is_said(demo_run):
+    profiles = demo_run.out / "profiles"
+    wells = pd.read_parquet(profiles / "wells/aggregated")
+    assert wells["Metadata_Cell_Count"].sum() == len(demo_run.cells)
+    few = "is not normalised: 1 wells with cells are negative controls, 3 are needed"
+    assert all(f"{plate} {few}" in demo_run.said for plate in ("DM0001_01", "DM0001_02"))
+    normalized = pd.read_parquet(profiles / "normalized_cells").filter(regex="_AreaShape_Area$|_Control_Type")
+    controls = normalized[normalized["Metadata_Control_Type"] == "negative control"]["Nuclei_AreaShape_Area"]
+    assert controls.mean() == pytest.approx(0, abs=1e-3) and controls.std(ddof=0) == pytest.approx(1, abs=1e-3)
+    assert sorted(path.name for path in (profiles / "h5ad").iterdir()) == ["DM0001_01.h5ad", "DM0001_02.h5ad"]
 
 
 def test_classical_features_are_those_of_the_nuclei_that_are_there(demo_run, demo):
@@ -120,7 +133,7 @@ def network(tmp_path_factory):
 
 
 def test_deepprofiler_gives_a_vector_a_nucleus_for_the_same_rows_as_our_embedder(network, demo_run, demo, tmp_path):
-    options = screen_options(demo, batch_nums=0, batch_size=3, keep_intermediates="true", csv="DP,merged", **network)
+    options = screen_options(demo, batch_nums=0, batch_size=3, keep_intermediates="true", csv="DP,CP,merged", **network)
     run = Run(tmp_path / "run", *options, "--outlines")
     assert run.code == 0, run.said
     cells, ours = run.cells, demo_run.cells

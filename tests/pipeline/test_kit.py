@@ -5,6 +5,7 @@ import shutil
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from runs import Run, rms, screen_options
@@ -15,7 +16,8 @@ from support import DATA, SCREEN, http_server, needs_kit
 @needs_kit
 def test_a_real_screen_over_http_is_segmented_as_people_would(tmp_path):
     with http_server(SCREEN) as server:
-        run = Run(tmp_path / "run", *screen_options(SCREEN, server.url, batch_size=5, save_labels="true"))
+        options = screen_options(SCREEN, server.url, batch_size=5, save_labels="true", well_profiles="screen")
+        run = Run(tmp_path / "run", *options)
         log = [request for request in server.log if request.path.endswith(".ch5")]
     assert run.code == 0, run.said
     images = run.images
@@ -34,9 +36,33 @@ def test_a_real_screen_over_http_is_segmented_as_people_would(tmp_path):
     assert min(scores) >= 0.80
     truth = np.load(SCREEN / "truth/XD0001_01_flatfield.npy")
     assert rms(tifffile.imread(run.out / "flatfields/XD0001_01/XD0001_01.tif") / truth) < 0.015
+    _check_wells(run)
     frames = len(images) + sum(len(references) for references in _references(run).values())
     assert len(log) <= 12 * frames
     assert sum(request.sent for request in log) <= 1.05 * _stored(run) + 64_000 * frames
+
+
+def _check_wells(run):
+    """Levels 3, 4a and 4b by arithmetic of our own."""
+    cells = run.cells
+    features = [name for name in cells if not name.startswith("Metadata_")]
+    raw = cells.groupby(["Metadata_Plate", "Metadata_WellNumber"])[features].median()
+    levels = {
+        level: pd.read_parquet(run.out / "profiles/wells" / level).set_index(raw.index.names).loc[raw.index]
+        for level in ("aggregated", "normalized", "selected")
+    }
+    np.testing.assert_allclose(levels["aggregated"][features], raw, rtol=1e-5, atol=1e-7)
+    controls = raw[(levels["aggregated"]["Metadata_Control_Type"] == "negative control").to_numpy()].astype(float)
+    assert len(controls) == 5
+    spread = controls.std(ddof=0).to_numpy()
+    varies = spread > 1e-6 * controls.abs().max().to_numpy()
+    by_hand = ((raw.astype(float) - controls.mean()) / np.where(varies, spread, 1)).loc[:, varies]
+    np.testing.assert_allclose(levels["normalized"][by_hand.columns], by_hand, rtol=1e-3, atol=1e-3)
+    selected = [name for name in levels["selected"] if not name.startswith("Metadata_")]
+    assert 0 < len(selected) < len(features) / 4
+    apart = levels["selected"][selected].corr().to_numpy() - np.eye(len(selected))
+    assert np.nanmax(apart) <= 0.9
+    assert levels["selected"][selected].equals(levels["normalized"][selected])
 
 
 def _stored(run):

@@ -11,12 +11,16 @@ from support import http_server
 
 @pytest.mark.parametrize("parser, illumination", [("v1", "plate"), ("v2", "frames")])
 def test_every_process_is_wired_under_both_parsers(parser, illumination, demo, tmp_path):
-    run = Run(tmp_path / "run", *screen_options(demo, batch_size=2, illumination=illumination), "-stub", parser=parser)
+    views = {"well_profiles": "screen", "normalize_cells": "true", "h5ad": "true", "csv": "DP"}
+    options = screen_options(demo, batch_size=2, illumination=illumination, **views)
+    run = Run(tmp_path / "run", *options, "-stub", parser=parser)
     assert run.code == 0, run.said
     assert run.tasks == {
         **dict.fromkeys(("PLAN", "BEGIN", "SUMMARY"), 1),
         **dict.fromkeys(("FETCH_REFERENCES", "FLATFIELD", "DIAMETER", "COMMIT_PLATE"), 2),
         **dict.fromkeys(("FETCH", "SEGMENT", "EMBED", "MEASURE", "MERGE", "COMMIT"), 3),
+        **dict.fromkeys(("PLATE_PROFILES", "NORMALIZE_CELLS", "TO_ANNDATA", "EXPORT"), 1),
+        "KEEP": 4,
         **({"FLATFIELD_FRAMES": 3} if illumination == "frames" else {}),
     }
     assert "12 images of 6 wells on 2 plates (DM0001_01, DM0001_02), 0 of them settled" in run.said

@@ -116,18 +116,20 @@ def outdir(tmp_path):
 
 @pytest.fixture
 def csv(outdir, tmp_path):
-    exported(outdir, tmp_path / "csv", "--shape", "DP,merged")
+    exported(outdir, tmp_path / "csv", "--shape", "DP,CP,merged")
     return tmp_path / "csv"
 
 
 def test_the_columns_are_idr_streams_in_its_order(csv):
-    dp, merged = (read(csv / f"{shape}_features" / "batch_0.csv.gz").columns.tolist() for shape in ("DP", "merged"))
+    dp, cp, merged = (list(read(csv / f"{shape}_features" / "batch_0.csv.gz")) for shape in ("DP", "CP", "merged"))
     shared = "Location_Center_X Location_Center_Y Metadata_Plate Metadata_Well Metadata_Site Metadata_Plate_Map_Name "
     shared = (shared + "Metadata_DNA Metadata_Gene Metadata_Gene_Replicate").split()
     assert dp == ["Object_Outline", *shared, "Metadata_Model", *NAMES]
+    assert cp == [*shared, "AreaShape_Area"]
     assert merged == [
         "Cell_UUID",
         *shared,
+        "CP__AreaShape_Area",
         "DP__Object_Outline",
         "DP__Metadata_Model",
         *(f"DP__{name}" for name in NAMES),
@@ -150,9 +152,11 @@ def test_the_consumer_of_the_merged_files_reads_every_cell(csv):
     assert cells[["Location_Center_X", "Location_Center_Y", "Metadata_Gene_Replicate"]].dtypes.eq("int64").all()
 
 
-def test_both_shapes_hold_the_same_cells_in_the_same_rows(csv):
+def test_all_shapes_hold_the_same_cells_in_the_same_rows(csv):
     for number in 0, 1, 3:
-        dp, merged = (read(csv / f"{shape}_features" / f"batch_{number}.csv.gz") for shape in ("DP", "merged"))
+        dp, cp, merged = (read(csv / f"{s}_features" / f"batch_{number}.csv.gz") for s in ("DP", "CP", "merged"))
+        assert (dp["Metadata_DNA"] == cp["Metadata_DNA"]).all()
+        assert (cp["AreaShape_Area"] == merged["CP__AreaShape_Area"]).all()
         assert (dp["Metadata_DNA"] == merged["Metadata_DNA"]).all()
         assert (dp["Location_Center_X"] // 1 == merged["Location_Center_X"]).all()
         assert (dp[NAMES].to_numpy() == merged[[f"DP__{name}" for name in NAMES]].to_numpy()).all()
@@ -189,9 +193,9 @@ def test_every_feature_read_back_is_the_one_in_the_parquet_bit_by_bit(outdir, tm
 
 def test_the_same_folder_gives_the_same_bytes(outdir, csv, tmp_path):
     shutil.copytree(outdir, tmp_path / "moved")
-    exported(tmp_path / "moved", tmp_path / "again", "--shape", "merged", "--shape", "DP")
+    exported(tmp_path / "moved", tmp_path / "again", "--shape", "merged", "--shape", "DP,CP")
     files_made = sorted(path.relative_to(csv) for path in csv.rglob("*.gz"))
-    assert len(files_made) == 6
+    assert len(files_made) == 9
     assert all((csv / path).read_bytes()[4:8] == bytes(4) for path in files_made)  # where gzip keeps the time
     assert all((csv / path).read_bytes() == (tmp_path / "again" / path).read_bytes() for path in files_made)
 
@@ -272,7 +276,7 @@ def test_a_killed_export_leaves_nothing_that_is_taken_for_a_batch(outdir, csv, m
 
     monkeypatch.setattr("pyarrow.csv.write_csv", kill)
     with pytest.raises(KeyboardInterrupt):
-        Export(outdir).write(0, csv, ["DP"])
+        Export(outdir, ["DP"]).write(0, csv)
     assert (csv / "DP_features/batch_0.csv.gz").read_bytes() == whole
     monkeypatch.undo()
     (csv / "DP_features/batch_9.csv.gz.part").write_bytes(whole[:50])
@@ -286,12 +290,14 @@ def test_a_cell_whose_outline_is_lost_is_said(outdir, tmp_path):
     assert not list((tmp_path / "csv").rglob("*.gz"))
 
 
-def test_cells_without_deep_features_are_refused(outdir, tmp_path):
+def test_files_of_features_that_the_cells_have_not_are_refused(outdir, tmp_path):
     for path in outdir.glob("profiles/single_cells/plate=*/*.parquet"):
         table = pd.read_parquet(path, partitioning=None)
         table.drop(columns=NAMES).to_parquet(path, index=False)
-    assert "its cells have no deep features" in refused(outdir, tmp_path / "csv")
+    assert "DP files hold deep features, which its cells have not" in refused(outdir, tmp_path / "csv")
     assert not (tmp_path / "csv").exists()
+    exported(outdir, tmp_path / "csv", "--shape", "CP,merged")
+    assert not any(name.startswith("DP__efficientnet") for name in loaded(tmp_path / "csv/merged_features"))
 
 
 def _without_images(out):
@@ -340,5 +346,5 @@ def test_a_folder_that_cannot_be_exported_is_refused_in_a_sentence_and_nothing_w
 
 
 def test_an_unknown_shape_is_said(outdir, tmp_path):
-    done = CliRunner().invoke(command.main, [str(outdir), str(tmp_path / "csv"), "--shape", "CP"])
-    assert "'CP' is neither of DP, merged" in done.output
+    done = CliRunner().invoke(command.main, [str(outdir), str(tmp_path / "csv"), "--shape", "XP"])
+    assert "'XP' is none of DP, CP, merged" in done.output

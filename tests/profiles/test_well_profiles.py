@@ -84,7 +84,7 @@ def test_a_plate_is_in_units_of_its_controls_and_one_with_too_few_is_left_raw_an
 
 
 def test_the_screen_is_in_units_of_all_controls(outdir, tmp_path):
-    made(plate_profiles, outdir, tmp_path / "wells", "--normalize", "screen")
+    made(plate_profiles, outdir, tmp_path / "wells", "--well_profiles", "screen")
     wells = read(tmp_path / "wells/normalized")
     controls = np.array([1, 2, 6, 4])
     np.testing.assert_allclose(wells["net_0"].iloc[-1], (5 - controls.mean()) / controls.std(), rtol=1e-6)
@@ -92,7 +92,7 @@ def test_the_screen_is_in_units_of_all_controls(outdir, tmp_path):
 
 
 def test_of_features_that_say_the_same_one_is_selected(outdir, tmp_path):
-    made(plate_profiles, outdir, tmp_path / "wells", "--normalize", "screen")
+    made(plate_profiles, outdir, tmp_path / "wells", "--well_profiles", "screen")
     chosen = [name for name in read(tmp_path / "wells/selected") if not name.startswith("Metadata_")]
     assert len(chosen) == 1  # all rise together
 
@@ -112,7 +112,7 @@ def test_too_few_wells_are_not_selected_from_and_that_is_said(tmp_path):
 
 
 def test_nothing_but_aggregates_where_no_normalisation_is_wanted(outdir, tmp_path):
-    made(plate_profiles, outdir, tmp_path / "wells", "--normalize", "none")
+    made(plate_profiles, outdir, tmp_path / "wells", "--well_profiles", "raw")
     assert sorted(path.name for path in (tmp_path / "wells").iterdir()) == ["aggregated", "notes.json"]
 
 
@@ -162,9 +162,15 @@ def test_a_plate_of_two_batches_is_one_anndata_with_the_same_numbers(outdir, tmp
     assert data.obs["Metadata_Control_Type"].astype(str).tolist() == raw["Metadata_Control_Type"].tolist()
 
 
-def test_tables_that_do_not_fit_together_are_told(outdir, tmp_path):
-    odd = cells("R", 1, NEGATIVE, [1]).rename(columns={"net_1": "other"})
-    screen(outdir, [odd])
-    done = CliRunner().invoke(plate_profiles.main, [str(outdir), str(tmp_path / "wells")])
-    assert done.exit_code == 64
-    assert "b0000.parquet has other features than the files before it" in done.output
+def test_tables_of_different_features_are_not_thrown_together(outdir, tmp_path):
+    screen(outdir, [cells("R", 1, NEGATIVE, [1]).rename(columns={"net_1": "other"})])
+    why = "plate=R/b0000.parquet has other features than the tables before it, so nothing is made of all"
+    assert why in made(plate_profiles, outdir, tmp_path / "wells")
+    assert why in made(normalize_cells, outdir, tmp_path / "cells")
+
+
+def test_a_run_without_a_table_has_no_profiles(tmp_path):
+    (tmp_path / "out").mkdir()
+    assert "no well has cells" in made(plate_profiles, tmp_path / "out", tmp_path / "wells")
+    assert "cells are not normalised: 0 of them" in made(normalize_cells, tmp_path / "out", tmp_path / "cells")
+    assert made(to_anndata, tmp_path / "out", tmp_path / "h5ad") == "0 plates\n"

@@ -1,0 +1,22 @@
+// The single cells in the output folder, normalised to the negative controls of the screen.
+process NORMALIZE_CELLS {
+    label 'profiles'
+    cache false                                 // its files are moved away
+
+    input:
+    path outdir, stageAs: 'results'
+    val how
+
+    output:
+    path 'normalized_cells'
+
+    script:
+    """
+    normalize_cells.py results normalized_cells --threads ${task.cpus}
+    """
+
+    stub:
+    """
+    mkdir normalized_cells && echo '{"notes": []}' > normalized_cells/notes.json
+    """
+}

@@ -1,0 +1,22 @@
+// The single cells in the output folder as AnnData, a file a plate.
+process TO_ANNDATA {
+    label 'profiles'
+    cache false                                 // its files are moved away
+
+    input:
+    path outdir, stageAs: 'results'
+    val how
+
+    output:
+    path 'h5ad'
+
+    script:
+    """
+    to_anndata.py results h5ad --threads ${task.cpus}
+    """
+
+    stub:
+    """
+    mkdir h5ad
+    """
+}
