@@ -5,7 +5,7 @@ import os.path
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from idrstream import batches, deepprofiler, ledger, request, sources, study, tables
+from idrstream import batches, checkpoints, deepprofiler, ledger, request, sources, study, tables
 from idrstream import plates as known
 from idrstream.failures import Unreachable
 from idrstream.image import REFERENCES, WINDOW
@@ -13,9 +13,10 @@ from idrstream.tables import Problems
 
 BIN = Path(__file__).resolve().parents[1]
 STAGES = ("fetch", "flatfield", "diameter", "segment", "embed", "measure", "merge")
-COMMANDS = {"efficientnet": "embed", "deepprofiler": "embed_deepprofiler"}  # of the stage `embed`, by embedder
+GIVEN_A_NETWORK = ("efficientnet-b0", "torchscript")  # embedders that take --embed_model
+COMMANDS = dict.fromkeys(("efficientnet", *GIVEN_A_NETWORK), "embed") | {"deepprofiler": "embed_deepprofiler"}
 DEEPPROFILER = ("dp_config", "dp_checkpoint")
-FLAGS = ("remove_edge_masks", "outlines", "require_gpu", "save_labels", "keep_intermediates")
+FLAGS = ("remove_edge_masks", "outlines", "crop_mask", "require_gpu", "save_labels", "keep_intermediates")
 FAMILIES = {"deep": "embed", "cp": "measure"}  # of features, and the stages that make them
 MAKING = ("readers", "flatfield", "diameter", "segment", "merge")  # code that shapes a result, beside the families'
 
@@ -78,8 +79,8 @@ def make(values, launch_dir, session, given, schema):
     values      params by name
     launch_dir  what relative paths of the params are relative to
     session     id of the run, which stays the same when it is resumed
-    given       name -> Path, for those of input, screens, zarr_index, study, model, dp_config, dp_checkpoint, source
-                and outdir that exist
+    given       name -> Path, for those of input, screens, zarr_index, study, model, dp_config, dp_checkpoint,
+                embed_model, source and outdir that exist
     schema      nextflow_schema.json, read
     returns     Plan
 
@@ -88,6 +89,9 @@ def make(values, launch_dir, session, given, schema):
     problems = request.params_problems(values, schema) + _absent(values, given, schema)
     if values["embedder"] == "deepprofiler" and set(DEEPPROFILER) <= given.keys():
         problems += deepprofiler.problems(given["dp_config"], given["dp_checkpoint"])
+    if values["embedder"] == "efficientnet-b0" and "embed_model" in given:
+        fault = checkpoints.b0_fault(given["embed_model"])
+        problems += [f"--embed_model {given['embed_model'].name}: {fault}"] if fault else []
     values = values | {"features": ",".join(sorted(str(values["features"]).split(","), reverse=True))}  # one name
     families = {"DP": "deep", "CP": "cp"}
     for shape in filter(families.get, _shapes(values)):
@@ -172,7 +176,7 @@ def _decide(values, given, described, images, source, root, session):
     commands = {stage: stage for stage in STAGES} | {"embed": COMMANDS[values["embedder"]]}
     code = {stage: batches.digest(BIN / f"{command}.py", BIN) for stage, command in commands.items()}
     code["readers"] = batches.digest(BIN / "idrstream" / "readers" / "__init__.py", BIN)
-    weights = {name: given[name] for name in ("model", *DEEPPROFILER) if name in given}
+    weights = {name: given[name] for name in ("model", *DEEPPROFILER, "embed_model") if name in given}
     parts = (*MAKING, *(FAMILIES[family] for family in values["features"].split(",")))
     making = batches.recipe(values, described.channel, weights, {part: code[part] for part in parts})
     wanted = {"plate": batches.CANDIDATES}.get(
@@ -227,12 +231,13 @@ def _arguments(values):
 
     diameter = [] if values["diameter"] == "auto" else ["diameter"]
     thresholds = ("flow_threshold", "cellprob_threshold")
+    own = ("embedder", "embed_input", "crop_rule", "crop_mask")
     each = {
         "fetch": chosen("connections"),
         "flatfield": chosen("illumination", "camera_offset"),
         "diameter": chosen("require_gpu"),
         "segment": chosen(*diameter, *thresholds, "remove_edge_masks", "outlines", "require_gpu"),
-        "embed": chosen("require_gpu", *(["embedder", "embed_input"] if values["embedder"] == "efficientnet" else [])),
+        "embed": chosen("require_gpu", *(own if values["embedder"] != "deepprofiler" else [])),
         "measure": "",
         "merge": "",
         "commit": chosen("save_labels", "keep_intermediates"),
@@ -288,6 +293,7 @@ def _absent(values, given, schema):
                 problems.append(f"--{name}: --embedder deepprofiler needs it")
             elif name not in given:
                 problems.append(f"--{name} {values[name]}: there is no such file")
+    problems += _network(values, given)
     if "outdir" not in given:
         why = (
             "results go to a folder, not to an address"
@@ -295,6 +301,24 @@ def _absent(values, given, schema):
             else "this folder cannot be written"
         )
         problems.append(f"--outdir {values['outdir']}: {why}")
+    return problems
+
+
+def _network(values, given):
+    """What is wrong with the network that --embed_model names, and with what is asked of DeepProfiler's crops."""
+    embedder, path = values["embedder"], values["embed_model"]
+    problems = []
+    if embedder in GIVEN_A_NETWORK and not path:
+        problems.append(f"--embed_model: --embedder {embedder} needs it, the file of its network")
+    elif path and embedder not in GIVEN_A_NETWORK:
+        own = "its own" if embedder == "efficientnet" else "--dp_checkpoint"
+        others = " or ".join(GIVEN_A_NETWORK)
+        problems.append(f"--embed_model {path}: --embedder {embedder} takes {own}; --embedder {others} take a file")
+    elif path and "embed_model" not in given:
+        problems.append(f"--embed_model {path}: there is no such file")
+    if embedder == "deepprofiler" and values["crop_mask"]:
+        why = "DeepProfiler cuts its crops itself; --embedder efficientnet-b0 takes its checkpoint, and masks"
+        problems.append(f"--crop_mask: {why}")
     return problems
 
 
