@@ -7,9 +7,8 @@ import click
 import numpy as np
 import tifffile
 import torch
-from common import BIN, DATA, MODEL, ROOT
-
 from cellpose.metrics import average_precision
+from common import BIN, DATA, MODEL, ROOT
 
 sys.path[:0] = [str(BIN), str(ROOT / "benchmarks")]
 
