@@ -19,7 +19,7 @@ from make_screen import CONTROLS, OFFSET, make_movie, vignette  # noqa: E402
 
 
 @click.command()
-@click.option("--plates", default=6, show_default=True, help="Plates of each kind.")
+@click.option("--plates", default=4, show_default=True, help="Plates of each kind.")
 @click.option("--shape", type=(int, int), default=(512, 672), show_default=True, help="(Y, X) in pixels.")
 @click.option("--frames", "counts", multiple=True, type=int, default=(4, 8, 24), show_default=True, help="Candidates.")
 def main(plates, shape, counts):
