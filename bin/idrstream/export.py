@@ -15,15 +15,15 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from idrstream import files, image, tables
+from idrstream.profiles import FOLDER as CELLS
+from idrstream.profiles import PIECE
 
 FOLDERS = {"DP": "DP_features", "CP": "CP_features", "merged": "merged_features"}  # as IDR_stream's users lay them out
-CELLS = Path("profiles", "single_cells")
 NUCLEI = "Nuclei_"  # what CellProfiler's features begin with, but not in its own table of nuclei
 NEEDED = {"DP": "deep", "CP": "cp"}  # family of features, by shape
 KEY = ["Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Frame"]
 OTHER = ("WellNumber", "Gene", "Gene_Replicate", "Label", "Center_X", "Center_Y", "Model", "Cell_ID")
 METADATA = [*KEY, *(f"Metadata_{name}" for name in OTHER)]
-PIECE = 4096  # cells read at once: 21 MB of 1,280 features
 LEVEL = 1  # of gzip, IDR_stream's: features hardly compress
 CORNERS = 4  # fewer are no polygon for shapely
 UUIDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/WayScience/IDR_stream")

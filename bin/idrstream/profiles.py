@@ -9,6 +9,9 @@ import pyarrow.parquet as pq
 
 from idrstream import files, image
 
+FOLDER = Path("profiles", "single_cells")  # in an output folder: plate=P/BATCH.parquet
+PIECE = 4096  # cells of a row group, which readers take at once: 24 MB of 1,430 features
+
 
 def single_cells(frames, labels, features, known=None):
     """The cells of a batch.
@@ -52,10 +55,10 @@ def single_cells(frames, labels, features, known=None):
 def write(table, rows, batch, folder):
     """Write one Parquet file a plate (zstd) into FOLDER, laid out as the output folder is, also if it holds no cell."""
     for plate in sorted({row["plate"] for row in rows if row["status"] == "ok"}):
-        path = Path("profiles", "single_cells", f"plate={plate}", f"{batch}.parquet")
-        (Path(folder) / path).parent.mkdir(parents=True)
+        path = Path(folder, FOLDER, f"plate={plate}", f"{batch}.parquet")
+        path.parent.mkdir(parents=True)
         cells = pa.Table.from_pandas(table[table["Metadata_Plate"] == plate], preserve_index=False)
-        pq.write_table(cells.replace_schema_metadata(None), Path(folder) / path, compression="zstd")
+        pq.write_table(cells.replace_schema_metadata(None), path, compression="zstd", row_group_size=PIECE)
 
 
 def _flatfield(row, known):

@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-FOLDER = Path("profiles", "single_cells")
-PIECE = 4096  # cells at once: 24 MB of 1,450 features; also the row groups that MERGE writes
+from idrstream.profiles import FOLDER, PIECE
+
 WELL = ("Metadata_Plate", "Metadata_WellNumber")
 NEGATIVE = "negative control"  # as IDR's tables of wells have it in `Control Type`
 

@@ -39,6 +39,13 @@ def test_a_plate_without_a_cell_has_a_table_with_the_same_columns(stages, tmp_pa
     assert str(read["plate=PA"].schema.field("Metadata_CropPaddedFraction").type) == "float"
 
 
+def test_readers_need_not_take_a_whole_table_for_some_cells(stages, tmp_path, monkeypatch):
+    monkeypatch.setattr(profiles, "PIECE", 2)
+    profiles.write(*profiles.single_cells(*stages), "b0000", tmp_path)
+    (path,) = tmp_path.rglob("plate=PB/*.parquet")
+    assert [pq.ParquetFile(path).metadata.row_group(i).num_rows for i in range(2)] == [2, 1]
+
+
 def test_a_batch_of_failures_alone_has_no_table(stages, tmp_path):
     image.write_rows(stages[0], image.read_rows(stages[0], "failed"))
     table, rows = profiles.single_cells(*stages)
