@@ -5,9 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from test_plan import DEFAULTS, HEADER, ROWS, SCHEMA, given, here, plan, planned  # noqa: F401  (a fixture)
+import yaml
+from test_plan import DEFAULTS, HEADER, ROOT, ROWS, SCHEMA, given, here, plan, planned  # noqa: F401  (a fixture)
 
-from idrstream import batches, fetch, image, streams
+from idrstream import batches, fetch, image, request, streams
 from idrstream.tables import Problems
 from make_screen import write_cellh5
 
@@ -123,6 +124,11 @@ def test_two_tables_that_say_different_things_of_a_frame_are_told(three):
     assert sentence.startswith(
         'negative.tsv, line 2, column "Gene": "GENE" of frame PA_A04_s1_f5, of which training.tsv'
     )
+
+
+def test_the_preset_of_mitocheck_names_params_that_there_are():
+    preset = yaml.safe_load((ROOT / "assets/presets/mitocheck.yml").read_text())
+    assert preset["streams"] and request.params_problems(preset, SCHEMA) == []
 
 
 def test_a_finished_variant_is_not_done_again(three):
