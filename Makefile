@@ -8,7 +8,7 @@ VERSION := $(shell sed -n 's|.*/acquire:\(.*\)".*|\1|p' conf/base.config)
 ENGINE := docker
 TOOLS := acquire profiles deepprofiler cellpose
 
-.PHONY: help setup tools engine demo test test-containers test-cluster test-full lint locks images bench train-model clean
+.PHONY: help setup tools engine demo test test-containers test-cluster test-full lint locks images accuracy bench train-model clean
 
 help:         ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -75,6 +75,15 @@ images:       ## the container images; ENGINE=podman, TOOLS=acquire, BASE=..., C
 train-model: tools ## the nuclei model that is shipped, trained anew and measured
 	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py train
 	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py measure
+
+accuracy: setup ## how right nuclei, flat-fields and features are (docs/accuracy.md)
+	@./setup.sh tests
+	$(VENVS)/cellpose/bin/python benchmarks/accuracy/flatfield.py
+	if [[ -d $${IDRSTREAM_DATA:=../shared/data}/nuclei ]]; then \
+	    $(VENVS)/cellpose/bin/python benchmarks/accuracy/nuclei.py; \
+	    $(VENVS)/profiles/bin/python benchmarks/accuracy/examplehuman.py; \
+	fi
+	$(VENVS)/deepprofiler/bin/pytest tests/deepprofiler/test_torch.py -rP
 
 bench: demo   ## where the demo's time went, by process
 	python3 benchmarks/stages.py results

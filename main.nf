@@ -25,6 +25,7 @@ workflow {
     )
     families = "${params.features}".tokenize(',')     // what is none, the planner says
     network = params.embedder == 'deepprofiler' ? [Launch.existing(params.dp_config), Launch.existing(params.dp_checkpoint)] : []
+    embed_model = Launch.existing(params.embed_model)
     ascp = Launch.existing(params.ascp)
     key = Launch.existing(params.aspera_key)
     planned = PLAN(
@@ -40,6 +41,7 @@ workflow {
         model,
         network ? network[0] : [],
         network ? network[1] : [],
+        embed_model,
         Launch.folder(params.source),
         outdir
     )
@@ -58,7 +60,7 @@ workflow {
     }.first()                                    // every batch reads it
     versions = channel.topic('versions').unique().toSortedList()
     run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
-    finished = SCREEN(plan, [ascp, key], model, families, network, run, outdir)
+    finished = SCREEN(plan, [ascp, key], model, families, network, embed_model, run, outdir)
     finished.map { file ->
         def said = Launch.read(file)
         log.info said.text

@@ -14,31 +14,39 @@ from idrstream import files, image, task
 @click.argument("labels", type=click.Path(exists=True, file_okay=False))
 @click.argument("features", type=click.Path(path_type=Path))
 @click.option("--embedder", default="efficientnet", show_default=True, help="Engine.")
+@click.option("--embed_model", type=click.Path(), help="Network of the user's, for the engines that take one.")
 @click.option(
     "--embed_input", type=int, default=128, show_default=True, help="Side in pixels of what the network sees."
 )
+@click.option("--crop_rule", default="idrstream", show_default=True, help="How crops are scaled: see docs/usage.md.")
+@click.option("--crop_mask", is_flag=True, help="Set the pixels of other nuclei in a crop to 0.")
 @click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 @task.whole("features")
-def main(frames, labels, features, embedder, embed_input, known, count, require_gpu):
+def main(frames, labels, features, embedder, embed_model, embed_input, crop_rule, crop_mask, known, count, require_gpu):
     """Embed the cells that LABELS found in FRAMES: an array of features an image into FEATURES."""
     task.limit_threads(count)
     import numpy as np
 
-    from idrstream import embedding, gpu
+    from idrstream import crops, embedding, gpu
 
     device = task.torch_device(count, require_gpu)
-    engine = embedding.ENGINES[embedder](embed_input, device)
+    engine = embedding.ENGINES[embedder](embed_input, device, crop_rule, embed_model)
     features.mkdir()
     with gpu.watched(task.torch_name(device), device.type == "cuda") as used:
         for row in task.progress(image.read_rows(frames, "ok"), "embedding"):
-            cells = image.read_cells(labels, row["key"])
+            name, cells = row["key"], image.read_cells(labels, row["key"])
             centers = np.stack([cells["center_y"], cells["center_x"]], axis=1)
-            embedded = embedding.embed(engine, image.read_even(frames, row, known), centers)
-            image.write_cells(features, row["key"], {"label": cells["label"], "features": embedded})
-    click.echo(f"{engine.model} on {used}")
-    made = {"device": used, "crops": engine.at_once.size, "model": engine.model, "features": engine.features}
+            mask = (image.read_labels(labels, name), cells["label"]) if crop_mask else ()
+            pixels = image.read_even(frames, row, known)
+            embedded = embedding.embed(engine, pixels, centers, *mask)
+            crops.check(name, cells["label"], embedded)
+            padded = crops.padded(centers, pixels.shape)
+            image.write_cells(features, name, {"label": cells["label"], "features": embedded, "padded": padded})
+    model = engine.model + "-masked" * crop_mask
+    click.echo(f"{model} on {used}")
+    made = {"device": used, "crops": engine.at_once.size, "model": model, "features": engine.features}
     files.write_json(features / image.MADE, made)
 
 

@@ -23,6 +23,10 @@ def main(frames, labels, features, config, checkpoint, known, count, require_gpu
     """Embed the cells that LABELS found in FRAMES: an array of features an image into FEATURES, and, in its folder
     `project`, the tables and features as DeepProfiler lays them out."""
     task.limit_threads(count)
+    import numpy as np
+
+    from idrstream import crops
+
     found = deepprofiler.problems(config, checkpoint)
     if found:
         raise task.MustMend("\n".join(found))
@@ -38,7 +42,9 @@ def main(frames, labels, features, config, checkpoint, known, count, require_gpu
         project.run(count, device)
     click.echo(f"{project.model} on {used}")
     for row, known_cells in zip(rows, cells, strict=True):
-        embedded = {"label": known_cells["label"], "features": project.read(row, known_cells)}
+        centers = np.stack([known_cells["center_y"], known_cells["center_x"]], axis=1)
+        padded = crops.padded(centers, row["shape"], project.box)
+        embedded = {"label": known_cells["label"], "features": project.read(row, known_cells), "padded": padded}
         image.write_cells(features, row["key"], embedded)
     project.close()
     made = {"device": used, "crops": project.at_once.size, "model": project.model, "features": project.features}

@@ -15,7 +15,10 @@ from idrstream import files, task
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @task.whole("cells")
 def main(outdir, cells, count):
-    """Write the cells of OUTDIR into the folder CELLS, each feature in units of the negative controls' deviation."""
+    """Write the cells of OUTDIR into the folder CELLS/cells, each feature in units of the negative controls' deviation.
+
+    Beside them scaler.tsv: mean and deviation of each feature, and the number of cells they are of.
+    """
     task.limit_threads(count)
     import pandas as pd
 
@@ -34,8 +37,9 @@ def main(outdir, cells, count):
         told = pd.DataFrame(columns | {"deviation": scaler.deviation})
         told.to_csv(cells / "scaler.tsv", sep="\t", index=False)
         for path in task.progress(found.files, "normalising"):
-            (cells / path.parent.name).mkdir(exist_ok=True)
-            normalized_cells.write(path, cells / path.parent.name / path.name, found.features, scaler)
+            target = cells / "cells" / path.parent.name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            normalized_cells.write(path, target, found.features, scaler)
     files.write_json(cells / "notes.json", {"controls": controls, "notes": notes})
     click.echo("\n".join([f"by {controls} cells of negative controls", *notes]))
 

@@ -29,6 +29,7 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.option("--model", type=EXISTING, help="Cellpose model file.")
 @click.option("--dp_config", type=EXISTING, help="DeepProfiler's configuration.")
 @click.option("--dp_checkpoint", type=EXISTING, help="DeepProfiler's checkpoint.")
+@click.option("--embed_model", type=EXISTING, help="Network of --embedder efficientnet-b0 or torchscript.")
 @click.option("--source", type=EXISTING, help="Local folder of the images.")
 @click.option("--outdir", type=EXISTING, help="Output folder, with its ledger.")
 def main(launch, schema, out, **given):

@@ -9,6 +9,7 @@ process EMBED {
 
     input:
     tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels)
+    path model, stageAs: 'model/*'              // empty for an embedder that has its own
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -16,8 +17,9 @@ process EMBED {
     tuple val(task.process), eval('embed.py --version'), topic: versions
 
     script:
+    def network = model ? "--embed_model ${model}" : ''
     """
-    embed.py ${frames} ${labels} features --known known ${how.args} --threads ${task.cpus}
+    embed.py ${frames} ${labels} features --known known ${network} ${how.args} --threads ${task.cpus}
     """
 
     stub:

@@ -19,7 +19,8 @@ workflow SCREEN {
     aspera                                      // [ascp, key], the user's own; empty if they are not given
     model                                       // Cellpose weights
     families                                    // of features: deep, cp, or both
-    network                                     // [configuration, checkpoint] of DeepProfiler; empty for our own embedder
+    network                                     // [configuration, checkpoint] of DeepProfiler; empty for our own embedders
+    embed_model                                 // their network; empty where they have one
     run                                         // params and versions
     outdir                                      // where results are kept
 
@@ -51,7 +52,7 @@ workflow SCREEN {
     deep = 'deep' in families
         ? (network
             ? DEEPPROFILER(cells, network[0], network[1], stages.map { all -> all.embed }).features
-            : EMBED(cells, stages.map { all -> all.embed }).features)
+            : EMBED(cells, embed_model, stages.map { all -> all.embed }).features)
         : channel.empty()
     cp = 'cp' in families ? MEASURE(cells, stages.map { all -> all.measure }).features : channel.empty()
     features = families.size() > 1

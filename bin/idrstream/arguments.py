@@ -1,6 +1,6 @@
 """The arguments of every stage's command, as they follow from the params."""
 
-FLAGS = ("remove_edge_masks", "outlines", "require_gpu", "save_labels", "keep_intermediates")
+FLAGS = ("remove_edge_masks", "outlines", "crop_mask", "require_gpu", "save_labels", "keep_intermediates")
 FAMILIES = {"DP": ["deep"], "CP": ["cp"], "merged": ["deep", "cp"]}  # of features, that a shape of IDR_stream's shows
 
 
@@ -17,12 +17,13 @@ def of(values):
 
     diameter = [] if values["diameter"] == "auto" else ["diameter"]
     thresholds = ("flow_threshold", "cellprob_threshold")
+    own = ("embedder", "embed_input", "crop_rule", "crop_mask")
     each = {
         "fetch": chosen("connections"),
         "flatfield": chosen("illumination", "camera_offset"),
         "diameter": chosen("require_gpu"),
         "segment": chosen(*diameter, *thresholds, "remove_edge_masks", "outlines", "require_gpu"),
-        "embed": chosen("require_gpu", *(["embedder", "embed_input"] if values["embedder"] == "efficientnet" else [])),
+        "embed": chosen("require_gpu", *(own if values["embedder"] != "deepprofiler" else [])),
         "measure": "",
         "merge": "",
         "commit": chosen("save_labels", "keep_intermediates"),

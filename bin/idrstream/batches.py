@@ -23,6 +23,8 @@ SHAPING = (
     "features",
     "embedder",
     "embed_input",
+    "crop_rule",
+    "crop_mask",
 )
 
 CELL_BYTES = (1280 + 148) * 4  # a row of the cell table, before compression: both families of features
@@ -124,7 +126,7 @@ def differences(before, now):
     names = [name for name in flat[1] if name != "code" and flat[0].get(name) != flat[1][name]]
     words = [
         n
-        if n in ("model", "dp_config", "dp_checkpoint") or n.startswith("code")
+        if n in ("model", "dp_config", "dp_checkpoint", "embed_model") or n.startswith("code")
         else f"{n} {flat[0].get(n)} (now {flat[1][n]})"
         for n in names
     ]

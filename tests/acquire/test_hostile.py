@@ -127,6 +127,7 @@ def test_a_location_does_not_lead_out_of_its_folder(location, here):  # noqa: F8
 
 PARAMS = {name: rule for group in SCHEMA["$defs"].values() for name, rule in group["properties"].items()}
 PLACES = ("input", "screens", "source", "outdir", "study", "model", "dp_config", "dp_checkpoint")  # stdin or quoted
+PLACES += ("embed_model",)
 OFFERED = [name for name in PARAMS if name not in (*PLACES, "help")]
 
 

@@ -20,6 +20,7 @@ DEFAULTS |= {"redo": False, "connections": 4, "model": "idrstream", "diameter": 
 DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128}
 DEFAULTS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
+DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
 DEFAULTS |= {"reader": "auto", "features": "deep,cp"}
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
@@ -48,7 +49,7 @@ def here(tmp_path):
 def given(here, params):
     """What the head finds of the files that params name."""
     shipped = {"model": here / "model.pth", "study": ROOT / f"assets/studies/{params['study']}.yml"}
-    names = ("input", "screens", "source", "outdir", "study", "model", "dp_config", "dp_checkpoint")
+    names = ("input", "screens", "source", "outdir", "study", "model", "dp_config", "dp_checkpoint", "embed_model")
     named = {name: here / str(params[name]) for name in names}
     found = {name: path if path.exists() else shipped.get(name, path) for name, path in named.items() if params[name]}
     if params["model"] not in ("idrstream", None) and not named["model"].exists():
@@ -140,6 +141,44 @@ def test_deepprofiler_needs_a_config_and_a_checkpoint_that_it_can_run(here):
     (here / "weights.h5").write_text("none")
     with pytest.raises(Problems, match=r"profile\.use_pretrained_input_size: 224; 0\.5\.1 would download"):
         planned(here, **mine, dp_checkpoint="weights.h5")
+
+
+NETWORKS = {
+    "none given": ({"embedder": "torchscript"}, "--embed_model: --embedder torchscript needs it"),
+    "none wanted": ({"embed_model": "net.pt"}, "--embed_model net.pt: --embedder efficientnet takes its own"),
+    "not there": ({"embedder": "torchscript", "embed_model": "no.pt"}, "--embed_model no.pt: there is no such file"),
+    "no checkpoint": (
+        {"embedder": "efficientnet-b0", "embed_model": "net.pt"},
+        "--embed_model net.pt: is not a whole HDF5 file",
+    ),
+    "no such rule": ({"crop_rule": "idr"}, "--crop_rule idr: is none of idrstream, deepprofiler"),
+}
+
+
+@pytest.mark.parametrize("mistake", NETWORKS.values(), ids=NETWORKS.keys())
+def test_a_network_is_given_exactly_where_it_is_used_and_can_be(mistake, here):
+    (here / "net.pt").write_text("network")
+    changed, said = mistake
+    with pytest.raises(Problems) as problems:
+        planned(here, **changed)
+    (sentence,) = problems.value.sentences
+    assert sentence.startswith(said)
+
+
+def test_deepprofiler_does_not_mask(here):
+    with pytest.raises(Problems, match="--crop_mask: DeepProfiler cuts its crops itself"):
+        planned(here, embedder="deepprofiler", crop_mask=True)
+
+
+def test_network_rule_and_mask_are_part_of_what_an_image_is(here):
+    (here / "net.pt").write_text("network")
+    mine = {"embedder": "torchscript", "embed_model": "net.pt"}
+    made = [planned(here, **mine, **more) for more in ({}, {"crop_rule": "deepprofiler"}, {"crop_mask": True})]
+    (here / "net.pt").write_text("another")
+    made.append(planned(here, **mine))
+    assert len({plan.images[0]["id"] for plan in made}) == 4
+    arguments = ["--embedder torchscript", "--embed_input 128", "--crop_rule idrstream", "--crop_mask"]
+    assert made[2].stages["embed"]["args"] == " ".join(arguments)
 
 
 def test_all_mistakes_are_told_at_once(here):

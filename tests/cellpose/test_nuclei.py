@@ -1,4 +1,4 @@
-"""Nuclei, found and described: what a segmenter finds and refuses, and features that do not depend on company."""
+"""Nuclei: what a segmenter finds, and what it refuses."""
 
 from pathlib import Path
 
@@ -7,9 +7,8 @@ import pytest
 import torch
 from cellpose.metrics import average_precision
 from cellpose.resnet_torch import CPnet
-from scipy.ndimage import map_coordinates
+from small import small
 
-from idrstream import embedding, gpu
 from idrstream import segmentation as sg
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,86 +207,7 @@ def test_a_checkpoint_that_is_not_there_is_refused(tmp_path):
         sg.Segmenter(tmp_path / "nowhere.pth")
 
 
-# Deep features
-
-
-@pytest.fixture(scope="module")
-def engine():
-    torch.set_num_threads(2)
-    return embedding.ENGINES["efficientnet"](128, torch.device("cpu"))
-
-
-@pytest.fixture(scope="module")
-def frame():
-    """(300, 400) grey levels with structure at every place."""
-    rows, columns = np.mgrid[:300, :400]
-    return (100 + 80 * np.sin(rows / 9) * np.cos(columns / 13) + rows / 5).astype(np.uint8)
-
-
-def test_a_crop_samples_both_ends_of_the_box_bilinearly_and_is_0_outside(frame):
-    height, width = frame.shape
-    for y, x in ((150, 200), (149.6, 201.3), (20.25, 390.5), (0, 0)):
-        (crop,) = embedding.crop(frame, [(y, x)])
-        steps = np.arange(128) / 127
-        rows = ((y - 64) + 128 * steps) / height * (height - 1)
-        columns = ((x - 64) + 128 * steps) / width * (width - 1)
-        grid = np.stack(np.meshgrid(rows, columns, indexing="ij"))
-        outside = (grid[0] < 0) | (grid[0] > height - 1) | (grid[1] < 0) | (grid[1] > width - 1)
-        truth = np.where(outside, 0, map_coordinates(frame.astype(float), grid, order=1, mode="nearest"))
-        assert np.abs(crop - truth)[~_edge(outside)].max() < 5e-3
-        assert outside.any() == ((y, x) in ((20.25, 390.5), (0, 0)))
-
-
-def _edge(outside):
-    """Samples beside the border, where rounding decides on which side they fall."""
-    grown = np.pad(outside, 1, mode="edge")
-    near = grown[:-2, 1:-1] | grown[2:, 1:-1] | grown[1:-1, :-2] | grown[1:-1, 2:]
-    return near & ~outside | outside & ~(grown[:-2, 1:-1] & grown[2:, 1:-1] & grown[1:-1, :-2] & grown[1:-1, 2:])
-
-
-def test_the_resize_is_that_of_tensorflow_1_without_half_pixel_centres():
-    ramp = np.arange(128, dtype=np.float32)[None, None, :].repeat(128, axis=1)
-    resized = embedding.resize(ramp, 224)
-    assert np.allclose(resized[0, 0], np.minimum(np.arange(224) * 128 / 224, 127), atol=1e-4)
-    assert np.array_equal(embedding.resize(ramp, 128), ramp)
-
-
-def test_features_do_not_see_gain_or_offset(engine, frame):
-    centers = [(150, 200), (160, 100)]
-    plain = embedding.embed(engine, frame, centers)
-    assert plain.shape == (2, 1280)
-    assert plain.dtype == np.float32
-    bright = embedding.embed(engine, frame.astype(np.float32) * 3, centers)
-    assert np.allclose(plain, bright, atol=1e-3)
-    assert not np.allclose(plain[0], plain[1], atol=1e-2)
-
-
-def test_a_cell_has_the_same_bytes_whatever_other_cells_there_are(engine, frame):
-    centers = np.random.default_rng(0).uniform((0, 0), frame.shape, (70, 2))
-    together = embedding.embed(engine, frame, centers)
-    order = np.random.default_rng(1).permutation(70)
-    assert np.array_equal(embedding.embed(engine, frame, centers[order]), together[order])
-    assert np.array_equal(embedding.embed(engine, frame, centers[33:40]), together[33:40])
-
-
-def test_nothing_and_a_constant_crop_give_no_nan(engine):
-    dark = np.zeros((200, 200), np.uint8)
-    assert len(embedding.embed(engine, dark, np.empty((0, 2)))) == 0
-    assert np.isfinite(embedding.embed(engine, dark, [(100, 100)])).all()
-
-
 # A GPU whose memory runs out
-
-
-def small(network, most):
-    """The network on a GPU that does not hold more than so many tiles or crops."""
-
-    def run(stack):
-        if len(stack) > most:
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return network(stack)
-
-    return run
 
 
 def test_nuclei_are_the_same_where_the_gpu_holds_half_of_the_tiles(segmenter, monkeypatch):
@@ -296,13 +216,3 @@ def test_nuclei_are_the_same_where_the_gpu_holds_half_of_the_tiles(segmenter, mo
     monkeypatch.setattr(halved.net, "forward", small(halved.net.forward, 4))
     assert np.array_equal(halved(nuclei, diameter=22), segmenter(nuclei, diameter=22))
     assert (segmenter.at_once.size, halved.at_once.size) == (8, 4)
-
-
-def test_features_are_the_same_where_the_gpu_holds_half_of_the_crops(engine, frame, monkeypatch):
-    centers = np.random.default_rng(0).uniform(50, 250, (40, 2))
-    whole = embedding.embed(engine, frame, centers)
-    monkeypatch.setattr(engine, "at_once", gpu.AtOnce(embedding.CROPS, "crops", torch.cuda.OutOfMemoryError))
-    monkeypatch.setattr(engine._network, "extract_features", small(engine._network.extract_features, 16))
-    halved = embedding.embed(engine, frame, centers)
-    assert engine.at_once.size == 16
-    np.testing.assert_allclose(halved, whole, rtol=1e-4, atol=1e-4)

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import h5py
 import make_checkpoint
@@ -14,20 +13,12 @@ import numpy as np
 import pytest
 import skimage.io
 import tifffile
+from nuclei import FIELD, NUCLEI, ROOT, a_row, draw, embed, its_cells
 
 from idrstream import deepprofiler as dp
 from idrstream import files, image
+from idrstream.crops import NotFinite
 from idrstream.deepprofiler_project import DeepProfilerFailed, Killed, Project
-
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND = ROOT / "bin/embed_deepprofiler.py"
-NUCLEI = {  # (y, x) by well; some near the border, none in A2, another size in A4
-    "A1": [(150.25, 200.5), (40.0, 60.125), (290.7, 390.1), (100.0, 300.0)],
-    "A2": [],
-    "A3": [(80.3, 77.7), (222.2, 333.3)],
-    "A4": [(60.0, 50.0), (130.6, 170.4), (90.0, 100.1)],
-}
-FIELD = np.linspace(0.5, 1.5, 400, dtype=np.float32)[None].repeat(300, axis=0)
 
 
 def write_weights(path, layers, stem=1):
@@ -47,78 +38,6 @@ def fine(tmp_path):
     """A config and weights without fault."""
     (tmp_path / "config.json").write_text(json.dumps(make_checkpoint.CONFIG))
     return tmp_path / "config.json", write_weights(tmp_path / "weights.h5", dp.layers(0))
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """(config, checkpoint), made in a process of its own: TensorFlow stays out of this one."""
-    folder = tmp_path_factory.mktemp("trained")
-    subprocess.run([sys.executable, make_checkpoint.__file__, folder], check=True, capture_output=True)
-    return folder / "config.json", folder / "checkpoint.hdf5"
-
-
-def draw(centers, shape, seed):
-    """Nuclei of several sizes on a noisy ground, uint16."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    grey = rng.normal(200, 10, shape)
-    for cy, cx in centers:
-        grey += rng.uniform(500, 900) * np.exp(-((np.hypot(y - cy, x - cx) / rng.uniform(8, 14)) ** 4))
-    return grey.astype(np.uint16)
-
-
-def a_row(well, plate="P1", site=1):
-    number = int(well[1:])
-    key = image.key(plate, f"A{number:02}", site, 50)
-    shape = [200, 260] if well == "A4" else [300, 400]
-    where = {"plate": plate, "well": f"A{number:02}", "well_number": number, "site": site, "frame": 50}
-    return {
-        "id": key,
-        "key": key,
-        "status": "ok",
-        **where,
-        "shape": shape,
-        "metadata": {"Gene": "CDK1" if number % 2 else ""},
-    }
-
-
-def its_cells(centers):
-    y, x = np.array(centers, float).reshape(-1, 2).T
-    return {"label": np.arange(1, len(y) + 1), "center_y": y, "center_x": x}
-
-
-def embed(*arguments, **environment):
-    command = [sys.executable, COMMAND, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
-
-
-@pytest.fixture(scope="session")
-def batch(tmp_path_factory):
-    """Folders of frames and labels and of the plate's flat-field: four wells, and one whose frame could not be had."""
-    frames, labels, known = (tmp_path_factory.mktemp(name) for name in ("frames", "labels", "known"))
-    rows = [a_row(well) for well in NUCLEI]
-    for seed, (row, centers) in enumerate(zip(rows, NUCLEI.values(), strict=True)):
-        image.write_frame(frames, row["key"], draw(centers, row["shape"], seed))
-        image.write_cells(labels, row["key"], its_cells(centers))
-    image.write_rows(frames, [*rows, {**a_row("A5"), "status": "Truncated"}])
-    (known / "P1").mkdir()
-    image.write_field(known / "P1", "P1", FIELD)
-    facts = {"status": "ok", "kind": "plate", "shape": [300, 400]}
-    files.write_json(known / "P1" / image.FIELDS, {"offset": 6, "lost": None, "fields": {"P1": facts}})
-    return frames, labels, known
-
-
-@pytest.fixture(scope="session")
-def embedded(batch, trained, tmp_path_factory):
-    """The folder that the command made of the batch."""
-    folder = tmp_path_factory.mktemp("embedded") / "features"
-    config, checkpoint = trained
-    frames, labels, known = batch
-    wanted = ("--config", config, "--checkpoint", checkpoint, "--known", known, "--threads", "2")
-    done = embed(frames, labels, folder, *wanted)
-    assert done.returncode == 0, done.stderr
-    assert "Extracting output from layer: pool5" in done.stderr
-    return folder
 
 
 def test_every_nucleus_has_its_vector_by_label(batch, embedded):
@@ -204,7 +123,7 @@ def test_a_dropped_image_and_a_vector_that_is_no_number_are_told_by_name_and_oth
     assert np.ptp(project.read(rows[0], cells), axis=0).max() > 1e-3
     with pytest.raises(DeepProfilerFailed, match="0012_A02_s1_f50: DeepProfiler left this image out"):
         project.read(rows[1], cells)
-    with pytest.raises(DeepProfilerFailed, match="0012_A03_s1_f50: cell 2 has features that are no numbers"):
+    with pytest.raises(NotFinite, match="0012_A03_s1_f50: cell 2 has features that are no numbers"):
         project.read(rows[2], cells)
     with pytest.raises(DeepProfilerFailed, match="do not lie where"):
         project.read(rows[0], its_cells([(60, 70), (150, 221)]))

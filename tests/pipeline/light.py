@@ -40,7 +40,8 @@ def main():
         else:
             seen = image.read_frame(frames, image.stored(row)).astype(np.float32).ravel()
             features = np.stack([seen[k : k + FEATURES] for k in label])
-            image.write_cells(out, row["key"], {"label": label, "features": features})
+            padded = np.zeros(CELLS, np.float32)
+            image.write_cells(out, row["key"], {"label": label, "features": features, "padded": padded})
     return None
 
 

@@ -36,10 +36,10 @@ def test_the_demo_ends_with_a_table_of_cells_and_a_row_for_every_image(demo_run,
 def test_the_table_is_as_documented(demo_run):
     cells = demo_run.cells
     documented = "Plate Well WellNumber Site Frame Control_Type Gene Plate_Map_Name Gene_Replicate DNA Label Center_X"
-    documented += " Center_Y Model Cell_ID"
-    assert list(cells.columns[:15]) == [f"Metadata_{name}" for name in documented.split()]
-    assert list(cells.columns[15:]) == [*(f"efficientnet_{i}" for i in range(1280)), *measurement.COLUMNS]
-    assert (cells.dtypes[15:] == "float32").all()
+    documented += " Center_Y CropPaddedFraction Model Cell_ID"
+    assert list(cells.columns[:16]) == [f"Metadata_{name}" for name in documented.split()]
+    assert list(cells.columns[16:]) == [*(f"efficientnet_{i}" for i in range(1280)), *measurement.COLUMNS]
+    assert (cells.dtypes[16:] == "float32").all()
     assert cells["Metadata_Cell_ID"].is_unique
     assert set(cells["Metadata_Well"]) == {"A03", "A17"}
     assert np.isfinite(cells.filter(regex="^efficientnet_").to_numpy()).all()
@@ -55,7 +55,7 @@ def test_wells_have_profiles_and_what_cannot_be_normalised_is_said(demo_run):
     assert wells["Metadata_Cell_Count"].sum() == len(demo_run.cells)
     few = "is not normalised: 1 wells with cells are negative controls, 3 are needed"
     assert all(f"{plate} {few}" in demo_run.said for plate in ("DM0001_01", "DM0001_02"))
-    normalized = pd.read_parquet(profiles / "normalized_cells").filter(regex="_AreaShape_Area$|_Control_Type")
+    normalized = pd.read_parquet(profiles / "normalized_cells/cells").filter(regex="_AreaShape_Area$|_Control_Type")
     controls = normalized[normalized["Metadata_Control_Type"] == "negative control"]["Nuclei_AreaShape_Area"]
     assert controls.mean() == pytest.approx(0, abs=1e-3) and controls.std(ddof=0) == pytest.approx(1, abs=1e-3)
     assert sorted(path.name for path in (profiles / "h5ad").iterdir()) == ["DM0001_01.h5ad", "DM0001_02.h5ad"]

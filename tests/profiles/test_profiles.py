@@ -21,7 +21,8 @@ def stages(tmp_path):
             cells = {"label": np.arange(1, count + 1), "center_y": np.ones(count), "center_x": np.zeros(count)}
             image.write_cells(tmp_path / "labels", name, cells)
             features = np.ones((count, 2), np.float32)
-            image.write_cells(tmp_path / "features", name, {"label": cells["label"], "features": features})
+            embedded = {"label": cells["label"], "features": features, "padded": np.full(count, 0.25, np.float32)}
+            image.write_cells(tmp_path / "features", name, embedded)
     files.write_json(tmp_path / "features/made.json", {"model": "net", "features": ["net_0", "net_1"]})
     image.write_rows(tmp_path / "frames", rows)
     return [tmp_path / "frames", tmp_path / "labels", [tmp_path / "features"]]
@@ -34,6 +35,8 @@ def test_a_plate_without_a_cell_has_a_table_with_the_same_columns(stages, tmp_pa
     assert {name: len(table) for name, table in read.items()} == {"plate=PA": 0, "plate=PB": 3}
     assert read["plate=PA"].schema == read["plate=PB"].schema
     assert [row["cells"] for row in rows] == [3, 0, None]
+    assert read["plate=PB"]["Metadata_CropPaddedFraction"].to_pylist() == [0.25] * 3
+    assert str(read["plate=PA"].schema.field("Metadata_CropPaddedFraction").type) == "float"
 
 
 def test_a_batch_of_failures_alone_has_no_table(stages, tmp_path):
