@@ -32,6 +32,7 @@ workflow {
         Launch.json([params: params, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString()]),
         schema,
         Launch.existing(params.input),
+        Launch.beside(params.streams),
         Launch.existing(params.screens),
         Launch.existing(params.zarr_index),
         ascp,

@@ -27,24 +27,36 @@ def _shapes(context, option, given):
     "--shape", "shapes", multiple=True, default=["DP"], show_default=True, callback=_shapes, help="DP, CP, merged."
 )
 @click.option("--batch_size", type=click.IntRange(min=1), help="Rows of the input table a batch; the run's if absent.")
+@click.option("--streams", is_flag=True, help="A folder each for the streams of the run, with and without correction.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
-def main(outdir, csv_folder, shapes, batch_size, count):
+def main(outdir, csv_folder, shapes, batch_size, streams, count):
     """Write the cells of OUTDIR to CSV_FOLDER/DP_features/batch_<n>.csv.gz, as IDR_stream does.
 
     Batch n holds the rows n * batch_size ... of the last run's input table, counted from 0, in their order. The shapes
-    `CP` and `merged` go to CSV_FOLDER/CP_features and CSV_FOLDER/merged_features.
+    `CP` and `merged` go to CSV_FOLDER/CP_features and CSV_FOLDER/merged_features. With --streams all that lies in a
+    folder for each stream and variant, CSV_FOLDER/<stream>__<ic or no_ic>; the rows are those of the stream's table.
     """
     task.limit_threads(count)
     from idrstream.export import Export
+    from idrstream.stream_export import views
 
     try:
-        export = Export(outdir, shapes, batch_size)
-        export.prepare(csv_folder)
-        cells = sum(export.write(n, csv_folder) for n in task.progress(sorted(export.batches), "exporting"))
+        if not streams:
+            return click.echo(_exported(Export(outdir, shapes, batch_size), csv_folder)[1])
+        for view in views(outdir, shapes, batch_size):
+            cells, said = _exported(view, csv_folder / view.name)
+            view.write_log(csv_folder / view.name, cells)
+            click.echo(f"{view.name}: {said}")
     except Problems as found:
         raise task.MustMend("\n".join(found.sentences)) from found
+
+
+def _exported(export, folder):
+    """Write all of an export to FOLDER: (its cells, what is to be said of it)."""
+    export.prepare(folder)
+    cells = sum(export.write(n, folder) for n in task.progress(sorted(export.batches), "exporting"))
     files = len(export.batches)
-    click.echo("\n".join([f"{cells} cells in {files} batch{'es' if files > 1 else ''}", *export.notes]))
+    return cells, "\n".join([f"{cells} cells in {files} batch{'es' if files > 1 else ''}", *export.notes])
 
 
 if __name__ == "__main__":

@@ -31,8 +31,9 @@ def main(frames, fields, illumination, camera_offset):
         cost = {"bytes": sum(row["bytes"] for row in rows)}
         facts = {rows[0]["plate"]: _of_plate(frames, usable, camera_offset, fields) | cost}
     elif illumination == "frames":
-        each = task.progress(usable, "fitting")
-        facts = {row["key"]: _of_image(frames, row, camera_offset, fields) for row in each}
+        even = {image.stored(row): row for row in usable if row.get("variant") != "no_ic"}
+        each = task.progress(list(even.items()), "fitting")
+        facts = {name: _of_image(frames, row, camera_offset, fields) for name, row in each}
     content = {
         "offset": camera_offset,
         "lost": next((row["reason"] for row in rows if row["heals"]), None),
@@ -69,7 +70,7 @@ def _of_image(frames, row, offset, fields):
         field = illumination.fit(window, offset)
     except illumination.Refused as reason:
         return facts | {"status": "refused", "reason": str(reason)}
-    image.write_field(fields, row["key"], field)
+    image.write_field(fields, image.stored(row), field)
     return facts | _figures(field)
 
 

@@ -44,7 +44,7 @@ def _measure(frames, labels, measures, known, row):
 
     numbers, features = measurement.measure(
         image.read_labels(labels, row["key"]),
-        image.read_even(frames, row, known) / image.full_scale(frames, row["key"]),
+        image.read_even(frames, row, known) / image.full_scale(frames, image.stored(row)),
     )
     found = image.read_cells(labels, row["key"])["label"]
     if list(found) != list(numbers):

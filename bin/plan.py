@@ -20,6 +20,7 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.argument("schema", type=EXISTING)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--input", type=EXISTING, help="Table of wells, or samplesheet.")
+@click.option("--streams", type=EXISTING, help="Folder of the file of streams and its tables.")
 @click.option("--screens", type=EXISTING, help="Table of short and long plate names.")
 @click.option("--ascp", type=EXISTING, help="IBM's ascp.")
 @click.option("--aspera_key", type=EXISTING, help="Private key that the Aspera server knows.")
@@ -39,6 +40,8 @@ def main(launch, schema, out, **given):
     """
     launch = json.load(launch)
     given = {name: path for name, path in given.items() if path}
+    if "streams" in given:
+        given["streams"] /= Path(launch["params"]["streams"]).name
     aspera.use(given.get("ascp"), given.get("aspera_key"))
     try:
         made = plan.make(launch["params"], launch["launch_dir"], launch["session"], given, files.read_json(schema))

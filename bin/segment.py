@@ -47,7 +47,7 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
             cells = {"label": range(1, len(centers) + 1), "center_y": centers[:, 0], "center_x": centers[:, 1]}
             image.write_labels(labels, name, segmented)
             image.write_cells(labels, name, cells)
-            if outlines:
+            if outlines and row.get("outlines", True):  # in a run with streams, not of every image
                 image.write_outlines(labels, name, segmentation.outlines(segmented))
     made = {"device": used, "tiles": segmenter.at_once.size, "diameter": diameters or diameter or segmenter.diameter}
     files.write_json(labels / image.MADE, made)

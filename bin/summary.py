@@ -18,6 +18,11 @@ def main():
     options = parser.parse_args()
     plan, run = files.read_json(options.plan / "plan.json"), files.read_json(options.provenance)
     gate = run.pop("gate")
+    streams = Path(options.outdir) / "pipeline_info" / "streams.json"
+    if "streams" in plan:
+        files.write_json(streams, plan["streams"])  # what the export makes of the cells
+    else:
+        streams.unlink(missing_ok=True)
     kept = Path(options.outdir) / "pipeline_info" / "run.json"
     if run["versions"] or not kept.exists():  # a run that had nothing to do tells nothing about the results
         files.write_json(kept, run | {"model_sha256": plan["model"]})

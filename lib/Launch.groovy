@@ -20,6 +20,12 @@ class Launch {
         return found && Files.isRegularFile(found) ? found : []
     }
 
+    /** The folder in which the file at a path lies, likewise. */
+    static Object beside(Object path) {
+        final found = existing(path)
+        return found ? found.toAbsolutePath().parent : []
+    }
+
     /** The folder at a path, likewise. */
     static Object folder(Object path) {
         final found = path && !isAddress(path) ? pathOf(path) : null

@@ -8,15 +8,15 @@ process EXPORT {
     val how
 
     output:
-    path 'csv'
+    path '{csv,streams}'
 
     script:
     """
-    export.py results csv ${how.args}
+    export.py results ${how.args}
     """
 
     stub:
     """
-    mkdir csv
+    mkdir ${how.args.tokenize().first()}
     """
 }

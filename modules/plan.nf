@@ -7,6 +7,7 @@ process PLAN {
     stdin                                       // params, and the folder that relative paths start from
     path schema
     path input,   stageAs: 'input/*'            // these are empty where a param names nothing that exists
+    path streams, stageAs: 'streams'            // the folder, for the tables lie beside the file
     path screens, stageAs: 'screens/*'
     path zarr_index, stageAs: 'zarr_index/*'
     path ascp,    stageAs: 'ascp/*'
@@ -24,7 +25,7 @@ process PLAN {
 
     script:
     def files = [input: input, screens: screens, study: study, model: model, dp_config: dp_config, dp_checkpoint: dp_checkpoint, embed_model: embed_model]
-    def places = [zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, source: source, outdir: outdir]
+    def places = [streams: streams, zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, source: source, outdir: outdir]
     def options = (files + places).findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
     """
     plan.py - ${schema} plan ${options} || [ \$? = 64 ]     # what must be mended is said by the workflow

@@ -121,6 +121,8 @@ def stale(entries, images, making):
 def differences(before, now):
     """What differs between two recipes, in words."""
     flat = [r | {f"code of {stage}": digest for stage, digest in r["code"].items()} for r in (before, now)]
+    had = {name: None for name in ("streams",) if name in flat[0]}  # an ordinary run says nothing of it
+    flat[1] = had | flat[1]
     names = [name for name in flat[1] if name != "code" and flat[0].get(name) != flat[1][name]]
     words = [
         n

@@ -101,7 +101,7 @@ class Project:
 
         if not len(cells["label"]):
             return
-        plate, well, site = row["plate"], f"{row['well_number']}_{row['frame']}", row["site"]
+        plate, well, site = row["plate"], _well(row), row["site"]
         name = f"{plate}/{plate}_{well}{'' if site == 1 else f'_s{site}'}.tif"
         locations = self._inputs / "locations" / plate / f"{well}-{site}-Nuclei.csv"
         columns = ("Nuclei_Location_Center_X", "Nuclei_Location_Center_Y")
@@ -144,7 +144,7 @@ class Project:
 
         if not len(cells["label"]):
             return np.empty((0, len(self.features)), np.float32)
-        name, well = row["key"], f"{row['well_number']}_{row['frame']}"
+        name, well = row["key"], _well(row)
         path = self._outputs / "features" / row["plate"] / well / f"{row['site']}.npz"
         if not path.exists():
             raise DeepProfilerFailed(f"{name}: DeepProfiler left this image out (why: its output)")
@@ -207,6 +207,11 @@ class Project:
             raise OutOfMemory(last)
         if process.returncode:
             raise DeepProfilerFailed(f"DeepProfiler ended with exit code {process.returncode}: {last}")
+
+
+def _well(row):
+    """What DeepProfiler takes for the well: IDR_stream's name of an image, and its variant, if it has one."""
+    return "_".join(filter(None, (str(row["well_number"]), str(row["frame"]), row.get("variant"))))
 
 
 def _write_table(path, lines):

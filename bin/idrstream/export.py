@@ -22,8 +22,9 @@ FOLDERS = {"DP": "DP_features", "CP": "CP_features", "merged": "merged_features"
 NUCLEI = "Nuclei_"  # what CellProfiler's features begin with, but not in its own table of nuclei
 NEEDED = {"DP": "deep", "CP": "cp"}  # family of features, by shape
 KEY = ["Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Frame"]
+VARIANT = "Metadata_Illumination"  # belongs to an image's name, too, in a run with streams
 OTHER = ("WellNumber", "Gene", "Gene_Replicate", "Label", "Center_X", "Center_Y", "Model", "Cell_ID")
-METADATA = [*KEY, *(f"Metadata_{name}" for name in OTHER)]
+METADATA = [*KEY, VARIANT, *(f"Metadata_{name}" for name in OTHER)]
 LEVEL = 1  # of gzip, IDR_stream's: features hardly compress
 CORNERS = 4  # fewer are no polygon for shapely
 UUIDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/WayScience/IDR_stream")
@@ -43,9 +44,10 @@ class Export:
     def __init__(self, outdir, shapes, batch_size=None):
         self.outdir, self.shapes, self.notes = Path(outdir), shapes, []
         rows = self._rows()
+        self._fit(rows)
         size = batch_size or self._batch_size()
         self.paths, counts = self._index()
-        self.outlined = any(self.outdir.glob("outlines/plate=*/*.geojson"))
+        self.outlined = self._wants_outlines()
         self.batches = {0: []}
         for row in self._asked(rows, counts):
             self.batches.setdefault(int(row["row"]) // size, []).append(row)
@@ -95,12 +97,20 @@ class Export:
             self._refuse('images.tsv has no column "row"; run the pipeline once more, which only writes it anew')
         return [row.cells for row in table.rows]
 
+    def _fit(self, rows):
+        """May these images be exported together? Variants of a frame may not: IDR_stream's columns do not tell them."""
+        if any(row.get("variant") for row in rows if row["row"]):
+            self._refuse("its cells are those of streams, some of them there twice; export them by --streams")
+
+    def _wants_outlines(self):
+        return any(self.outdir.glob("outlines/plate=*/*.geojson"))
+
     def _asked(self, rows, counts):
         """The images to export, in the order of the table: those of ROWS that are in it and have cells."""
         cells = [row for row in rows if row["status"] == "ok" and int(row["cells"]) > 0]
         asked = [row for row in cells if row["row"]]
         for row in asked:
-            row["key"] = image.key(*(row[name] for name in ("plate", "well", "site", "frame")))
+            row["key"] = image.key(*(row.get(name, "") for name in ("plate", "well", "site", "frame", "variant")))
             if int(row["cells"]) != counts.get(row["key"], 0):
                 there = f"{row['cells']} cells in images.tsv, {counts.get(row['key'], 0)} in {CELLS}"
                 self._refuse(f"{row['key']} has {there}; run the pipeline once more, it mends what was interrupted")
@@ -127,8 +137,9 @@ class Export:
                 self.features, self.schema = features, file.schema_arrow
             if features != self.features:
                 self._refuse(f"{path.name} has other features than the files before it; its batch was made otherwise")
-            groups = file.read(columns=KEY).group_by(KEY).aggregate([([], "count_all")]).to_pydict()
-            for *key, count in zip(*(groups[name] for name in (*KEY, "count_all")), strict=True):
+            own = _key(file.schema_arrow.names)
+            groups = file.read(columns=own).group_by(own).aggregate([([], "count_all")]).to_pydict()
+            for *key, count in zip(*(groups[name] for name in (*own, "count_all")), strict=True):
                 name = image.key(*key)
                 paths[name] = path
                 counts[name] = counts.get(name, 0) + count
@@ -147,7 +158,7 @@ class Export:
         pieces, places = [self.schema.empty_table().select([c for c in columns if c in self.schema.names])], []
         for path in sorted({self.paths[row["key"]] for row in images}):
             for piece in pq.ParquetFile(path).iter_batches(PIECE, columns=columns):
-                keys = zip(*(piece[name].to_pylist() for name in KEY), strict=True)
+                keys = zip(*(piece[name].to_pylist() for name in _key(piece.schema.names)), strict=True)
                 own = np.array([place.get(image.key(*key), -1) for key in keys])
                 pieces.append(pa.table(piece.filter(pa.array(own >= 0))))
                 places.append(own[own >= 0])
@@ -157,8 +168,8 @@ class Export:
 
     def _outlines(self, cells):
         """The outline of every cell as IDR_stream writes it; null where its image has none."""
-        outlines, known = [], {}
-        for *key, label in zip(*(cells[name].to_pylist() for name in (*KEY, "Metadata_Label")), strict=True):
+        outlines, known, named = [], {}, [*_key(cells.column_names), "Metadata_Label"]
+        for *key, label in zip(*(cells[name].to_pylist() for name in named), strict=True):
             name = image.key(*key)
             if name not in known:
                 path = self._outlines_path(name, key[0])
@@ -175,6 +186,11 @@ class Export:
 
     def _refuse(self, sentence):
         raise tables.Problems([f"{self.outdir}: {sentence}"])
+
+
+def _key(columns):
+    """Those of COLUMNS that name an image."""
+    return [*KEY, VARIANT] if VARIANT in columns else KEY
 
 
 def outline_text(ring):

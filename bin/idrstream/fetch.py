@@ -3,6 +3,7 @@
 import os
 import tempfile
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlsplit
 
@@ -14,7 +15,7 @@ from idrstream.task import MayHeal
 
 
 def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch=iter):
-    """Write the frames of a batch and a row for each of its images.
+    """Write the frames of a batch, each once, and a row for each of its images.
 
     batch        as the planner wrote it: images, source, channel; with `window` also each image's neighbours in time
     folder       where the frames go, see `image`; neighbours that are no images of the batch in `context` below it
@@ -32,7 +33,7 @@ def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch
     os.makedirs(os.path.join(folder, image.CONTEXT))
     without = {fields.name: content["lost"] for fields, content in image.read_fields(known) if content["lost"]}
     fetched, movies = {}, {}
-    for asked in batch["images"]:
+    for asked in {image.stored(asked): asked | {"key": image.stored(asked)} for asked in batch["images"]}.values():
         if asked["plate"] in without:  # computed without its plate's field, its cells would not be those of another day
             reason = Unreachable(
                 f"the frames of its plate's flat-field could not be fetched ({without[asked['plate']]})"
@@ -48,8 +49,21 @@ def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch
     if lost and not last and (batch.get("all") or len(lost) == len(rows)):
         raise MayHeal(f"{len(lost)} of {len(rows)} images could not be reached; the first: {lost[0]['reason']}")
     fetched |= {row["key"]: row for row in rows}
-    rows = [fetched[asked["key"]] for asked in batch["images"]]
+    rows = _shared(batch["images"], fetched)
     image.write_rows(folder, rows)
+    return rows
+
+
+def _shared(images, fetched):
+    """A row an image: its frame's, the cost of which the variants of a frame share equally."""
+    count = Counter(image.stored(asked) for asked in images)
+    rows = []
+    for asked in images:
+        row, share = fetched[image.stored(asked)] | asked, count[image.stored(asked)]
+        if share > 1:
+            row |= {name: row[name] // share for name in ("bytes", "field_bytes") if name in row}
+            row["seconds"] = round(row["seconds"] / share, 3)
+        rows.append(row)
     return rows
 
 

@@ -3,6 +3,9 @@
 A folder of frames holds `images.json` (one row an image, whether it could be had or not) and one TIFF a frame, named by
 the image's key. A folder of label images holds a TIFF a frame under the same name, and the table of its cells.
 
+In a run with streams a frame may be two images, its variants `ic` (illumination corrected) and `no_ic` (as it is
+stored): two rows, each with its `variant` and a key that ends in it, and one TIFF, named by the key without it.
+
 A folder of fields holds flat-fields, named by their plate or by their image, and `fields.json`: {"offset": grey levels,
 "lost": why its frames could not be fetched or None, "fields": {name: {"status": "ok" or "refused", "reason", "kind":
 "plate" or "frames", "shape", figures}}}. What is known of the plates of a batch lies in one folder, called `known`.
@@ -20,11 +23,17 @@ CONTEXT = "context"  # folder, in one of frames, of neighbours in time that only
 REFERENCES = 3  # frames of a plate that tell the diameter of its nuclei
 WINDOW = 3  # frames that an image's own flat-field is fitted to, itself included
 FIELDS = "fields.json"
+VARIANTS = ("ic", "no_ic")  # of a frame, in a run with streams
 
 
-def key(plate, well, site, frame):
-    """The name of an image: ``XD0001_01_A03_s1_f2``."""
-    return f"{plate}_{well}_s{site}_f{frame}"
+def key(plate, well, site, frame, variant=""):
+    """The name of an image: ``XD0001_01_A03_s1_f2``, with a variant ``XD0001_01_A03_s1_f2__no_ic``."""
+    return f"{plate}_{well}_s{site}_f{frame}" + (f"__{variant}" if variant else "")
+
+
+def stored(row):
+    """The name of the frame that an image is of: its key, without the variant."""
+    return key(*(row[name] for name in ("plate", "well", "site", "frame"))) if row.get("variant") else row["key"]
 
 
 def spread(length, count):
@@ -95,7 +104,9 @@ def field_of(row, known):
     returns  (folder, name, camera offset in grey levels, facts), the facts saying why if it was refused; None where
              nobody asked for one
     """
-    for name in (row["key"], row["plate"]):
+    if row.get("variant") == "no_ic":
+        return None
+    for name in (stored(row), row["plate"]):
         for folder, content in read_fields(known):
             facts = content["fields"].get(name)
             if facts and facts["status"] == "ok" and facts["shape"] != row["shape"]:
@@ -123,7 +134,7 @@ def read_even(folder, row, known=None):
 
     Peng et al. 2017, doi:10.1038/ncomms14836, eq. 1.
     """
-    frame, found = read_frame(folder, row["key"]), field_of(row, known)
+    frame, found = read_frame(folder, stored(row)), field_of(row, known)
     if found is None or found[3]["status"] != "ok":
         return frame
     fields, name, offset, _ = found

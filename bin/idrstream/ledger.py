@@ -86,7 +86,7 @@ def commit(batch, merged, labels, outdir, save_labels=False, heavy=()):
     entry = {"made": files.read_json(Path(merged) / image.MADE), "heavy": list(heavy)}
     entry |= {"batch": batch["id"], "committed": None, "files": [{"path": path} for path in sorted(wanted)]}
     entry |= {name: batch[name] for name in ("number", "session", "recipe", "references")}
-    entry["images"] = [{name: row.get(name) for name in KEPT} for row in rows]
+    entry["images"] = [{name: row.get(name) for name in KEPT} | _variant(row) for row in rows]
     for path in wanted:
         if not _inside(outdir, path):
             raise tables.Problems([f"{outdir}/{path}: a link leads out of the output folder; link the whole folder"])
@@ -169,9 +169,10 @@ def summarise(requested, places, outdir, max_failed, gate):
     known = rows(entries)
     asked = {image["id"]: known.get(image["id"]) or image | _unfinished(image, gate) for image in requested}
     table = [row | {"row": places.get(id)} for id, row in (known | asked).items()]
-    table.sort(key=lambda row: (row["plate"], row["well_number"], row["site"], row["frame"]))
-    tables.write(Path(outdir) / "images.tsv", COLUMNS, table)
-    tables.write(Path(outdir) / "failures.tsv", COLUMNS, [row for row in table if row["status"] != "ok"])
+    table.sort(key=lambda row: (*(row[n] for n in ("plate", "well_number", "site", "frame")), row.get("variant", "")))
+    columns = COLUMNS + ("variant",) * any(row.get("variant") for row in table)
+    tables.write(Path(outdir) / "images.tsv", columns, table)
+    tables.write(Path(outdir) / "failures.tsv", columns, [row for row in table if row["status"] != "ok"])
     failed = [row for row in asked.values() if row["status"] != "ok"]
     cells = sum(row["cells"] for row in asked.values() if row["status"] == "ok")
     text = [
@@ -185,6 +186,10 @@ def summarise(requested, places, outdir, max_failed, gate):
         stream = f"at most {gate['inflight']} of {gate['slots']} batches and {gate['disk'] / 1e9:.2f} GB on disk"
         text.append(f"stream     {stream}")
     return {"text": "\n".join(text), "error": _error(failed, len(asked), max_failed, gate)}
+
+
+def _variant(row):
+    return {"variant": row["variant"]} if row.get("variant") else {}
 
 
 def _unfinished(asked, gate):

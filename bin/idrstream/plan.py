@@ -5,7 +5,7 @@ import os.path
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from idrstream import batches, checkpoints, deepprofiler, ledger, request, sources, study, tables
+from idrstream import arguments, batches, checkpoints, deepprofiler, ledger, request, sources, streams, study, tables
 from idrstream import plates as known
 from idrstream.failures import Unreachable
 from idrstream.image import REFERENCES, WINDOW
@@ -16,7 +16,7 @@ STAGES = ("fetch", "flatfield", "diameter", "segment", "embed", "measure", "merg
 GIVEN_A_NETWORK = ("efficientnet-b0", "torchscript")  # embedders that take --embed_model
 COMMANDS = dict.fromkeys(("efficientnet", *GIVEN_A_NETWORK), "embed") | {"deepprofiler": "embed_deepprofiler"}
 DEEPPROFILER = ("dp_config", "dp_checkpoint")
-FLAGS = ("remove_edge_masks", "outlines", "crop_mask", "require_gpu", "save_labels", "keep_intermediates")
+REQUESTED = ("id", "key", "plate", "well", "well_number", "site", "frame")
 FAMILIES = {"deep": "embed", "cp": "measure"}  # of features, and the stages that make them
 MAKING = ("readers", "flatfield", "diameter", "segment", "merge")  # code that shapes a result, beside the families'
 
@@ -37,6 +37,7 @@ class Plan:
     root      local folder that they are relative to, or None
     session   id of the run
     settled   how many images of the selection need no work
+    views     what each stream holds (streams.union); None in a run without
     """
 
     def __init__(self, **parts):
@@ -55,8 +56,14 @@ class Plan:
             lines.append(f"{len(self.stale)} batches there are of another making ({self.differs}): they are set aside")
         if not todo:
             return f"{lines[0]}\nNothing to do: every image of the selection is settled in {self.outdir}"
-        fetched = todo + sum(len(frames) for plate, frames in self.plates.items() if plate not in self.settled_plates)
-        whole = batches.estimate(fetched * (WINDOW if self.recipe["illumination"] == "frames" else 1), self.study)
+        if self.views:
+            lines.append(streams.text(self.views))
+        left = [asked for batch in self.batches for asked in batch["images"]]
+        new = [frames for plate, frames in self.plates.items() if plate not in self.settled_plates]
+        fetched = len(streams.frames(left)) + sum(map(len, new))
+        fetched *= WINDOW if self.recipe["illumination"] == "frames" else 1
+        whole = batches.estimate(fetched + todo - len(streams.frames(left)), self.study)
+        whole |= {"fetch": batches.estimate(fetched, self.study)["fetch"]}
         place = self.source or self.root or "their own addresses"
         lines += [
             f"{todo} images to do in {len(self.batches)} batches, from {place}",
@@ -79,7 +86,7 @@ def make(values, launch_dir, session, given, schema):
     values      params by name
     launch_dir  what relative paths of the params are relative to
     session     id of the run, which stays the same when it is resumed
-    given       name -> Path, for those of input, screens, zarr_index, study, model, dp_config, dp_checkpoint,
+    given       name -> Path, for those of input, streams, screens, zarr_index, study, model, dp_config, dp_checkpoint,
                 embed_model, source and outdir that exist
     schema      nextflow_schema.json, read
     returns     Plan
@@ -94,30 +101,41 @@ def make(values, launch_dir, session, given, schema):
         problems += [f"--embed_model {given['embed_model'].name}: {fault}"] if fault else []
     values = values | {"features": ",".join(sorted(str(values["features"]).split(","), reverse=True))}  # one name
     families = {"DP": "deep", "CP": "cp"}
-    for shape in filter(families.get, _shapes(values)):
+    for shape in filter(families.get, arguments.shapes(values)):
         if families[shape] not in values["features"]:
             problems.append(f"--csv {shape}: its files hold {families[shape]} features; add them: --features deep,cp")
     described = _attempt(problems, _study, given)
-    table = _attempt(problems, tables.read, given["input"]) if "input" in given else None
+    named = (_attempt(problems, streams.read, given["streams"]) or []) if "streams" in given else None
+    paths = [given["input"]] if "input" in given else [stream["table"] for stream in named or ()]
+    read = [table for table in (_attempt(problems, tables.read, path) for path in paths) if table]
     screens = _attempt(problems, tables.read, given["screens"], ["plate", "screen"]) if "screens" in given else None
-    samplesheet = table and request.is_samplesheet(table)
-    if table and not samplesheet:
+    kinds = {request.is_samplesheet(table) for table in read}
+    samplesheet = True in kinds
+    if len(kinds) > 1:
+        problems.append(f"{given['streams'].name}: some of its tables are samplesheets; all must be of one kind")
+    if False in kinds:
         problems += _needed_for_wells(values, described)
+    problems += _unfit_for_streams(values, named or ())
     if samplesheet and values.get("zarr_index"):
         problems.append("--zarr_index: a samplesheet names its images itself, OME-Zarr too: plate.zarr/B/3/0")
     source, root = _place(values, launch_dir, described, samplesheet)
     index = _attempt(problems, tables.read, given["zarr_index"]) if "zarr_index" in given else None
     stores = _attempt(problems, request.stores, index, root) if index else None
-    images = None
+    images = []
     if samplesheet and described:
-        images = _attempt(problems, request.from_samplesheet, table, described, source or root)
-    elif table and screens and described and described.locations:
-        images = _attempt(problems, request.from_wells, table, screens, described, stores)
-    if images and samplesheet:
-        root = _common_folder(images)
+        images = [_attempt(problems, request.from_samplesheet, table, described, source or root) for table in read]
+    elif read and screens and described and described.locations:
+        images = [_attempt(problems, request.from_wells, table, screens, described, stores) for table in read]
     if problems:
-        raise Problems(problems)
+        raise Problems(dict.fromkeys(problems))
+    images, views = streams.union(named, images) if named else (images[0], None)
+    if samplesheet:
+        root = _common_folder(images)
+    values = (
+        values | {"outlines": values.get("outlines") or any(view["outlines"] for view in views)} if views else values
+    )
     plan = _decide(values, given, described, images, source, root, session)
+    plan.views = views
     if plan.batches:
         _probe(images, source)
     return plan
@@ -152,12 +170,14 @@ def write(plan, folder):
         "differs": plan.differs,
         "model": plan.recipe["model"],
         "requested": [
-            {name: asked[name] for name in ("id", "key", "plate", "well", "well_number", "site", "frame")}
+            {name: asked[name] for name in (*REQUESTED, "variant") if name in asked}
             | {"batch": within.get(asked["id"])}
             for asked in plan.images
         ],
         "places": plan.places,
     }
+    if plan.views:
+        summary["streams"] = plan.views
     for kind in ("batches", "plates"):
         (folder / kind).mkdir(parents=True)
     (folder / "plan.json").write_text(json.dumps(summary, indent=1))
@@ -179,11 +199,12 @@ def _decide(values, given, described, images, source, root, session):
     weights = {name: given[name] for name in ("model", *DEEPPROFILER, "embed_model") if name in given}
     parts = (*MAKING, *(FAMILIES[family] for family in values["features"].split(",")))
     making = batches.recipe(values, described.channel, weights, {part: code[part] for part in parts})
+    making |= {"streams": True} if values.get("streams") else {}  # their cells have a column more: never beside others
     wanted = {"plate": batches.CANDIDATES}.get(
         values["illumination"], REFERENCES if values["diameter"] == "auto" else 0
     )
     same = [entry for entry in entries if entry["recipe"] == making]
-    frames = batches.references(images, same, wanted) if wanted else {}
+    frames = batches.references(streams.frames(images), same, wanted) if wanted else {}
     batches.identify(images, making, frames)
     numbers = set(batches.select(images, values))
     selected = [asked for asked in images if asked["row"] // values["batch_size"] in numbers]
@@ -208,7 +229,7 @@ def _decide(values, given, described, images, source, root, session):
         stale=[entry["batch"] for entry in old],
         differs=batches.differences(old[0]["recipe"], making) if old else "",
         recipe=making,
-        stages={stage: {"args": args, "code": code.get(stage, "")} for stage, args in _arguments(values).items()},
+        stages={stage: {"args": args, "code": code.get(stage, "")} for stage, args in arguments.of(values).items()},
         source=source,
         root=root,
         session=session,
@@ -216,46 +237,6 @@ def _decide(values, given, described, images, source, root, session):
         study=described,
         outdir=values["outdir"],
     )
-
-
-def _arguments(values):
-    """What each stage's command is given of the params; a stage at the end is there only if it is wanted."""
-    named = {
-        name: f"--{name}" if name in FLAGS else f"--{name} {value}"
-        for name, value in values.items()
-        if value is not None and value is not False
-    }
-
-    def chosen(*names):
-        return " ".join(named[name] for name in names if name in named)
-
-    diameter = [] if values["diameter"] == "auto" else ["diameter"]
-    thresholds = ("flow_threshold", "cellprob_threshold")
-    own = ("embedder", "embed_input", "crop_rule", "crop_mask")
-    each = {
-        "fetch": chosen("connections"),
-        "flatfield": chosen("illumination", "camera_offset"),
-        "diameter": chosen("require_gpu"),
-        "segment": chosen(*diameter, *thresholds, "remove_edge_masks", "outlines", "require_gpu"),
-        "embed": chosen("require_gpu", *(own if values["embedder"] != "deepprofiler" else [])),
-        "measure": "",
-        "merge": "",
-        "commit": chosen("save_labels", "keep_intermediates"),
-        "commit_plate": chosen("keep_intermediates"),
-        "summary": f"--max_failed {values['max_failed']}",
-    }
-    at_the_end = {
-        "export": values["csv"] and f"--batch_size {values['batch_size']} --shape {','.join(_shapes(values))}",
-        "plate_profiles": values["well_profiles"] != "none" and chosen("well_profiles"),
-        "normalize_cells": values["normalize_cells"] and "",
-        "to_anndata": values["h5ad"] and "",
-    }
-    return each | {stage: args for stage, args in at_the_end.items() if isinstance(args, str)}
-
-
-def _shapes(values):
-    """Shapes of IDR_stream's files that are wanted; `--csv` alone is DP."""
-    return ("DP" if values["csv"] is True else values["csv"] or "").split(",")
 
 
 def _attempt(problems, function, *arguments):
@@ -270,9 +251,11 @@ def _attempt(problems, function, *arguments):
 def _absent(values, given, schema):
     """Files and folders that the params name and that are not there."""
     problems = []
-    if not values["input"]:
+    if not values["input"] and not values.get("streams"):
         problems.append("--input: name the table of wells (data_to_process.tsv) or a samplesheet")
-    for name in ("input", "screens", "zarr_index", "ascp", "aspera_key"):
+    if values["input"] and values.get("streams"):
+        problems.append("--streams: it names the tables itself, in place of --input; give only one of the two")
+    for name in ("input", "streams", "screens", "zarr_index", "ascp", "aspera_key"):
         if values.get(name) and name not in given:
             problems.append(f"--{name} {values[name]}: there is no such file")
     if values["source"] and not urlsplit(str(values["source"])).scheme and "source" not in given:
@@ -348,11 +331,22 @@ def _needed_for_wells(values, described):
     return problems
 
 
+def _unfit_for_streams(values, named):
+    """What of the params does not go with streams, in which every cell may be there twice."""
+    problems = []
+    corrected = [stream["name"] for stream in named if "ic" in stream["variants"]]
+    if corrected and values["illumination"] == "none":
+        problems.append(f"--illumination none: stream {corrected[0]} wants ic; say plate or frames")
+    if named and values["normalize_cells"]:
+        problems.append("--normalize_cells: not with --streams, for it would take both variants of a cell together")
+    return problems
+
+
 def _place(values, launch_dir, described, samplesheet):
     """(address, None) or (None, folder): what locations are relative to."""
     place = values["source"]
     if place is None and samplesheet:
-        place = os.path.dirname(os.path.join(launch_dir, values["input"]))
+        place = os.path.dirname(os.path.join(launch_dir, values["input"] or values["streams"]))
     elif place is None:
         place = described.source if described else None
     if place is None or urlsplit(str(place)).scheme:

@@ -48,7 +48,8 @@ def single_cells(frames, labels, features, known=None):
     none = {name: np.empty(0) for name in ("label", "center_y", "center_x")}
     blank = pd.concat([_metadata(empty, none, [], model), *(_features({}, some) for some in names)], axis=1)
     table = pd.concat(tables, ignore_index=True) if tables else blank
-    order = [f"Metadata_{name}" for name in ("Plate", "WellNumber", "Site", "Frame", "Label")]
+    order = [f"Metadata_{name}" for name in ("Plate", "WellNumber", "Site", "Frame")]
+    order += ["Metadata_Illumination"] * any(row.get("variant") for row in rows) + ["Metadata_Label"]
     return table.sort_values(order, ignore_index=True, kind="stable"), rows
 
 

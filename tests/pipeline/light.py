@@ -38,7 +38,7 @@ def main():
             image.write_labels(out, row["key"], noise)
             image.write_cells(out, row["key"], {"label": label, "center_y": label * 2.0, "center_x": label * 3.0})
         else:
-            seen = image.read_frame(frames, row["key"]).astype(np.float32).ravel()
+            seen = image.read_frame(frames, image.stored(row)).astype(np.float32).ravel()
             features = np.stack([seen[k : k + FEATURES] for k in label])
             padded = np.zeros(CELLS, np.float32)
             image.write_cells(out, row["key"], {"label": label, "features": features, "padded": padded})

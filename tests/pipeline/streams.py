@@ -36,9 +36,11 @@ class Stream:
         self.light, self.screen, self.folder, self.runs = light, screen, folder, 0
         folder.mkdir(exist_ok=True)
 
+    def asked(self):
+        return ["--input", self.screen / "data_to_process.tsv"]
+
     def start(self, *options, **env):
-        given = {"input": "data_to_process.tsv", "screens": "screens.tsv"}
-        words = [word for name, file in given.items() for word in (f"--{name}", self.screen / file)]
+        words = [*self.asked(), "--screens", self.screen / "screens.tsv"]
         words += ["--source", self.screen, "--study", "example", "--illumination", "none", "--diameter", 22]
         words += ["--well_profiles", "none"]
         words += ["--features", self.features]

@@ -1,5 +1,6 @@
 """The CSV files are IDR_stream's: whoever read those reads these, and every number is the one in the Parquet files."""
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -30,14 +31,17 @@ ORDER = ["PB/PB_4_9.tif"] * 3 + ["PB/PB_4_51.tif"] * 2 + ["PA/PA_15_50.tif"] * 4
 MODEL = "efficientnet-lite0 0123456789ab 224"
 
 
-def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches=2):
+def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches=2, variants=("",)):
     """An output folder with these images in as many Parquet batches, dealt out in turn; batches of two rows."""
     rows, random = [], np.random.default_rng(0)
-    for ordinal, plate, number, frame, count in images:
-        name = image.key(plate, f"A{number:02}", site, frame)
+    for (ordinal, plate, number, frame, count), variant in itertools.product(images, variants):
+        name = image.key(plate, f"A{number:02}", site, frame, variant)
         row = {"id": name, "key": name, "plate": plate, "well": f"A{number:02}", "well_number": number, "site": site}
         row |= {"frame": frame, "row": ordinal, "cells": count, "status": "failed" if count is None else "ok"}
-        rows.append(row | {"metadata": {"Gene": "INCENP", "Gene_Replicate": replicate}})
+        row |= {"metadata": {"Gene": "INCENP", "Gene_Replicate": replicate}}
+        if variant:
+            row |= {"variant": variant, "metadata": row["metadata"] | {"Illumination": variant}}
+        rows.append(row)
     for batch in range(batches):
         stages = [folder / f"work-{batch}" / stage for stage in ("frames", "labels", "features", "measures")]
         for stage in stages:
@@ -62,6 +66,7 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
         profiles.write(*profiles.single_cells(*stages[:2], stages[2:]), f"b{batch:04}", results)
         shutil.copytree(results, folder / "out", dirs_exist_ok=True)
     columns = ["row", "plate", "well", "well_number", "site", "frame", "status", "cells"]
+    columns += ["variant"] * (variants != ("",))
     tables.write(folder / "out" / "images.tsv", columns, sorted(rows, key=lambda row: row["key"]))
     files.write_json(folder / "out" / "pipeline_info" / "run.json", {"params": {"batch_size": 2}})
     return folder / "out"

@@ -1,0 +1,48 @@
+"""The arguments of every stage's command, as they follow from the params."""
+
+FLAGS = ("remove_edge_masks", "outlines", "crop_mask", "require_gpu", "save_labels", "keep_intermediates")
+FAMILIES = {"DP": ["deep"], "CP": ["cp"], "merged": ["deep", "cp"]}  # of features, that a shape of IDR_stream's shows
+
+
+def of(values):
+    """What each stage's command is given of the params; a stage at the end is there only if it is wanted."""
+    named = {
+        name: f"--{name}" if name in FLAGS else f"--{name} {value}"
+        for name, value in values.items()
+        if value is not None and value is not False
+    }
+
+    def chosen(*names):
+        return " ".join(named[name] for name in names if name in named)
+
+    diameter = [] if values["diameter"] == "auto" else ["diameter"]
+    thresholds = ("flow_threshold", "cellprob_threshold")
+    own = ("embedder", "embed_input", "crop_rule", "crop_mask")
+    each = {
+        "fetch": chosen("connections"),
+        "flatfield": chosen("illumination", "camera_offset"),
+        "diameter": chosen("require_gpu"),
+        "segment": chosen(*diameter, *thresholds, "remove_edge_masks", "outlines", "require_gpu"),
+        "embed": chosen("require_gpu", *(own if values["embedder"] != "deepprofiler" else [])),
+        "measure": "",
+        "merge": "",
+        "commit": chosen("save_labels", "keep_intermediates"),
+        "commit_plate": chosen("keep_intermediates"),
+        "summary": f"--max_failed {values['max_failed']}",
+    }
+    streams, wanted = values.get("streams"), shapes(values)
+    folder = "streams --streams" if streams else "csv"
+    at_the_end = {
+        "export": any(wanted) and f"{folder} --batch_size {values['batch_size']} --shape {','.join(wanted)}",
+        "plate_profiles": not streams and values["well_profiles"] != "none" and chosen("well_profiles"),
+        "normalize_cells": values["normalize_cells"] and "",
+        "to_anndata": values["h5ad"] and "",
+    }
+    return each | {stage: args for stage, args in at_the_end.items() if isinstance(args, str)}
+
+
+def shapes(values):
+    """Shapes of IDR_stream's files that are wanted; `--csv` alone is DP. Of streams, all that the features allow."""
+    if values.get("streams") and values["csv"] is None:
+        return [shape for shape, families in FAMILIES.items() if set(families) <= set(values["features"].split(","))]
+    return ("DP" if values["csv"] is True else values["csv"] or "").split(",")

@@ -1,0 +1,70 @@
+"""Streams are views of the cells: each in batches of the rows of its own table, and nothing of another's."""
+
+import pandas as pd
+import pytest
+from test_export import exported, finished, read, refused
+
+from idrstream import files, image
+
+# Places in each stream's own table, by frame.
+TRAINING = {"PA_A15_s1_f50": 0, "PB_A04_s1_f9": 1, "PA_A16_s1_f50": 1, "PA_A01_s1_f1": 2}
+NEGATIVE = {"PB_A04_s1_f9": 0, "PB_A04_s1_f51": 0}
+STREAMS = [
+    {"name": "training_data", "variants": ["ic", "no_ic"], "outlines": True, "rows": TRAINING},
+    {"name": "negative_data", "variants": ["no_ic"], "outlines": False, "rows": NEGATIVE},
+]
+BATCHES = {
+    "training_data__ic": [["15_50"] * 4 + ["4_9"] * 3, ["1_1"]],
+    "training_data__no_ic": [["15_50"] * 4 + ["4_9"] * 3, ["1_1"]],
+    "negative_data__no_ic": [["4_9"] * 3 + ["4_51"] * 2],
+}
+
+
+@pytest.fixture
+def outdir(tmp_path):
+    out = finished(tmp_path, variants=image.VARIANTS)
+    files.write_json(out / "pipeline_info/streams.json", STREAMS)
+    return out
+
+
+@pytest.fixture
+def views(outdir, tmp_path):
+    exported(outdir, tmp_path / "streams", "--streams", "--shape", "DP,CP,merged")
+    return tmp_path / "streams"
+
+
+def test_a_batch_holds_the_same_rows_of_the_streams_table_in_every_shape(views):
+    assert {path.name for path in views.iterdir()} == set(BATCHES)
+    for name, batches in BATCHES.items():
+        for shape in ("DP", "CP", "merged"):
+            folder = views / name / f"{shape}_features"
+            assert {path.name for path in folder.iterdir()} == {f"batch_{n}.csv.gz" for n in range(len(batches))}
+            found = [read(folder / f"batch_{n}.csv.gz")["Metadata_Well"].tolist() for n in range(len(batches))]
+            assert found == batches
+
+
+def test_a_cell_is_the_one_of_its_variant(views, outdir):
+    cells = pd.read_parquet(outdir / "profiles/single_cells")
+    for variant in image.VARIANTS:
+        own = cells[(cells["Metadata_Illumination"] == variant) & (cells["Metadata_WellNumber"] == 15)]
+        table = read(views / f"training_data__{variant}" / "DP_features/batch_0.csv.gz").iloc[:4]
+        assert table["Location_Center_X"].tolist() == pytest.approx(own["Metadata_Center_X"].tolist(), rel=1e-12)
+    ids = [read(views / f"training_data__{v}" / "merged_features/batch_0.csv.gz")["Cell_UUID"] for v in image.VARIANTS]
+    assert not set(ids[0]) & set(ids[1])
+
+
+def test_outlines_stand_only_in_the_streams_that_ask_for_them(views):
+    assert "Object_Outline" in read(views / "training_data__ic" / "DP_features/batch_0.csv.gz")
+    assert "Object_Outline" not in read(views / "negative_data__no_ic" / "DP_features/batch_0.csv.gz")
+
+
+def test_the_log_of_a_stream_tells_images_cells_and_failures(views):
+    log = (views / "training_data__ic" / "stream.log").read_text()
+    assert "images    4 of 4 frames" in log and "cells     8 in 2 batches" in log
+    assert "failures  1" in log and "  PA A16 frame 50: " in log
+
+
+def test_the_two_kinds_of_folders_are_not_taken_for_each_other(outdir, tmp_path):
+    assert "export them by --streams" in refused(outdir, tmp_path / "csv")
+    (outdir / "pipeline_info/streams.json").unlink()
+    assert "its last run had no streams" in refused(outdir, tmp_path / "csv", "--streams")
