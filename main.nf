@@ -26,6 +26,7 @@ workflow {
     families = "${params.features}".tokenize(',')     // what is none, the planner says
     network = params.embedder == 'deepprofiler' ? [Launch.existing(params.dp_config), Launch.existing(params.dp_checkpoint)] : []
     embed_model = Launch.existing(params.embed_model)
+    labelled = Launch.existing(params.phenotypes)
     ascp = Launch.existing(params.ascp)
     key = Launch.existing(params.aspera_key)
     planned = PLAN(
@@ -42,6 +43,7 @@ workflow {
         network ? network[0] : [],
         network ? network[1] : [],
         embed_model,
+        labelled,
         Launch.folder(params.source),
         outdir
     )
@@ -60,7 +62,7 @@ workflow {
     }.first()                                    // every batch reads it
     versions = channel.topic('versions').unique().toSortedList()
     run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
-    finished = SCREEN(plan, [ascp, key], model, families, network, embed_model, run, outdir)
+    finished = SCREEN(plan, [ascp, key], model, families, network, embed_model, labelled, run, outdir)
     finished.map { file ->
         def said = Launch.read(file)
         log.info said.text

@@ -56,7 +56,7 @@ def _exported(export, folder):
     export.prepare(folder)
     cells = sum(export.write(n, folder) for n in task.progress(sorted(export.batches), "exporting"))
     files = len(export.batches)
-    return cells, "\n".join([f"{cells} cells in {files} batch{'es' if files > 1 else ''}", *export.notes])
+    return cells, "\n".join([f"{cells} cells in {files} batch{'' if files == 1 else 'es'}", *export.notes])
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.option("--dp_config", type=EXISTING, help="DeepProfiler's configuration.")
 @click.option("--dp_checkpoint", type=EXISTING, help="DeepProfiler's checkpoint.")
 @click.option("--embed_model", type=EXISTING, help="Network of --embedder efficientnet-b0 or torchscript.")
+@click.option("--phenotypes", type=EXISTING, help="Table of points of phenotypes.")
 @click.option("--source", type=EXISTING, help="Local folder of the images.")
 @click.option("--outdir", type=EXISTING, help="Output folder, with its ledger.")
 def main(launch, schema, out, **given):

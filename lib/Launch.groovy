@@ -146,9 +146,11 @@ class Launch {
         return [meta, folder]
     }
 
-    /** FOLDER as it is, once the notes that its maker left there are said. */
+    /** FOLDER as it is, once what its maker has to say, and to warn of, is said. */
     static Path noted(Path folder, Object log) {
-        read(folder.resolve('notes.json')).notes.each { note -> log.warn(note) }
+        final left = read(folder.resolve('notes.json'))
+        left.said.each { line -> log.info(line) }
+        left.notes.each { note -> log.warn(note) }
         return folder
     }
 

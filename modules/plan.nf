@@ -17,6 +17,7 @@ process PLAN {
     path dp_config,     stageAs: 'dp_config/*'
     path dp_checkpoint, stageAs: 'dp_checkpoint/*'
     path embed_model,   stageAs: 'embed_model/*'
+    path phenotypes,    stageAs: 'phenotypes/*'
     path source,  stageAs: 'source/*'
     path outdir,  stageAs: 'outdir/*'
 
@@ -24,7 +25,7 @@ process PLAN {
     path 'plan'
 
     script:
-    def files = [input: input, screens: screens, study: study, model: model, dp_config: dp_config, dp_checkpoint: dp_checkpoint, embed_model: embed_model]
+    def files = [input: input, screens: screens, study: study, model: model, dp_config: dp_config, dp_checkpoint: dp_checkpoint, embed_model: embed_model, phenotypes: phenotypes]
     def places = [streams: streams, zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, source: source, outdir: outdir]
     def options = (files + places).findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
     """

@@ -21,6 +21,7 @@ workflow SCREEN {
     families                                    // of features: deep, cp, or both
     network                                     // [configuration, checkpoint] of DeepProfiler; empty for our own embedders
     embed_model                                 // their network; empty where they have one
+    labelled                                    // the user's table of points of phenotypes; empty if none is given
     run                                         // params and versions
     outdir                                      // where results are kept
 
@@ -76,7 +77,7 @@ workflow SCREEN {
         .combine(run)
         .map { _done, about -> Launch.json(about + [gate: Gate.report()]) }
     summary = SUMMARY(plan, ended, outdir, stages.map { all -> all.summary })
-    views = VIEWS(summary, stages, outdir)
+    views = VIEWS(summary, stages, labelled, outdir)
     views.subscribe { folder -> log.info "${file(folder).name.padRight(10)} ${folder}" }
 
     // A name of its own: one that main has already would be emitted as it was there, before the views are made.

@@ -2,6 +2,7 @@
 
 include { PLATE_PROFILES  } from '../modules/plate_profiles'
 include { NORMALIZE_CELLS } from '../modules/normalize_cells'
+include { MARK_PHENOTYPES } from '../modules/mark_phenotypes'
 include { TO_ANNDATA      } from '../modules/to_anndata'
 include { EXPORT          } from '../modules/export'
 include { KEEP            } from '../modules/keep'
@@ -10,15 +11,17 @@ workflow VIEWS {
     take:
     ended                                       // a value when all batches are committed or given up
     stages
+    labelled                                    // the user's table of points of phenotypes; empty if none is given
     outdir                                      // where results are kept
 
     main:
     full = ended.map { _summary -> outdir }
     wells = PLATE_PROFILES(full, stages.filter { all -> all.plate_profiles }.map { all -> all.plate_profiles })
     cells = NORMALIZE_CELLS(full, stages.filter { all -> all.normalize_cells }.map { all -> all.normalize_cells })
+    marked = MARK_PHENOTYPES(full, labelled, stages.filter { all -> all.mark_phenotypes }.map { all -> all.mark_phenotypes })
     annotated = TO_ANNDATA(full, stages.filter { all -> all.to_anndata }.map { all -> all.to_anndata })
     csv = EXPORT(full, stages.filter { all -> all.export }.map { all -> all.export })
-    profiles = wells.mix(cells)
+    profiles = wells.mix(cells, marked)
         .map { folder -> Launch.noted(folder, log) }
         .mix(annotated)
         .map { folder -> tuple(folder, "${outdir}/profiles") }

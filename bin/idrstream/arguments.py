@@ -36,6 +36,7 @@ def of(values):
         "export": any(wanted) and f"{folder} --batch_size {values['batch_size']} --shape {','.join(wanted)}",
         "plate_profiles": not streams and values["well_profiles"] != "none" and chosen("well_profiles"),
         "normalize_cells": values["normalize_cells"] and "",
+        "mark_phenotypes": values["phenotypes"] and "",
         "to_anndata": values["h5ad"] and "",
     }
     return each | {stage: args for stage, args in at_the_end.items() if isinstance(args, str)}

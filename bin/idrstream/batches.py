@@ -28,6 +28,7 @@ SHAPING = (
 )
 
 CELL_BYTES = (1280 + 148) * 4  # a row of the cell table, before compression: both families of features
+UNVALUED = ("model", "dp_config", "dp_checkpoint", "embed_model", "streams")  # whose value would tell nobody anything
 
 
 def recipe(params, channel, weights, code):
@@ -121,14 +122,10 @@ def stale(entries, images, making):
 def differences(before, now):
     """What differs between two recipes, in words."""
     flat = [r | {f"code of {stage}": digest for stage, digest in r["code"].items()} for r in (before, now)]
-    had = {name: None for name in ("streams",) if name in flat[0]}  # an ordinary run says nothing of it
-    flat[1] = had | flat[1]
-    names = [name for name in flat[1] if name != "code" and flat[0].get(name) != flat[1][name]]
+    names = [name for name in flat[0] | flat[1] if name != "code" and flat[0].get(name) != flat[1].get(name)]
     words = [
-        n
-        if n in ("model", "dp_config", "dp_checkpoint", "embed_model") or n.startswith("code")
-        else f"{n} {flat[0].get(n)} (now {flat[1][n]})"
-        for n in names
+        name if name in UNVALUED or name.startswith("code") else f"{name} {flat[0].get(name)} (now {flat[1].get(name)})"
+        for name in names
     ]
     return ", ".join(words) or "other rows of the input table"
 

@@ -35,7 +35,7 @@ class Export:
 
     shapes   those to write, of FOLDERS
     batches  number -> its images that have cells, in the order of the table; batch 0 is there also without any, for
-             its header is read
+             its header is read; none at all where no image could be had
     notes    what is left out or left empty, a sentence each
 
     Raises tables.Problems for a folder that cannot be exported, or whose tables are not those of `images.tsv`.
@@ -48,12 +48,15 @@ class Export:
         size = batch_size or self._batch_size()
         self.paths, counts = self._index()
         self.outlined = self._wants_outlines()
-        self.batches = {0: []}
-        for row in self._asked(rows, counts):
+        asked = self._asked(rows, counts)
+        self.batches = {} if self.features is None else {0: []}
+        for row in asked:
             self.batches.setdefault(int(row["row"]) // size, []).append(row)
         last = max((int(row["row"]) // size for row in rows if row["row"]), default=0)
         empty = [str(number) for number in range(last + 1) if not self.batches.get(number)]
-        if empty:
+        if not self.batches:
+            self.notes.append("no image has a table of cells: nothing is exported")
+        elif empty:
             header = "" if self.batches[0] else " (of batch 0 one with its header only)"
             self.notes.append(f"no file of the batches without cells: {', '.join(empty)}{header}")
 
@@ -144,7 +147,7 @@ class Export:
                 paths[name] = path
                 counts[name] = counts.get(name, 0) + count
         if self.features is None:
-            self._refuse(f"{CELLS} holds no table of cells; there is nothing to export")
+            return paths, counts
         has = {"cp" if name.startswith(NUCLEI) else "deep" for name in self.features}
         for shape in self.shapes:
             if shape in NEEDED and NEEDED[shape] not in has:

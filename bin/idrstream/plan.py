@@ -87,7 +87,7 @@ def make(values, launch_dir, session, given, schema):
     launch_dir  what relative paths of the params are relative to
     session     id of the run, which stays the same when it is resumed
     given       name -> Path, for those of input, streams, screens, zarr_index, study, model, dp_config, dp_checkpoint,
-                embed_model, source and outdir that exist
+                embed_model, phenotypes, source and outdir that exist
     schema      nextflow_schema.json, read
     returns     Plan
 
@@ -116,6 +116,10 @@ def make(values, launch_dir, session, given, schema):
     if False in kinds:
         problems += _needed_for_wells(values, described)
     problems += _unfit_for_streams(values, named or ())
+    labelled = _attempt(problems, tables.read, given["phenotypes"]) if "phenotypes" in given else None
+    problems += request.points_problems(labelled) if labelled else []
+    if values["phenotypes"] and not values.get("outlines") and not any(stream["outlines"] for stream in named or ()):
+        problems.append("--phenotypes: a point lies in a nucleus's outline; add --outlines")
     if samplesheet and values.get("zarr_index"):
         problems.append("--zarr_index: a samplesheet names its images itself, OME-Zarr too: plate.zarr/B/3/0")
     source, root = _place(values, launch_dir, described, samplesheet)
@@ -255,7 +259,7 @@ def _absent(values, given, schema):
         problems.append("--input: name the table of wells (data_to_process.tsv) or a samplesheet")
     if values["input"] and values.get("streams"):
         problems.append("--streams: it names the tables itself, in place of --input; give only one of the two")
-    for name in ("input", "streams", "screens", "zarr_index", "ascp", "aspera_key"):
+    for name in ("input", "streams", "screens", "zarr_index", "ascp", "aspera_key", "phenotypes"):
         if values.get(name) and name not in given:
             problems.append(f"--{name} {values[name]}: there is no such file")
     if values["source"] and not urlsplit(str(values["source"])).scheme and "source" not in given:

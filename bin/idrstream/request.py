@@ -71,6 +71,13 @@ def stores(table, root):
     return found
 
 
+def points_problems(table):
+    """Everything that is wrong with a table of labelled points, one sentence each."""
+    problems = []
+    _sound_rows(table, "phenotypes", problems)
+    return problems
+
+
 def from_wells(table, screens, study, stores=None):
     """Images of IDR_stream's table of wells, `data_to_process.tsv`.
 

@@ -20,6 +20,7 @@ DEFAULTS |= {"redo": False, "connections": 4, "model": "idrstream", "diameter": 
 DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128}
 DEFAULTS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
+DEFAULTS |= {"phenotypes": None, "outlines": False}
 DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
 DEFAULTS |= {"reader": "auto", "features": "deep,cp"}
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
@@ -50,6 +51,7 @@ def given(here, params):
     """What the head finds of the files that params name."""
     shipped = {"model": here / "model.pth", "study": ROOT / f"assets/studies/{params['study']}.yml"}
     names = ("input", "screens", "source", "outdir", "study", "model", "dp_config", "dp_checkpoint", "embed_model")
+    names += ("phenotypes",)
     named = {name: here / str(params[name]) for name in names}
     found = {name: path if path.exists() else shipped.get(name, path) for name, path in named.items() if params[name]}
     if params["model"] not in ("idrstream", None) and not named["model"].exists():
@@ -295,6 +297,21 @@ def test_idr_streams_files_need_deep_features(here):
     with pytest.raises(Problems) as problems:
         planned(here, csv="DP", features="cp")
     assert problems.value.sentences == ["--csv DP: its files hold deep features; add them: --features deep,cp"]
+
+
+def test_a_table_of_phenotypes_is_looked_at_before_anything_starts(here):
+    lines = ["plate\twell\tframe\tx\ty\tclass", "PA\tA4\t5\t10\t20.5\tInterphase", "PA\t26\t2\t3\t4\tApoptosis"]
+    (here / "points.tsv").write_text("\n".join(lines))
+    assert planned(here, phenotypes="points.tsv", outlines=True).stages["mark_phenotypes"]["args"] == ""
+    assert "mark_phenotypes" not in planned(here).stages
+    (here / "points.tsv").write_text("\n".join((*lines, "PA\tA04\t0\t-3\t4\tApoptosis")))
+    with pytest.raises(Problems) as problems:
+        planned(here, phenotypes="points.tsv")
+    assert problems.value.sentences == [
+        'points.tsv, line 4, column "frame": "0" is not a frame; frames are counted from 1',
+        'points.tsv, line 4, column "x": "-3" is not a place in pixels from the left',
+        "--phenotypes: a point lies in a nucleus's outline; add --outlines",
+    ]
 
 
 def test_a_digest_changes_with_what_a_command_imports_and_with_nothing_else(tmp_path):

@@ -22,7 +22,15 @@ PARAMS |= {
     "illumination": "none",
 }
 PARAMS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
-PARAMS |= {"reader": "auto", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None, "outdir": "out"}
+PARAMS |= {
+    "reader": "auto",
+    "camera_offset": 0,
+    "csv": None,
+    "phenotypes": None,
+    "dp_config": None,
+    "dp_checkpoint": None,
+    "outdir": "out",
+}
 PARAMS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
 PARAMS |= {"input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 

@@ -38,6 +38,7 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
         name = image.key(plate, f"A{number:02}", site, frame, variant)
         row = {"id": name, "key": name, "plate": plate, "well": f"A{number:02}", "well_number": number, "site": site}
         row |= {"frame": frame, "row": ordinal, "cells": count, "status": "failed" if count is None else "ok"}
+        row |= {"reason": "TruncatedFile: it ends early" if count is None else ""}
         row |= {"metadata": {"Gene": "INCENP", "Gene_Replicate": replicate}}
         if variant:
             row |= {"variant": variant, "metadata": row["metadata"] | {"Illumination": variant}}
@@ -65,7 +66,7 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
         results.mkdir()
         profiles.write(*profiles.single_cells(*stages[:2], stages[2:]), f"b{batch:04}", results)
         shutil.copytree(results, folder / "out", dirs_exist_ok=True)
-    columns = ["row", "plate", "well", "well_number", "site", "frame", "status", "cells"]
+    columns = ["row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells"]
     columns += ["variant"] * (variants != ("",))
     tables.write(folder / "out" / "images.tsv", columns, sorted(rows, key=lambda row: row["key"]))
     files.write_json(folder / "out" / "pipeline_info" / "run.json", {"params": {"batch_size": 2}})
@@ -336,7 +337,7 @@ def _lost(out):
         (_without_images, "there is no images.tsv; name the --outdir of a run that has ended"),
         (_without_row, 'images.tsv has no column "row"; run the pipeline once more'),
         (_without_size, "run.json does not tell the size of a batch; give --batch_size"),
-        (_without_cells, "profiles/single_cells holds no table of cells"),
+        (_without_cells, "PA_A01_s1_f1 has 1 cells in images.tsv, 0 in profiles/single_cells"),
         (_interrupted, "PB_A04_s1_f51 has 2 cells in images.tsv, 4 in profiles/single_cells"),
         (_lost, "PB_A04_s1_f51 has 2 cells in images.tsv, 0 in profiles/single_cells"),
     ],
@@ -348,6 +349,14 @@ def test_a_folder_that_cannot_be_exported_is_refused_in_a_sentence_and_nothing_w
     said = refused(outdir, tmp_path / "csv")
     assert sentence in said
     assert not (tmp_path / "csv").exists()
+
+
+def test_a_run_of_which_no_image_could_be_had_exports_nothing_and_says_so(tmp_path):
+    out = finished(tmp_path, IMAGES[4:5])
+    shutil.rmtree(out / "profiles", ignore_errors=True)
+    said = exported(out, tmp_path / "csv", "--shape", "DP,CP,merged")
+    assert said == "0 cells in 0 batches\nno image has a table of cells: nothing is exported\n"
+    assert not list((tmp_path / "csv").rglob("*.gz"))
 
 
 def test_an_unknown_shape_is_said(outdir, tmp_path):
