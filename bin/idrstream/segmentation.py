@@ -10,7 +10,8 @@ import torch
 from cellpose.resnet_torch import CPnet
 from scipy import ndimage
 
-from cellpose import core, dynamics, transforms
+from cellpose import transforms
+from idrstream import masks
 from idrstream.gpu import AtOnce
 from idrstream.task import MustMend
 
@@ -18,7 +19,6 @@ logging.getLogger("cellpose").setLevel(logging.ERROR)  # an image without nuclei
 
 TILE = 224  # pixels, Cellpose's own; the network looks at tiles of this size
 TILES = 8  # at once
-STYLE = 256  # length of the style vector that cellpose.core.run_net expects of any network
 MIN_SIZE = 15  # pixels: smaller masks are dropped, as Cellpose does
 PLATE_QUANTILE = 0.25  # a plate has wells of small and of large nuclei; at the median the small ones of some are lost
 DIAMETERS = 5.0, 200.0  # pixels: no estimate leaves this range
@@ -27,14 +27,6 @@ ROUNDS = 200  # Euler steps of the pixels along the flows at the network's scale
 
 class BadModel(MustMend):
     """The file is not a Cellpose 3 checkpoint."""
-
-
-class _Net(CPnet):
-    """Cellpose's network at any width: channels last, which is faster, and the style as long as run_net expects it."""
-
-    def forward(self, tiles):
-        output, style, _ = super().forward(tiles.contiguous(memory_format=torch.channels_last))
-        return output, torch.nn.functional.pad(style, (0, STYLE - style.shape[1]))
 
 
 class Segmenter:
@@ -75,7 +67,7 @@ class Segmenter:
         diameter  nucleus diameter in pixels, instead of the segmenter's
         returns   (Y, X) uint16, or uint32 above 65,535 nuclei: 0 = background, 1 … n in the order of their first pixel
         """
-        return in_order(self.assemble(*self.predict(image, diameter)), self.remove_edge)
+        return masks.in_order(self.assemble(*self.predict(image, diameter)), self.remove_edge)
 
     def predict(self, image, diameter=None):
         """What the network sees.
@@ -87,22 +79,33 @@ class Segmenter:
         if not normalized.any():  # a constant image: the network's answer to nothing is no answer
             return np.zeros((2, *image.shape), np.float32), np.full(image.shape, -np.inf, np.float32), scale
         y, x = (max(1, int(side * scale)) for side in image.shape)
-        tiles = np.zeros((1, y, x, self.net.nchan), np.float32)
-        tiles[0, ..., 0] = cv2.resize(normalized, (x, y), interpolation=cv2.INTER_LINEAR)
-        output = self.at_once(lambda count: core.run_net(self.net, tiles, batch_size=count, bsize=TILE))[0][0]
-        output = np.ascontiguousarray(transforms.resize_image(output, *image.shape).transpose(2, 0, 1))
+        channels = np.zeros((self.net.nchan, y, x), np.float32)
+        channels[0] = cv2.resize(normalized, (x, y), interpolation=cv2.INTER_LINEAR)
+        output = self.at_once(lambda count: self._in_tiles(channels, count))
+        output = transforms.resize_image(output.transpose(1, 2, 0), *image.shape)
+        output = np.ascontiguousarray(output.transpose(2, 0, 1))
         return output[:2], output[2], scale
 
+    def _in_tiles(self, channels, count):
+        """(3, Y, X) of (channels, Y, X): COUNT tiles at once, averaged where they overlap.
+
+        As cellpose.core.run_net does it; but to import that one takes seconds, for what it compiles.
+        """
+        height, width = channels.shape[1:]
+        top, bottom, left, right = transforms.get_pad_yx(height, width)
+        padded = np.pad(channels, ((0, 0), (top, bottom), (left, right)))
+        tiles, *places = transforms.make_tiles(padded, bsize=TILE)
+        tiles = torch.from_numpy(tiles.reshape(-1, *tiles.shape[2:]))
+        with torch.inference_mode():
+            some = [tiles[start : start + count].to(self.device) for start in range(0, len(tiles), count)]
+            found = [self.net(tiles.contiguous(memory_format=torch.channels_last))[0].cpu() for tiles in some]
+        whole = transforms.average_tiles(torch.cat(found).numpy(), *places)
+        return whole[:, top : top + height, left : left + width]
+
     def assemble(self, flows, probability, scale):
-        """(Y, X) unsigned label image from what `predict` returned: in Cellpose's order, border masks included."""
-        return dynamics.compute_masks(
-            flows,
-            probability,
-            niter=ROUNDS / scale,
-            cellprob_threshold=self.cellprob_threshold,
-            flow_threshold=self.flow_threshold,
-            min_size=MIN_SIZE,
-        )
+        """(Y, X) int32 label image from what `predict` returned, border masks included."""
+        limits = self.cellprob_threshold, self.flow_threshold
+        return masks.from_flows(flows, probability, ROUNDS / scale, *limits, MIN_SIZE)
 
     def estimate_diameter(self, images, quantile=0.5):
         """A diameter of the nuclei found at the model's own diameter: what to segment these images with.
@@ -133,19 +136,6 @@ def normalize(image):
     if not high > low:
         return np.zeros(image.shape, np.float32)
     return ((image.astype(np.float32) - np.float32(low)) / np.float32(high - low)).astype(np.float32)
-
-
-def in_order(labels, remove_edge=False):
-    """Labels renumbered 1 … n in the order of their first pixels, row by row; without those at the border if asked."""
-    found, first = np.unique(labels, return_index=True)
-    keep = found > 0
-    if remove_edge:
-        border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        keep &= ~np.isin(found, border)
-    found = found[keep][np.argsort(first[keep])]
-    table = np.zeros(int(labels.max()) + 1, np.uint16 if len(found) <= np.iinfo(np.uint16).max else np.uint32)
-    table[found] = np.arange(1, len(found) + 1)
-    return table[labels]
 
 
 def areas(labels):
@@ -190,12 +180,12 @@ def load_network(path):
         levels = [key for key in weights if key.startswith("downsample.") and key.endswith(".conv.conv_0.2.weight")]
         first = [weights[key].shape for key in sorted(levels)]
         widths = [first[0][1], *(shape[0] for shape in first)]
-        net = _Net(widths, weights["output.2.weight"].shape[0], 3)  # of diameter 30 where a checkpoint says none
+        net = CPnet(widths, weights["output.2.weight"].shape[0], 3)  # of diameter 30 where a checkpoint says none
         missing = net.load_state_dict(weights, strict=False).missing_keys
         missing = [key for key in missing if not key.startswith("diam_") and not key.endswith("num_batches_tracked")]
         if missing:
             raise ValueError(f"{len(missing)} layers are missing")
-        if net.nout != 3 or widths[-1] > STYLE:
+        if net.nout != 3:
             raise ValueError(f"{net.nout} outputs, widths {widths}")
     except (RuntimeError, ValueError, IndexError, AttributeError, TypeError) as error:
         raise BadModel(f"{path}: not a Cellpose 3 checkpoint: its layers are those of another network.") from error

@@ -9,6 +9,7 @@ from cellpose.metrics import average_precision
 from cellpose.resnet_torch import CPnet
 from small import small
 
+from idrstream import masks
 from idrstream import segmentation as sg
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,15 +107,15 @@ def test_nuclei_at_the_border_are_dropped_on_request(discs):
 
 def test_labels_are_numbered_by_their_first_pixel():
     labels = np.array([[0, 7, 7, 0], [3, 0, 0, 9], [3, 0, 9, 9]], np.uint32)
-    assert sg.in_order(labels).tolist() == [[0, 1, 1, 0], [2, 0, 0, 3], [2, 0, 3, 3]]
-    assert sg.in_order(labels).dtype == np.uint16
-    assert sg.in_order(labels, remove_edge=True).max() == 0
+    assert masks.in_order(labels).tolist() == [[0, 1, 1, 0], [2, 0, 0, 3], [2, 0, 3, 3]]
+    assert masks.in_order(labels).dtype == np.uint16
+    assert masks.in_order(labels, remove_edge=True).max() == 0
 
 
 def test_more_than_65535_nuclei_take_a_wider_type():
     labels = np.zeros((300, 600), np.uint32)
     labels[:, ::2] = np.arange(1, 300 * 300 + 1).reshape(300, 300)[::-1]
-    ordered = sg.in_order(labels)
+    ordered = masks.in_order(labels)
     assert ordered.dtype == np.uint32
     assert np.array_equal(ordered[:, ::2].ravel(), np.arange(1, 90_001))
 
