@@ -247,12 +247,6 @@ def train(data, out, first, seed, threads):
 
 
 WELLS, EMPTY = (3, 17, 40, 88, 200), 384  # of plate XD0001_01
-PARTS = (
-    (dynamics, "follow_flows"),
-    (dynamics, "get_masks_torch"),
-    (dynamics, "remove_bad_flow_masks"),
-    (utils, "fill_holes_and_remove_small_masks"),
-)
 
 
 def read_validation(data):
@@ -320,48 +314,11 @@ def measure_mosaics(segmenter, data):
             click.echo(f"empty well {EMPTY} frame {frame}: {count} nuclei at {name} diameter")
 
 
-def measure_time(segmenter, data, repeats):
-    """Seconds an image of 1344 x 1024 by part, the fastest of some runs."""
-    image = read_mosaic(data, WELLS[0], 1)
-    diameter = segmenter.estimate_diameter([image])[0]
-    runs = []
-    for _ in range(repeats):
-        spent = {}
-        replaced = [(module, name, getattr(module, name)) for module, name in PARTS]
-        for module, name, function in replaced:
-            setattr(module, name, timed(function, name, spent))
-        started = time.perf_counter()
-        prediction = segmenter.predict(image, diameter)
-        spent["network"] = time.perf_counter() - started
-        segmenter.assemble(*prediction)
-        spent["total"] = time.perf_counter() - started
-        for module, name, function in replaced:
-            setattr(module, name, function)
-        runs.append(spent)
-    best = min(runs, key=lambda run: run["total"])
-    parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in best.items())
-    click.echo(f"seconds for {image.shape[1]} x {image.shape[0]} at {diameter} px: {parts}")
-    click.echo(torch_name(segmenter.device))
-
-
-def timed(function, name, spent):
-    """The function, with its seconds added to `spent`."""
-
-    def run(*args, **kwargs):
-        started = time.perf_counter()
-        result = function(*args, **kwargs)
-        spent[name] = spent.get(name, 0) + time.perf_counter() - started
-        return result
-
-    return run
-
-
 @main.command()
 @click.option("--model", type=click.Path(exists=True), default=MODEL, show_default=True)
 @click.option("--data", type=click.Path(exists=True, path_type=Path), default=DATA, show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
-@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Runs that are timed.")
-def measure(model, data, threads, repeats):
+def measure(model, data, threads):
     """Measure a checkpoint on the real images of DATA."""
     torch.set_num_threads(threads)
     segmenter = Segmenter(model)
@@ -375,7 +332,7 @@ def measure(model, data, threads, repeats):
     diameter, _ = segmenter.estimate_diameter([tifffile.imread(dna)])
     count = segmenter(tifffile.imread(dna), diameter=diameter).max()
     click.echo(f"ExampleHuman: {count} nuclei at {diameter} px (CellProfiler counted 289)")
-    measure_time(segmenter, data, repeats)
+    click.echo(torch_name(segmenter.device))
 
 
 if __name__ == "__main__":

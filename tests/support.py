@@ -26,6 +26,8 @@ MOVIES = sorted(SCREEN.glob("pub/**/*.ch5"))
 
 CONTENT = random.Random(0).randbytes(400_000)  # of a file that is no image
 
+PIECE = 64_000  # bytes that a slow server sends at a time
+
 needs_kit = pytest.mark.skipif(not MOVIES, reason=f"no real movies under {SCREEN} (set IDRSTREAM_DATA)")
 needs_java = pytest.mark.skipif(
     not (find_spec("jpype") and find_spec("bioformats") and shutil.which("java")),
@@ -73,6 +75,7 @@ class Faults:
     edited: bool = False  # the file has another date and ETag than before
     no_dates: bool = False  # answers have an ETag but no Last-Modified
     stall: float = 0  # seconds before every answer
+    rate: float | None = None  # bytes of payload a second, of all connections together
 
 
 @dataclass
@@ -96,6 +99,7 @@ def http_server(folder, **faults):
     """Serve a folder; yields a Server."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
         http.folder = Path(folder)
+        http.link = threading.Lock()
         http.handle_error = lambda *_: None  # clients of failing servers hang up; that is no news
         http.seen = Server(f"http://127.0.0.1:{http.server_port}", Faults(**faults))
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -161,7 +165,18 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
             self.send_header("Content-Length", length)
             self.end_headers()
-            self.wfile.write(payload)
+            self._send(payload)
+
+    def _send(self, payload):
+        rate = self.server.seen.faults.rate
+        if not rate:
+            return self.wfile.write(payload)
+        for start in range(0, len(payload), PIECE):
+            piece = payload[start : start + PIECE]
+            with self.server.link:
+                time.sleep(len(piece) / rate)
+            self.wfile.write(piece)
+        return None
 
     def log_message(self, *_):
         """Nothing on the terminal."""
