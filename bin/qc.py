@@ -18,13 +18,13 @@ from idrstream import task
 def main(outdir, marked, rules, count):
     """Write images.parquet and cells.parquet, of all that OUTDIR holds, with a mark a rule, into the folder MARKED."""
     task.limit_threads(count)
-    from idrstream import qc
+    from idrstream import ledger, qc
     from idrstream import rules as known
 
-    asked = known.read(rules)
+    asked, entries = known.read(rules), ledger.read(outdir)[0]
     marked.mkdir()
-    images = qc.write_images(outdir, asked["images"], marked / "images.parquet")
-    cells = qc.write_cells(outdir, asked["cells"], marked / "cells.parquet")
+    images = qc.write_images(outdir, entries, asked["images"], marked / "images.parquet")
+    cells = qc.write_cells(outdir, entries, asked["cells"], marked / "cells.parquet")
     for what, (total, marks) in (("images", images), ("cells", cells)):
         click.echo(f"{total} {what}: " + ", ".join(f"{number} {name}" for name, number in marks.items()))
 

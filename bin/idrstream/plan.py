@@ -170,7 +170,7 @@ def write(plan, folder):
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
     summary = {
         "problems": [],
-        "batch_bytes": batches.estimate(largest, plan.study)["work"],
+        "batch_bytes": batches.estimate(largest, plan.study, plan.stop)["work"],
         "text": plan.text(),
         "root": plan.root,
         "stages": plan.stages,
@@ -237,6 +237,9 @@ def _decide(values, given, described, images, source, root, session):
     if values["redo"]:
         earlier = [e for e in entries if e["session"] != session or (ledger.stopped(e) and not stop)]
         touched, selected = batches.replaced(earlier, images, selected, values["outdir"])
+        if stop and not all(map(ledger.stopped, touched)):
+            lost = f"{values['outdir']} holds features of these images, which would be lost; name another --outdir"
+            raise Problems([f"--redo: with --stop_after qc, {lost}"])
         replacing, settled = broken + touched, batches.settled_ids([e for e in entries if e not in earlier], stop)
     letter = "q" if stop else "b"
     cut = batches.cut(selected, values["batch_size"], settled, replacing, kept, letter)

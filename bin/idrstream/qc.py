@@ -75,10 +75,15 @@ def broken(rule, values, spread):
     return far & (spread.deviation > 0)
 
 
-def write_images(outdir, rules, path):
-    """Write a row an image of the ledger to PATH, failed ones too; returns (rows, rule -> how many it marks)."""
+def write_images(outdir, entries, rules, path):
+    """Write a row an image to PATH, failed ones too.
+
+    entries  of the ledger (ledger.read) of OUTDIR
+    rules    list of rules.Rule
+    returns  (rows, rule -> how many it marks)
+    """
     places = _places(outdir)
-    rows = ledger.rows(ledger.read(outdir)[0]).values()
+    rows = ledger.rows(entries).values()
     order = ("plate", "well_number", "site", "frame")
     rows = sorted(rows, key=lambda row: (*(row[name] for name in order), row.get("variant", "")))
     passed = {ledger.SEGMENTED: "ok"}  # of quality control, that is
@@ -90,13 +95,13 @@ def write_images(outdir, rules, path):
     return len(table), marks
 
 
-def write_cells(outdir, rules, path):
-    """Write a row a cell to PATH, by plate and batch, piece by piece; returns (rows, rule -> how many it marks)."""
-    spreads = _spreads(rules, _cells(outdir) if any(rule.z is not None for rule in rules) else ())
+def write_cells(outdir, entries, rules, path):
+    """Write a row a cell to PATH, by plate and batch, piece by piece; arguments and result as of `write_images`."""
+    spreads = _spreads(rules, _cells(outdir, entries))
     schema, none = _marked(CELLS.empty_table(), rules, spreads)
     total, marks, waiting = 0, dict.fromkeys(none, 0), []
     with pq.ParquetWriter(path, schema.schema, compression="zstd") as writer:
-        for piece in _cells(outdir):
+        for piece in _cells(outdir, entries):
             piece, found = _marked(piece, rules, spreads)
             total += len(piece)
             marks = {name: marks[name] + found[name] for name in marks}
@@ -108,9 +113,8 @@ def write_cells(outdir, rules, path):
     return total, marks
 
 
-def _cells(outdir):
+def _cells(outdir, entries):
     """Yield the cells as tables of CELLS: of each image once, from the batch that has its last word."""
-    entries = ledger.read(outdir)[0]
     own = {}
     for row in ledger.rows(entries).values():
         own.setdefault(row["batch"], []).append(row["key"])
@@ -138,7 +142,7 @@ def _places(outdir):
 def _spreads(rules, pieces):
     """Column -> Spread, of the columns whose rules need it."""
     spreads = {rule.column: Spread() for rule in rules if rule.z is not None}
-    for piece in pieces:
+    for piece in pieces if spreads else ():
         for column, spread in spreads.items():
             spread.add(_numbers(piece, column))
     return spreads

@@ -99,6 +99,15 @@ def test_redo_takes_the_place_of_both(here, labelled, committed):  # noqa: F811
     assert [entry["batch"][0] for entry in ledger.read(here / "out")[0]] == ["b"] * 3 and labels(here) == []
 
 
+def test_redo_of_a_look_does_not_lose_features(here, labelled, committed):  # noqa: F811
+    labelled()
+    committed(plan_again(here, batch_nums="0"))
+    with pytest.raises(Problems, match="--redo: with --stop_after qc, out holds features of these images"):
+        planned(here, session="second", stop_after="qc", redo=True)
+    made = planned(here, session="second", stop_after="qc", redo=True, batch_nums="1,2")
+    assert sum(len(batch["supersedes"]) for batch in made.batches) == 2
+
+
 def test_redo_does_not_lose_wells_that_were_left_out_after_the_look(here, labelled):  # noqa: F811
     labelled()
     lines = (here / "wells.tsv").read_text().splitlines()

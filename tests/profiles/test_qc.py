@@ -73,7 +73,7 @@ EMPTY = Rule("no_nuclei", "cells", "nothing there", below=1)
 
 
 def test_every_image_is_a_row_with_its_wells_role_though_it_has_no_cell_or_failed(out, tmp_path):
-    total, marks = qc.write_images(out, [EMPTY], tmp_path / "images.parquet")
+    total, marks = qc.write_images(out, ledger.read(out)[0], [EMPTY], tmp_path / "images.parquet")
     table = pd.read_parquet(tmp_path / "images.parquet").set_index("well")
     assert (total, marks) == (5, {"no_nuclei": 1})
     assert table["status"].to_dict() == {"A01": "ok", "A02": "ok", "A03": "ok", "A04": "ok", "A05": "failed"}
@@ -86,7 +86,7 @@ def test_every_image_is_a_row_with_its_wells_role_though_it_has_no_cell_or_faile
 
 
 def test_every_cell_is_a_row_once_with_features_or_without(out, tmp_path):
-    total, marks = qc.write_cells(out, [SMALL, LARGE, BORDER, PADDED], tmp_path / "cells.parquet")
+    total, marks = qc.write_cells(out, ledger.read(out)[0], [SMALL, LARGE, BORDER, PADDED], tmp_path / "cells.parquet")
     table = pd.read_parquet(tmp_path / "cells.parquet").set_index("Metadata_Cell_ID")
     assert total == len(table) == 10 and table.index.is_unique
     assert marks == {"small": 1, "large": 1, "on_border": 3, "padded": 6}
@@ -100,10 +100,10 @@ def test_every_cell_is_a_row_once_with_features_or_without(out, tmp_path):
 
 def test_reading_piece_by_piece_changes_nothing(out, tmp_path, monkeypatch):
     asked = rules.read(SHIPPED)["cells"]
-    whole = qc.write_cells(out, asked, tmp_path / "whole.parquet")
+    whole = qc.write_cells(out, ledger.read(out)[0], asked, tmp_path / "whole.parquet")
     monkeypatch.setattr(qc, "PIECE", 2)
     monkeypatch.setattr(qc, "GROUP", 4)
-    assert qc.write_cells(out, asked, tmp_path / "pieces.parquet") == whole
+    assert qc.write_cells(out, ledger.read(out)[0], asked, tmp_path / "pieces.parquet") == whole
     pieces = pq.ParquetFile(tmp_path / "pieces.parquet")
     assert pieces.metadata.num_row_groups > 2
     assert pieces.read().equals(pq.read_table(tmp_path / "whole.parquet"))
