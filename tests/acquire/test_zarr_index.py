@@ -22,16 +22,15 @@ PARAMS |= {
     "illumination": "none",
 }
 PARAMS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
+PARAMS |= {"reader": "auto", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None, "outdir": "out"}
 PARAMS |= {
-    "reader": "auto",
-    "camera_offset": 0,
-    "csv": None,
+    "stop_after": None,
     "phenotypes": None,
-    "dp_config": None,
-    "dp_checkpoint": None,
-    "outdir": "out",
+    "qc_rules": None,
+    "embed_model": None,
+    "crop_rule": "idrstream",
+    "crop_mask": False,
 }
-PARAMS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
 PARAMS |= {"input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
 MOVIE = "movies/{long_plate}/{well_number:05d}_01.ch5"

@@ -12,12 +12,13 @@ import pandas as pd
 from runs import ORDER, ROOT
 
 WELLS = range(1, 9)
-PARTS = ("bin", "lib", "modules", "workflows", "conf", "assets/studies", "assets/models", "main.nf", "nextflow.config")
+PARTS = ("bin", "lib", "modules", "workflows", "conf", "assets/studies", "assets/models", "assets/qc.yml", "main.nf")
+PARTS += ("nextflow.config", "nextflow_schema.json", "containers")
 
 
 def make_light(copy):
     """Copy the pipeline into a folder, its networks replaced by `light.py`."""
-    for part in (*PARTS, "nextflow_schema.json", "containers"):
+    for part in PARTS:
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, copy / part)
     (copy / ".venvs").symlink_to(ROOT / ".venvs")
     for command in ("segment", "embed", "measure"):
