@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Move a folder into another. Standard library only."""
+"""Move a folder or a file into a folder. Standard library only."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,11 @@ def main():
     options = parser.parse_args()
     target = options.place / options.folder.name
     target.parent.mkdir(exist_ok=True)
-    files.move_folder(options.folder, target)
+    if options.folder.is_dir():
+        files.move_folder(options.folder, target)
+    else:
+        files.copy(options.folder, target)
+        options.folder.unlink()
     print(target, end="")
 
 

@@ -1,4 +1,4 @@
-// A folder moved into one of the output folder's, in place of the one that lies there. On the head, by plain Python.
+// A folder, or a file, moved into one of the output folder's, in place of the one that lies there. On the head, by plain Python.
 process KEEP {
     label 'head'
     cache false

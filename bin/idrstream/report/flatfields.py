@@ -58,7 +58,8 @@ def _figures(facts):
 def _montage(results, names, fields, pictures):
     across = min(len(names), 6)
     down = -(-len(names) // across)
-    drawn, axes = plt.subplots(down, across, figsize=(max(5.2, 1.85 * across), 1.75 * down), squeeze=False)
+    width = max(1.85, 5.2 / across)
+    drawn, axes = plt.subplots(down, across, figsize=(across * width, down * (0.8 * width + 0.25)), squeeze=False)
     for place in axes.flat:
         place.axis("off")
     for place, name in zip(axes.flat, names, strict=False):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 NAME = "multiqc_report.html"
 NONE = "-"
+LONG = ' class="long"'
 
 
 @dataclass
@@ -119,5 +120,5 @@ def time(seconds):
 
 def _cell(value):
     if isinstance(value, str):
-        return f"<td>{escape(value)}</td>"
+        return f"<td{LONG if len(value) > 24 else ''}>{escape(value)}</td>"
     return f'<td class="number">{number(value)}</td>'

@@ -105,10 +105,9 @@ def _single(wells, plate, name, scale, shape, pictures):
     step = 1 if shape[1] <= 24 else 2
     axes.set_xticks(range(0, shape[1], step), range(1, shape[1] + 1, step), fontsize=6)
     axes.set_yticks(range(0, shape[0], step), map(row_name, range(0, shape[0], step)), fontsize=6)
-    axes.set_xticks(np.arange(-0.5, shape[1]), minor=True)
-    axes.set_yticks(np.arange(-0.5, shape[0]), minor=True)
-    axes.grid(which="minor", color="#dddddd", lw=0.4)
-    axes.tick_params(which="both", length=0)
+    axes.vlines(np.arange(shape[1] + 1) - 0.5, -0.5, shape[0] - 0.5, color="#dddddd", lw=0.4)
+    axes.hlines(np.arange(shape[0] + 1) - 0.5, -0.5, shape[1] - 0.5, color="#dddddd", lw=0.4)
+    axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_title(f"{plate}: {QUANTITIES[name].split(' (')[0]}")
     drawn.colorbar(shown, shrink=0.85, aspect=25)
