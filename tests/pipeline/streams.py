@@ -13,13 +13,17 @@ from runs import ORDER, ROOT
 
 WELLS = range(1, 9)
 PARTS = ("bin", "lib", "modules", "workflows", "conf", "assets/studies", "assets/models", "main.nf", "nextflow.config")
+PARTS += ("assets/multiqc.yml", "assets/multiqc.css")
+NO_REPORT = "#!/bin/sh\nmkdir -p report/qc/pictures && touch report/multiqc_report.html\n"
 
 
-def make_light(copy):
-    """Copy the pipeline into a folder, its networks replaced by `light.py`."""
+def make_light(copy, report=False):
+    """Copy the pipeline into a folder, its networks replaced by `light.py`, and its report by an empty page if not REPORT."""
     for part in (*PARTS, "nextflow_schema.json", "containers"):
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, copy / part)
     (copy / ".venvs").symlink_to(ROOT / ".venvs")
+    if not report:
+        (copy / "bin/report.py").write_text(NO_REPORT)
     for command in ("segment", "embed", "measure"):
         shutil.copy(Path(__file__).with_name("light.py"), copy / f"bin/{command}.py")
         (copy / f"bin/{command}.py").write_text(f"#!/usr/bin/env python3\n{(copy / f'bin/{command}.py').read_text()}")

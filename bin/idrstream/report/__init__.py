@@ -35,6 +35,7 @@ SECTIONS = (
     provenance,
 )
 PICTURES = "qc/pictures"
+TITLE = "idrstream"
 
 
 def make(outdir, target, look):
@@ -45,5 +46,14 @@ def make(outdir, target, look):
     """
     target = Path(target)
     results, pictures = Results(outdir), Pictures(target / PICTURES)
-    sections = [module.section(results, pictures) for module in SECTIONS]
-    page.write(sections, target / page.NAME, Path(look), f"idrstream: {len(results.images):,} images")
+    page.write(sections(results, pictures), pictures.addresses, target / page.NAME, Path(look), TITLE)
+
+
+def sections(results, pictures):
+    """All sections on an output folder.
+
+    results   results.Results
+    pictures  pictures.Pictures, which takes their pictures
+    returns   list of page.Section
+    """
+    return [module.section(results, pictures) for module in SECTIONS]

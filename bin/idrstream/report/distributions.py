@@ -27,9 +27,8 @@ def section(results, pictures):
     paths = results.tables(FOLDER)
     sample = read(paths)
     if sample.empty:
-        made.html.append(
-            page.paragraph("There are no cells yet." if not paths else "The tables have no cells with features.")
-        )
+        why = "The tables have no cells with features." if paths else "There are no tables of cells yet."
+        made.html.append(page.paragraph(why))
         return made
     types = colours([str(name) for name in sample[CONTROL].value_counts().index][: len(COLOURS)])
     if list(types) == [OTHER]:

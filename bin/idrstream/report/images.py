@@ -48,8 +48,10 @@ def section(results, pictures):
 
 
 def _rows(images, rules):
-    for _, row in images.iterrows():
-        yield row["key"], ", ".join(rule for rule in rules if row[rule]), *(row[name] for name in WORDS)
+    return [
+        (row["key"], ", ".join(rule for rule in rules if row[rule]), *(row[name] for name in WORDS))
+        for _, row in images.iterrows()
+    ]
 
 
 def _scatter(images, flagged, across, up, pictures):

@@ -7,7 +7,6 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 from idrstream.report import page
-from idrstream.report.pictures import address
 
 EACH = 4  # frames of a kind
 FOLDER = "qc/thumbnails"
@@ -31,7 +30,7 @@ def section(results, pictures):
         shown = [(row, jpeg) for _, row in some.iterrows() if (jpeg := thumbnail(results.outdir, row))]
         if shown:
             rows.append((title, shown))
-            figures = [page.figure(address(jpeg, "jpeg"), _alt(row), _words(row)) for row, jpeg in shown]
+            figures = [pictures.embed(jpeg, "jpeg", row["key"], _alt(row), _words(row)) for row, jpeg in shown]
             made.html += [f"<h4>{page.escape(title)}</h4>", f'<div class="frames">{"".join(figures)}</div>']
     if rows:
         _together(rows, pictures)

@@ -1,6 +1,7 @@
 """Sections of HTML; MultiQC (doi:10.1093/bioinformatics/btw354) makes one page of them that needs no network."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -8,8 +9,10 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
+SOURCE = re.compile(r'src="picture:([^"]+)"')
 NAME = "multiqc_report.html"
 NONE = "-"
+FOLDED = 15  # rows; a longer table is folded
 LONG = ' class="long"'
 
 
@@ -31,11 +34,12 @@ class Section:
     plot: dict | None = None
 
 
-def write(sections, target, look, title):
+def write(sections, pictures, target, look, title):
     """Write SECTIONS as one HTML file to TARGET.
 
-    look   folder with multiqc.yml and multiqc.css
-    title  of the page
+    pictures  name -> address that holds a picture's data; put in when MultiQC is done, which would take each twice
+    look      folder with multiqc.yml and multiqc.css
+    title     of the page
     """
     content = Path(target).with_suffix(".content")
     content.mkdir()
@@ -54,6 +58,8 @@ def write(sections, target, look, title):
     command = [sys.executable, "-m", "multiqc", content, "--outdir", Path(target).parent, *options]
     subprocess.run(list(map(str, command)), check=True)
     shutil.rmtree(content)
+    whole = Path(target).read_text(encoding="utf-8")
+    Path(target).write_text(SOURCE.sub(lambda found: f'src="{pictures[found[1]]}"', whole), encoding="utf-8")
 
 
 def paragraph(text):
@@ -62,18 +68,20 @@ def paragraph(text):
 
 
 def table(columns, rows, caption):
-    """A table; numbers stand right. It scrolls by itself where the page is narrow.
+    """A table; numbers stand right. It scrolls by itself where the page is narrow; a long one opens by a click.
 
     columns  headings
     rows     lists of cells: text, which is escaped, or numbers
     """
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
     body = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return (
-        f'<p class="caption">{escape(caption)}</p><div class="scroll" tabindex="0" role="region" '
-        f'aria-label="{escape(caption)}"><table class="table table-sm">'
+    scrolled = (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="table table-sm">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+    if len(rows) > FOLDED:
+        return f'<details><summary class="caption">{escape(caption)}</summary>{scrolled}</details>'
+    return f'<p class="caption">{escape(caption)}</p>{scrolled}'
 
 
 def tiles(facts):
@@ -87,10 +95,10 @@ def panels(figures, wide=False):
     return f'<div class="panels{" wide" * wide}">{"".join(figures)}</div>'
 
 
-def figure(source, alt, caption=""):
-    """A picture; SOURCE is its data as an address, ALT says what it shows to who cannot see it."""
+def figure(name, alt, caption=""):
+    """A picture, by its name; ALT says what it shows to who cannot see it."""
     said = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure><img src="{source}" alt="{escape(alt)}">{said}</figure>'
+    return f'<figure><img src="picture:{escape(name)}" alt="{escape(alt)}">{said}</figure>'
 
 
 def number(value, digits=3):

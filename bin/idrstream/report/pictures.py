@@ -38,10 +38,13 @@ plt.rcParams.update(
 
 
 class Pictures:
-    """The folder that the pictures are kept in, beside the page."""
+    """The folder that the pictures are kept in, and what of them is in the page.
+
+    addresses  name -> address that holds the picture's data
+    """
 
     def __init__(self, folder):
-        self.folder = Path(folder)
+        self.folder, self.addresses = Path(folder), {}
         self.folder.mkdir(parents=True)
 
     def add(self, drawn, name, alt, caption=""):
@@ -50,7 +53,12 @@ class Pictures:
         drawn.savefig(file, dpi=DPI, format="png")
         plt.close(drawn)
         (self.folder / f"{name}.png").write_bytes(file.getvalue())
-        return page.figure(address(file.getvalue(), "png"), alt, caption)
+        return self.embed(file.getvalue(), "png", name, alt, caption)
+
+    def embed(self, content, kind, name, alt, caption=""):
+        """Put the bytes of a picture (png or jpeg) into the page alone; returns HTML."""
+        self.addresses[name] = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+        return page.figure(name, alt, caption)
 
 
 def panel(figsize=PANEL):
@@ -64,11 +72,6 @@ def colours(names):
     known = [name for name in GROUPS if name in names]
     others = [name for name in names if name not in GROUPS]
     return {name: GROUPS.get(name) or next(free, GREY) for name in known + others}
-
-
-def address(content, kind):
-    """The bytes of a picture as an address that holds them."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def limits(values, low=1, high=99):

@@ -40,11 +40,14 @@ def section(results, pictures):
         why = "none did" if name == "failed" else "the ledger does not say it of these images"
         made.html.append(page.paragraph(f"No map of {QUANTITIES[name]}: {why}."))
     if len(results.plates) > SINGLE:
+        mean = wells.groupby(["row", "column"])[list(QUANTITIES)].mean().reset_index()
+        means = [_single(mean, f"mean of {len(results.plates)} plates", name, shape, pictures) for name in drawn]
+        made.html.append(page.panels(means))
         maps = [_together(wells, name, QUANTITIES[name], shape, pictures) for name in drawn]
         made.html.append(page.panels(maps, wide=True))
     else:
         for plate, own in wells.groupby("plate"):
-            maps = [_single(own, plate, name, limits(wells[name]), shape, pictures) for name in drawn]
+            maps = [_single(own, plate, name, shape, pictures, limits(wells[name])) for name in drawn]
             made.html.append(page.panels(maps))
     return made
 
@@ -95,8 +98,9 @@ def row_name(row):
     return (chr(64 + row // 26) if row >= 26 else "") + chr(65 + row % 26)
 
 
-def _single(wells, plate, name, scale, shape, pictures):
-    """The map of a plate; wells whose every image failed are crossed out."""
+def _single(wells, plate, name, shape, pictures, scale=None):
+    """The map of a plate, or of the mean of several; wells without a value are crossed out. SCALE: (from, to)."""
+    scale = scale or limits(wells[name])
     drawn, axes = plt.subplots(figsize=(5.2, 0.5 + 4.4 * shape[0] / shape[1]))
     values = grid(wells, name, shape)
     shown = axes.imshow(values, cmap="cividis", vmin=scale[0], vmax=scale[1])
@@ -111,7 +115,7 @@ def _single(wells, plate, name, scale, shape, pictures):
     axes.spines[:].set_visible(False)
     axes.set_title(f"{plate}: {QUANTITIES[name].split(' (')[0]}")
     drawn.colorbar(shown, shrink=0.85, aspect=25)
-    return pictures.add(drawn, f"plate_map_{name}_{plate}", _alt(wells, name, f"plate {plate}", shape))
+    return pictures.add(drawn, f"plate_map_{name}_{plate.replace(' ', '_')}", _alt(wells, name, plate, shape))
 
 
 def _together(wells, name, words, shape, pictures):

@@ -61,9 +61,10 @@ def components(profiles):
     A value that is not there counts as the feature's mean. A feature's heaviest values are cut at 10 standard
     deviations: one well would take a component for itself.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scaled = (profiles - np.nanmean(profiles, axis=0)) / np.nanstd(profiles, axis=0)
-    scaled = np.clip(np.nan_to_num(scaled[:, np.isfinite(scaled).any(axis=0)]), -10, 10)
+    there = profiles[:, np.isfinite(profiles).any(axis=0)]
+    spread = np.nanstd(there, axis=0)
+    scaled = (there - np.nanmean(there, axis=0))[:, spread > 0] / spread[spread > 0]
+    scaled = np.clip(np.nan_to_num(scaled), -10, 10)
     values, vectors = np.linalg.eigh(scaled.T @ scaled)
     first = vectors[:, ::-1][:, :2]
     first = first * np.sign(first[np.abs(first).argmax(axis=0), np.arange(first.shape[1])])
