@@ -18,7 +18,7 @@ NO_REPORT = "#!/bin/sh\nmkdir -p report/qc/pictures && touch report/multiqc_repo
 
 
 def make_light(copy, report=False):
-    """Copy the pipeline into a folder, its networks replaced by `light.py`, and its report by an empty page if not REPORT."""
+    """Copy the pipeline into a folder, its networks replaced by `light.py`; without REPORT, that by an empty page."""
     for part in (*PARTS, "nextflow_schema.json", "containers"):
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, copy / part)
     (copy / ".venvs").symlink_to(ROOT / ".venvs")
