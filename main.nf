@@ -29,9 +29,10 @@ workflow {
         env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models',
         workflow.workDir.resolve("models/${workflow.sessionId}")
     )
-    families = "${params.features}".tokenize(',')     // what is none, the planner says
+    families = params.stop_after ? [] : "${params.features}".tokenize(',')     // what is none, the planner says
     network = params.embedder == 'deepprofiler' ? [Launch.existing(params.dp_config), Launch.existing(params.dp_checkpoint)] : []
     embed_model = Launch.existing(params.embed_model)
+    rules = Launch.existing(params.qc_rules ?: "${projectDir}/assets/qc.yml")
     ascp = Launch.existing(params.ascp)
     key = Launch.existing(params.aspera_key)
     planned = PLAN(
@@ -44,6 +45,7 @@ workflow {
         ascp,
         key,
         study,
+        rules,
         model,
         network ? network[0] : [],
         network ? network[1] : [],
@@ -66,7 +68,7 @@ workflow {
     }.first()                                    // every batch reads it
     versions = channel.topic('versions').unique().toSortedList()
     run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
-    finished = SCREEN(plan, [ascp, key], model, families, network, embed_model, run, outdir)
+    finished = SCREEN(plan, [ascp, key], model, families, network, embed_model, rules, run, outdir)
     report = REPORTING(finished, outdir)
     finished.combine(report.toList().map { made -> [made] }).map { file, _made ->
         def said = Launch.read(file)

@@ -12,7 +12,7 @@ from idrstream import files, image, task
 @task.versions
 @click.argument("frames", type=click.Path(exists=True, file_okay=False))
 @click.argument("labels", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("features", type=click.Path(exists=True, file_okay=False, path_type=Path), nargs=-1, required=True)
+@click.argument("features", type=click.Path(exists=True, file_okay=False, path_type=Path), nargs=-1)
 @click.argument("tables", type=click.Path(path_type=Path))
 @click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
 @click.option("--batch", required=True, help="Id of the batch, which names the files.")
@@ -21,13 +21,15 @@ from idrstream import files, image, task
 def main(frames, labels, features, tables, known, batch, count):
     """Merge FRAMES, LABELS and the folders FEATURES into the folder TABLES: Parquet by plate, and the images' rows.
 
-    The columns stand in the order of FEATURES; Metadata_Model is the model of the first.
+    The columns stand in the order of FEATURES; Metadata_Model is the model of the first. Without any, the cells are
+    those of a run that stops at quality control. Beside them lie small pictures of the images.
     """
     task.limit_threads(count)
-    from idrstream import profiles
+    from idrstream import profiles, thumbnails
 
     table, rows = profiles.single_cells(frames, labels, features, known)
-    profiles.write(table, rows, batch, tables / "results")
+    profiles.write(table, rows, batch, tables / "results", profiles.FOLDER if features else profiles.UNMEASURED)
+    thumbnails.write(frames, labels, rows, known, batch, tables / "results")
     image.write_rows(tables, rows)
     fields = {name: facts for _, content in image.read_fields(known) for name, facts in content["fields"].items()}
     made = {"segment": files.read_json(labels / image.MADE), "fields": fields}

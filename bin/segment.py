@@ -33,7 +33,7 @@ from idrstream import files, image, task
 def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, count, require_gpu, **thresholds):
     """Segment every frame in FRAMES: a label image, and a table of its cells, each into LABELS."""
     task.limit_threads(count)
-    from idrstream import gpu, segmentation
+    from idrstream import gpu, nuclei, segmentation
 
     device = task.torch_device(count, require_gpu)
     diameters = image.read_diameters(known)
@@ -43,12 +43,10 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
         for row in task.progress(image.read_rows(frames, "ok"), "segmenting"):
             name = row["key"]
             segmented = segmenter(image.read_even(frames, row, known), diameter=diameters.get(row["plate"], diameter))
-            centers = segmentation.centroids(segmented)
-            cells = {"label": range(1, len(centers) + 1), "center_y": centers[:, 0], "center_x": centers[:, 1]}
             image.write_labels(labels, name, segmented)
-            image.write_cells(labels, name, cells)
+            image.write_cells(labels, name, nuclei.table(segmented))
             if outlines and row.get("outlines", True):  # in a run with streams, not of every image
-                image.write_outlines(labels, name, segmentation.outlines(segmented))
+                image.write_outlines(labels, name, nuclei.outlines(segmented))
     made = {"device": used, "tiles": segmenter.at_once.size, "diameter": diameters or diameter or segmenter.diameter}
     files.write_json(labels / image.MADE, made)
     click.echo(made)

@@ -25,10 +25,11 @@ def status(outdir, now):
     whole, _ = ledger.read(outdir)
     known = ledger.rows(whole)
     rows = [known.get(image["id"]) for image in asked["images"]]
-    done = sum(row is not None and row["status"] == "ok" for row in rows)
-    failed = sum(row is not None and row["status"] != "ok" for row in rows)
+    finished = ledger.finished(asked["stop"])
+    done = sum(row is not None and row["status"] in finished for row in rows)
+    failed = sum(row is not None and row["status"] == "failed" for row in rows)
     left = len(rows) - done - failed
-    cells = sum(row["cells"] for row in rows if row and row["status"] == "ok")
+    cells = sum(row["cells"] for row in rows if row and row["status"] in finished)
     lines = [f"{len(rows)} images: {done} done ({cells} cells), {failed} failed, {left} left"]
     ids = {image["id"] for image in asked["images"]}
     commits = [(datetime.fromisoformat(entry["committed"]), entry) for entry in whole]
@@ -39,7 +40,7 @@ def status(outdir, now):
         lines.append(
             f"{60 * images / seconds:.1f} images a minute since {begun:%Y-%m-%d %H:%M} UTC; about {_time(rest)} left"
         )
-    for row in [row for row in rows if row and row["status"] != "ok"][-5:]:
+    for row in [row for row in rows if row and row["status"] == "failed"][-5:]:
         lines.append(f"  {row['plate']} {row['well']} frame {row['frame']}: {row['reason']}")
     return "\n".join(lines)
 

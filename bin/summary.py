@@ -29,7 +29,7 @@ def main():
         files.write_json(kept, run | {"model_sha256": plan["model"], "stream": stream})
     for batch, lost in gate["lost"].items():
         files.write_text(kept.with_name(f"lost_{batch}.log"), "\n".join(lost["log"]) + "\n")
-    said = ledger.summarise(plan["requested"], plan["places"], options.outdir, options.max_failed, gate)
+    said = ledger.summarise(plan["requested"], plan["places"], options.outdir, options.max_failed, gate, plan["stop"])
     files.write_json(options.out, said)
 
 

@@ -6,7 +6,7 @@ process MERGE {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels), path(features)   // a folder, or two: deep features first
+    tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels), path(features)   // a folder, or two: deep features first; none if the run stops before
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:

@@ -13,6 +13,7 @@ process PLAN {
     path ascp,    stageAs: 'ascp/*'
     path aspera_key, stageAs: 'aspera_key/*'
     path study,   stageAs: 'study/*'
+    path qc_rules, stageAs: 'qc_rules/*'
     path model,   stageAs: 'model/*'
     path dp_config,     stageAs: 'dp_config/*'
     path dp_checkpoint, stageAs: 'dp_checkpoint/*'
@@ -24,7 +25,7 @@ process PLAN {
     path 'plan'
 
     script:
-    def files = [input: input, screens: screens, study: study, model: model, dp_config: dp_config, dp_checkpoint: dp_checkpoint, embed_model: embed_model]
+    def files = [input: input, screens: screens, study: study, qc_rules: qc_rules, model: model, dp_config: dp_config, dp_checkpoint: dp_checkpoint, embed_model: embed_model]
     def places = [streams: streams, zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, source: source, outdir: outdir]
     def options = (files + places).findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
     """

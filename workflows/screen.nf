@@ -5,6 +5,7 @@ include { VIEWS } from './views'
 include { FETCH } from '../modules/fetch'
 include { FLATFIELD as FLATFIELD_FRAMES } from '../modules/flatfield'
 include { SEGMENT } from '../modules/segment'
+include { TAKE_LABELS } from '../modules/take_labels'
 include { EMBED } from '../modules/embed'
 include { DEEPPROFILER } from '../modules/deepprofiler'
 include { MEASURE } from '../modules/measure'
@@ -18,9 +19,10 @@ workflow SCREEN {
     plan                                        // folder: plan.json, and a JSON a batch and a plate
     aspera                                      // [ascp, key], the user's own; empty if they are not given
     model                                       // Cellpose weights
-    families                                    // of features: deep, cp, or both
+    families                                    // of features: deep, cp, or both; none in a run that stops at quality control
     network                                     // [configuration, checkpoint] of DeepProfiler; empty for our own embedders
     embed_model                                 // their network; empty where they have one
+    rules                                       // of quality control
     run                                         // params and versions
     outdir                                      // where results are kept
 
@@ -47,7 +49,9 @@ workflow SCREEN {
         .map { batch, _file, folders -> tuple(batch, folders) }
         .mix(ready.join(own).map { batch, _file, folders, field -> tuple(batch, folders + [field]) })
     even = frames.join(known)
-    labels = SEGMENT(even, model, stages.map { all -> all.segment }).labels
+    found = SEGMENT(even.filter { batch, _frames, _known -> !batch.kept }, model, stages.map { all -> all.segment }).labels
+    left = ready.filter { batch, _file, _known -> batch.kept }.map { batch, file, _known -> tuple(batch, Launch.labels(file, outdir)) }
+    labels = found.mix(TAKE_LABELS(frames.join(left), stages.map { all -> all.take_labels }).labels)
     cells = even.join(labels)
     deep = 'deep' in families
         ? (network
@@ -57,7 +61,7 @@ workflow SCREEN {
     cp = 'cp' in families ? MEASURE(cells, stages.map { all -> all.measure }).features : channel.empty()
     features = families.size() > 1
         ? deep.join(cp).map { batch, first, second -> tuple(batch, [first, second]) }
-        : deep.mix(cp)
+        : families ? deep.mix(cp) : labels.map { batch, _folder -> tuple(batch, []) }
     tables = MERGE(cells.join(features), stages.map { all -> all.merge }).tables
 
     held = frames.mix(own, labels, deep, cp, tables)
@@ -76,7 +80,7 @@ workflow SCREEN {
         .combine(run)
         .map { _done, about -> Launch.json(about + [gate: Gate.report()]) }
     summary = SUMMARY(plan, ended, outdir, stages.map { all -> all.summary })
-    views = VIEWS(summary, stages, outdir)
+    views = VIEWS(summary, stages, rules, outdir)
     views.subscribe { folder -> log.info "${file(folder).name.padRight(10)} ${folder}" }
 
     // A name of its own: one that main has already would be emitted as it was there, before the views are made.

@@ -1,19 +1,22 @@
-// What is made of all cells of an output folder, when a run has ended: profiles of wells, and the cells in other forms.
+// What is made of all cells of an output folder, when a run has ended: quality control, profiles of wells, other forms.
 
 include { PLATE_PROFILES  } from '../modules/plate_profiles'
 include { NORMALIZE_CELLS } from '../modules/normalize_cells'
 include { TO_ANNDATA      } from '../modules/to_anndata'
 include { EXPORT          } from '../modules/export'
+include { QC              } from '../modules/qc'
 include { KEEP            } from '../modules/keep'
 
 workflow VIEWS {
     take:
     ended                                       // a value when all batches are committed or given up
     stages
+    rules                                       // of quality control
     outdir                                      // where results are kept
 
     main:
     full = ended.map { _summary -> outdir }
+    qc = QC(full, rules, stages.map { all -> all.qc }).flatten()
     wells = PLATE_PROFILES(full, stages.filter { all -> all.plate_profiles }.map { all -> all.plate_profiles })
     cells = NORMALIZE_CELLS(full, stages.filter { all -> all.normalize_cells }.map { all -> all.normalize_cells })
     annotated = TO_ANNDATA(full, stages.filter { all -> all.to_anndata }.map { all -> all.to_anndata })
@@ -22,7 +25,8 @@ workflow VIEWS {
         .map { folder -> Launch.noted(folder, log) }
         .mix(annotated)
         .map { folder -> tuple(folder, "${outdir}/profiles") }
-    kept = KEEP(profiles.mix(csv.map { folder -> tuple(folder, outdir) }))
+    others = csv.map { folder -> tuple(folder, outdir) }.mix(qc.map { file -> tuple(file, "${outdir}/qc") })
+    kept = KEEP(profiles.mix(others))
 
     emit:
     kept

@@ -6,6 +6,8 @@ FAMILIES = {"DP": ["deep"], "CP": ["cp"], "merged": ["deep", "cp"]}  # of featur
 
 def of(values):
     """What each stage's command is given of the params; a stage at the end is there only if it is wanted."""
+    stop = values.get("stop_after")
+    values = values | ({"save_labels": True} if stop else {})  # for the run that goes on from there
     named = {
         name: f"--{name}" if name in FLAGS else f"--{name} {value}"
         for name, value in values.items()
@@ -23,13 +25,17 @@ def of(values):
         "flatfield": chosen("illumination", "camera_offset"),
         "diameter": chosen("require_gpu"),
         "segment": chosen(*diameter, *thresholds, "remove_edge_masks", "outlines", "require_gpu"),
+        "take_labels": chosen("outlines"),
         "embed": chosen("require_gpu", *(own if values["embedder"] != "deepprofiler" else [])),
         "measure": "",
         "merge": "",
         "commit": chosen("save_labels", "keep_intermediates"),
         "commit_plate": chosen("keep_intermediates"),
         "summary": f"--max_failed {values['max_failed']}",
+        "qc": "",
     }
+    if stop:
+        return each
     streams, wanted = values.get("streams"), shapes(values)
     folder = "streams --streams" if streams else "csv"
     at_the_end = {

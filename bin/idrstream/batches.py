@@ -4,7 +4,7 @@ import ast
 import hashlib
 import json
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from idrstream import files, image, ledger, tables
 
@@ -27,7 +27,21 @@ SHAPING = (
     "crop_mask",
 )
 
+# What of a recipe shapes features alone: that of a run which stops at quality control is without it.
+FEATURES = (
+    "features",
+    "embedder",
+    "embed_input",
+    "crop_rule",
+    "crop_mask",
+    "dp_config",
+    "dp_checkpoint",
+    "embed_model",
+)
+FEATURES_CODE = ("embed", "measure")
+
 CELL_BYTES = (1280 + 148) * 4  # a row of the cell table, before compression: both families of features
+BARE_BYTES = 100  # one without features
 
 
 def recipe(params, channel, weights, code):
@@ -37,6 +51,12 @@ def recipe(params, channel, weights, code):
     """
     making = {name: params[name] for name in SHAPING}
     return making | {"channel": channel, "code": code} | {name: files.sha256(path) for name, path in weights.items()}
+
+
+def until_qc(making):
+    """The recipe of the same run, did it stop at quality control: what makes nuclei what they are."""
+    code = {stage: digest for stage, digest in making["code"].items() if stage not in FEATURES_CODE}
+    return {name: value for name, value in making.items() if name not in FEATURES} | {"code": code}
 
 
 def digest(source, root):
@@ -80,7 +100,10 @@ def references(images, entries, count):
 
 
 def identify(images, making, frames):
-    """Give every image its id: a hash of what it is, its row's metadata, the making, and its plate's references."""
+    """Give every image its id: a hash of what it is, its row's metadata, the making, and its plate's references.
+
+    making  of its nuclei (until_qc): which features they are given, the recipe of their batch says
+    """
     for asked in images:
         own = [reference["key"] for reference in frames.get(asked["plate"], [])]
         content = [asked["key"], asked["file"], asked["metadata"], making, own]
@@ -109,17 +132,32 @@ def select(images, params):
 
 
 def stale(entries, images, making):
-    """Committed batches that this run would not make again as they are: another recipe, or another row."""
+    """Committed batches that this run would not make again as they are: another recipe, or another row.
+
+    Not those that stopped on the way to where this run goes, and not those that went on from where it will stop.
+    """
     ids = {asked["key"]: asked["id"] for asked in images}
     return [
         entry
         for entry in entries
-        if entry["recipe"] != making or any(ids.get(row["key"], row["id"]) != row["id"] for row in entry["images"])
+        if (entry["recipe"] not in (making, until_qc(making)) and until_qc(entry["recipe"]) != making)
+        or any(ids.get(row["key"], row["id"]) != row["id"] for row in entry["images"])
     ]
 
 
+def kept(entries):
+    """What runs that stopped at quality control have left: image key -> its label image and its outlines, if any."""
+    found = {}
+    for entry in filter(ledger.stopped, entries):
+        for path in (file["path"] for file in entry["files"]):
+            if path.startswith(("labels/", "outlines/")):
+                found.setdefault(PurePath(path).stem, []).append(path)
+    return found
+
+
 def differences(before, now):
-    """What differs between two recipes, in words."""
+    """What differs between two recipes, in words; of features nothing if the one before has none."""
+    now = now if "features" in before else until_qc(now)
     flat = [r | {f"code of {stage}": digest for stage, digest in r["code"].items()} for r in (before, now)]
     had = {name: None for name in ("streams",) if name in flat[0]}  # an ordinary run says nothing of it
     flat[1] = had | flat[1]
@@ -148,50 +186,61 @@ def replaced(entries, images, selected, outdir):
     return touched, [asked for asked in images if asked["key"] in keys]
 
 
-def cut(selected, numbers_of, settled, replacing):
+def cut(selected, batch_size, settled, replacing, kept, letter):
     """Cut what is left to do into batches.
 
     selected    images asked for
-    numbers_of  image -> number of its batch
+    batch_size  rows of the table a batch
     settled     ids that need no work
     replacing   committed batches that are replaced
-    returns     list of dicts: id, number, images, supersedes
+    kept        image key -> paths of its label image and outlines, which are there: such images travel by themselves
+    letter      that the ids begin with
+    returns     list of dicts: id, number, images, supersedes, kept (paths)
     """
     packets = defaultdict(list)
     for asked in selected:
         if asked["id"] not in settled:
-            packets[numbers_of(asked)].append(asked)
+            packets[asked["row"] // batch_size, asked["key"] in kept].append(asked)
     made = []
-    for number, images in sorted(packets.items()):
+    for (number, _), images in sorted(packets.items()):
         content = hashlib.sha256("".join(sorted(asked["id"] for asked in images)).encode()).hexdigest()
         keys = {asked["key"] for asked in images}
         supersedes = [e["batch"] for e in replacing if keys & {row["key"] for row in e["images"]}]
         made.append(
             {
-                "id": f"b{number:04d}-{content[:10]}",
+                "id": f"{letter}{number:04d}-{content[:10]}",
                 "number": number,
                 "images": [_travelling(asked) for asked in images],
                 "supersedes": supersedes,
+                "kept": sorted(path for key in keys for path in kept.get(key, ())),
             }
         )
     return made
 
 
-def estimate(images, study):
-    """About what a number of images costs: bytes that travel, bytes in the work folder, bytes of results."""
+def estimate(images, study, stop=False):
+    """About what a number of images costs: bytes that travel, bytes in the work folder, bytes of results.
+
+    stop  at quality control: then the label images are results, and there are no features
+    """
     frame, nuclei = study.frame, study.frame["nuclei"]
     pixels = frame["height"] * frame["width"]
-    features = nuclei * CELL_BYTES
+    cells, labels = nuclei * (BARE_BYTES if stop else CELL_BYTES), pixels // 20
     return {
         "fetch": images * frame["bytes"],
-        "work": images * (pixels + pixels // 20 + 2 * features),
-        "results": images * features,
+        "work": images * (pixels + labels + 2 * cells),
+        "results": images * (cells + (labels if stop else 0)),
     }
 
 
-def settled_ids(entries):
-    """Ids of images that need no work: finished, or failed in a way that time does not heal."""
-    return {id for id, row in ledger.rows(entries).items() if row["status"] == "ok" or not row.get("heals")}
+def settled_ids(entries, stop=False):
+    """Ids of images that need no work: finished, or failed in a way that time does not heal.
+
+    stop  of a run that stops at quality control
+    """
+    known = ledger.rows(entries).items()
+    failed = {id for id, row in known if row["status"] == "failed" and not row.get("heals")}
+    return failed | {id for id, row in known if row["status"] in ledger.finished(stop)}
 
 
 def _time(asked):

@@ -24,8 +24,8 @@ def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch
     last         this is the last try: an image that cannot be reached is a row, even if none can
     known        folder of what is known of the plates
     watch        wraps the iterable of movies, to show progress
-    returns      the rows: the images, with status, reason, heals, bytes, seconds, shape, focus, saturation, and for
-                 neighbours field_bytes and window (the keys of the frames in it)
+    returns      the rows: the images, with status, reason, heals, bytes, seconds, shape, focus, saturation, background,
+                 and for neighbours field_bytes and window (the keys of the frames in it)
 
     A bad image is a row. Raises MayHeal if not one image of the batch could be reached and this is not the last try;
     for a batch that needs `all` of its images, if one could not.
@@ -158,11 +158,13 @@ def _open(source, locations, root, cache):
 
 
 def _row(asked, pixels, folder):
-    row = asked | {"status": "ok", "reason": "", "heals": False, "shape": None, "focus": None, "saturation": None}
+    row = asked | {"status": "ok", "reason": "", "heals": False}
+    row |= dict.fromkeys(("shape", "focus", "saturation", "background"))
     if isinstance(pixels, ImageFailure):
         return row | _failed(pixels)
     image.write_frame(folder, asked["key"], pixels)
     looked_at = {"focus": round(focus(pixels), 4), "saturation": round(saturation(pixels), 6)}
+    looked_at["background"] = float(np.median(pixels))
     return row | {"shape": list(pixels.shape)} | looked_at
 
 

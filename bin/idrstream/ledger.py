@@ -13,12 +13,13 @@ from pathlib import Path
 from idrstream import files, image, tables
 
 FOLDER = "ledger"
+SEGMENTED = "segmented"  # status of an image that is ok as far as a run went that stopped at quality control
 
 # What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
 KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "heals", "cells", "bytes")
-KEPT += ("field_bytes", "seconds", "flatfield", "focus", "saturation")
+KEPT += ("field_bytes", "seconds", "flatfield", "focus", "saturation", "background")
 COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
-COLUMNS += ("field_bytes", "seconds", "focus", "saturation")
+COLUMNS += ("field_bytes", "seconds", "focus", "saturation", "background")
 SHOWN = 10  # failures named in the closing lines; all are in failures.tsv
 
 
@@ -38,11 +39,27 @@ def read(outdir):
     return sorted(whole, key=lambda entry: (entry["committed"], entry["batch"])), broken
 
 
+def stopped(entry):
+    """Is it the entry of a run that stopped at quality control? Then its cells have no features."""
+    return "features" not in entry["recipe"]
+
+
+def finished(stop):
+    """The statuses of images that need no more work; STOP: of a run that stops at quality control."""
+    return ("ok", SEGMENTED) if stop else ("ok",)
+
+
 def rows(entries):
-    """The last word on every image, by image id: a finished one beats a failed one, a later one an earlier one."""
+    """The last word on every image, by image id: a finished one beats a failed one, a later one an earlier one.
+
+    What is ok in the entry of a run that stopped is only SEGMENTED. `batch` says whose word it is.
+    """
     known = {}
     for entry in entries:
         for row in entry["images"]:
+            row = row | {"batch": entry["batch"]}
+            if row["status"] == "ok" and stopped(entry):
+                row["status"] = SEGMENTED
             before = known.get(row["id"])
             if before is None or row["status"] == "ok" or before["status"] != "ok":
                 known[row["id"]] = row
@@ -67,7 +84,7 @@ def withdraw(outdir, batch):
 def commit(batch, merged, labels, outdir, save_labels=False, heavy=()):
     """Copy a batch's results to OUTDIR and enter it into the ledger.
 
-    batch        the planner's JSON of it, read
+    batch        the planner's JSON of it, read; files that it names as `kept` stay another batch's
     merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and image.MADE
     labels       SEGMENT's folder: label images, kept if save_labels, and outlines, kept if there are any
     heavy        work folders that are to be deleted afterwards, as text: named in the entry, should that not happen
@@ -83,10 +100,12 @@ def commit(batch, merged, labels, outdir, save_labels=False, heavy=()):
             source = Path(labels) / f"{row['key']}.{suffix}"
             if source.exists():
                 wanted[f"{folder}/plate={row['plate']}/{source.name}"] = source
+    for path in batch["kept"]:
+        wanted.pop(path, None)
     entry = {"made": files.read_json(Path(merged) / image.MADE), "heavy": list(heavy)}
     entry |= {"batch": batch["id"], "committed": None, "files": [{"path": path} for path in sorted(wanted)]}
     entry |= {name: batch[name] for name in ("number", "session", "recipe", "references")}
-    entry["images"] = [{name: row.get(name) for name in KEPT} | _variant(row) for row in rows]
+    entry["images"] = [{name: row.get(name) for name in KEPT} | _about(row) for row in rows]
     for path in wanted:
         if not _inside(outdir, path):
             raise tables.Problems([f"{outdir}/{path}: a link leads out of the output folder; link the whole folder"])
@@ -154,7 +173,7 @@ def _below(folder):
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
-def summarise(requested, places, outdir, max_failed, gate):
+def summarise(requested, places, outdir, max_failed, gate, stop=False):
     """Write the two tables and word the end of the run.
 
     requested   the images of this run's selection, from the plan
@@ -163,21 +182,25 @@ def summarise(requested, places, outdir, max_failed, gate):
     max_failed  share of the requested images that may fail
     gate        what became of the batches: lost (id of a batch or plate -> process, exit, log), stopped, and what the
                 stream came to: inflight (batches at most), slots, disk (bytes at most)
+    stop        the run stops at quality control
     returns     {"text": closing lines, "error": why the run counts as failed, or None}
     """
     entries, _ = read(outdir)
-    known = rows(entries)
-    asked = {image["id"]: known.get(image["id"]) or image | _unfinished(image, gate) for image in requested}
+    known, done = rows(entries), finished(stop)
+    settled = {id: row for id, row in known.items() if row["status"] in (*done, "failed")}
+    asked = {image["id"]: settled.get(image["id"]) or image | _unfinished(image, gate) for image in requested}
     table = [row | {"row": places.get(id)} for id, row in (known | asked).items()]
     table.sort(key=lambda row: (*(row[n] for n in ("plate", "well_number", "site", "frame")), row.get("variant", "")))
     columns = COLUMNS + ("variant",) * any(row.get("variant") for row in table)
     tables.write(Path(outdir) / "images.tsv", columns, table)
-    tables.write(Path(outdir) / "failures.tsv", columns, [row for row in table if row["status"] != "ok"])
-    failed = [row for row in asked.values() if row["status"] != "ok"]
-    cells = sum(row["cells"] for row in asked.values() if row["status"] == "ok")
+    tables.write(Path(outdir) / "failures.tsv", columns, [row for row in table if row["status"] not in finished(True)])
+    failed = [row for row in asked.values() if row["status"] not in done]
+    cells = sum(row["cells"] for row in asked.values() if row["status"] in done)
     text = [
         f"{len(asked) - len(failed)} of {len(asked)} images done, {cells} cells",
-        f"cells      {outdir}/profiles/single_cells (Parquet, a folder a plate)",
+        f"labels     {outdir}/labels"
+        if stop
+        else f"cells      {outdir}/profiles/single_cells (Parquet, a folder a plate)",
         f"images     {outdir}/images.tsv",
         f"failures   {outdir}/failures.tsv ({len(failed)} of this run's images)",
         f"reports    {outdir}/pipeline_info",
@@ -188,8 +211,10 @@ def summarise(requested, places, outdir, max_failed, gate):
     return {"text": "\n".join(text), "error": _error(failed, len(asked), max_failed, gate)}
 
 
-def _variant(row):
-    return {"variant": row["variant"]} if row.get("variant") else {}
+def _about(row):
+    """What is kept of an image beside KEPT: for its well's role nothing else tells, should it have no cell."""
+    said = {"control_type": row["metadata"]["Control_Type"], "gene": row["metadata"]["Gene"]}
+    return said | ({"variant": row["variant"]} if row.get("variant") else {})
 
 
 def _unfinished(asked, gate):

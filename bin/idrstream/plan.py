@@ -5,17 +5,28 @@ import os.path
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from idrstream import arguments, batches, checkpoints, deepprofiler, ledger, request, sources, streams, study, tables
+from idrstream import (
+    arguments,
+    batches,
+    checkpoints,
+    deepprofiler,
+    ledger,
+    request,
+    rules,
+    sources,
+    streams,
+    study,
+    tables,
+)
 from idrstream import plates as known
 from idrstream.failures import Unreachable
 from idrstream.image import REFERENCES, WINDOW
+from idrstream.named_files import DEEPPROFILER, GIVEN_A_NETWORK, absent
 from idrstream.tables import Problems
 
 BIN = Path(__file__).resolve().parents[1]
-STAGES = ("fetch", "flatfield", "diameter", "segment", "embed", "measure", "merge")
-GIVEN_A_NETWORK = ("efficientnet-b0", "torchscript")  # embedders that take --embed_model
+STAGES = ("fetch", "flatfield", "diameter", "segment", "take_labels", "embed", "measure", "merge")
 COMMANDS = dict.fromkeys(("efficientnet", *GIVEN_A_NETWORK), "embed") | {"deepprofiler": "embed_deepprofiler"}
-DEEPPROFILER = ("dp_config", "dp_checkpoint")
 REQUESTED = ("id", "key", "plate", "well", "well_number", "site", "frame")
 FAMILIES = {"deep": "embed", "cp": "measure"}  # of features, and the stages that make them
 MAKING = ("readers", "flatfield", "diameter", "segment", "merge")  # code that shapes a result, beside the families'
@@ -38,6 +49,7 @@ class Plan:
     session   id of the run
     settled   how many images of the selection need no work
     views     what each stream holds (streams.union); None in a run without
+    stop      the run stops at quality control
     """
 
     def __init__(self, **parts):
@@ -62,7 +74,7 @@ class Plan:
         new = [frames for plate, frames in self.plates.items() if plate not in self.settled_plates]
         fetched = len(streams.frames(left)) + sum(map(len, new))
         fetched *= WINDOW if self.recipe["illumination"] == "frames" else 1
-        whole = batches.estimate(fetched + todo - len(streams.frames(left)), self.study)
+        whole = batches.estimate(fetched + todo - len(streams.frames(left)), self.study, self.stop)
         whole |= {"fetch": batches.estimate(fetched, self.study)["fetch"]}
         place = self.source or self.root or "their own addresses"
         lines += [
@@ -77,6 +89,11 @@ class Plan:
                 "none": "no flat-field",
             }[self.recipe["illumination"]],
         ]
+        taken = sum(len(batch["images"]) for batch in self.batches if batch["kept"])
+        if taken:
+            lines.append(f"{taken} images' nuclei are taken from labels/, where --stop_after qc left them")
+        if self.stop:
+            lines.append("it stops at quality control, before features; without --stop_after it goes on from there")
         return "\n".join(lines)
 
 
@@ -93,7 +110,7 @@ def make(values, launch_dir, session, given, schema):
 
     Raises tables.Problems with everything that is wrong, not just the first thing.
     """
-    problems = request.params_problems(values, schema) + _absent(values, given, schema)
+    problems = request.params_problems(values, schema) + absent(values, given, schema)
     if values["embedder"] == "deepprofiler" and set(DEEPPROFILER) <= given.keys():
         problems += deepprofiler.problems(given["dp_config"], given["dp_checkpoint"])
     if values["embedder"] == "efficientnet-b0" and "embed_model" in given:
@@ -104,6 +121,8 @@ def make(values, launch_dir, session, given, schema):
     for shape in filter(families.get, arguments.shapes(values)):
         if families[shape] not in values["features"]:
             problems.append(f"--csv {shape}: its files hold {families[shape]} features; add them: --features deep,cp")
+    if "qc_rules" in given:
+        _attempt(problems, rules.read, given["qc_rules"])
     described = _attempt(problems, _study, given)
     named = (_attempt(problems, streams.read, given["streams"]) or []) if "streams" in given else None
     paths = [given["input"]] if "input" in given else [stream["table"] for stream in named or ()]
@@ -151,13 +170,13 @@ def write(plan, folder):
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
     summary = {
         "problems": [],
-        "batch_bytes": batches.estimate(largest, plan.study)["work"],
+        "batch_bytes": batches.estimate(largest, plan.study, plan.stop)["work"],
         "text": plan.text(),
         "root": plan.root,
         "stages": plan.stages,
         "batches": [
             {"id": b["id"], "number": b["number"], "images": len(b["images"]), "plates": _plates(b, plan)}
-            | {"fields": own, "pixels": pixels}
+            | {"fields": own, "pixels": pixels, "kept": bool(b["kept"])}
             for b in plan.batches
         ],
         "plates": [
@@ -166,6 +185,7 @@ def write(plan, folder):
             if plate not in plan.settled_plates
         ],
         "settled_plates": sorted(plan.settled_plates),
+        "stop": plan.stop,
         "stale": plan.stale,
         "differs": plan.differs,
         "model": plan.recipe["model"],
@@ -200,24 +220,31 @@ def _decide(values, given, described, images, source, root, session):
     parts = (*MAKING, *(FAMILIES[family] for family in values["features"].split(",")))
     making = batches.recipe(values, described.channel, weights, {part: code[part] for part in parts})
     making |= {"streams": True} if values.get("streams") else {}  # their cells have a column more: never beside others
+    stop, nuclei = bool(values["stop_after"]), batches.until_qc(making)
+    making = nuclei if stop else making
     wanted = {"plate": batches.CANDIDATES}.get(
         values["illumination"], REFERENCES if values["diameter"] == "auto" else 0
     )
-    same = [entry for entry in entries if entry["recipe"] == making]
+    same = [entry for entry in entries if batches.until_qc(entry["recipe"]) == nuclei]
     frames = batches.references(streams.frames(images), same, wanted) if wanted else {}
-    batches.identify(images, making, frames)
+    batches.identify(images, nuclei, frames)
     numbers = set(batches.select(images, values))
     selected = [asked for asked in images if asked["row"] // values["batch_size"] in numbers]
     old = batches.stale(entries, images, making) + [entry for entry in broken if "aside" in entry]
     entries, broken = ([entry for entry in some if entry not in old] for some in (entries, broken))
-    replacing, settled = broken, batches.settled_ids(entries)
+    replacing, settled = broken, batches.settled_ids(entries, stop)
+    kept = {} if stop or values["redo"] else batches.kept(entries)
     if values["redo"]:
-        earlier = [entry for entry in entries if entry["session"] != session]
+        earlier = [e for e in entries if e["session"] != session or (ledger.stopped(e) and not stop)]
         touched, selected = batches.replaced(earlier, images, selected, values["outdir"])
-        replacing, settled = broken + touched, batches.settled_ids([e for e in entries if e not in earlier])
-    cut = batches.cut(selected, lambda asked: asked["row"] // values["batch_size"], settled, replacing)
+        if stop and not all(map(ledger.stopped, touched)):
+            lost = f"{values['outdir']} holds features of these images, which would be lost; name another --outdir"
+            raise Problems([f"--redo: with --stop_after qc, {lost}"])
+        replacing, settled = broken + touched, batches.settled_ids([e for e in entries if e not in earlier], stop)
+    letter = "q" if stop else "b"
+    cut = batches.cut(selected, values["batch_size"], settled, replacing, kept, letter)
     plates = {asked["plate"] for batch in cut for asked in batch["images"]}
-    identities = {plate: known.identity(frames[plate], making) for plate in sorted(plates) if plate in frames}
+    identities = {plate: known.identity(frames[plate], nuclei) for plate in sorted(plates) if plate in frames}
     done = known.settled(given["outdir"], identities)
     return Plan(
         images=selected,
@@ -236,6 +263,7 @@ def _decide(values, given, described, images, source, root, session):
         settled=sum(asked["id"] in settled for asked in selected),
         study=described,
         outdir=values["outdir"],
+        stop=stop,
     )
 
 
@@ -246,63 +274,6 @@ def _attempt(problems, function, *arguments):
     except Problems as found:
         problems += found.sentences
         return None
-
-
-def _absent(values, given, schema):
-    """Files and folders that the params name and that are not there."""
-    problems = []
-    if not values["input"] and not values.get("streams"):
-        problems.append("--input: name the table of wells (data_to_process.tsv) or a samplesheet")
-    if values["input"] and values.get("streams"):
-        problems.append("--streams: it names the tables itself, in place of --input; give only one of the two")
-    for name in ("input", "streams", "screens", "zarr_index", "ascp", "aspera_key"):
-        if values.get(name) and name not in given:
-            problems.append(f"--{name} {values[name]}: there is no such file")
-    if values["source"] and not urlsplit(str(values["source"])).scheme and "source" not in given:
-        problems.append(f"--source {values['source']}: there is no such folder")
-    if values["study"] and "study" not in given:
-        known = sorted(path.stem for path in (BIN.parent / "assets" / "studies").glob("*.yml"))
-        listed = f"known studies are {', '.join(known)}." if known else ""
-        problems.append(
-            f"--study {values['study']}: no such study or file; {listed}{tables.nearest(values['study'], known)}"
-        )
-    if "model" not in given:
-        names = ["idrstream", *schema["$defs"]["segmentation"]["properties"]["model"]["x-weights"]]
-        near = tables.nearest(values["model"], names)
-        problems.append(f"--model {values['model']}: neither a file nor a model that Cellpose 3 knows.{near}")
-    if values["embedder"] == "deepprofiler":
-        for name in DEEPPROFILER:
-            if not values[name]:
-                problems.append(f"--{name}: --embedder deepprofiler needs it")
-            elif name not in given:
-                problems.append(f"--{name} {values[name]}: there is no such file")
-    problems += _network(values, given)
-    if "outdir" not in given:
-        why = (
-            "results go to a folder, not to an address"
-            if "://" in values["outdir"]
-            else "this folder cannot be written"
-        )
-        problems.append(f"--outdir {values['outdir']}: {why}")
-    return problems
-
-
-def _network(values, given):
-    """What is wrong with the network that --embed_model names, and with what is asked of DeepProfiler's crops."""
-    embedder, path = values["embedder"], values["embed_model"]
-    problems = []
-    if embedder in GIVEN_A_NETWORK and not path:
-        problems.append(f"--embed_model: --embedder {embedder} needs it, the file of its network")
-    elif path and embedder not in GIVEN_A_NETWORK:
-        own = "its own" if embedder == "efficientnet" else "--dp_checkpoint"
-        others = " or ".join(GIVEN_A_NETWORK)
-        problems.append(f"--embed_model {path}: --embedder {embedder} takes {own}; --embedder {others} take a file")
-    elif path and "embed_model" not in given:
-        problems.append(f"--embed_model {path}: there is no such file")
-    if embedder == "deepprofiler" and values["crop_mask"]:
-        why = "DeepProfiler cuts its crops itself; --embedder efficientnet-b0 takes its checkpoint, and masks"
-        problems.append(f"--crop_mask: {why}")
-    return problems
 
 
 def _study(given):

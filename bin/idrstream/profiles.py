@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from idrstream import files, image
 
 FOLDER = Path("profiles", "single_cells")  # in an output folder: plate=P/BATCH.parquet
+UNMEASURED = Path("qc", "single_cells")  # likewise, of cells without features: their run stopped before those
 PIECE = 4096  # cells of a row group, which readers take at once: 24 MB of 1,430 features
 
 
@@ -17,7 +18,7 @@ def single_cells(frames, labels, features, known=None):
     """The cells of a batch.
 
     frames, labels  folders of FETCH and SEGMENT
-    features        list of folders, of EMBED and MEASURE: their columns follow each other
+    features        list of folders, of EMBED and MEASURE, or none: their columns follow each other
     known    folder of what is known of the plates
     returns  (table, rows): a DataFrame with a row a cell, sorted by plate, well, site, frame and label, Metadata_*
              first, then float32 features; and the images' rows, with `cells`, `flatfield` and `field_bytes`
@@ -26,7 +27,7 @@ def single_cells(frames, labels, features, known=None):
     """
     rows = image.read_rows(frames)
     made = [files.read_json(Path(folder) / image.MADE) for folder in features]
-    model, names = made[0]["model"], [about["features"] for about in made]
+    model, names = made[0]["model"] if made else "", [about["features"] for about in made]
     tables = []
     for row in rows:
         row |= dict.fromkeys(("cells", "flatfield"))
@@ -45,7 +46,7 @@ def single_cells(frames, labels, features, known=None):
         tables.append(pd.concat([_metadata(row, cells, found, model), *map(_features, found, names)], axis=1))
     extra = rows[0]["metadata"] if rows else {}
     empty = {"key": "", "plate": "", "well": "", "well_number": 0, "site": 0, "frame": 0, "metadata": extra}
-    none = {name: np.empty(0) for name in ("label", "center_y", "center_x")}
+    none = {name: np.empty(0) for name in ("label", "center_y", "center_x", "area", "solidity", "touches_border")}
     blank = pd.concat([_metadata(empty, none, [], model), *(_features({}, some) for some in names)], axis=1)
     table = pd.concat(tables, ignore_index=True) if tables else blank
     order = [f"Metadata_{name}" for name in ("Plate", "WellNumber", "Site", "Frame")]
@@ -53,10 +54,13 @@ def single_cells(frames, labels, features, known=None):
     return table.sort_values(order, ignore_index=True, kind="stable"), rows
 
 
-def write(table, rows, batch, folder):
-    """Write one Parquet file a plate (zstd) into FOLDER, laid out as the output folder is, also if it holds no cell."""
+def write(table, rows, batch, folder, place=FOLDER):
+    """Write one Parquet file a plate (zstd) into FOLDER, laid out as the output folder is, also if it holds no cell.
+
+    place  FOLDER, or UNMEASURED for cells without features
+    """
     for plate in sorted({row["plate"] for row in rows if row["status"] == "ok"}):
-        path = Path(folder, FOLDER, f"plate={plate}", f"{batch}.parquet")
+        path = Path(folder, place, f"plate={plate}", f"{batch}.parquet")
         path.parent.mkdir(parents=True)
         cells = pa.Table.from_pandas(table[table["Metadata_Plate"] == plate], preserve_index=False)
         pq.write_table(cells.replace_schema_metadata(None), path, compression="zstd", row_group_size=PIECE)
@@ -85,6 +89,9 @@ def _metadata(row, cells, found, model):
         "Label": label,
         "Center_X": cells["center_x"].astype(np.float64),
         "Center_Y": cells["center_y"].astype(np.float64),
+        "Area": cells["area"].astype(np.int32),
+        "Solidity": cells["solidity"].astype(np.float32),
+        "TouchesBorder": cells["touches_border"].astype(bool),
         **({"CropPaddedFraction": padded.astype(np.float32)} if padded is not None else {}),
         "Model": model,
         "Cell_ID": [f"{row['key']}_c{number}" for number in label],

@@ -21,7 +21,7 @@ SAMPLESHEET |= {"control_type": "Control_Type", "gene": "Gene"}
 
 # What the pipeline says of a cell itself; a column of the user's may not take its place.
 OWN = {"Plate", "Well", "WellNumber", "Site", "Frame", "Label", "Center_X", "Center_Y"}
-OWN |= {"CropPaddedFraction", "Model", "Cell_ID"}
+OWN |= {"Area", "Solidity", "TouchesBorder", "CropPaddedFraction", "Model", "Cell_ID"}
 
 
 def params_problems(params, schema):

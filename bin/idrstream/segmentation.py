@@ -1,4 +1,4 @@
-"""Nuclei of a frame with a Cellpose 3 network: one label image, its centroids and outlines."""
+"""Nuclei of a frame with a Cellpose 3 network: one label image."""
 
 import logging
 import pickle
@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import torch
 from cellpose.resnet_torch import CPnet
-from scipy import ndimage
 
 from cellpose import core, dynamics, transforms
 from idrstream.gpu import AtOnce
+from idrstream.nuclei import areas
 from idrstream.task import MustMend
 
 logging.getLogger("cellpose").setLevel(logging.ERROR)  # an image without nuclei is no reason to warn
@@ -146,34 +146,6 @@ def in_order(labels, remove_edge=False):
     table = np.zeros(int(labels.max()) + 1, np.uint16 if len(found) <= np.iinfo(np.uint16).max else np.uint32)
     table[found] = np.arange(1, len(found) + 1)
     return table[labels]
-
-
-def areas(labels):
-    """(n,) int64 pixels of labels 1 … n."""
-    return np.bincount(labels.ravel(), minlength=1)[1:]
-
-
-def centroids(labels):
-    """(n, 2) float64 mean pixel position (y, x) of labels 1 … n."""
-    y, x = np.nonzero(labels)
-    inside = labels[y, x]
-    size = areas(labels)
-    return np.stack([np.bincount(inside, axis, minlength=len(size) + 1)[1:] / size for axis in (y, x)], axis=1)
-
-
-def outlines(labels):
-    """One polygon a label: its outermost pixels in order.
-
-    returns  list of (k, 2) int32 (y, x), k >= 1; of the largest part if a label has several. OpenCV's findContours:
-             unlike cellpose.utils.outlines_list it looks at the object's own box only and keeps objects of few pixels
-    """
-    polygons = []
-    for label, box in enumerate(ndimage.find_objects(labels.astype(np.int32)), start=1):
-        inside = (labels[box] == label).astype(np.uint8)
-        parts = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
-        polygon = max(parts, key=len)[:, 0, ::-1]
-        polygons.append((polygon + [side.start for side in box]).astype(np.int32))
-    return polygons
 
 
 def load_network(path):

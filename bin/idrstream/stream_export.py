@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from idrstream import files, image, tables
+from idrstream import files, image, ledger, tables
 from idrstream.export import Export
 
 KEPT = Path("pipeline_info", "streams.json")  # what each stream of the last run holds, as the planner wrote it
@@ -21,7 +21,7 @@ class View(Export):
 
     def write_log(self, folder, count):
         """Write what became of the stream's images and COUNT cells to FOLDER, for people."""
-        failed = [row for row in self.images if row["status"] != "ok"]
+        failed = [row for row in self.images if row["status"] not in ledger.finished(True)]
         costs = [float(row["seconds"]) for row in self.images if row.get("seconds")]
         lines = [
             f"stream    {self.name}",

@@ -7,9 +7,7 @@ says, and `no_ic`, as it is stored. What a stream holds is kept for the export, 
 import os.path
 import re
 
-import yaml
-
-from idrstream import image, tables
+from idrstream import image, strict_yaml, tables
 from idrstream.tables import CONTROL, Problems
 
 COLUMN = "Illumination"  # of the cell table, after `Metadata_`: the variant
@@ -21,10 +19,7 @@ def read(path):
 
     Raises tables.Problems with everything that is wrong with it, by file, stream and key.
     """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as reason:
-        raise Problems([CONTROL.sub(" ", f"{path.name}: not YAML ({reason})")]) from reason
+    content = strict_yaml.read(path)
     asked = content.get("streams") if isinstance(content, dict) else None
     if not isinstance(asked, dict) or not asked:
         raise Problems([f"{path.name}: it has no streams; begin with streams:, and below it a line a stream"])
@@ -133,14 +128,3 @@ def _variant(asked, variant, outlines):
     named = {"key": image.key(*(asked[name] for name in ("plate", "well", "site", "frame")), variant)}
     more = {"variant": variant, "outlines": outlines, "metadata": asked["metadata"] | {COLUMN: variant}}
     return asked | named | more
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is a mistake, not the last of the two."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f'"{key}" stands there twice, below line {node.start_mark.line + 1}')
-        return super().construct_mapping(node, deep)

@@ -12,7 +12,8 @@ from idrstream.single_cells import NEGATIVE
 STRATA = ["Metadata_Plate", "Metadata_Well", "Metadata_WellNumber"]
 CELLS, IMAGES = "Metadata_Cell_Count", "Metadata_Image_Count"
 IMAGE = ["Metadata_Site", "Metadata_Frame"]
-PER_CELL = {"Label", "Center_X", "Center_Y", "Cell_ID", "Site", "Frame", "CropPaddedFraction"}
+PER_CELL = {"Label", "Center_X", "Center_Y", "Cell_ID", "Site", "Frame"}
+PER_CELL |= {"Area", "Solidity", "TouchesBorder", "CropPaddedFraction"}
 CONTROLS = 3  # wells: of fewer a standard deviation says little
 WELLS = 5  # of fewer any two features are correlated
 SELECTION = ["variance_threshold", "correlation_threshold", "drop_na_columns", "drop_outliers"]

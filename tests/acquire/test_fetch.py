@@ -48,6 +48,13 @@ def test_a_window_is_a_frame_and_those_beside_it_and_at_the_ends_the_three_neare
     assert all(row["field_bytes"] > 0 for row in rows)
 
 
+def test_the_background_is_the_median_of_the_frame_as_it_is_stored(movie, tmp_path):
+    folder, pixels = movie
+    good, constant = fetch.fetch(batch_of(2, UNWRITTEN, window=False), tmp_path / "frames", root=folder)
+    assert good["background"] == np.median(pixels[1]) and isinstance(good["background"], float)
+    assert constant["status"] == "failed" and constant["background"] is None
+
+
 @pytest.mark.parametrize("frame", [1, 2, 3, 5, 6])
 def test_a_window_is_the_same_whatever_else_is_asked_for(frame, movie, tmp_path):
     folder, _ = movie

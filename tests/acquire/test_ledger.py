@@ -17,7 +17,7 @@ GATE = {"lost": {}, "stopped": False, "inflight": 0}
 def committed(here):  # noqa: F811
     """A function that commits the batches of a plan, all images done but for those in `failed`."""
 
-    def commit(made, failed=(), heals=False, heavy=()):
+    def commit(made, failed=(), heals=False, heavy=(), save_labels=False):
         for number, batch in enumerate(made.batches):
             tables = here / f"tables-{number}"
             shutil.rmtree(tables, ignore_errors=True)
@@ -39,7 +39,8 @@ def committed(here):  # noqa: F811
             files.write_json(tables / "images.json", rows)
             files.write_json(tables / image.MADE, {})
             whole = batch | {"recipe": made.recipe, "references": made.plates, "session": made.session}
-            ledger.commit(whole, tables, here / "labels", here / "out", heavy=[str(folder) for folder in heavy])
+            heavy = [str(folder) for folder in heavy]
+            ledger.commit(whole, tables, here / "labels", here / "out", save_labels, heavy)
 
     return commit
 

@@ -21,7 +21,7 @@ DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": 
 DEFAULTS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
-DEFAULTS |= {"reader": "auto", "features": "deep,cp"}
+DEFAULTS |= {"reader": "auto", "features": "deep,cp", "stop_after": None, "qc_rules": None}
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
 HEADER = "\tPlate\tWell\tFrames\tWell Number\tControl Type\tOriginal Gene Target\tBatch Of Cells"
@@ -170,13 +170,14 @@ def test_deepprofiler_does_not_mask(here):
         planned(here, embedder="deepprofiler", crop_mask=True)
 
 
-def test_network_rule_and_mask_are_part_of_what_an_image_is(here):
+def test_network_rule_and_mask_are_part_of_what_makes_a_result(here):
     (here / "net.pt").write_text("network")
     mine = {"embedder": "torchscript", "embed_model": "net.pt"}
     made = [planned(here, **mine, **more) for more in ({}, {"crop_rule": "deepprofiler"}, {"crop_mask": True})]
     (here / "net.pt").write_text("another")
     made.append(planned(here, **mine))
-    assert len({plan.images[0]["id"] for plan in made}) == 4
+    assert len({json.dumps(plan.recipe) for plan in made}) == 4
+    assert len({plan.images[0]["id"] for plan in made}) == 1  # its nuclei are the same
     arguments = ["--embedder torchscript", "--embed_input 128", "--crop_rule idrstream", "--crop_mask"]
     assert made[2].stages["embed"]["args"] == " ".join(arguments)
 
@@ -281,11 +282,11 @@ def test_what_is_given_to_a_stage_follows_from_the_params(here):
     assert planned(here).stages["segment"]["args"].startswith("--flow_threshold")
 
 
-def test_an_image_measured_without_a_family_of_features_is_not_the_one_that_a_run_with_it_wants(here):
-    ids = {features: {asked["id"] for asked in planned(here, features=features).images} for features in FAMILIES}
-    assert ids["deep,cp"] == ids["cp,deep"]
-    assert not ids["deep,cp"] & ids["deep"] and not ids["deep,cp"] & ids["cp"] and not ids["deep"] & ids["cp"]
-    code = {features: planned(here, features=features).recipe["code"].keys() for features in FAMILIES}
+def test_a_result_without_a_family_of_features_is_not_the_one_that_a_run_with_it_wants(here):
+    recipes = {features: planned(here, features=features).recipe for features in FAMILIES}
+    assert recipes["deep,cp"] == recipes["cp,deep"]
+    assert len({json.dumps(recipe) for recipe in recipes.values()}) == 3
+    code = {features: recipe["code"].keys() for features, recipe in recipes.items()}
     assert code["deep,cp"] == code["deep"] | code["cp"]
     assert ["measure" in code["deep"], "embed" in code["cp"]] == [False, False]  # who does not want it is not set back
 
@@ -305,7 +306,11 @@ def test_a_digest_changes_with_what_a_command_imports_and_with_nothing_else(tmp_
     with open(code / "idrstream/sources/https.py", "a") as module:
         module.write("# loaded by name\n")
     after = {stage: batches.digest(code / f"{stage}.py", code) for stage in plan.STAGES}
-    assert {stage for stage in plan.STAGES if before[stage] != after[stage]} == {"fetch", "diameter", "segment"}
+    assert {stage for stage in plan.STAGES if before[stage] != after[stage]} == {
+        "fetch",
+        "diameter",
+        "segment",
+    }  # not take_labels
 
 
 SHEET = "plate,well,frame,path,gene,site,dose\nP1,B3,1,images/a.tif,GeneA,1,0.5\nP1,B3,1,{far},,2,\n"

@@ -144,28 +144,6 @@ def test_without_nuclei_the_diameter_is_the_models_own(segmenter):
     assert segmenter.estimate_diameter(iter([])) == (segmenter.diameter, 0)
 
 
-def test_centroids_and_outlines_of_known_shapes():
-    labels = np.zeros((8, 9), np.uint16)
-    labels[1:4, 2:7] = 1
-    labels[6, 8] = 2  # one pixel
-    labels[6:8, 0] = 3  # two
-    assert sg.areas(labels).tolist() == [15, 1, 2]
-    centroids = sg.centroids(labels)
-    assert centroids.dtype == np.float64
-    assert centroids.tolist() == [[2, 4], [6, 8], [6.5, 0]]
-    rectangle, dot, pair = sg.outlines(labels)
-    assert rectangle.dtype == np.int32
-    assert len(rectangle) == 12 and rectangle.min(0).tolist() == [1, 2] and rectangle.max(0).tolist() == [3, 6]
-    assert dot.tolist() == [[6, 8]]
-    assert sorted(pair.tolist()) == [[6, 0], [7, 0]]
-
-
-def test_without_nuclei_there_are_no_centroids_and_no_outlines():
-    labels = np.zeros((5, 6), np.uint16)
-    assert sg.centroids(labels).shape == (0, 2)
-    assert sg.outlines(labels) == [] and sg.areas(labels).size == 0
-
-
 def test_a_stock_checkpoint_of_full_width_loads_and_runs(tmp_path, discs):
     torch.manual_seed(0)
     net = CPnet([2, 32, 64, 128, 256], 3, 3, diam_mean=30.0)

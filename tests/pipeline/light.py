@@ -34,9 +34,12 @@ def main():
     for row in image.read_rows(frames, "ok"):
         label = np.arange(1, CELLS + 1)
         if stage == "SEGMENT":
-            noise = np.random.default_rng(0).integers(0, 2**16, row["shape"], np.uint16)  # cannot be packed
-            image.write_labels(out, row["key"], noise)
-            image.write_cells(out, row["key"], {"label": label, "center_y": label * 2.0, "center_x": label * 3.0})
+            labels = np.zeros(row["shape"], np.uint16)
+            labels[label * 2, label * 3] = label  # a pixel each
+            shape = {"area": np.ones(CELLS), "solidity": np.ones(CELLS), "touches_border": np.zeros(CELLS)}
+            image.write_labels(out, row["key"], labels)
+            cells = {"label": label, "center_y": label * 2.0, "center_x": label * 3.0}
+            image.write_cells(out, row["key"], cells | shape)
         else:
             seen = image.read_frame(frames, image.stored(row)).astype(np.float32).ravel()
             features = np.stack([seen[k : k + FEATURES] for k in label])

@@ -12,14 +12,14 @@ import pandas as pd
 from runs import ORDER, ROOT
 
 WELLS = range(1, 9)
-PARTS = ("bin", "lib", "modules", "workflows", "conf", "assets/studies", "assets/models", "main.nf", "nextflow.config")
-PARTS += ("assets/multiqc.yml", "assets/multiqc.css")
+PARTS = ("bin", "lib", "modules", "workflows", "conf", "assets/studies", "assets/models", "assets/qc.yml", "main.nf")
+PARTS += ("assets/multiqc.yml", "assets/multiqc.css", "nextflow.config", "nextflow_schema.json", "containers")
 NO_REPORT = "#!/bin/sh\nmkdir -p report/qc/pictures && touch report/multiqc_report.html\n"
 
 
 def make_light(copy, report=False):
     """Copy the pipeline into a folder, its networks replaced by `light.py`; without REPORT, that by an empty page."""
-    for part in (*PARTS, "nextflow_schema.json", "containers"):
+    for part in PARTS:
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, copy / part)
     (copy / ".venvs").symlink_to(ROOT / ".venvs")
     if not report:

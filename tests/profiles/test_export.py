@@ -52,6 +52,7 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
         for row in rows[batch::batches]:
             count = row["cells"] or 0
             cells = {"label": np.arange(1, count + 1)} | {f"center_{axis}": random.random(count) * 999 for axis in "yx"}
+            cells |= dict.fromkeys(("area", "solidity", "touches_border"), np.ones(count))
             values = random.integers(0, 2**32, (count, len(NAMES)), np.uint32).view(np.float32)
             features = np.where(np.isfinite(values), values, np.float32(0.1))
             image.write_cells(stages[1], row["key"], cells)

@@ -19,6 +19,7 @@ def stages(tmp_path):
             (tmp_path / folder).mkdir(exist_ok=True)
         if status == "ok":
             cells = {"label": np.arange(1, count + 1), "center_y": np.ones(count), "center_x": np.zeros(count)}
+            cells |= {"area": np.arange(count) + 20, "solidity": np.full(count, 0.5), "touches_border": np.ones(count)}
             image.write_cells(tmp_path / "labels", name, cells)
             features = np.ones((count, 2), np.float32)
             embedded = {"label": cells["label"], "features": features, "padded": np.full(count, 0.25, np.float32)}

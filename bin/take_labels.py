@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""Take label images that lie there already, in place of segmenting."""
+
+import shutil
+from pathlib import Path
+
+import click
+
+from idrstream import files, image, task
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command()
+@task.versions
+@click.argument("frames", type=FOLDER)
+@click.argument("kept", type=FOLDER)
+@click.argument("labels", type=click.Path(path_type=Path))
+@click.option("--outlines", is_flag=True, help="Write outlines as GeoJSON too.")
+@task.whole("labels")
+def main(frames, kept, labels, outlines):
+    """Take the label images of FRAMES from the folder KEPT: each, and a table of its cells, into LABELS."""
+    from idrstream import nuclei
+
+    labels.mkdir()
+    for row in task.progress(image.read_rows(frames, "ok"), "taking labels"):
+        name = row["key"]
+        found = image.read_labels(kept, name)
+        if list(found.shape) != row["shape"]:
+            sizes = " and ".join("x".join(map(str, shape)) for shape in (row["shape"], found.shape))
+            raise click.ClickException(
+                f"{name}: frame and label image differ in size: {sizes}; --redo segments it anew"
+            )
+        shutil.copy(kept / f"{name}.tif", labels)
+        image.write_cells(labels, name, nuclei.table(found))
+        if outlines and row.get("outlines", True):  # in a run with streams, not of every image
+            image.write_outlines(labels, name, nuclei.outlines(found))
+    files.write_json(labels / image.MADE, {"taken": "labels"})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""What a run that stops at quality control settles, and what the run that goes on from there takes."""
+
+import pytest
+from test_ledger import GATE, committed, plan_again  # noqa: F401  (a fixture)
+from test_plan import here, keys, planned  # noqa: F401  (here is a fixture)
+
+from idrstream import files, ledger
+from idrstream.tables import Problems
+
+
+@pytest.fixture
+def labelled(here, committed):  # noqa: F811
+    """A function that commits a run which stopped: its batches' label images too."""
+
+    def stop(failed=(), **changed):
+        made = plan_again(here, stop_after="qc", **changed)
+        for asked in [asked for asked in made.images if asked["key"] not in failed]:
+            files.write_text(here / "labels" / f"{asked['key']}.tif", asked["key"])
+        committed(made, failed=failed, save_labels=True)
+        return made
+
+    return stop
+
+
+def labels(here):  # noqa: F811
+    return sorted(path.stem for path in (here / "out/labels").rglob("*.tif"))
+
+
+def kept(made):
+    return sorted(path for batch in made.batches for path in batch["kept"])
+
+
+def test_a_run_that_stops_has_no_stage_of_features_and_keeps_its_labels(here):  # noqa: F811
+    made = planned(here, stop_after="qc", csv="DP", h5ad=True, normalize_cells=True)
+    assert not {"export", "plate_profiles", "normalize_cells", "to_anndata"} & made.stages.keys()
+    assert made.stages["commit"]["args"] == "--save_labels" and made.stages["qc"]["args"] == ""
+    assert "it stops at quality control" in made.text()
+    assert {batch["id"][0] for batch in made.batches} == {"q"}
+
+
+def test_the_full_run_has_the_same_images_to_do_whose_nuclei_it_takes(here, labelled):  # noqa: F811
+    before = labelled()
+    assert "Nothing to do" in planned(here, stop_after="qc").text()
+    made = planned(here, features="cp")
+    assert made.stale == [] and made.settled == 0
+    assert [asked["id"] for asked in made.images] == [asked["id"] for asked in before.images]
+    assert kept(made) == [f"labels/plate={key[:2]}/{key}.tif" for key in labels(here)]
+    assert "8 images' nuclei are taken from labels/" in made.text()
+
+
+def test_what_shapes_features_does_not_matter_and_what_shapes_nuclei_does(here, labelled):  # noqa: F811
+    labelled()
+    assert len(kept(planned(here, crop_mask=True, embed_input=224))) == 8
+    for changed in {"diameter": 30}, {"flow_threshold": 0.3}, {"remove_edge_masks": True}, {"camera_offset": 3}:
+        made = planned(here, **changed)
+        assert len(made.stale) == 3 and kept(made) == []
+        assert all(word not in made.text() for word in ("features None", "embedder None"))
+
+
+def test_what_failed_for_good_stays_so_and_what_may_heal_is_fetched_and_segmented(here, labelled):  # noqa: F811
+    labelled(failed=["PA_C01_s1_f5"])
+    assert ["PA_C01_s1_f5"] not in keys(planned(here))
+    (path,) = (here / "out/ledger").glob("q0001*.json")
+    entry = files.read_json(path)
+    files.write_json(path, entry | {"images": [row | {"heals": True} for row in entry["images"]]})
+    made = planned(here)
+    (again,) = [batch for batch in made.batches if not batch["kept"]]
+    assert [asked["key"] for asked in again["images"]] == ["PA_C01_s1_f5"]
+
+
+def test_a_committed_full_batch_leaves_labels_to_the_run_that_stopped(here, labelled, committed):  # noqa: F811
+    labelled()
+    before = labels(here)
+    committed(plan_again(here, batch_size=5), save_labels=True)
+    whole, broken = ledger.read(here / "out")
+    assert (len(whole), broken, labels(here)) == (4, [], before)
+    named = [file["path"] for entry in whole for file in entry["files"]]
+    assert len(named) == len(set(named))
+    assert {row["status"] for row in ledger.rows(whole).values()} == {"ok"}
+    assert planned(here).batches == [] and planned(here, stop_after="qc").batches == []
+    again = planned(here, features="cp")
+    assert len(again.stale) == 1 and len(kept(again)) == 8  # other features: the nuclei stay
+
+
+def test_a_label_image_that_is_gone_or_changed_is_not_taken(here, labelled):  # noqa: F811
+    labelled()
+    (here / "out/labels/plate=PA/PA_A04_s1_f5.tif").write_text("mine")
+    made = planned(here)
+    without = {asked["key"] for batch in made.batches if not batch["kept"] for asked in batch["images"]}
+    assert without == {"PA_A04_s1_f5", "PA_B02_s1_f2", "PA_B02_s1_f5", "PA_B02_s1_f9"}  # its batch
+
+
+def test_redo_takes_the_place_of_both(here, labelled, committed):  # noqa: F811
+    labelled()
+    committed(plan_again(here))
+    made = plan_again(here, session="second", redo=True)
+    assert kept(made) == [] and sum(len(batch["supersedes"]) for batch in made.batches) == 6
+    committed(made)
+    assert [entry["batch"][0] for entry in ledger.read(here / "out")[0]] == ["b"] * 3 and labels(here) == []
+
+
+def test_redo_of_a_look_does_not_lose_features(here, labelled, committed):  # noqa: F811
+    labelled()
+    committed(plan_again(here, batch_nums="0"))
+    with pytest.raises(Problems, match="--redo: with --stop_after qc, out holds features of these images"):
+        planned(here, session="second", stop_after="qc", redo=True)
+    made = planned(here, session="second", stop_after="qc", redo=True, batch_nums="1,2")
+    assert sum(len(batch["supersedes"]) for batch in made.batches) == 2
+
+
+def test_redo_does_not_lose_wells_that_were_left_out_after_the_look(here, labelled):  # noqa: F811
+    labelled()
+    lines = (here / "wells.tsv").read_text().splitlines()
+    (here / "wells.tsv").write_text("\n".join([lines[0], *lines[2:]]) + "\n")
+    assert len(kept(planned(here))) == 7
+    with pytest.raises(Problems, match="--redo: out holds, in the same batches, 1 images that are not in --input"):
+        planned(here, session="second", redo=True)
+
+
+def test_an_image_that_is_only_segmented_is_not_done_in_a_full_run(here, labelled):  # noqa: F811
+    labelled()
+    made = planned(here)
+    requested = [asked | {"batch": "none"} for asked in made.images]
+    said = ledger.summarise(requested, made.places, here / "out", 0, GATE)
+    assert said["text"].startswith("0 of 8 images done, 0 cells")
+    assert "8 of 8 images were not finished" in said["error"]
+    said = ledger.summarise(requested, made.places, here / "out", 0, GATE, stop=True)
+    assert said["text"].startswith("8 of 8 images done, 24 cells") and not said["error"]
+    assert (here / "out/images.tsv").read_text().count("\tsegmented\t") == 8

@@ -1,0 +1,65 @@
+"""Label images that a run which stopped has left, taken in place of segmenting."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from test_nuclei import CENTRES, MODEL, draw_nuclei
+
+import segment
+import take_labels
+from idrstream import files, image
+
+NAME = "PA_A01_s1_f1"
+
+
+@pytest.fixture
+def segmented(tmp_path):
+    """Folders of frames and of what SEGMENT made of them: an image, and one that failed."""
+    frame, _ = draw_nuclei(CENTRES)
+    row = {"key": NAME, "plate": "PA", "status": "ok", "shape": list(frame.shape)}
+    (tmp_path / "frames").mkdir()
+    image.write_frame(tmp_path / "frames", NAME, frame)
+    image.write_rows(tmp_path / "frames", [row, row | {"key": "PA_A02_s1_f1", "status": "failed"}])
+    words = [
+        str(tmp_path / "frames"),
+        str(tmp_path / "labels"),
+        "--model",
+        str(MODEL),
+        "--diameter",
+        "22",
+        "--outlines",
+    ]
+    done = CliRunner().invoke(segment.main, words)
+    assert done.exit_code == 0, done.output
+    return tmp_path
+
+
+def take(folder, *options):
+    words = [str(folder / name) for name in ("frames", "labels", "taken")]
+    return CliRunner().invoke(take_labels.main, [*words, *options])
+
+
+def test_what_is_taken_is_what_segmenting_gave(segmented):
+    done = take(segmented, "--outlines")
+    assert done.exit_code == 0, done.output
+    for suffix in "tif", "geojson":
+        own, there = (segmented / folder / f"{NAME}.{suffix}" for folder in ("taken", "labels"))
+        assert own.read_bytes() == there.read_bytes()
+    own, there = (image.read_cells(segmented / folder, NAME) for folder in ("taken", "labels"))
+    assert own.keys() == there.keys() and len(own["label"]) == len(CENTRES)
+    assert all(np.array_equal(own[name], there[name]) and own[name].dtype == there[name].dtype for name in own)
+    assert files.read_json(segmented / "taken" / image.MADE) == {"taken": "labels"}
+
+
+def test_outlines_are_drawn_only_if_they_are_asked_for(segmented):
+    assert take(segmented).exit_code == 0
+    assert not list((segmented / "taken").glob("*.geojson"))
+
+
+def test_a_frame_that_is_no_longer_of_the_label_images_size_is_not_measured_by_it(segmented):
+    rows = image.read_rows(segmented / "frames")
+    image.write_rows(segmented / "frames", [rows[0] | {"shape": [9, 9]}])
+    done = take(segmented)
+    assert done.exit_code == 1
+    assert f"{NAME}: frame and label image differ in size: 9x9 and 192x224; --redo segments it anew" in done.output
+    assert not (segmented / "taken").exists()
