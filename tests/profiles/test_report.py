@@ -178,7 +178,7 @@ def test_flags_are_those_of_the_image_and_of_its_variant(tmp_path):
     ],
 )
 def test_the_plates_have_the_rows_and_columns_that_their_wells_tell(wells, numbers, shape):
-    images = pd.DataFrame({"plate": "P", "well": wells, "well_number": numbers, "status": "ok"})
+    images = pd.DataFrame({"plate": "P", "well": wells, "well_number": numbers, "failed": False})
     images[["cells", "focus", "saturation", "background"]] = 1.0
     assert plate_maps.geometry(plate_maps.by_well(images)) == shape
 

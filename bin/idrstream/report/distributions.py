@@ -27,7 +27,13 @@ def section(results, pictures):
     paths = results.tables(FOLDER)
     sample = read(paths)
     if sample.empty:
-        why = "The tables have no cells with features." if paths else "There are no tables of cells yet."
+        why = (
+            "The run stopped before features."
+            if results.stopped
+            else "The tables have no cells with features."
+            if paths
+            else "There are no tables of cells yet."
+        )
         made.html.append(page.paragraph(why))
         return made
     types = colours([str(name) for name in sample[CONTROL].value_counts().index][: len(COLOURS)])

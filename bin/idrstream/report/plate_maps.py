@@ -54,7 +54,7 @@ def section(results, pictures):
 
 def by_well(images):
     """A row a well: plate, well, row and column from 0, and the QUANTITIES."""
-    groups = images.assign(failed=images["status"] != "ok").groupby(["plate", "well"], sort=True)
+    groups = images.groupby(["plate", "well"], sort=True)
     means = {name: (name, "mean") for name in QUANTITIES if name != "failed"}
     wells = groups.agg(**means, failed=("failed", "sum"), well_number=("well_number", "first")).reset_index()
     places = [place(well) for well in wells["well"]]

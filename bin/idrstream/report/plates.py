@@ -25,7 +25,7 @@ def section(results, _pictures):
     if results.images.empty:
         made.html.append(page.paragraph("No image is finished yet."))
         return made
-    images = results.images.assign(failed=results.images["status"] != "ok", flagged=results.flagged)
+    images = results.images.assign(flagged=results.flagged)
     rows = images.groupby("plate").agg(
         images=("id", "size"),
         failed=("failed", "sum"),

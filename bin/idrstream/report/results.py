@@ -38,7 +38,7 @@ class Results:
 
     batches  list of Batch, oldest first
     images   DataFrame, a row an image of the ledger, and those that a run's end calls lost or missing; the columns of
-             images.tsv, key, batch, control_type and, bool, a column a rule of assets/qc.yml, named as the rule
+             images.tsv, key, batch, control_type, failed (bool), and a bool column for each rule of quality control
     rules    names of those columns
     left     images that the last run was asked for and that are not in the ledger
     """
@@ -72,12 +72,12 @@ class Results:
 
     @property
     def done(self):
-        """The images that have a result."""
-        return self.images[self.images["status"] == "ok"]
+        """The images that have a result, be it only their nuclei."""
+        return self.images[~self.images["failed"]]
 
     @property
     def failed(self):
-        return self.images[self.images["status"] != "ok"]
+        return self.images[self.images["failed"]]
 
     @property
     def flagged(self):
@@ -88,6 +88,11 @@ class Results:
     def fields(self):
         """Plate or image -> the figures of its flat-field; the later batch's word counts."""
         return {name: facts for batch in self.batches for name, facts in batch.made.get("fields", {}).items()}
+
+    @property
+    def stopped(self):
+        """The last run stopped before features."""
+        return bool(self.run.get("params", {}).get("stop_after"))
 
     @cached_property
     def run(self):
@@ -123,7 +128,7 @@ class Results:
 
 
 def _entries(outdir):
-    """({"images": rows}, Batch) of every dated entry, oldest first; one may be withdrawn meanwhile."""
+    """(what ledger.rows reads, Batch) of every dated entry, oldest first; one may be withdrawn meanwhile."""
     found = []
     for path in (outdir / ledger.FOLDER).glob("*.json"):
         try:
@@ -132,10 +137,10 @@ def _entries(outdir):
             continue
         if not entry["committed"]:
             continue
-        images = [row | {"batch": entry["batch"]} for row in entry["images"]]
         size = sum(file.get("bytes", 0) for file in entry["files"])
         about = (entry["batch"], entry["committed"], entry["made"], entry["recipe"])
-        found.append(({"images": images}, Batch(*about, len(images), len(entry["files"]), size)))
+        kept = {name: entry[name] for name in ("batch", "images", "recipe")}
+        found.append((kept, Batch(*about, len(entry["images"]), len(entry["files"]), size)))
     return sorted(found, key=lambda pair: (pair[1].committed, pair[1].id))
 
 
@@ -151,5 +156,6 @@ def _typed(images):
     keys = (
         images["plate"] + "_" + images["well"] + "_s" + images["site"].astype(str) + "_f" + images["frame"].astype(str)
     )
+    images["failed"] = ~images["status"].isin(["ok", ledger.SEGMENTED])
     images["key"] = images["key"].mask(images["key"] == "", keys)
     return images

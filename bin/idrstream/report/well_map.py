@@ -89,6 +89,8 @@ def _scatter(places, shares, groups, what, pictures):
 def _why(results, count):
     if count:
         return f"{count} wells have one, {FEWEST} are needed"
+    if results.stopped:
+        return "the run stopped before features"
     params = results.run.get("params", {})
     if params.get("streams"):
         return "a run with --streams makes none"
