@@ -27,14 +27,7 @@ def section(results, pictures):
     paths = results.tables(FOLDER)
     sample = read(paths)
     if sample.empty:
-        why = (
-            "The run stopped before features."
-            if results.stopped
-            else "The tables have no cells with features."
-            if paths
-            else "There are no tables of cells yet."
-        )
-        made.html.append(page.paragraph(why))
+        made.html.append(page.paragraph(_why(results, paths)))
         return made
     types = colours([str(name) for name in sample[CONTROL].value_counts().index][: len(COLOURS)])
     if list(types) == [OTHER]:
@@ -84,3 +77,9 @@ def _boxes(sample, name, types, pictures):
     return pictures.add(
         drawn, f"distribution_{name}", f"Boxes of {name} by type of control; medians: {', '.join(medians)}."
     )
+
+
+def _why(results, paths):
+    if results.stopped:
+        return "The run stopped before features."
+    return "The tables have no cells with features." if paths else "There are no tables of cells yet."
