@@ -14,7 +14,7 @@ import pytest
 
 from idrstream import report
 from idrstream.report import cells, montage, plate_maps, throughput, well_map
-from idrstream.report.pictures import Pictures
+from idrstream.report.pictures import Pictures, limits
 from idrstream.report.results import Results
 from make_output import BRIGHT, EMPTY, FAILED, FAILURES, REFUSED, make_output
 from support import http_server
@@ -181,6 +181,19 @@ def test_the_plates_have_the_rows_and_columns_that_their_wells_tell(wells, numbe
     images = pd.DataFrame({"plate": "P", "well": wells, "well_number": numbers, "failed": False})
     images[["cells", "focus", "saturation", "background"]] = 1.0
     assert plate_maps.geometry(plate_maps.by_well(images)) == shape
+
+
+@pytest.mark.parametrize(
+    "values, scale",
+    [
+        ([*range(100), 10_000], (1, 99)),
+        ([0] * 500 + [1], (0, 1)),
+        ([np.nan, 2, 3], (2.01, 2.99)),
+        ([np.nan], (0, 1)),
+    ],
+)
+def test_a_scale_of_colours_holds_all_but_outliers(values, scale):
+    assert limits(values) == pytest.approx(scale)
 
 
 def test_a_well_lies_where_its_name_says():

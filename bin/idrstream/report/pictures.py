@@ -81,4 +81,6 @@ def limits(values, low=1, high=99):
     if not len(there):
         return 0.0, 1.0
     start, stop = np.percentile(there, [low, high])
+    if stop <= start:  # but for a few they are all the same
+        start, stop = there.min(), there.max()
     return (start, stop) if stop > start else (start, start + max(abs(start) * 1e-3, 1e-6))
