@@ -3,11 +3,17 @@
 include { PLAN    } from './modules/plan'
 include { BEGIN   } from './modules/begin'
 include { SCREEN  } from './workflows/screen'
+include { REPORTING } from './workflows/reporting'
 
 workflow {
     if( params.help ) {
         println Launch.help("${projectDir}/nextflow_schema.json", params)
         exit 0
+    }
+
+    if( params.report_only ) {
+        REPORTING(channel.value(true), Launch.begun(params.outdir))     // not claimed: a run may be writing there
+        return
     }
 
     schema = file("${projectDir}/nextflow_schema.json")
@@ -65,7 +71,8 @@ workflow {
     versions = channel.topic('versions').unique().toSortedList()
     run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
     finished = SCREEN(plan, [ascp, key], model, families, network, embed_model, labelled, rules, run, outdir)
-    finished.map { file ->
+    report = REPORTING(finished, outdir)
+    finished.combine(report.toList().map { made -> [made] }).map { file, _made ->
         def said = Launch.read(file)
         log.info said.text
         if( said.error )

@@ -25,7 +25,8 @@ def main():
         streams.unlink(missing_ok=True)
     kept = Path(options.outdir) / "pipeline_info" / "run.json"
     if run["versions"] or not kept.exists():  # a run that had nothing to do tells nothing about the results
-        files.write_json(kept, run | {"model_sha256": plan["model"]})
+        stream = {name: gate[name] for name in ("inflight", "slots", "disk")}
+        files.write_json(kept, run | {"model_sha256": plan["model"], "stream": stream})
     for batch, lost in gate["lost"].items():
         files.write_text(kept.with_name(f"lost_{batch}.log"), "\n".join(lost["log"]) + "\n")
     said = ledger.summarise(plan["requested"], plan["places"], options.outdir, options.max_failed, gate, plan["stop"])

@@ -79,6 +79,14 @@ class Launch {
         return Files.isWritable(folder) ? folder : []
     }
 
+    /** An output folder that a run has begun to write to. */
+    static Path begun(Object path) {
+        final found = folder(path)
+        if( found && Files.isRegularFile(found.resolve('pipeline_info/plan.json')) )
+            return found
+        throw new IllegalStateException("--report_only: in --outdir ${path} no run has begun, so there is nothing to report on")
+    }
+
     /** Claims the output folder until this run ends, however it ends: what two runs at once commit they would take from each other. */
     static void claim(Object folder) {
         if( !(folder instanceof Path) )

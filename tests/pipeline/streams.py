@@ -13,14 +13,17 @@ from runs import ORDER, ROOT
 
 WELLS = range(1, 9)
 PARTS = ("bin", "lib", "modules", "workflows", "conf", "assets/studies", "assets/models", "assets/qc.yml", "main.nf")
-PARTS += ("nextflow.config", "nextflow_schema.json", "containers")
+PARTS += ("assets/multiqc.yml", "assets/multiqc.css", "nextflow.config", "nextflow_schema.json", "containers")
+NO_REPORT = "#!/bin/sh\nmkdir -p report/qc/pictures && touch report/multiqc_report.html\n"
 
 
-def make_light(copy):
-    """Copy the pipeline into a folder, its networks replaced by `light.py`."""
+def make_light(copy, report=False):
+    """Copy the pipeline into a folder, its networks replaced by `light.py`; without REPORT, that by an empty page."""
     for part in PARTS:
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, copy / part)
     (copy / ".venvs").symlink_to(ROOT / ".venvs")
+    if not report:
+        (copy / "bin/report.py").write_text(NO_REPORT)
     for command in ("segment", "embed", "measure"):
         shutil.copy(Path(__file__).with_name("light.py"), copy / f"bin/{command}.py")
         (copy / f"bin/{command}.py").write_text(f"#!/usr/bin/env python3\n{(copy / f'bin/{command}.py').read_text()}")

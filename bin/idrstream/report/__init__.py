@@ -1,0 +1,59 @@
+"""The report on an output folder, a page for a browser and its pictures: a section a module, ordered by SECTIONS."""
+
+from pathlib import Path
+
+from idrstream.report import (
+    cells,
+    distributions,
+    failures,
+    flatfields,
+    images,
+    montage,
+    page,
+    plate_maps,
+    plates,
+    provenance,
+    summary,
+    throughput,
+    well_map,
+)
+from idrstream.report.pictures import Pictures
+from idrstream.report.results import Results
+
+SECTIONS = (
+    summary,
+    plates,
+    plate_maps,
+    flatfields,
+    images,
+    montage,
+    cells,
+    distributions,
+    well_map,
+    failures,
+    throughput,
+    provenance,
+)
+PICTURES = "qc/pictures"
+TITLE = "idrstream"
+
+
+def make(outdir, target, look):
+    """Write `multiqc_report.html` and `qc/pictures/` into the folder TARGET.
+
+    outdir  the output folder, of a run that has ended or goes on; nothing is written to it
+    look    folder with multiqc.yml and multiqc.css
+    """
+    target = Path(target)
+    results, pictures = Results(outdir), Pictures(target / PICTURES)
+    page.write(sections(results, pictures), pictures.addresses, target / page.NAME, Path(look), TITLE)
+
+
+def sections(results, pictures):
+    """All sections on an output folder.
+
+    results   results.Results
+    pictures  pictures.Pictures, which takes their pictures
+    returns   list of page.Section
+    """
+    return [module.section(results, pictures) for module in SECTIONS]

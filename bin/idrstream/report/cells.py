@@ -1,0 +1,63 @@
+"""The nuclei by their size and shape, and which of them the rules flag; read piece by piece."""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from idrstream.report import page
+from idrstream.report.pictures import panel
+from idrstream.report.results import FLAG
+
+TABLE = "qc/cells.parquet"
+SAMPLE = 200_000  # nuclei whose size and shape are drawn
+PANELS = {"Metadata_Area": "area (pixels)", "Metadata_Solidity": "solidity (area over that of the convex hull)"}
+
+
+def section(results, pictures):
+    """Share of the nuclei that each rule flags, and how size and shape are distributed."""
+    made = page.Section(
+        "cells",
+        "Nuclei",
+        "Flags of single nuclei (the rules: assets/qc.yml; all nuclei: qc/cells.parquet). Nuclei at the border "
+        "are cut, small ones are often debris, large or hollow ones often several nuclei in one outline.",
+    )
+    path = results.outdir / TABLE
+    if not path.exists():
+        made.html.append(page.paragraph(f"Nuclei are not flagged: {TABLE}, which a run's end writes, is not there."))
+        return made
+    total, flagged, sample = read(path)
+    if not total:
+        made.html.append(page.paragraph(f"{TABLE} has no nucleus."))
+        return made
+    rows = [(rule, count, 100 * count / total) for rule, count in flagged.items()]
+    made.html.append(page.table(("rule", "nuclei flagged", "in %"), rows, f"Flags of {total:,} nuclei"))
+    made.html.append(page.panels([_histogram(sample[name], name, pictures) for name in PANELS if name in sample]))
+    return made
+
+
+def read(path):
+    """(nuclei, rule -> how many it flags, column of PANELS -> values of some SAMPLE nuclei), a row group at a time."""
+    file = pq.ParquetFile(path)
+    rules = {name: match[1] for name in file.schema_arrow.names if (match := FLAG.fullmatch(name))}
+    drawn = [name for name in PANELS if name in file.schema_arrow.names]
+    flagged, parts = Counter(dict.fromkeys(rules.values(), 0)), {name: [] for name in drawn}
+    step = max(1, -(-file.metadata.num_rows // SAMPLE))
+    for piece in file.iter_batches(columns=[*rules, *drawn]):
+        for name, rule in rules.items():
+            flagged[rule] += pc.sum(piece[name]).as_py() or 0
+        for name in drawn:
+            parts[name].append(piece[name].to_numpy(zero_copy_only=False)[::step])
+    return file.metadata.num_rows, flagged, {name: np.concatenate(some) for name, some in parts.items() if some}
+
+
+def _histogram(values, name, pictures):
+    values = values[np.isfinite(values)]
+    drawn, axes = panel()
+    low, high = np.percentile(values, [0.1, 99.9])
+    axes.hist(values, bins=60, range=(low, high if high > low else low + 1))
+    axes.set(xlabel=PANELS[name], ylabel="nuclei")
+    quartiles = ", ".join(page.number(value) for value in np.percentile(values, [25, 50, 75]))
+    alt = f"Histogram of {PANELS[name]} of {len(values):,} nuclei; quartiles {quartiles}."
+    return pictures.add(drawn, f"nuclei_{name.removeprefix('Metadata_').lower()}", alt)

@@ -1,0 +1,84 @@
+"""Every image by its figures, and which of them the rules flag."""
+
+from idrstream.report import page
+from idrstream.report.pictures import COLOURS, FLAGGED, GREY, limits, panel
+
+INTERACTIVE = 2000  # images; a plot that answers to the mouse is slow with more
+ROWS = 50  # of a table
+PAIRS = (("focus", "cells"), ("background", "saturation"))
+WORDS = {
+    "cells": "cells",
+    "focus": "focus (lower is blurrier)",
+    "background": "background (grey levels)",
+    "saturation": "share of saturated pixels",
+}
+
+
+def section(results, pictures):
+    """Scatters with what is flagged, how many each rule flags, and the flagged images by name."""
+    made = page.Section(
+        "images",
+        "Images",
+        "A point is an image. Flags say what to look at; nothing is left out of the tables for being flagged "
+        "(the rules: assets/qc.yml; all images: qc/images.parquet).",
+    )
+    done = results.done
+    if done.empty:
+        made.html.append(page.paragraph("No image is finished yet."))
+        return made
+    flagged = results.flagged[done.index]
+    pairs = [pair for pair in PAIRS if done[list(pair)].notna().all(axis=1).any()]
+    made.html.append(page.panels([_scatter(done, flagged, *pair, pictures) for pair in pairs]))
+    if not results.rules:
+        made.html.append(
+            page.paragraph("Nothing is flagged: qc/images.parquet, which a run's end writes, is not there.")
+        )
+    else:
+        counts = [(rule, int(done[rule].sum()), 100 * done[rule].mean()) for rule in results.rules]
+        made.html.append(page.table(("rule", "images flagged", "in %"), counts, "Flags"))
+        worst = done[flagged].sort_values(["plate", "well_number", "site", "frame"])
+        if len(worst):
+            caption = f"Flagged images{f', the first {ROWS} of {len(worst):,}' if len(worst) > ROWS else ''}"
+            made.html.append(page.table(("image", "flags", *WORDS), _rows(worst[:ROWS], results.rules), caption))
+    if len(done) <= INTERACTIVE and pairs:
+        made.plot = _interactive(done, flagged)
+    elif pairs:
+        made.html.append(page.paragraph(f"Above {INTERACTIVE:,} images no plot here names the image under the mouse."))
+    return made
+
+
+def _rows(images, rules):
+    return [
+        (row["key"], ", ".join(rule for rule in rules if row[rule]), *(row[name] for name in WORDS))
+        for _, row in images.iterrows()
+    ]
+
+
+def _scatter(images, flagged, across, up, pictures):
+    drawn, axes = panel()
+    small = 10 if len(images) < 2000 else 2
+    rest, marked = images[~flagged], images[flagged]
+    axes.scatter(rest[across], rest[up], s=small, color=GREY if len(marked) else COLOURS[0], lw=0, alpha=0.6)
+    if len(marked):
+        axes.scatter(marked[across], marked[up], s=max(small, 8), color=FLAGGED, marker="x", lw=1, label="flagged")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+    if up == "saturation":
+        axes.set_yscale("symlog", linthresh=1e-5)
+    low, high = limits(images[across], 0.05, 99.95)
+    axes.set(xlabel=WORDS[across], ylabel=WORDS[up], xlim=(low - 0.05 * (high - low), high + 0.05 * (high - low)))
+    alt = (
+        f"Scatter of {len(images):,} images by {WORDS[across]} (median {page.number(images[across].median())}) and "
+        f"{WORDS[up]} (median {page.number(images[up].median())}); {len(marked):,} are flagged."
+    )
+    return pictures.add(drawn, f"images_{across}_{up}", alt)
+
+
+def _interactive(images, flagged):
+    there = images.dropna(subset=["focus", "cells"])
+    data = {
+        row["key"]: [{"x": row["focus"], "y": row["cells"], "color": FLAGGED if flagged[i] else COLOURS[0]}]
+        for i, row in there.iterrows()
+    }
+    settings = {"id": "images_plot", "title": "Images: focus and cells", "xlab": WORDS["focus"], "ylab": "cells"}
+    about = {"section_name": "Images by name", "description": "The same; the mouse tells which image a point is."}
+    return about | {"plot_type": "scatter", "pconfig": settings | {"height": 420}, "data": data}

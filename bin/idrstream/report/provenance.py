@@ -1,0 +1,47 @@
+"""By what the results were made: params, versions, checksums."""
+
+import json
+from collections import Counter
+
+from idrstream.report import page
+
+
+def section(results, _pictures):
+    """Tables of the last run's params, of what every stage reported, and of the recipes in the ledger."""
+    made = page.Section(
+        "provenance",
+        "Versions and checksums",
+        "From pipeline_info/run.json and the ledger, which also holds the sha256 of every file of results.",
+    )
+    run = results.run
+    if not run:
+        made.html.append(page.paragraph("pipeline_info/run.json, which a run's end writes, is not there."))
+    else:
+        versions = [(process.split(":")[-1], found) for process, found in sorted(run["versions"].items())]
+        versions = [("Nextflow", run["nextflow"]), *dict.fromkeys(versions)]
+        made.html.append(page.table(("stage", "versions"), versions, "Versions"))
+        params = [(f"--{name}", _text(value)) for name, value in run["params"].items() if value is not None]
+        made.html.append(page.table(("param", "value"), params, "Params of the last run"))
+    recipes = Counter(json.dumps(batch.recipe, sort_keys=True) for batch in results.batches)
+    for text, batches in recipes.items():
+        rows = list(_flat(json.loads(text)))
+        made.html.append(
+            page.table(("part", "value"), rows, f"Recipe of {batches:,} batches (sha256 of files, digests of code)")
+        )
+    files, size = (sum(getattr(batch, name) for batch in results.batches) for name in ("files", "bytes"))
+    made.html.append(
+        page.paragraph(f"{len(results.batches):,} batches, {files:,} files of results, {page.size(size)}.")
+    )
+    return made
+
+
+def _flat(recipe):
+    for name, value in recipe.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}: {part}", _text(digest)) for part, digest in value.items())
+        else:
+            yield name, _text(value)
+
+
+def _text(value):
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,161 @@
+"""What an output folder holds, read once for all sections of the report: also of a run that is still going.
+
+The ledger is the truth; the tables that a run's end writes are used where they are there.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from idrstream import files, housekeeping, ledger
+
+PLACE = ["plate", "well", "site", "frame", "variant"]
+FLAG = re.compile(r"cqc\.(.+)\.is_outlier")
+MEASURES = ("cells", "focus", "saturation", "background", "bytes", "field_bytes", "seconds")
+TEXTS = ("id", "key", "plate", "well", "variant", "status", "reason", "flatfield", "batch")
+UNFINISHED = ("lost", "missing")
+
+
+@dataclass
+class Batch:
+    """What of a ledger entry the report needs beside the images' rows."""
+
+    id: str
+    committed: str
+    made: dict
+    recipe: dict
+    images: int
+    files: int
+    bytes: int
+
+
+class Results:
+    """An output folder.
+
+    batches  list of Batch, oldest first
+    images   DataFrame, a row an image of the ledger, and those that a run's end calls lost or missing; the columns of
+             images.tsv, key, batch, control_type, failed (bool), and a bool column for each rule of quality control
+    rules    names of those columns
+    left     images that the last run was asked for and that are not in the ledger
+    """
+
+    def __init__(self, outdir):
+        self.outdir = Path(outdir)
+        entries = list(_entries(self.outdir))
+        rows = ledger.rows([entry for entry, _ in entries])
+        self.batches = [batch for _, batch in entries]
+        asked = self.json(housekeeping.PLAN) or {"begun": None, "images": []}
+        self.begun = pd.Timestamp(asked["begun"]) if asked["begun"] else None
+        left = {image["id"]: image for image in asked["images"] if image["id"] not in rows}
+        self.left = len(left)
+        images = pd.DataFrame(list(rows.values()))
+        images = pd.concat([images, self._unfinished()], ignore_index=True)
+        self.images = _typed(images)
+        self.rules = self._flag()
+
+    def json(self, path):
+        """A JSON file of the folder, read; None where it is not there."""
+        path = self.outdir / path
+        return files.read_json(path) if path.exists() else None
+
+    def tables(self, folder):
+        """The Parquet files below a folder of it, sorted."""
+        return sorted((self.outdir / folder).rglob("*.parquet"))
+
+    @property
+    def plates(self):
+        return sorted(self.images["plate"].unique())
+
+    @property
+    def done(self):
+        """The images that have a result, be it only their nuclei."""
+        return self.images[~self.images["failed"]]
+
+    @property
+    def failed(self):
+        return self.images[self.images["failed"]]
+
+    @property
+    def flagged(self):
+        """bool, a row an image: some rule flags it."""
+        return self.images[self.rules].any(axis=1) if self.rules else pd.Series(False, index=self.images.index)
+
+    @cached_property
+    def fields(self):
+        """Plate or image -> the figures of its flat-field; the later batch's word counts."""
+        return {name: facts for batch in self.batches for name, facts in batch.made.get("fields", {}).items()}
+
+    @property
+    def stopped(self):
+        """The last run stopped before features."""
+        return bool(self.run.get("params", {}).get("stop_after"))
+
+    @cached_property
+    def run(self):
+        """`pipeline_info/run.json`; empty before a run has ended."""
+        return self.json("pipeline_info/run.json") or {}
+
+    def _unfinished(self):
+        """The images that the end of the last run called lost or missing."""
+        path = self.outdir / "failures.tsv"
+        if not path.exists() or (self.begun and path.stat().st_mtime < self.begun.timestamp()):
+            return pd.DataFrame()
+        table = pd.read_table(path, dtype=str, keep_default_na=False)
+        return table[table["status"].isin(UNFINISHED)]
+
+    def _flag(self):
+        """Join control types and flags of `qc/images.parquet`; names of the rules."""
+        self.images["control_type"] = ""
+        path = self.outdir / "qc" / "images.parquet"
+        if not path.exists() or self.images.empty:
+            return []
+        known = pq.read_table(path).to_pandas()
+        rules = {name: match[1] for name in known if (match := FLAG.fullmatch(name))}
+        known = known.rename(columns=rules)
+        if "variant" not in known:
+            known["variant"] = ""
+        known["variant"] = known["variant"].fillna("")
+        wanted = known[[*PLACE, "control_type", *rules.values()]].drop_duplicates(PLACE)
+        self.images = self.images.drop(columns="control_type").merge(wanted, on=PLACE, how="left")
+        self.images["control_type"] = self.images["control_type"].fillna("")
+        for rule in rules.values():
+            self.images[rule] = self.images[rule].eq(True).fillna(False).astype(bool)
+        return list(rules.values())
+
+
+def _entries(outdir):
+    """(what ledger.rows reads, Batch) of every dated entry, oldest first; one may be withdrawn meanwhile."""
+    found = []
+    for path in (outdir / ledger.FOLDER).glob("*.json"):
+        try:
+            entry = files.read_json(path)
+        except FileNotFoundError:
+            continue
+        if not entry["committed"]:
+            continue
+        size = sum(file.get("bytes", 0) for file in entry["files"])
+        about = (entry["batch"], entry["committed"], entry["made"], entry["recipe"])
+        kept = {name: entry[name] for name in ("batch", "images", "recipe")}
+        found.append((kept, Batch(*about, len(entry["images"]), len(entry["files"]), size)))
+    return sorted(found, key=lambda pair: (pair[1].committed, pair[1].id))
+
+
+def _typed(images):
+    """IMAGES with every column that is counted on, and of one type."""
+    images = images.reindex(columns=[*dict.fromkeys([*images.columns, *ledger.COLUMNS, *TEXTS, *MEASURES])])
+    for name in MEASURES:
+        images[name] = pd.to_numeric(images[name])
+    for name in ("site", "frame", "well_number"):
+        images[name] = pd.to_numeric(images[name]).astype("int64")
+    for name in TEXTS:
+        images[name] = images[name].fillna("").astype(str)
+    keys = (
+        images["plate"] + "_" + images["well"] + "_s" + images["site"].astype(str) + "_f" + images["frame"].astype(str)
+    )
+    images["failed"] = ~images["status"].isin(["ok", ledger.SEGMENTED])
+    images["key"] = images["key"].mask(images["key"] == "", keys)
+    return images

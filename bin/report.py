@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""Make the report on an output folder: one page for a browser, and its pictures."""
+
+from pathlib import Path
+
+import click
+
+from idrstream import task
+
+LOOK = Path(__file__).resolve().parents[1] / "assets"
+
+
+@click.command()
+@task.versions
+@click.argument("outdir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--look",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=LOOK,
+    help="Folder of multiqc.yml and multiqc.css; the pipeline's own if absent.",
+)
+@click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+@task.whole("target")
+def main(outdir, target, look, count):
+    """Write multiqc_report.html on OUTDIR, and qc/pictures, into the folder TARGET; also of a run that goes on."""
+    task.limit_threads(count)
+    from idrstream import report
+
+    report.make(outdir, target, look)
+
+
+if __name__ == "__main__":
+    main()
