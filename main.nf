@@ -60,7 +60,7 @@ workflow {
     }.first()                                    // every batch reads it
     versions = channel.topic('versions').unique().toSortedList()
     run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
-    finished = SCREEN(plan, [ascp, key], model, families, network, embed_model, run, outdir)
+    finished = SCREEN(plan, [ascp, key], model, families, params.save_images, network, embed_model, run, outdir)
     finished.map { file ->
         def said = Launch.read(file)
         log.info said.text

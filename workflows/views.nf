@@ -1,10 +1,11 @@
-// What is made of all cells of an output folder, when a run has ended: profiles of wells, and the cells in other forms.
+// What is made of all cells of an output folder, when a run has ended: profiles of wells, the cells in other forms, plates of images.
 
 include { PLATE_PROFILES  } from '../modules/plate_profiles'
 include { NORMALIZE_CELLS } from '../modules/normalize_cells'
 include { TO_ANNDATA      } from '../modules/to_anndata'
 include { EXPORT          } from '../modules/export'
 include { KEEP            } from '../modules/keep'
+include { DESCRIBE_PLATES } from '../modules/describe_plates'
 
 workflow VIEWS {
     take:
@@ -22,7 +23,8 @@ workflow VIEWS {
         .map { folder -> Launch.noted(folder, log) }
         .mix(annotated)
         .map { folder -> tuple(folder, "${outdir}/profiles") }
-    kept = KEEP(profiles.mix(csv.map { folder -> tuple(folder, outdir) }))
+    plates = DESCRIBE_PLATES(full).filter { folder -> folder }
+    kept = KEEP(profiles.mix(csv.map { folder -> tuple(folder, outdir) })).mix(plates)
 
     emit:
     kept

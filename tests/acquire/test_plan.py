@@ -21,7 +21,7 @@ DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": 
 DEFAULTS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
-DEFAULTS |= {"reader": "auto", "features": "deep,cp"}
+DEFAULTS |= {"reader": "auto", "features": "deep,cp", "save_images": False}
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
 HEADER = "\tPlate\tWell\tFrames\tWell Number\tControl Type\tOriginal Gene Target\tBatch Of Cells"

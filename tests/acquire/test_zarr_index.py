@@ -23,7 +23,7 @@ PARAMS |= {
 }
 PARAMS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
 PARAMS |= {"reader": "auto", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None, "outdir": "out"}
-PARAMS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
+PARAMS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False, "save_images": False}
 PARAMS |= {"input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
 MOVIE = "movies/{long_plate}/{well_number:05d}_01.ch5"
