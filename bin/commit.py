@@ -8,7 +8,7 @@ from idrstream import files, ledger
 
 
 def main():
-    """Commit BATCH from TABLES, LABELS and --images to --outdir, then delete --heavy; print what was committed as JSON."""
+    """Commit BATCH from TABLES, LABELS and --images to --outdir, then delete --heavy; print what is there as JSON."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("batch", help="the planner's JSON of the batch")
     parser.add_argument("tables", help="folder of MERGE")

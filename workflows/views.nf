@@ -23,7 +23,7 @@ workflow VIEWS {
         .map { folder -> Launch.noted(folder, log) }
         .mix(annotated)
         .map { folder -> tuple(folder, "${outdir}/profiles") }
-    plates = DESCRIBE_PLATES(full).filter { folder -> folder }
+    plates = DESCRIBE_PLATES(full.filter { folder -> file("${folder}/images").exists() }).filter { folder -> folder }
     kept = KEEP(profiles.mix(csv.map { folder -> tuple(folder, outdir) })).mix(plates)
 
     emit:

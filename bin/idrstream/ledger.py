@@ -74,9 +74,10 @@ def commit(batch, merged, labels, outdir, save_labels=False, images=None, heavy=
     heavy        work folders that are to be deleted afterwards, as text: named in the entry, should that not happen
     returns      the ledger entry
 
-    Idempotent. Each file is whole before it gets its name, and the deepest come first: an image of many files can be seen
-    from the last of them on, which says what it is; when it is taken back, that one goes first. What the batch replaces is taken back first, so that no cell
-    is ever there twice; a commit that is killed leaves an undated entry, by which the next run finds what to take back.
+    Idempotent. Each file is whole before it gets its name, and the deepest come first: an image of many files is seen
+    from the last of them on, which says what it is; when it is taken back, that one goes first. What the batch replaces
+    is taken back first, so that no cell is ever there twice; a commit that is killed leaves an undated entry, by which
+    the next run finds what to take back.
     """
     rows = image.read_rows(merged)
     parts = {path: Path(images) / path for path in _below(Path(images))} if images else {}

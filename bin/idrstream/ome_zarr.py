@@ -44,7 +44,7 @@ def read(folder):
 
 
 def like_stored(even, dtype):
-    """Grey levels, (Y, X) float32, as whole ones of the type that the frame is stored in: rounded, and cut at its ends."""
+    """Grey levels, (Y, X) float32, as those of the type that the frame is stored in: rounded, cut at its ends."""
     if np.dtype(dtype).kind == "f":
         return even.astype(dtype)
     ends = np.iinfo(dtype)
@@ -74,7 +74,7 @@ def _write(folder, name, levels, about, attributes):
 
 
 def _placed(level, picked):
-    """How a pixel of a level lies in the image: the centre of a mean is that of its pixels, a picked one is the first."""
+    """Where pixels of a level lie in the image: a mean in the middle of its pixels, a picked one where it was."""
     size = 2**level
     shift = 0.0 if picked else (size - 1) / 2
     scale = {"type": "scale", "scale": [1.0, 1.0, 1.0, float(size), float(size)]}

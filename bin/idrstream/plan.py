@@ -71,7 +71,8 @@ class Plan:
             f"{todo} images to do in {len(self.batches)} batches, from {place}",
             f"to fetch about {_size(whole['fetch'])}; at most about {_size(whole['work'])} in the work folder, and "
             f"{_size(whole['results'])} of results (an estimate from the study description)",
-            *[f"of these {_size(todo * self.saved)} are images to look at, {_size(self.saved)} each"] * bool(self.saved),
+            *[f"of these {_size(todo * self.saved)} are images to look at, {_size(self.saved)} each"]
+            * bool(self.saved),
             f"model sha256 {self.recipe['model'][:12]}, diameter {self.recipe['diameter']}"
             + (f" (estimated from {REFERENCES} frames a plate)" if self.recipe["diameter"] == "auto" else " pixels"),
             {
