@@ -194,6 +194,15 @@ def test_an_image_is_seen_whole_or_not_at_all_wherever_a_commit_is_killed(step, 
     assert seen(out) == fields
 
 
+def test_an_image_that_is_taken_back_is_gone_from_the_first_of_its_files_on(saved, monkeypatch):
+    batch, out = saved
+    for survived in range(0, 140, 20):
+        batch.commit(out)
+        with killed(monkeypatch, "os.unlink", survived):
+            ledger.withdraw(out, "b0000")
+        seen(out)
+
+
 def test_a_batch_made_again_without_images_takes_them_away_and_leaves_those_of_others(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
