@@ -1,4 +1,4 @@
-"""Runs that keep their images, in two sessions and anew: what lies there is what was measured, and plates tell of it."""
+"""Runs that keep their images, in two sessions and anew: there lies what was measured, and plates tell of it."""
 
 import json
 
