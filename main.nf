@@ -70,7 +70,7 @@ workflow {
     }.first()                                    // every batch reads it
     versions = channel.topic('versions').unique().toSortedList()
     run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
-    finished = SCREEN(plan, [ascp, key], model, families, network, embed_model, labelled, rules, run, outdir)
+    finished = SCREEN(plan, [ascp, key], model, families, params.save_images, network, embed_model, labelled, rules, run, outdir)
     report = REPORTING(finished, outdir)
     finished.combine(report.toList().map { made -> [made] }).map { file, _made ->
         def said = Launch.read(file)

@@ -189,13 +189,13 @@ engine() {
     say "engine/nextflow answers: $version"
 }
 
-# Tests run in the environment of what they test. Beside pytest, an FTP server to fetch from, whole runs two at a time, and a
-# browser driven: the browser itself is the machine's (.ci/browser).
+# Tests run in the environment of what they test. Beside pytest, an FTP server to fetch from, a validator of OME-Zarr, whole runs
+# two at a time, and a browser driven: the browser itself is the machine's (.ci/browser).
 add_tests() {
-    say "tests: pytest, pytest-xdist, ruff, pyftpdlib, playwright"
+    say "tests: pytest, pytest-xdist, ruff, pyftpdlib, ome-zarr-models, playwright"
     uv pip install -q --python "$venvs/uv/bin/python" ruff==0.17.5
     for tool in acquire cellpose deepprofiler profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done
-    uv pip install -q --python "$venvs/acquire/bin/python" pyftpdlib==2.2.0
+    uv pip install -q --python "$venvs/acquire/bin/python" pyftpdlib==2.2.0 ome-zarr-models==1.7
     uv pip install -q --python "$venvs/profiles/bin/python" pytest-xdist==3.8.0 playwright==1.65.2
 }
 

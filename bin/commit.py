@@ -8,21 +8,22 @@ from idrstream import files, ledger
 
 
 def main():
-    """Commit BATCH from TABLES and LABELS to --outdir, then delete --heavy; print what was committed as JSON."""
+    """Commit BATCH from TABLES, LABELS and --images to --outdir, then delete --heavy; print what is there as JSON."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("batch", help="the planner's JSON of the batch")
     parser.add_argument("tables", help="folder of MERGE")
     parser.add_argument("labels", help="folder of SEGMENT")
     parser.add_argument("--outdir", required=True, help="where results are kept")
     parser.add_argument("--save_labels", action="store_true", help="keep the label images too")
+    parser.add_argument("--images", help="folder of SAVE_IMAGES, kept too")
     parser.add_argument("--workdir", required=True, help="nothing outside of it is ever deleted")
     parser.add_argument("--heavy", nargs="*", default=[], help="folders to delete once the batch is committed")
     parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
     options = parser.parse_args()
     heavy = [] if options.keep_intermediates else options.heavy
-    entry = ledger.commit(
-        files.read_json(options.batch), options.tables, options.labels, options.outdir, options.save_labels, heavy
-    )
+    made = options.tables, options.labels
+    kept = {"save_labels": options.save_labels, "images": options.images}
+    entry = ledger.commit(files.read_json(options.batch), *made, options.outdir, heavy=heavy, **kept)
     freed = ledger.reclaim(heavy, options.workdir)
     images = entry["images"]
     done = {

@@ -7,7 +7,7 @@ process COMMIT {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(batch), path(tables), path(labels), val(heavy)
+    tuple val(meta), path(batch), path(tables), path(labels), path(images), val(heavy)
     val outdir
     val how
 
@@ -15,8 +15,9 @@ process COMMIT {
     tuple val(meta), path('committed.json')
 
     script:
+    def saved = images ? "--images ${images}" : ''
     """
-    commit.py ${batch} ${tables} ${labels} --outdir ${Launch.quoted(outdir)} --workdir ${Launch.quoted(workflow.workDir)} ${how.args} \\
+    commit.py ${batch} ${tables} ${labels} ${saved} --outdir ${Launch.quoted(outdir)} --workdir ${Launch.quoted(workflow.workDir)} ${how.args} \\
         --heavy ${Launch.quoted(heavy)} > committed.json
     """
 

@@ -9,6 +9,7 @@ include { TAKE_LABELS } from '../modules/take_labels'
 include { EMBED } from '../modules/embed'
 include { DEEPPROFILER } from '../modules/deepprofiler'
 include { MEASURE } from '../modules/measure'
+include { SAVE_IMAGES } from '../modules/save_images'
 include { MERGE } from '../modules/merge'
 include { COMMIT } from '../modules/commit'
 include { SUMMARY } from '../modules/summary'
@@ -20,6 +21,7 @@ workflow SCREEN {
     aspera                                      // [ascp, key], the user's own; empty if they are not given
     model                                       // Cellpose weights
     families                                    // of features: deep, cp, or both; none in a run that stops at quality control
+    save_images                                 // whether frames and label images are kept
     network                                     // [configuration, checkpoint] of DeepProfiler; empty for our own embedders
     embed_model                                 // their network; empty where they have one
     labelled                                    // the user's table of points of phenotypes; empty if none is given
@@ -65,12 +67,17 @@ workflow SCREEN {
         : families ? deep.mix(cp) : labels.map { batch, _folder -> tuple(batch, []) }
     tables = MERGE(cells.join(features), stages.map { all -> all.merge }).tables
 
-    held = frames.mix(own, labels, deep, cp, tables)
+    images = save_images ? SAVE_IMAGES(cells, stages.map { all -> all.save_images }).images : channel.empty()
+    kept = save_images
+        ? tables.join(labels).join(images)
+        : tables.join(labels).map { batch, table, label -> tuple(batch, table, label, []) }
+
+    held = frames.mix(own, labels, deep, cp, tables, images)
     held.subscribe { batch, folder -> Gate.holds(batch.id, folder) }
-    heavy = held.map { batch, folder -> tuple(groupKey(batch, 3 + families.size() + (batch.fields ? 1 : 0)), folder) }
+    heavy = held.map { batch, folder -> tuple(groupKey(batch, 3 + families.size() + (batch.fields ? 1 : 0) + (save_images ? 1 : 0)), folder) }
         .groupTuple()
         .map { batch, folders -> tuple(batch.target, Launch.text(folders)) }
-    whole = ready.map { batch, file, _known -> tuple(batch, file) }.join(tables).join(labels).join(heavy)
+    whole = ready.map { batch, file, _known -> tuple(batch, file) }.join(kept).join(heavy)
     done = COMMIT(whole, outdir, stages.map { all -> all.commit })
     done.subscribe { batch, _receipt -> Gate.done(batch.id) }
     done.combine(batches.count()).subscribe { batch, receipt, planned -> log.info Launch.progress(batch, receipt, planned) }

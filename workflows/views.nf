@@ -1,4 +1,4 @@
-// What is made of all cells of an output folder, when a run has ended: quality control, profiles of wells, other forms.
+// What is made of all cells of an output folder, when a run has ended: quality control, profiles of wells, other forms, plates of images.
 
 include { PLATE_PROFILES  } from '../modules/plate_profiles'
 include { NORMALIZE_CELLS } from '../modules/normalize_cells'
@@ -7,6 +7,7 @@ include { TO_ANNDATA      } from '../modules/to_anndata'
 include { EXPORT          } from '../modules/export'
 include { QC              } from '../modules/qc'
 include { KEEP            } from '../modules/keep'
+include { DESCRIBE_PLATES } from '../modules/describe_plates'
 
 workflow VIEWS {
     take:
@@ -29,7 +30,8 @@ workflow VIEWS {
         .mix(annotated)
         .map { folder -> tuple(folder, "${outdir}/profiles") }
     others = csv.map { folder -> tuple(folder, outdir) }.mix(qc.map { file -> tuple(file, "${outdir}/qc") })
-    kept = KEEP(profiles.mix(others))
+    plates = DESCRIBE_PLATES(full.filter { folder -> file("${folder}/images").exists() }).filter { folder -> folder }
+    kept = KEEP(profiles.mix(others)).mix(plates)
 
     emit:
     kept

@@ -29,6 +29,7 @@ def of(values):
         "embed": chosen("require_gpu", *(own if values["embedder"] != "deepprofiler" else [])),
         "measure": "",
         "merge": "",
+        "save_images": "",
         "commit": chosen("save_labels", "keep_intermediates"),
         "commit_plate": chosen("keep_intermediates"),
         "summary": f"--max_failed {values['max_failed']}",

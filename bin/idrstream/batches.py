@@ -230,6 +230,11 @@ def estimate(images, study, stop=False):
     }
 
 
+def saved(study):
+    """About how many bytes --save_images costs an image: frame and label image as OME-Zarr, a third more for levels."""
+    return 4 * (study.frame["bytes"] + study.frame["height"] * study.frame["width"] // 20) // 3
+
+
 def settled_ids(entries, stop=False):
     """Ids of images that need no work: finished, or failed in a way that time does not heal.
 

@@ -76,25 +76,29 @@ def withdraw(outdir, batch):
     path = Path(outdir) / FOLDER / f"{batch}.json"
     if not path.exists():
         return
-    for file in read_entry(outdir, batch)["files"]:
+    for file in reversed(read_entry(outdir, batch)["files"]):
         _remove(Path(outdir) / file["path"])
     path.unlink(missing_ok=True)
 
 
-def commit(batch, merged, labels, outdir, save_labels=False, heavy=()):
+def commit(batch, merged, labels, outdir, save_labels=False, images=None, heavy=()):
     """Copy a batch's results to OUTDIR and enter it into the ledger.
 
     batch        the planner's JSON of it, read; files that it names as `kept` stay another batch's
     merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and image.MADE
     labels       SEGMENT's folder: label images, kept if save_labels, and outlines, kept if there are any
+    images       SAVE_IMAGES' folder, laid out as the output folder is; None if images are not kept
     heavy        work folders that are to be deleted afterwards, as text: named in the entry, should that not happen
     returns      the ledger entry
 
-    Idempotent. Each file is whole before it gets its name. What the batch replaces is taken back first, so that no cell
-    is ever there twice; a commit that is killed leaves an undated entry, by which the next run finds what to take back.
+    Idempotent. Each file is whole before it gets its name, and the deepest come first: an image of many files is seen
+    from the last of them on, which says what it is; when it is taken back, that one goes first. What the batch replaces
+    is taken back first, so that no cell is ever there twice; a commit that is killed leaves an undated entry, by which
+    the next run finds what to take back.
     """
     rows = image.read_rows(merged)
-    wanted = {path: Path(merged) / "results" / path for path in _below(Path(merged) / "results")}
+    parts = {path: Path(images) / path for path in _below(Path(images))} if images else {}
+    wanted = parts | {path: Path(merged) / "results" / path for path in _below(Path(merged) / "results")}
     for row in rows:
         for folder, suffix in (("labels", "tif"),) * save_labels + (("outlines", "geojson"),):
             source = Path(labels) / f"{row['key']}.{suffix}"
@@ -103,7 +107,7 @@ def commit(batch, merged, labels, outdir, save_labels=False, heavy=()):
     for path in batch["kept"]:
         wanted.pop(path, None)
     entry = {"made": files.read_json(Path(merged) / image.MADE), "heavy": list(heavy)}
-    entry |= {"batch": batch["id"], "committed": None, "files": [{"path": path} for path in sorted(wanted)]}
+    entry |= {"batch": batch["id"], "committed": None, "files": [{"path": path} for path in _ordered(wanted)]}
     entry |= {name: batch[name] for name in ("number", "session", "recipe", "references")}
     entry["images"] = [{name: row.get(name) for name in KEPT} | _about(row) for row in rows]
     for path in wanted:
@@ -114,13 +118,13 @@ def commit(batch, merged, labels, outdir, save_labels=False, heavy=()):
             withdraw(outdir, replaced)
     own = Path(outdir) / FOLDER / f"{batch['id']}.json"
     former = {file["path"] for file in read_entry(outdir, batch["id"])["files"]} if own.exists() else set()
-    former -= wanted.keys()
-    entry["files"] += [{"path": path} for path in sorted(former)]
+    former -= wanted.keys() - parts.keys()  # a file can take another's place; the many of an image cannot
+    entry["files"] += [{"path": path} for path in _ordered(former - wanted.keys())]
     write(outdir, entry)
     try:
-        for path in former:
+        for path in reversed(_ordered(former)):
             _remove(Path(outdir) / path)
-        entry["files"] = [{"path": path} | files.copy(wanted[path], Path(outdir) / path) for path in sorted(wanted)]
+        entry["files"] = [{"path": path} | files.copy(wanted[path], Path(outdir) / path) for path in _ordered(wanted)]
         entry["committed"] = datetime.now(timezone.utc).isoformat()
         write(outdir, entry)
     except OSError:  # a full disk: other batches may find the room that this one did not
@@ -167,6 +171,10 @@ def _inside(outdir, name):
     root = Path(outdir).resolve()
     path = root / name
     return root in path.parents and path.resolve() == path
+
+
+def _ordered(paths):
+    return sorted(paths, key=lambda path: (-path.count("/"), path))
 
 
 def _below(folder):

@@ -25,7 +25,7 @@ from idrstream.named_files import DEEPPROFILER, GIVEN_A_NETWORK, absent
 from idrstream.tables import Problems
 
 BIN = Path(__file__).resolve().parents[1]
-STAGES = ("fetch", "flatfield", "diameter", "segment", "take_labels", "embed", "measure", "merge")
+STAGES = ("fetch", "flatfield", "diameter", "segment", "take_labels", "embed", "measure", "merge", "save_images")
 COMMANDS = dict.fromkeys(("efficientnet", *GIVEN_A_NETWORK), "embed") | {"deepprofiler": "embed_deepprofiler"}
 REQUESTED = ("id", "key", "plate", "well", "well_number", "site", "frame")
 FAMILIES = {"deep": "embed", "cp": "measure"}  # of features, and the stages that make them
@@ -50,6 +50,7 @@ class Plan:
     settled   how many images of the selection need no work
     views     what each stream holds (streams.union); None in a run without
     stop      the run stops at quality control
+    saved     bytes an image that are kept for looking at; 0 if none are
     """
 
     def __init__(self, **parts):
@@ -76,11 +77,14 @@ class Plan:
         fetched *= WINDOW if self.recipe["illumination"] == "frames" else 1
         whole = batches.estimate(fetched + todo - len(streams.frames(left)), self.study, self.stop)
         whole |= {"fetch": batches.estimate(fetched, self.study)["fetch"]}
+        whole = {name: size + (todo * self.saved if name != "fetch" else 0) for name, size in whole.items()}
         place = self.source or self.root or "their own addresses"
         lines += [
             f"{todo} images to do in {len(self.batches)} batches, from {place}",
             f"to fetch about {_size(whole['fetch'])}; at most about {_size(whole['work'])} in the work folder, and "
             f"{_size(whole['results'])} of results (an estimate from the study description)",
+            *[f"of these {_size(todo * self.saved)} are images to look at, {_size(self.saved)} each"]
+            * bool(self.saved),
             f"model sha256 {self.recipe['model'][:12]}, diameter {self.recipe['diameter']}"
             + (f" (estimated from {REFERENCES} frames a plate)" if self.recipe["diameter"] == "auto" else " pixels"),
             {
@@ -174,7 +178,7 @@ def write(plan, folder):
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
     summary = {
         "problems": [],
-        "batch_bytes": batches.estimate(largest, plan.study, plan.stop)["work"],
+        "batch_bytes": batches.estimate(largest, plan.study, plan.stop)["work"] + largest * plan.saved,
         "text": plan.text(),
         "root": plan.root,
         "stages": plan.stages,
@@ -266,6 +270,7 @@ def _decide(values, given, described, images, source, root, session):
         session=session,
         settled=sum(asked["id"] in settled for asked in selected),
         study=described,
+        saved=batches.saved(described) if values["save_images"] else 0,
         outdir=values["outdir"],
         stop=stop,
     )

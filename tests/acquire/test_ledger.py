@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from contextlib import contextmanager, suppress
+from itertools import count
 
 import pytest
 from test_plan import DEFAULTS, here, keys, planned  # noqa: F401  (here is a fixture)
@@ -78,12 +79,12 @@ def test_a_failure_is_tried_again_only_if_time_may_heal_it(here, committed):  # 
 def killed(monkeypatch, step, survived):
     """Die at the call of STEP (`module.function`) after so many that were survived; whoever dies is not heard of."""
     module, name = step.split(".")
-    real, calls = getattr(__import__(module), name), iter(range(100))
+    real, calls = getattr(__import__(module), name), count()
 
-    def dies(*arguments):
+    def dies(*arguments, **options):
         if next(calls) >= survived:
             raise KeyboardInterrupt
-        return real(*arguments)
+        return real(*arguments, **options)
 
     with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
         patch.setattr(step, dies)

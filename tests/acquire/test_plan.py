@@ -22,7 +22,7 @@ DEFAULTS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"phenotypes": None, "outlines": False}
 DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
-DEFAULTS |= {"reader": "auto", "features": "deep,cp", "stop_after": None, "qc_rules": None}
+DEFAULTS |= {"reader": "auto", "features": "deep,cp", "stop_after": None, "qc_rules": None, "save_images": False}
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
 HEADER = "\tPlate\tWell\tFrames\tWell Number\tControl Type\tOriginal Gene Target\tBatch Of Cells"
@@ -62,6 +62,19 @@ def given(here, params):
 def planned(here, session="first", **changed):
     params = DEFAULTS | changed
     return plan.make(params, str(here), session, given(here, params), SCHEMA)
+
+
+def test_images_that_are_kept_are_counted_into_the_disk_that_is_needed(here):
+    without, kept = planned(here), planned(here, save_images=True)
+    each = batches.saved(kept.study)
+    assert 1.0e6 < each < 1.4e6, "1.19 MB was measured"
+    assert "images to look at" not in without.text()
+    assert f"of these {8 * each / 1e6:.3g} MB are images to look at, {each / 1e6:.3g} MB each" in kept.text()
+    for number, made in enumerate((without, kept)):
+        plan.write(made, here / f"plan-{number}")
+    sizes = [json.loads((here / f"plan-{number}/plan.json").read_text())["batch_bytes"] for number in range(2)]
+    assert sizes[1] - sizes[0] == 4 * each, "of the largest batch"
+    assert [asked["id"] for asked in kept.images] == [asked["id"] for asked in without.images], "no result differs"
 
 
 def keys(made):

@@ -30,6 +30,7 @@ PARAMS |= {
     "embed_model": None,
     "crop_rule": "idrstream",
     "crop_mask": False,
+    "save_images": False,
 }
 PARAMS |= {"input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 

@@ -5,6 +5,8 @@ import shutil
 
 import pandas as pd
 import pytest
+import tifffile
+import zarr
 from runs import ORDER
 from streams import Stream
 
@@ -27,7 +29,7 @@ def streamed(light, screen, tmp_path_factory):
     for name, wells in WELLS.items():
         (folder / f"{name}.tsv").write_text("\n".join([header, *(rows[well] for well in wells)]) + "\n")
     (folder / "streams.yml").write_text(STREAMS)
-    run = Streams(light, screen, folder / "run").run("--keep_intermediates")
+    run = Streams(light, screen, folder / "run").run("--keep_intermediates", "--save_images")
     assert run.code == 0, run.said
     return run
 
@@ -55,6 +57,16 @@ def test_every_frame_is_fetched_once_for_all_streams_and_variants(streamed):
     assert len(images) == 9 and set(images["status"]) == {"ok"}
     assert images["variant"].value_counts().to_dict() == {"ic": 5, "no_ic": 4}
     assert set(images[images["variant"] == "no_ic"]["flatfield"]) == {"none"}
+
+
+def test_the_variants_of_a_frame_are_two_images_side_by_side(streamed):
+    wells = streamed.out / "images/DM0001_01.ome.zarr/A"
+    found = {well.name: sorted(path.name for path in well.glob("s*")) for well in wells.iterdir() if well.is_dir()}
+    both = ["s1f1ic", "s1f1noic"]
+    assert found == {"2": both, "3": both, "4": both, "5": both, "6": ["s1f1ic"]}
+    stored = tifffile.imread(next(streamed.folder.glob("work/*/*/frames/DM0001_01_A02_s1_f1.tif")))
+    corrected, as_stored = (zarr.open_array(wells / "2" / name / "0", mode="r")[0, 0, 0] for name in both)
+    assert (as_stored == stored).all() and not (corrected == stored).all()
 
 
 def test_the_cells_tell_their_variant(streamed):

@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Save the frames of a batch as they were measured, and their label images, as fields of OME-Zarr plates."""
+
+from pathlib import Path
+
+import click
+
+from idrstream import hcs, image, task
+
+
+@click.command()
+@task.versions
+@click.argument("frames", type=click.Path(exists=True, file_okay=False))
+@click.argument("labels", type=click.Path(exists=True, file_okay=False))
+@click.argument("saved", type=click.Path(path_type=Path))
+@click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
+@task.whole("saved")
+def main(frames, labels, saved, known):
+    """Write FRAMES, illumination corrected, and LABELS into the folder SAVED, laid out as the output folder is."""
+    from idrstream import ome_zarr
+
+    saved.mkdir()
+    for row in task.progress(image.read_rows(frames, "ok"), "saving"):
+        found = image.field_of(row, known)
+        about = {"flatfield": found[3]["kind"] if found and found[3]["status"] == "ok" else "none"}
+        if about["flatfield"] != "none":
+            about["camera_offset"] = found[2]
+        stored = image.read_frame(frames, image.stored(row)).dtype
+        pixels = ome_zarr.like_stored(image.read_even(frames, row, known), stored)
+        nuclei = image.read_labels(labels, row["key"])
+        ome_zarr.write(saved / hcs.field(row), row["key"], pixels, nuclei, about)
+
+
+if __name__ == "__main__":
+    main()

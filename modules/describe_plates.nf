@@ -1,0 +1,20 @@
+// What the OME-Zarr plates in the output folder hold, which no batch knows alone. On the head, by plain Python.
+process DESCRIBE_PLATES {
+    label 'head'
+    cache false
+
+    input:
+    val outdir
+
+    output:
+    stdout
+
+    script:
+    """
+    describe_plates.py ${Launch.quoted(outdir)}
+    """
+
+    stub:
+    """
+    """
+}
