@@ -25,6 +25,7 @@ def cells(plate, well, control, values, frame=1):
     columns = {"Plate": plate, "Well": f"A{well:02d}", "WellNumber": well, "Site": 1, "Frame": frame}
     columns |= {"Control_Type": control, "Gene": f"G{well}", "Label": range(len(values))}
     columns |= {"Cell_ID": [f"{plate}_{well}_{frame}_{label}" for label in range(len(values))]}
+    columns |= {"Area": 5, "Solidity": np.float32(0.9), "TouchesBorder": False}
     table = pd.DataFrame({f"Metadata_{name}": value for name, value in columns.items()}, index=range(len(values)))
     first = np.array(values, np.float32)
     return table.assign(**dict(zip(FEATURES, (first, first**2, 2 * first), strict=True)))
@@ -71,6 +72,7 @@ def test_a_well_is_the_median_of_its_cells_in_all_batches_and_frames(outdir, tmp
     assert wells["Metadata_Image_Count"].tolist() == [1, 1, 1, 2, 1, 1, 1]
     assert wells["Metadata_Gene"].tolist() == ["G1", "G2", "G3", "G4", "G5", "G1", "G2"]
     assert not {"Metadata_Label", "Metadata_Frame", "Metadata_Cell_ID"} & set(wells.columns)
+    assert not {"Metadata_Area", "Metadata_Solidity", "Metadata_TouchesBorder"} & set(wells.columns)
 
 
 def test_a_plate_is_in_units_of_its_controls_and_one_with_too_few_is_left_raw_and_said(outdir, tmp_path):
