@@ -88,7 +88,7 @@ def _entry(folder, name, number, images):
         p: _figures(p, refused=f.startswith("refused"))
         for p, f in zip(images["plate"], images["flatfield"], strict=True)
     }
-    device = "NVIDIA H200" if number % 2 else "CPU (x86_64, 2 threads)"
+    device = {"name": "NVIDIA H200" if number % 2 else "CPU (x86_64, 2 threads)"}
     made = {"segment": {"device": device, "diameter": dict.fromkeys(fields, 22.1)}, "fields": fields}
     entry = {"made": made | {"embed": {"device": device}}, "batch": name, "number": number, "session": "s", "heavy": []}
     entry |= {"recipe": {"model": "a" * 64, "illumination": "plate", "code": {"segment": "b" * 12}}, "references": {}}

@@ -41,7 +41,7 @@ def committed(here):  # noqa: F811
             files.write_json(tables / image.MADE, {})
             whole = batch | {"recipe": made.recipe, "references": made.plates, "session": made.session}
             heavy = [str(folder) for folder in heavy]
-            ledger.commit(whole, tables, here / "labels", here / "out", save_labels, heavy)
+            ledger.commit(whole, tables, here / "labels", here / "out", save_labels, heavy=heavy)
 
     return commit
 

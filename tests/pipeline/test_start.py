@@ -20,8 +20,7 @@ def test_every_process_is_wired_under_both_parsers(parser, illumination, demo, t
         **dict.fromkeys(("FETCH_REFERENCES", "FLATFIELD", "DIAMETER", "COMMIT_PLATE"), 2),
         **dict.fromkeys(("FETCH", "SEGMENT", "EMBED", "MEASURE", "MERGE", "COMMIT"), 3),
         **dict.fromkeys(("PLATE_PROFILES", "NORMALIZE_CELLS", "TO_ANNDATA", "EXPORT", "QC"), 1),
-        "KEEP": 6,
-        **{"REPORT": 1, "KEEP_REPORT": 2},
+        **{"KEEP": 6, "REPORT": 1, "KEEP_REPORT": 2},
         **({"FLATFIELD_FRAMES": 3} if illumination == "frames" else {}),
     }
     assert "12 images of 6 wells on 2 plates (DM0001_01, DM0001_02), 0 of them settled" in run.said

@@ -250,5 +250,5 @@ def test_the_report_on_a_screen_of_510_plates_is_small_and_says_the_same(tmp_pat
     subprocess.run([sys.executable, COMMAND, tmp_path / "out", tmp_path / "report"], check=True)
     page = (tmp_path / "report/multiqc_report.html").read_text()
     assert len(page) < LARGEST
-    assert f"images done {len(images) - 2:,} of {len(images):,}" in sections(page)["The run in short"]
+    assert f"images done {len(images) - 2:,} of {len(images):,}" in sections(page)["summary"]
     assert page.count("<figure>") < 50, "pictures of all plates together, not of each"

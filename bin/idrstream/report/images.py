@@ -64,6 +64,7 @@ def _scatter(images, flagged, across, up, pictures):
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
     if up == "saturation":
         axes.set_yscale("symlog", linthresh=1e-5)
+        axes.set_ylim(0, max(1e-4, 1.5 * images[up].max()))
     low, high = limits(images[across], 0.05, 99.95)
     axes.set(xlabel=WORDS[across], ylabel=WORDS[up], xlim=(low - 0.05 * (high - low), high + 0.05 * (high - low)))
     alt = (

@@ -82,9 +82,8 @@ def waited(tasks):
 
 def devices(batches, stage):
     """(device, images, share in %) of every device that a stage computed on."""
-    known = [
-        (batch.made[stage]["device"], batch.images) for batch in batches if batch.made.get(stage, {}).get("device")
-    ]
+    said = [(batch.made.get(stage, {}).get("device", {}).get("name"), batch.images) for batch in batches]
+    known = [(name, images) for name, images in said if name]
     counts = pd.DataFrame(known, columns=["device", "images"]).groupby("device")["images"].sum()
     return [(str(name), int(count), 100 * count / counts.sum()) for name, count in counts.items()]
 
