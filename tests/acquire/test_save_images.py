@@ -18,11 +18,14 @@ SHAPE = (101, 135)
 OFFSET = 6
 
 
+METADATA = {"Control_Type": "", "Gene": ""}
+
+
 def row(plate, well, site, frame, variant="", shape=SHAPE):
     place = {"plate": plate, "well": well, "well_number": 24 * (ord(well[0]) - 65) + int(well[1:]), "site": site}
     named = {"key": image.key(plate, well, site, frame, variant), "id": f"{plate}{well}{site}{frame}{variant}"}
     own = {"variant": variant} if variant else {}
-    return place | named | own | {"frame": frame, "status": "ok", "shape": list(shape)}
+    return place | named | own | {"frame": frame, "status": "ok", "shape": list(shape), "metadata": METADATA}
 
 
 class Batch:
@@ -59,7 +62,15 @@ class Batch:
         files.write_json(merged / image.MADE, {})
         rows = [asked | {"cells": 1} for asked in self.rows]
         image.write_rows(merged, rows)
-        packet = {"id": id, "supersedes": [], "number": 0, "session": "", "recipe": {}, "references": {}}
+        packet = {
+            "id": id,
+            "supersedes": [],
+            "kept": [],
+            "number": 0,
+            "session": "",
+            "recipe": {"features": ""},
+            "references": {},
+        }
         saved = self.folder / "saved"
         return ledger.commit(packet, merged, self.labels, outdir, images=saved if images else None)
 

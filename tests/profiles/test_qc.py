@@ -51,7 +51,15 @@ def commit(out, batch, images, features=True, failed=()):
     image.write_rows(work / "tables", rows)
     files.write_json(work / "tables" / image.MADE, {})
     recipe = RECIPE if features else {"code": {}}
-    packet = {"id": batch, "number": 0, "session": "s", "recipe": recipe, "references": {}, "supersedes": []}
+    packet = {
+        "id": batch,
+        "number": 0,
+        "session": "s",
+        "recipe": recipe,
+        "references": {},
+        "supersedes": [],
+        "kept": [],
+    }
     ledger.commit(packet | {"kept": []}, work / "tables", work / "labels", out)
 
 

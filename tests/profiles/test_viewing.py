@@ -27,7 +27,11 @@ def labelled():
 def made_row(plate, well, site, frame, variant=""):
     place = {"plate": plate, "well": well, "well_number": 1, "site": site, "frame": frame, "status": "ok"}
     row = place | {"key": image.key(plate, well, site, frame, variant), "cells": 2, "reason": ""}
-    return row | {"id": row["key"]} | ({"variant": variant} if variant else {})
+    return (
+        row
+        | {"id": row["key"], "metadata": {"Control_Type": "", "Gene": ""}}
+        | ({"variant": variant} if variant else {})
+    )
 
 
 def table(rows):
@@ -60,7 +64,15 @@ def finished(folder, rows, keep=("images",)):
         table([row for row in rows if row["plate"] == plate]).to_parquet(path)
     files.write_json(merged / image.MADE, {})
     image.write_rows(merged, rows)
-    packet = {"id": "b0", "supersedes": [], "number": 0, "session": "", "recipe": {}, "references": {}}
+    packet = {
+        "id": "b0",
+        "supersedes": [],
+        "kept": [],
+        "number": 0,
+        "session": "",
+        "recipe": {"features": ""},
+        "references": {},
+    }
     ledger.commit(packet, merged, labels, out, save_labels=True, images=saved if "images" in keep else None)
     return out
 
