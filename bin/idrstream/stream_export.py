@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from idrstream import files, image, ledger, tables
+from idrstream import files, image, ledger, tables, traces
 from idrstream.export import Export
 
 KEPT = Path("pipeline_info", "streams.json")  # what each stream of the last run holds, as the planner wrote it
@@ -22,17 +22,27 @@ class View(Export):
     def write_log(self, folder, count):
         """Write what became of the stream's images and COUNT cells to FOLDER, for people."""
         failed = [row for row in self.images if row["status"] not in ledger.finished(True)]
-        costs = [float(row["seconds"]) for row in self.images if row.get("seconds")]
         lines = [
             f"stream    {self.name}",
             f"images    {len(self.images)} of {len(self.stream['rows'])} frames",
             f"cells     {count} in {sum(map(bool, self.batches.values()))} batches",
             f"failures  {len(failed)}",
-            f"seconds   {sum(costs):.1f} of fetching, its share of what the streams fetched together",
+            f"seconds   {self._seconds():.0f} of all stages, its images' share of their batches",
             *self.notes,
             *(f"  {row['plate']} {row['well']} frame {row['frame']}: {row.get('reason', '')}" for row in failed),
         ]
         files.write_text(Path(folder) / LOG, "\n".join(lines) + "\n")
+
+    def _seconds(self):
+        tasks = traces.read(self.outdir)
+        spent = tasks[tasks["status"] != "CACHED"].groupby("tag")["seconds"].sum()
+        parts = ("plate", "well", "site", "frame")
+        own = {image.key(*(row[part] for part in parts), self.variant) for row in self.images}
+        shares = {
+            entry["batch"]: sum(row["key"] in own for row in entry["images"]) / len(entry["images"])
+            for entry in ledger.read(self.outdir)[0]
+        }
+        return sum(spent.get(batch, 0) * share for batch, share in shares.items())
 
     def _rows(self):
         """The stream's images, `row` being the place in its own table."""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from idrstream import report
+from idrstream import report, traces
 from idrstream.report import cells, montage, plate_maps, throughput, well_map
 from idrstream.report.pictures import Pictures, limits
 from idrstream.report.results import Results
@@ -231,7 +231,7 @@ def test_seconds_an_image_are_those_of_finished_tasks_over_the_images_of_their_b
 
 @pytest.mark.parametrize("text, value", [("871ms", 0.871), ("4.8s", 4.8), ("1h 2m 3s", 3723), ("1d", 86400), ("-", 0)])
 def test_times_of_a_trace_are_read(text, value):
-    assert throughput.seconds(text) == pytest.approx(value)
+    assert traces.seconds(text) == pytest.approx(value)
 
 
 def test_components_find_the_direction_in_which_wells_differ():

@@ -64,6 +64,23 @@ def test_the_log_of_a_stream_tells_images_cells_and_failures(views):
     assert "failures  1" in log and "  PA A16 frame 50: " in log
 
 
+def test_the_log_of_a_stream_tells_its_share_of_the_time_of_its_batches(outdir, tmp_path):
+    keys = [f"PA_A15_s1_f50__{variant}" for variant in image.VARIANTS] + ["PA_A16_s1_f50__ic", "PB_A01_s1_f2__ic"]
+    images = [{"id": key, "key": key, "status": "ok"} for key in keys]
+    entry = {"batch": "b0-x", "committed": "2026-01-01", "files": [], "images": images, "recipe": {"features": ""}}
+    files.write_json(outdir / "ledger/b0-x.json", entry)
+    tasks = ["name\tstatus\trealtime\tsubmit\tduration\n"]
+    tasks += [f"SCREEN:{stage} (b0-x)\tCOMPLETED\t1m 20s\t2026-01-01 00:00:00\t2m\n" for stage in ("SEGMENT", "EMBED")]
+    files.write_text(
+        outdir / "pipeline_info/trace_1.tsv",
+        "".join([*tasks, "SCREEN:FETCH (b0-x)\tCACHED\t9m\t2026-01-01 00:00:00\t9m\n"]),
+    )
+    exported(outdir, tmp_path / "streams", "--streams", "--shape", "CP")
+    said = [(tmp_path / "streams" / name / "stream.log").read_text() for name in BATCHES]
+    seconds = [next(line.split()[1] for line in log.splitlines() if line.startswith("seconds")) for log in said]
+    assert seconds == ["80", "40", "0"]  # 2, 1 and 0 of the batch's 4 images are theirs; what was CACHED took none
+
+
 def test_the_two_kinds_of_folders_are_not_taken_for_each_other(outdir, tmp_path):
     assert "export them by --streams" in refused(outdir, tmp_path / "csv")
     (outdir / "pipeline_info/streams.json").unlink()

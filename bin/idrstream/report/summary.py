@@ -1,5 +1,6 @@
 """The figures that one looks at first, and what needs to be looked at."""
 
+from idrstream import traces
 from idrstream.report import page, throughput
 
 
@@ -25,7 +26,7 @@ def facts(results):
         ("plates, wells", f"{len(results.plates):,}, {wells:,}"),
         ("fetched", page.size(fetched)),
     ]
-    tasks = throughput.traces(results.outdir)
+    tasks = traces.read(results.outdir)
     if waited := throughput.waited(tasks):
         said.append(("time of the last run", page.time(waited)))
     if disk := results.run.get("stream", {}).get("disk"):

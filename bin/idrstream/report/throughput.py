@@ -1,13 +1,10 @@
 """What the run's time went into, by stage, out of Nextflow's traces; and which device computed."""
 
-import re
-
 import pandas as pd
 
+from idrstream import traces
 from idrstream.report import page
 
-UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-SIZES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 ON_GPU = ("segment", "embed")  # stages that say on which device they computed
 
 
@@ -19,7 +16,7 @@ def section(results, _pictures):
         "Time of all tasks of a stage, of every run into this folder whose trace is there. Tasks run beside each "
         "other, so the stages add up to more than the time that one waits.",
     )
-    stages = by_stage(traces(results.outdir), {batch.id: batch.images for batch in results.batches})
+    stages = by_stage(traces.read(results.outdir), {batch.id: batch.images for batch in results.batches})
     if stages.empty:
         made.html.append(page.paragraph("No task has ended yet, or pipeline_info/ has no trace_*.tsv."))
     else:
@@ -35,27 +32,10 @@ def section(results, _pictures):
     return made
 
 
-def traces(outdir):
-    """The tasks of all runs, a DataFrame: process, tag, status, seconds, memory (bytes), begun, ended, run."""
-    parts = [pd.DataFrame(columns=["process", "tag", "status", "seconds", "memory", "begun", "ended", "run"])]
-    for path in sorted((outdir / "pipeline_info").glob("trace_*.tsv")):
-        table = pd.read_table(path, dtype=str, keep_default_na=False)
-        if not {"name", "status", "realtime", "submit", "duration"} <= set(table) or table.empty:
-            continue
-        named = table["name"].str.extract(r"^(?:.*:)?(\w+)(?: \((.*)\))?$")
-        part = pd.DataFrame({"process": named[0], "tag": named[1], "status": table["status"]})
-        part["seconds"] = table["realtime"].map(seconds)
-        part["memory"] = table.get("peak_rss", pd.Series("-", index=table.index)).map(size)
-        part["begun"] = pd.to_datetime(table["submit"], errors="coerce")
-        part["ended"] = part["begun"] + pd.to_timedelta(table["duration"].map(seconds), unit="s")
-        parts.append(part.assign(run=path.stem))
-    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
-
-
 def by_stage(tasks, images):
     """Tasks summed by process, in the order in which they first ran.
 
-    tasks   as of `traces`
+    tasks   as of traces.read
     images  id of a batch -> how many images it has
     returns DataFrame by process: tasks, failed, seconds, memory, an_image (seconds, of finished tasks of batches)
     """
@@ -92,14 +72,3 @@ def gpu_share(batches):
     """Share of the images whose nuclei a GPU found; None where no batch says it."""
     known = devices(batches, "segment")
     return sum(share for name, _, share in known if not name.lower().startswith("cpu")) / 100 if known else None
-
-
-def seconds(text):
-    """``1h 2m 3s`` or ``871ms`` in seconds; 0 for a dash."""
-    return sum(float(count) * UNITS[unit] for count, unit in re.findall(r"([\d.]+)(ms|s|m|h|d)", text))
-
-
-def size(text):
-    """``162.8 MB`` in bytes; 0 for a dash."""
-    match = re.fullmatch(r"([\d.]+) ?([KMGT]?B)", text)
-    return float(match[1]) * SIZES[match[2]] if match else 0.0
