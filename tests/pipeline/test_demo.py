@@ -36,10 +36,10 @@ def test_the_demo_ends_with_a_table_of_cells_and_a_row_for_every_image(demo_run,
 def test_the_table_is_as_documented(demo_run):
     cells = demo_run.cells
     documented = "Plate Well WellNumber Site Frame Control_Type Gene Plate_Map_Name Gene_Replicate DNA Label Center_X"
-    documented += " Center_Y CropPaddedFraction Model Cell_ID"
-    assert list(cells.columns[:16]) == [f"Metadata_{name}" for name in documented.split()]
-    assert list(cells.columns[16:]) == [*(f"efficientnet_{i}" for i in range(1280)), *measurement.COLUMNS]
-    assert (cells.dtypes[16:] == "float32").all()
+    documented += " Center_Y Area Solidity TouchesBorder CropPaddedFraction Model Cell_ID"
+    assert list(cells.columns[:19]) == [f"Metadata_{name}" for name in documented.split()]
+    assert list(cells.columns[19:]) == [*(f"efficientnet_{i}" for i in range(1280)), *measurement.COLUMNS]
+    assert (cells.dtypes[19:] == "float32").all()
     assert cells["Metadata_Cell_ID"].is_unique
     assert set(cells["Metadata_Well"]) == {"A03", "A17"}
     assert np.isfinite(cells.filter(regex="^efficientnet_").to_numpy()).all()

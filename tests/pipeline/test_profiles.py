@@ -49,7 +49,7 @@ def test_only_tasks_that_can_use_a_gpu_are_given_one(scripts):
 
 def test_a_container_has_no_home_but_the_folder_of_its_task(scripts):
     contained = {process: script for process, script in scripts[0].items() if launch(script)}
-    assert set(scripts[0]) - set(contained) == {"BEGIN", "COMMIT", "SUMMARY", "KEEP_REPORT"}
+    assert set(scripts[0]) - set(contained) == {"BEGIN", "COMMIT", "SUMMARY", "KEEP", "KEEP_REPORT"}
     for script in contained.values():
         assert "--no-home" in launch(script)
         assert '\nexport HOME="\\$PWD"\n' in script
