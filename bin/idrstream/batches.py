@@ -160,9 +160,11 @@ def differences(before, now):
     """What differs between two recipes, in words; of features nothing if the one before has none."""
     now = now if "features" in before else until_qc(now)
     flat = [r | {f"code of {stage}": digest for stage, digest in r["code"].items()} for r in (before, now)]
-    names = [name for name in flat[0] | flat[1] if name != "code" and flat[0].get(name) != flat[1].get(name)]
+    gone = {name: None for name in flat[0] if not name.startswith("code")}  # code that is not wanted tells nothing
+    flat[1] = gone | flat[1]
+    names = [name for name in flat[1] if name != "code" and flat[0].get(name) != flat[1][name]]
     words = [
-        name if name in UNVALUED or name.startswith("code") else f"{name} {flat[0].get(name)} (now {flat[1].get(name)})"
+        name if name in UNVALUED or name.startswith("code") else f"{name} {flat[0].get(name)} (now {flat[1][name]})"
         for name in names
     ]
     return ", ".join(words) or "other rows of the input table"
