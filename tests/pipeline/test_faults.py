@@ -62,7 +62,11 @@ def enlarge(disk):
 def assert_results_are_whole_and_all_accounted_for(run):
     entries, broken = ledger.read(run.out)
     assert broken == []
-    found = {str(path.relative_to(run.out)) for kind in ("profiles", "labels") for path in files(run.out / kind)}
+    found = {
+        str(path.relative_to(run.out))
+        for kind in ("profiles", "labels", "qc/thumbnails")
+        for path in files(run.out / kind)
+    }
     assert found == {file["path"] for entry in entries for file in entry["files"]}
     assert not list(run.out.rglob("*.part"))
 
