@@ -1,5 +1,8 @@
 """The report at the end of a run, while one goes on, and where it cannot be made."""
 
+import os
+import signal
+
 import pytest
 from streams import Stream, make_light
 
@@ -18,13 +21,14 @@ def files(run):
 
 def test_a_report_is_made_while_a_run_goes_on_and_takes_nothing_from_it(told, screen, tmp_path):
     run = Stream(told, screen, tmp_path / "run")
-    run.start("--max_inflight", 1, "--batch_nums", "0,1,2,3", SECONDS="6").wait_for("batch 0 done")
+    run.start("--max_inflight", 1, "--batch_nums", "0,1,2,3", SECONDS="1").wait_for("batch 0 done")
+    os.killpg(run.head.pid, signal.SIGSTOP)  # it holds what it holds, and has not ended when the report is made
     beside = Stream(told, screen, tmp_path / "beside").run("--report_only", "--outdir", run.out)
     assert beside.code == 0, beside.said
     assert "Submitted process > PLAN" not in beside.said
     page = (run.out / "multiqc_report.html").read_text()
     assert "The run goes on, or was stopped" in page
-    assert run.head.poll() is None, "the run goes on"
+    os.killpg(run.head.pid, signal.SIGCONT)
     run.end()
     assert run.code == 0, run.said
     assert run.images["status"].tolist() == ["ok"] * 4
