@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("bin", "tests", "assets/demo")]
 
 from make_screen import LONG_NAME, STUDY, make_screen, write_cellh5  # noqa: E402
-from support import http_server  # noqa: E402
+from support import http_server, size  # noqa: E402
 
 PLATE, FIRST, LENGTH, WANTED = "SP0001_01", 3, 93, 2
 DIAMETER = 22  # pixels, given to both
@@ -107,7 +107,7 @@ def _measured(way, server, where, *more):
 
     def watch():
         while not ended.wait(0.5):
-            peak[0] = max(peak[0], _size(where))
+            peak[0] = max(peak[0], size(where))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -124,17 +124,6 @@ def _measured(way, server, where, *more):
 def _cpu():
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _size(folder):
-    total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_size
-            except FileNotFoundError:
-                continue
-    return total
 
 
 def _tell(rate, movies, before, now):

@@ -35,6 +35,18 @@ needs_java = pytest.mark.skipif(
 )
 
 
+def size(folder):
+    """Bytes of the files in a folder that is being written to."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(path, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total
+
+
 def images_of(file):
     """The images of the one position of an open CellH5 file."""
     group = file["sample/0/plate"]

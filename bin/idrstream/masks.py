@@ -52,13 +52,16 @@ def from_flows(flows, probability, rounds, threshold=0.0, flow_threshold=0.4, sm
 
 def in_order(labels, remove_edge=False):
     """Labels renumbered 1 … n in the order of their first pixels, row by row; without those at the border if asked."""
-    found, first = np.unique(labels, return_index=True)
-    keep = found > 0
+    backwards = labels.ravel()[::-1]
+    first = np.full(int(labels.max()) + 1, labels.size)
+    first[backwards] = np.arange(labels.size - 1, -1, -1)  # the last that is written is the first pixel
+    keep = first < labels.size
+    keep[0] = False
     if remove_edge:
-        border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        keep &= ~np.isin(found, border)
-    found = found[keep][np.argsort(first[keep])]
-    table = np.zeros(int(labels.max()) + 1, np.uint16 if len(found) <= np.iinfo(np.uint16).max else np.uint32)
+        keep[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = False
+    found = np.flatnonzero(keep)
+    found = found[np.argsort(first[found])]
+    table = np.zeros(len(first), np.uint16 if len(found) <= np.iinfo(np.uint16).max else np.uint32)
     table[found] = np.arange(1, len(found) + 1)
     return table[labels]
 

@@ -17,6 +17,7 @@ from idrstream import (
     streams,
     study,
     tables,
+    units,
 )
 from idrstream import plates as known
 from idrstream.failures import Unreachable
@@ -79,11 +80,12 @@ class Plan:
         whole |= {"fetch": batches.estimate(fetched, self.study)["fetch"]}
         whole = {name: size + (todo * self.saved if name != "fetch" else 0) for name, size in whole.items()}
         place = self.source or self.root or "their own addresses"
+        fetched, worked, kept = (units.size(whole[what]) for what in ("fetch", "work", "results"))
         lines += [
             f"{todo} images to do in {len(self.batches)} batches, from {place}",
-            f"to fetch about {_size(whole['fetch'])}; at most about {_size(whole['work'])} in the work folder, and "
-            f"{_size(whole['results'])} of results (an estimate from the study description)",
-            *[f"of these {_size(todo * self.saved)} are images to look at, {_size(self.saved)} each"]
+            f"to fetch about {fetched}; at most about {worked} in the work folder, and {kept} of results "
+            "(an estimate from the study description)",
+            *[f"of these {units.size(todo * self.saved)} are images to look at, {units.size(self.saved)} each"]
             * bool(self.saved),
             f"model sha256 {self.recipe['model'][:12]}, diameter {self.recipe['diameter']}"
             + (f" (estimated from {REFERENCES} frames a plate)" if self.recipe["diameter"] == "auto" else " pixels"),
@@ -361,11 +363,3 @@ def _probe(images, source):
 
 def _plates(batch, plan):
     return sorted({asked["plate"] for asked in batch["images"]} & plan.plates.keys())
-
-
-def _size(count):
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"

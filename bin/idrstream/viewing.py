@@ -35,7 +35,7 @@ def layers(outdir, row):
              `shapes` where only outlines are kept, `points` (n, 2) of the cells' centres, y and x in pixels; labels,
              shapes and points have `features`, a DataFrame with a row a cell. And what is missing, a sentence each
     """
-    if row["status"] != "ok":
+    if row["status"] not in ledger.finished(True):
         return [], [f"{row['key']} failed: {row['reason']}"]
     outdir, name = Path(outdir), row["key"]
     saved = outdir / hcs.field(row)
@@ -64,14 +64,17 @@ def layers(outdir, row):
 
 
 def read_cells(outdir, row):
-    """DataFrame of the cells of an image: its rows of profiles/single_cells, by label."""
+    """DataFrame of the cells of an image by label: its rows of the table, which has features unless its run stopped."""
     import pyarrow.dataset as ds
+
+    from idrstream.profiles import FOLDER, UNMEASURED
 
     where = (ds.field("Metadata_Well") == row["well"]) & (ds.field("Metadata_Site") == row["site"])
     where &= ds.field("Metadata_Frame") == row["frame"]
     if row.get("variant"):
         where &= ds.field("Metadata_Illumination") == row["variant"]
-    paths = sorted(Path(outdir, "profiles", "single_cells", f"plate={row['plate']}").glob("*.parquet"))
+    tables = UNMEASURED if row["status"] == ledger.SEGMENTED else FOLDER
+    paths = sorted(Path(outdir, tables, f"plate={row['plate']}").glob("*.parquet"))
     table = ds.dataset(paths).to_table(filter=where).to_pandas()
     return table.sort_values("Metadata_Label", ignore_index=True)
 

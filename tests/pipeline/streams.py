@@ -95,15 +95,3 @@ class Stream:
     def cells(self):
         table = pd.read_parquet(self.out / "profiles/single_cells").drop(columns="plate")
         return table.sort_values(ORDER, ignore_index=True).to_parquet()
-
-
-def size(folder):
-    """Bytes of the files in a folder that is being written to."""
-    total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_size
-            except FileNotFoundError:
-                continue
-    return total

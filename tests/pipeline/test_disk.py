@@ -3,9 +3,10 @@
 import time
 
 import pytest
-from streams import Stream, size
+from streams import Stream
 
 from make_screen import make_screen
+from support import size
 
 HEAVY = 30_000_000  # bytes that SEGMENT leaves, and EMBED
 BATCH = 2 * HEAVY

@@ -46,7 +46,7 @@ def table(rows):
     return pd.DataFrame(cells)
 
 
-def finished(folder, rows, keep=("images",)):
+def finished(folder, rows, keep=("images",), recipe=None, tables="profiles/single_cells"):
     """An output folder with the images ROWS and, of them, what is to be kept."""
     merged, saved, labels, out = (folder / name for name in ("tables", "saved", "labels", "out"))
     for row in rows:
@@ -59,7 +59,7 @@ def finished(folder, rows, keep=("images",)):
         if "outlines" in keep:
             image.write_outlines(labels, row["key"], [[(8, 10), (12, 10), (12, 14)], [(38, 60), (42, 60), (42, 63)]])
     for plate in {row["plate"] for row in rows}:
-        path = merged / f"results/profiles/single_cells/plate={plate}/b0.parquet"
+        path = merged / f"results/{tables}/plate={plate}/b0.parquet"
         path.parent.mkdir(parents=True)
         table([row for row in rows if row["plate"] == plate]).to_parquet(path)
     files.write_json(merged / image.MADE, {})
@@ -70,7 +70,7 @@ def finished(folder, rows, keep=("images",)):
         "kept": [],
         "number": 0,
         "session": "",
-        "recipe": {"features": ""},
+        "recipe": {"features": ""} if recipe is None else recipe,
         "references": {},
     }
     ledger.commit(packet, merged, labels, out, save_labels=True, images=saved if "images" in keep else None)
@@ -103,6 +103,13 @@ def test_an_image_is_shown_with_its_nuclei_and_each_cell_has_its_row(outdir):
         shown = options["features"].set_index("index").loc[labels[int(y), int(x)]]
         assert shown["Metadata_Label"] == label and shown["Metadata_Center_X"] == x
         assert "efficientnet_0" not in shown
+
+
+def test_an_image_whose_run_stopped_before_features_is_shown_too(tmp_path):
+    row = made_row(*FRAMES[0])
+    layers, notes = seen(finished(tmp_path, [row], recipe={}, tables="qc/single_cells"))
+    assert list(layers) == ["image", "labels", "points"] and notes == []
+    assert layers["points"][1]["features"]["Metadata_Label"].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from idrstream import plates
+from idrstream import plates, units
 from idrstream.report import page
 from idrstream.report.pictures import FLAGGED, panel
 
@@ -52,7 +52,7 @@ def section(results, pictures):
 
 def _figures(facts):
     used, candidates = len(facts["used"]), len(facts["candidates"])
-    return 100 * facts["halves_rms"], facts["low"], facts["high"], used, candidates, page.size(facts.get("bytes", 0))
+    return 100 * facts["halves_rms"], facts["low"], facts["high"], used, candidates, units.size(facts.get("bytes", 0))
 
 
 def _montage(results, names, fields, pictures):

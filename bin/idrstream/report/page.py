@@ -110,15 +110,6 @@ def number(value, digits=3):
     return f"{value:,.{digits}g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def size(count):
-    """Bytes in words: 1.2 GB."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
 def time(seconds):
     """Seconds in words: 4.2 s, 12 min, 3.1 h."""
     if seconds < 100:

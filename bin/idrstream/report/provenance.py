@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+from idrstream import units
 from idrstream.report import page
 
 
@@ -30,7 +31,7 @@ def section(results, _pictures):
         )
     files, size = (sum(getattr(batch, name) for batch in results.batches) for name in ("files", "bytes"))
     made.html.append(
-        page.paragraph(f"{len(results.batches):,} batches, {files:,} files of results, {page.size(size)}.")
+        page.paragraph(f"{len(results.batches):,} batches, {files:,} files of results, {units.size(size)}.")
     )
     return made
 

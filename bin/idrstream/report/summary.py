@@ -1,6 +1,6 @@
 """The figures that one looks at first, and what needs to be looked at."""
 
-from idrstream import traces
+from idrstream import traces, units
 from idrstream.report import page, throughput
 
 
@@ -24,13 +24,13 @@ def facts(results):
         ("images flagged", f"{results.flagged.sum():,}" if results.rules else page.NONE),
         ("cells", page.number(done["cells"].sum())),
         ("plates, wells", f"{len(results.plates):,}, {wells:,}"),
-        ("fetched", page.size(fetched)),
+        ("fetched", units.size(fetched)),
     ]
     tasks = traces.read(results.outdir)
     if waited := throughput.waited(tasks):
         said.append(("time of the last run", page.time(waited)))
     if disk := results.run.get("stream", {}).get("disk"):
-        said.append(("work folder at most", page.size(disk)))
+        said.append(("work folder at most", units.size(disk)))
     if (share := throughput.gpu_share(results.batches)) is not None:
         said.append(("segmented on a GPU", f"{share:.0%}"))
     return said

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from idrstream import traces
+from idrstream import traces, units
 from idrstream.report import page
 
 ON_GPU = ("segment", "embed")  # stages that say on which device they computed
@@ -21,7 +21,7 @@ def section(results, _pictures):
         made.html.append(page.paragraph("No task has ended yet, or pipeline_info/ has no trace_*.tsv."))
     else:
         rows = [
-            (stage, row["tasks"], row["failed"], page.time(row["seconds"]), row["an_image"], page.size(row["memory"]))
+            (stage, row["tasks"], row["failed"], page.time(row["seconds"]), row["an_image"], units.size(row["memory"]))
             for stage, row in stages.iterrows()
         ]
         heads = ("stage", "tasks", "of them failed", "time of all", "s an image", "memory at most")
