@@ -14,19 +14,19 @@ from idrstream import files, image, task
 @click.argument("out", type=click.Path())
 @click.option("--model", required=True, type=click.Path(exists=True), help="Cellpose model file.")
 @click.option("--known", type=click.Path(), help="Folder of what is known of the plate: its flat-field.")
-@click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+@click.option("--threads", "count", default=1, show_default=True, help="Frames to segment at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 def main(frames, out, model, known, count, require_gpu):
     """Segment a plate's reference FRAMES at the model's own diameter; write the first quartile found to OUT (JSON)."""
-    task.limit_threads(count)
+    task.limit_threads(1)  # each thread segments one frame
     from idrstream.segmentation import PLATE_QUANTILE, Segmenter
 
     rows = image.read_rows(frames)
     usable = [row for row in rows if row["status"] == "ok"]
     chosen = [usable[i] for i in image.spread(len(usable), image.REFERENCES)]
-    segmenter = Segmenter(model, device=task.torch_device(count, require_gpu))
+    segmenter = Segmenter(model, device=task.torch_device(require_gpu))
     diameter, nuclei = segmenter.estimate_diameter(
-        (image.read_even(frames, row, known) for row in chosen), quantile=PLATE_QUANTILE
+        (image.read_even(frames, row, known) for row in chosen), PLATE_QUANTILE, count
     )
     plate = Path(out).stem
     files.write_json(

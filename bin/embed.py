@@ -21,29 +21,34 @@ from idrstream import files, image, task
 @click.option("--crop_rule", default="idrstream", show_default=True, help="How crops are scaled: see docs/usage.md.")
 @click.option("--crop_mask", is_flag=True, help="Set the pixels of other nuclei in a crop to 0.")
 @click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
-@click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+@click.option("--threads", "count", default=1, show_default=True, help="Portions of crops at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 @task.whole("features")
 def main(frames, labels, features, embedder, embed_model, embed_input, crop_rule, crop_mask, known, count, require_gpu):
     """Embed the cells that LABELS found in FRAMES: an array of features an image into FEATURES."""
-    task.limit_threads(count)
+    task.limit_threads(1)  # each thread computes one portion of crops
     import numpy as np
 
     from idrstream import crops, embedding, gpu
 
-    device = task.torch_device(count, require_gpu)
+    device = task.torch_device(require_gpu)
     engine = embedding.ENGINES[embedder](embed_input, device, crop_rule, embed_model)
+    rows = image.read_rows(frames, "ok")
     features.mkdir()
-    with gpu.watched(task.torch_name(device), device.type == "cuda") as used:
-        for row in task.progress(image.read_rows(frames, "ok"), "embedding"):
-            name, cells = row["key"], image.read_cells(labels, row["key"])
-            centers = np.stack([cells["center_y"], cells["center_x"]], axis=1)
-            mask = (image.read_labels(labels, name), cells["label"]) if crop_mask else ()
-            pixels = image.read_even(frames, row, known)
-            embedded = embedding.embed(engine, pixels, centers, *mask)
-            crops.check(name, cells["label"], embedded)
-            padded = crops.padded(centers, pixels.shape)
-            image.write_cells(features, name, {"label": cells["label"], "features": embedded, "padded": padded})
+
+    def cut(row):
+        name, cells = row["key"], image.read_cells(labels, row["key"])
+        centers = np.stack([cells["center_y"], cells["center_x"]], axis=1)
+        mask = (image.read_labels(labels, name), cells["label"]) if crop_mask else ()
+        pixels = image.read_even(frames, row, known)
+        facts = {"label": cells["label"], "padded": crops.padded(centers, pixels.shape)}
+        return (name, facts), crops.around(pixels, centers, *mask)
+
+    with gpu.watched(task.torch_name(device, count), device.type == "cuda") as used:
+        embedded = embedding.embed(engine, map(cut, rows), count)
+        for (name, facts), found in task.progress(embedded, "embedding", len(rows)):
+            crops.check(name, facts["label"], found)
+            image.write_cells(features, name, facts | {"features": found})
     model = engine.model + "-masked" * crop_mask
     click.echo(f"{model} on {used}")
     made = {"device": used, "crops": engine.at_once.size, "model": model, "features": engine.features}

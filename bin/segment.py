@@ -27,26 +27,31 @@ from idrstream import files, image, task
 )
 @click.option("--remove_edge_masks", is_flag=True, help="Drop nuclei that touch the border.")
 @click.option("--outlines", is_flag=True, help="Write outlines as GeoJSON too.")
-@click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
+@click.option("--threads", "count", default=1, show_default=True, help="Frames to segment at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 @task.whole("labels")
 def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, count, require_gpu, **thresholds):
     """Segment every frame in FRAMES: a label image, and a table of its cells, each into LABELS."""
-    task.limit_threads(count)
+    task.limit_threads(1)  # each thread segments one frame
     from idrstream import gpu, nuclei, segmentation
 
-    device = task.torch_device(count, require_gpu)
+    device = task.torch_device(require_gpu)
     diameters = image.read_diameters(known)
     segmenter = segmentation.Segmenter(model, diameter, remove_edge=remove_edge_masks, device=device, **thresholds)
+    rows = image.read_rows(frames, "ok")
     labels.mkdir()
-    with gpu.watched(task.torch_name(device), device.type == "cuda") as used:
-        for row in task.progress(image.read_rows(frames, "ok"), "segmenting"):
-            name = row["key"]
-            segmented = segmenter(image.read_even(frames, row, known), diameter=diameters.get(row["plate"], diameter))
-            image.write_labels(labels, name, segmented)
-            image.write_cells(labels, name, nuclei.table(segmented))
-            if outlines and row.get("outlines", True):  # in a run with streams, not of every image
-                image.write_outlines(labels, name, nuclei.outlines(segmented))
+
+    def segment(row):
+        name = row["key"]
+        segmented = segmenter(image.read_even(frames, row, known), diameter=diameters.get(row["plate"], diameter))
+        image.write_labels(labels, name, segmented)
+        image.write_cells(labels, name, nuclei.table(segmented))
+        if outlines and row.get("outlines", True):  # in a run with streams, not of every image
+            image.write_outlines(labels, name, nuclei.outlines(segmented))
+
+    with gpu.watched(task.torch_name(device, count), device.type == "cuda") as used:
+        for _ in task.progress(task.in_threads(segment, rows, count), "segmenting", len(rows)):
+            pass
     made = {"device": used, "tiles": segmenter.at_once.size, "diameter": diameters or diameter or segmenter.diameter}
     files.write_json(labels / image.MADE, made)
     click.echo(made)

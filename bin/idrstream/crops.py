@@ -54,6 +54,20 @@ def crop(image, centers, box=BOX):
     return crops
 
 
+def around(image, centers, labels=None, own=None):
+    """The crops that a network is to see: (n, BOX, BOX) float32, grey levels.
+
+    image    (Y, X) grey levels
+    centers  (n, 2) (y, x) in pixels
+    labels   (Y, X) label image: pixels of cells other than the crop's own are set to 0. None: crops stay as they are
+    own      (n,) label of each cell, with `labels`
+    """
+    boxes = crop(image, centers)
+    if labels is not None:
+        boxes[others(labels, own, centers)] = 0
+    return boxes
+
+
 def others(labels, own, centers, box=BOX):
     """Where the crops show another cell, by the pixel that is nearest to each sample: (n, box, box) bool.
 

@@ -5,12 +5,14 @@ An engine is made of the side in pixels of what its network sees, a torch device
 the network where that is the user's (`--embed_model`).
 """
 
+from collections import deque
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from idrstream import crops, files, gpu
-from idrstream.task import MustMend
+from idrstream.task import MustMend, in_threads
 
 CROPS = 32  # at once: always so many, for the number changes the last digits of a feature
 
@@ -25,7 +27,7 @@ class _Engine:
         import torch
 
         self._size, self._device, self._rule = size, device, rule
-        self.at_once = gpu.AtOnce(CROPS, "crops", torch.cuda.OutOfMemoryError)
+        self.at_once = gpu.AtOnce(CROPS, "crops", torch.cuda.OutOfMemoryError, device.type == "cuda")
         other = "" if rule == "idrstream" else f"-{rule}"
         self.model = f"{self.name}-{files.sha256(path)[:12]}-{size}px{other}"
 
@@ -153,29 +155,51 @@ class TorchScript(_Engine):
 ENGINES = {"efficientnet": EfficientNetLite0, EfficientNetB0.name: EfficientNetB0, TorchScript.name: TorchScript}
 
 
-def embed(engine, image, centers, labels=None, own=None):
-    """Features of the cells of one image.
+def embed(engine, images, threads=1):
+    """Iterate over the features of images' cells. The network is given portions of CROPS, whichever image they are of.
 
     engine   one of ENGINES, made
-    image    (Y, X) grey levels
-    centers  (n, 2) (y, x) in pixels
-    labels   (Y, X) label image: pixels of cells other than the crop's own are set to 0. None: crops stay as they are
-    own      (n,) label of each cell, with `labels`
-    returns  (n, features) float32
+    images   iterable of (what, crops): of an image anything, and the (n, BOX, BOX) float32 of its cells; taken a few
+             portions ahead
+    threads  portions to compute at a time
+    yields   (what, features), (n, features) float32, in the order of the images
     """
-    boxes = crops.crop(image, centers)
-    if labels is not None:
-        boxes[crops.others(labels, own, centers)] = 0
-    return engine.at_once(lambda count: _in_portions(engine, boxes, count))
+    waiting = deque()  # of images that are read: what, and how many cells
+    found = np.empty((0, len(engine.features)), np.float32)
+    for some in in_threads(partial(_features, engine), _portions(images, waiting), threads):
+        found = np.concatenate([found, some])
+        while waiting and waiting[0][1] <= len(found):
+            what, count = waiting.popleft()
+            yield what, found[:count]
+            found = found[count:]
+    for what, _ in waiting:  # the last ones, where they have no cells
+        yield what, found
 
 
-def _in_portions(engine, boxes, count):
+def _portions(images, waiting):
+    left = np.empty((0, crops.BOX, crops.BOX), np.float32)
+    for what, boxes in images:
+        waiting.append((what, len(boxes)))
+        left = np.concatenate([left, boxes])
+        while len(left) >= CROPS:
+            yield left[:CROPS]
+            left = left[CROPS:]
+    if len(left):
+        yield left
+
+
+def _features(engine, boxes):
+    return engine.at_once(lambda count: _computed(engine, boxes, count))
+
+
+def _computed(engine, boxes, count):
+    """Features of a portion, COUNT of its crops at once: always so many, some of them empty at the end."""
     features = []
     for start in range(0, len(boxes), count):
         some = boxes[start : start + count]
         padded = np.concatenate([some, np.zeros((count - len(some), *boxes.shape[1:]), np.float32)])
         features.append(engine(padded)[: len(some)])
-    return np.concatenate(features) if features else np.empty((0, len(engine.features)), np.float32)
+    return np.concatenate(features)
 
 
 def _last(error):

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, nullcontext
 
 from idrstream.task import MayHeal
 
@@ -61,17 +62,23 @@ class AtOnce:
     size   how many to begin with, then how many there are
     what   what they are, in the plural
     error  the exception that says that memory ran out
+    alone  one thread computes at a time, as memory is bounded by; a processor's threads do beside each other
     """
 
-    def __init__(self, size, what, error):
+    def __init__(self, size, what, error, alone=True):
         self.size, self._usual = size, size
         self._what, self._error = what, error
+        self._turn = threading.Lock() if alone else nullcontext()
 
     def __call__(self, compute):
         """``compute(size)``; if memory runs out, for the first time, once more with half of the size, said on stderr.
 
         Raises MayHeal if it runs out again: another program may have the rest of the GPU.
         """
+        with self._turn:
+            return self._computed(compute)
+
+    def _computed(self, compute):
         while True:
             try:
                 return compute(self.size)

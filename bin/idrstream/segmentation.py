@@ -13,7 +13,7 @@ from cellpose import transforms
 from idrstream import masks
 from idrstream.gpu import AtOnce
 from idrstream.nuclei import areas
-from idrstream.task import MustMend
+from idrstream.task import MustMend, in_threads
 
 logging.getLogger("cellpose").setLevel(logging.ERROR)  # an image without nuclei is no reason to warn
 
@@ -53,7 +53,7 @@ class Segmenter:
         self.flow_threshold = flow_threshold
         self.cellprob_threshold = cellprob_threshold
         self.remove_edge = remove_edge
-        self.at_once = AtOnce(TILES, "tiles", torch.cuda.OutOfMemoryError)
+        self.at_once = AtOnce(TILES, "tiles", torch.cuda.OutOfMemoryError, self.device.type == "cuda")
 
     @property
     def diameter(self):
@@ -107,16 +107,17 @@ class Segmenter:
         limits = self.cellprob_threshold, self.flow_threshold
         return masks.from_flows(flows, probability, ROUNDS / scale, *limits, MIN_SIZE)
 
-    def estimate_diameter(self, images, quantile=0.5):
+    def estimate_diameter(self, images, quantile=0.5, threads=1):
         """A diameter of the nuclei found at the model's own diameter: what to segment these images with.
 
-        images    iterable of (Y, X), taken one at a time
+        images    iterable of (Y, X), taken as they are needed
         quantile  which one: the median for one image; less where images of small and of large nuclei are to be
                   segmented alike, for too large a diameter loses small nuclei, whereas too small a one only costs time
+        threads   images at a time
         returns   diameter in pixels (of the disc of equal area, as cellpose.utils.diameters has it), to 0.1; and the
                   number of nuclei it rests on: 0 means that it is the model's own
         """
-        found = [areas(self(image, diameter=self.diameter)) for image in images]
+        found = list(in_threads(lambda image: areas(self(image, diameter=self.diameter)), images, threads))
         found = np.concatenate(found) if found else np.empty(0)
         if not found.size:
             return self.diameter, 0

@@ -1,6 +1,7 @@
 """What is said of a GPU, and what becomes of work that it does not hold. No GPU is needed to see it."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -84,3 +85,18 @@ def test_memory_for_less_than_half_and_other_errors_are_told():
         gpu.AtOnce(8, "tiles", MemoryError)(at_most(3))
     with pytest.raises(ZeroDivisionError):
         gpu.AtOnce(8, "tiles", MemoryError)(lambda count: 1 / 0)
+
+
+@pytest.mark.parametrize("alone, most", [(True, 1), (False, 2)])
+def test_on_a_gpu_one_thread_computes_at_a_time(alone, most):
+    at_once, inside, seen = gpu.AtOnce(8, "tiles", MemoryError, alone), [], []
+
+    def compute(count):
+        inside.append(count)
+        time.sleep(0.05)
+        seen.append(len(inside))
+        inside.pop()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(at_once, [compute] * 4))
+    assert max(seen) == most

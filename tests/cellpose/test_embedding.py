@@ -52,6 +52,12 @@ def _edge(outside):
     return near & ~outside | outside & ~(grown[:-2, 1:-1] & grown[2:, 1:-1] & grown[1:-1, :-2] & grown[1:-1, 2:])
 
 
+def embedded(engine, *image):
+    """Features of the cells of one image: its pixels, centres and mask."""
+    ((_, features),) = embedding.embed(engine, [("", crops.around(*image))])
+    return features
+
+
 def test_the_resize_is_that_of_tensorflow_1_without_half_pixel_centres():
     ramp = np.arange(128, dtype=np.float32)[None, None, :].repeat(128, axis=1)
     resized = crops.resize(ramp, 224)
@@ -61,34 +67,58 @@ def test_the_resize_is_that_of_tensorflow_1_without_half_pixel_centres():
 
 def test_features_do_not_see_gain_or_offset(engine, frame):
     centers = [(150, 200), (160, 100)]
-    plain = embedding.embed(engine, frame, centers)
+    plain = embedded(engine, frame, centers)
     assert plain.shape == (2, 1280)
     assert plain.dtype == np.float32
-    bright = embedding.embed(engine, frame.astype(np.float32) * 3, centers)
+    bright = embedded(engine, frame.astype(np.float32) * 3, centers)
     assert np.allclose(plain, bright, atol=1e-3)
     assert not np.allclose(plain[0], plain[1], atol=1e-2)
 
 
 def test_a_cell_has_the_same_bytes_whatever_other_cells_there_are(engine, frame):
     centers = np.random.default_rng(0).uniform((0, 0), frame.shape, (70, 2))
-    together = embedding.embed(engine, frame, centers)
+    together = embedded(engine, frame, centers)
     order = np.random.default_rng(1).permutation(70)
-    assert np.array_equal(embedding.embed(engine, frame, centers[order]), together[order])
-    assert np.array_equal(embedding.embed(engine, frame, centers[33:40]), together[33:40])
+    assert np.array_equal(embedded(engine, frame, centers[order]), together[order])
+    assert np.array_equal(embedded(engine, frame, centers[33:40]), together[33:40])
+
+
+@pytest.mark.parametrize("threads", (1, 3))
+@pytest.mark.parametrize("counts", [(0, 20, 0, 12, 0), (70, 1, 0, 33), (0, 0), (), (64, 0)])
+def test_images_share_portions_and_each_gets_its_own_features(engine, frame, counts, threads):
+    centers = np.random.default_rng(0).uniform((0, 0), frame.shape, (sum(counts), 2))
+    together = embedded(engine, frame, centers)
+    of_each = np.split(centers, np.cumsum(counts)[:-1])[: len(counts)]
+    images = [(number, crops.around(frame, some)) for number, some in enumerate(of_each)]
+    found = list(embedding.embed(engine, iter(images), threads))
+    assert [(what, len(features)) for what, features in found] == list(enumerate(counts))
+    assert np.array_equal(np.concatenate([together[:0], *(features for _, features in found)]), together)
+
+
+def test_images_are_read_a_few_portions_ahead_and_no_further(engine, frame):
+    read = []
+
+    def images():
+        for number in range(20):
+            read.append(number)
+            yield number, crops.around(frame, [(150, 200)] * embedding.CROPS)
+
+    for number, _ in embedding.embed(engine, images(), 2):
+        assert read[-1] <= number + 3
 
 
 def test_nothing_and_a_constant_crop_give_no_nan(engine):
     dark = np.zeros((200, 200), np.uint8)
-    assert len(embedding.embed(engine, dark, np.empty((0, 2)))) == 0
-    assert np.isfinite(embedding.embed(engine, dark, [(100, 100)])).all()
+    assert len(embedded(engine, dark, np.empty((0, 2)))) == 0
+    assert np.isfinite(embedded(engine, dark, [(100, 100)])).all()
 
 
 def test_features_are_the_same_where_the_gpu_holds_half_of_the_crops(engine, frame, monkeypatch):
     centers = np.random.default_rng(0).uniform(50, 250, (40, 2))
-    whole = embedding.embed(engine, frame, centers)
+    whole = embedded(engine, frame, centers)
     monkeypatch.setattr(engine, "at_once", gpu.AtOnce(embedding.CROPS, "crops", torch.cuda.OutOfMemoryError))
     monkeypatch.setattr(engine._network, "extract_features", small(engine._network.extract_features, 16))
-    halved = embedding.embed(engine, frame, centers)
+    halved = embedded(engine, frame, centers)
     assert engine.at_once.size == 16
     np.testing.assert_allclose(halved, whole, rtol=1e-4, atol=1e-4)
 
@@ -139,8 +169,8 @@ def test_masked_features_do_not_see_neighbours_and_plain_ones_do(engine):
     for grey in (60, 150):
         frame, labels = two_discs(grey)
         labels[:, 210:250] = 9  # the neighbour with all that is interpolated from it
-        masked.append(embedding.embed(engine, frame, [(150, 200)], labels, [4]))
-        plain.append(embedding.embed(engine, frame, [(150, 200)]))
+        masked.append(embedded(engine, frame, [(150, 200)], labels, [4]))
+        plain.append(embedded(engine, frame, [(150, 200)]))
     assert np.array_equal(*masked)
     assert not np.allclose(*plain, atol=1e-2)
 
@@ -173,10 +203,10 @@ def b0(path, rule="idrstream", size=128):
 
 def test_a_network_of_three_channels_sees_the_grey_levels_three_times(tmp_path, frame):
     centers = [(150, 200), (40, 60)]
-    one = embedding.embed(b0(write_b0(tmp_path / "one.h5")), frame, centers)
+    one = embedded(b0(write_b0(tmp_path / "one.h5")), frame, centers)
     three = b0(write_b0(tmp_path / "three.h5", 3, top=True, within="model_weights"))
     assert three.features[-1] == "efficientnet_1279" and one.shape == (2, 1280) and one.std() > 0.01
-    np.testing.assert_allclose(embedding.embed(three, frame, centers), one, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(embedded(three, frame, centers), one, rtol=1e-3, atol=1e-4)
 
 
 def test_the_model_is_named_by_weights_size_and_rule(tmp_path):
@@ -244,14 +274,14 @@ def own(path, size=128):
 def test_a_torchscript_file_gives_what_the_network_gives(tmp_path, frame, size, channels, maps):
     made = own(saved(tmp_path / "net.pt", size, channels, maps=maps), size)
     centers = [(150, 200), (40, 60), (200, 300)]
-    found = embedding.embed(made, frame, centers)
+    found = embedded(made, frame, centers)
     assert made.features == ["torchscript_0", "torchscript_1", "torchscript_2"] and made._channels == channels
     torch.manual_seed(0)
     seen = torch.from_numpy(crops.scale(crops.resize(crops.crop(frame, centers), size)))[:, None]
     with torch.inference_mode():
         truth = Net(channels).eval()(seen.expand(-1, channels, -1, -1)).numpy()
     np.testing.assert_allclose(found, truth, rtol=1e-4, atol=1e-5)
-    assert np.array_equal(embedding.embed(made, frame, centers[1:]), found[1:])
+    assert np.array_equal(embedded(made, frame, centers[1:]), found[1:])
 
 
 def test_a_file_or_network_that_cannot_do_is_for_the_user_to_mend(tmp_path):
@@ -274,7 +304,7 @@ def test_a_file_or_network_that_cannot_do_is_for_the_user_to_mend(tmp_path):
 def test_a_torchscript_network_is_given_half_where_the_gpu_holds_no_more(tmp_path, frame):
     made = own(saved(tmp_path / "net.pt"))
     centers = np.random.default_rng(0).uniform(50, 250, (40, 2))
-    whole, network = embedding.embed(made, frame, centers), made._network
+    whole, network = embedded(made, frame, centers), made._network
 
     def interpreter(pixels):
         if len(pixels) > 16:
@@ -282,7 +312,7 @@ def test_a_torchscript_network_is_given_half_where_the_gpu_holds_no_more(tmp_pat
         return network(pixels)
 
     made._network = interpreter
-    np.testing.assert_allclose(embedding.embed(made, frame, centers), whole, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(embedded(made, frame, centers), whole, rtol=1e-4, atol=1e-5)
     assert made.at_once.size == 16
 
 
