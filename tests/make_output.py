@@ -153,15 +153,24 @@ def _cells(images, rng):
 
 def _qc(folder, images, cells):
     table = images.drop(columns=["id", "key", "batch", "field_bytes"])
-    table["cqc.blurred.is_outlier"] = (table["focus"] < -2.8).fillna(False)
-    table["cqc.saturated.is_outlier"] = (table["saturation"] > 0.01).fillna(False)
-    _table(folder / "qc/images.parquet", table)
+    marks = {
+        "blurred": (table["focus"] < -2.8).fillna(False),
+        "saturated": (table["saturation"] > 0.01).fillna(False),
+    }
+    _table(folder / "qc/images.parquet", _marked(table, marks))
     if cells:
         whole = pq.read_table(folder / "profiles/single_cells", partitioning=None).to_pandas()
         whole = whole[[name for name in whole if name.startswith("Metadata_")]]
-        whole["cqc.large_nucleus.is_outlier"] = whole["Metadata_Area"] > 600
-        whole["cqc.touches_border.is_outlier"] = whole["Metadata_TouchesBorder"]
-        _table(folder / "qc/cells.parquet", whole, row_group_size=1000)
+        marks = {"large_nucleus": whole["Metadata_Area"] > 600, "touches_border": whole["Metadata_TouchesBorder"]}
+        _table(folder / "qc/cells.parquet", _marked(whole, marks), row_group_size=1000)
+
+
+def _marked(table, marks):
+    table = pa.Table.from_pandas(table, preserve_index=False)
+    for rule, mark in marks.items():
+        field = pa.field(f"cqc.{rule}.is_outlier", pa.bool_(), metadata={"reason": f"why {rule}"})
+        table = table.append_column(field, pa.array(mark))
+    return table
 
 
 def _wells(folder, images, rng):

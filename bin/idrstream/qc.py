@@ -153,7 +153,8 @@ def _marked(table, rules, spreads):
     counts = {}
     for rule in rules:
         marks = broken(rule, _numbers(table, rule.column), spreads.get(rule.column))
-        table = table.append_column(rule.mark, pa.array(marks, pa.bool_()))
+        why = {"reason": rule.reason}  # stays with the column: the report gives it
+        table = table.append_column(pa.field(rule.mark, pa.bool_(), metadata=why), pa.array(marks, pa.bool_()))
         counts[rule.name] = int(marks.sum())
     return table, counts
 

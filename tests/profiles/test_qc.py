@@ -156,9 +156,12 @@ def test_a_folder_without_a_cell_or_an_image_has_its_tables(tmp_path):
     (tmp_path / "out").mkdir()
     done = CliRunner().invoke(command.main, [str(tmp_path / "out"), str(tmp_path / "qc"), "--rules", str(SHIPPED)])
     assert done.exit_code == 0, done.output
+    asked = rules.read(SHIPPED)
     for name, count in (("images", 6), ("cells", 5)):
         table = pq.read_table(tmp_path / f"qc/{name}.parquet")
-        assert len(table) == 0 and sum(column.startswith("cqc.") for column in table.column_names) == count
+        reasons = [field.metadata[b"reason"].decode() for field in table.schema if field.name.startswith("cqc.")]
+        assert len(table) == 0 and len(reasons) == count
+        assert reasons == [rule.reason for rule in asked[name]]
 
 
 def test_the_command_tells_what_is_marked(out, tmp_path):

@@ -162,7 +162,7 @@ def test_a_run_that_has_done_nothing_yet_has_a_page_too(tmp_path):
 def test_flags_are_those_of_the_image_and_of_its_variant(tmp_path):
     images = make_output(tmp_path, plates=1, wells=8, cells=False, views=False)
     results = Results(tmp_path)
-    assert results.rules == ["blurred", "saturated"]
+    assert results.rules == {"blurred": "why blurred", "saturated": "why saturated"}
     assert results.images.loc[results.images["saturated"], "key"].tolist() == [images["key"][BRIGHT]]
     assert len(results.images) == len(images) == 8
 
@@ -215,7 +215,7 @@ def test_nuclei_are_counted_by_rule_over_all_row_groups(output):
     total, flagged, sample = cells.read(folder / "qc/cells.parquet")
     table = pd.read_parquet(folder / "qc/cells.parquet")
     assert total == len(table) == images["cells"].sum()
-    assert flagged["large_nucleus"] == (table["Metadata_Area"] > 600).sum() > 0
+    assert flagged["large_nucleus", "why large_nucleus"] == (table["Metadata_Area"] > 600).sum() > 0
     assert np.array_equal(np.sort(sample["Metadata_Area"]), np.sort(table["Metadata_Area"]))
 
 

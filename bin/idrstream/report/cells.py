@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from idrstream.report import page
 from idrstream.report.pictures import panel
-from idrstream.report.results import FLAG
+from idrstream.report.results import flags
 
 TABLE = "qc/cells.parquet"
 SAMPLE = 200_000  # nuclei whose size and shape are drawn
@@ -20,8 +20,7 @@ def section(results, pictures):
     made = page.Section(
         "cells",
         "Nuclei",
-        "Flags of single nuclei (the rules: assets/qc.yml; all nuclei: qc/cells.parquet). Nuclei at the border "
-        "are cut, small ones are often debris, large or hollow ones often several nuclei in one outline.",
+        "Flags of single nuclei (all nuclei: qc/cells.parquet).",
     )
     path = results.outdir / TABLE
     if not path.exists():
@@ -31,16 +30,16 @@ def section(results, pictures):
     if not total:
         made.html.append(page.paragraph(f"{TABLE} has no nucleus."))
         return made
-    rows = [(rule, count, 100 * count / total) for rule, count in flagged.items()]
-    made.html.append(page.table(("rule", "nuclei flagged", "in %"), rows, f"Flags of {total:,} nuclei"))
+    rows = [(rule, why, count, 100 * count / total) for (rule, why), count in flagged.items()]
+    made.html.append(page.table(("rule", "why", "nuclei flagged", "in %"), rows, f"Flags of {total:,} nuclei"))
     made.html.append(page.panels([_histogram(sample[name], name, pictures) for name in PANELS if name in sample]))
     return made
 
 
 def read(path):
-    """(nuclei, rule -> how many it flags, column of PANELS -> values of some SAMPLE nuclei), a row group at a time."""
+    """(nuclei, (rule, reason) -> how many it flags, column of PANELS -> some values); read a row group at a time."""
     file = pq.ParquetFile(path)
-    rules = {name: match[1] for name in file.schema_arrow.names if (match := FLAG.fullmatch(name))}
+    rules = flags(file.schema_arrow)
     drawn = [name for name in PANELS if name in file.schema_arrow.names]
     flagged, parts = Counter(dict.fromkeys(rules.values(), 0)), {name: [] for name in drawn}
     step = max(1, -(-file.metadata.num_rows // SAMPLE))

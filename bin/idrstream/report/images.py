@@ -20,7 +20,7 @@ def section(results, pictures):
         "images",
         "Images",
         "A point is an image. Flags say what to look at; nothing is left out of the tables for being flagged "
-        "(the rules: assets/qc.yml; all images: qc/images.parquet).",
+        "(all images: qc/images.parquet).",
     )
     done = results.done
     if done.empty:
@@ -34,8 +34,8 @@ def section(results, pictures):
             page.paragraph("Nothing is flagged: qc/images.parquet, which a run's end writes, is not there.")
         )
     else:
-        counts = [(rule, int(done[rule].sum()), 100 * done[rule].mean()) for rule in results.rules]
-        made.html.append(page.table(("rule", "images flagged", "in %"), counts, "Flags"))
+        counts = [(rule, why, int(done[rule].sum()), 100 * done[rule].mean()) for rule, why in results.rules.items()]
+        made.html.append(page.table(("rule", "why", "images flagged", "in %"), counts, "Flags"))
         worst = done[flagged].sort_values(["plate", "well_number", "site", "frame"])
         if len(worst):
             caption = f"Flagged images{f', the first {ROWS} of {len(worst):,}' if len(worst) > ROWS else ''}"

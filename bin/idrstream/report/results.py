@@ -39,7 +39,7 @@ class Results:
     batches  list of Batch, oldest first
     images   DataFrame, a row an image of the ledger, and those that a run's end calls lost or missing; the columns of
              images.tsv, key, batch, control_type, failed (bool), and a bool column for each rule of quality control
-    rules    names of those columns
+    rules    those columns -> why the rule marks
     left     images that the last run was asked for and that are not in the ledger
     """
 
@@ -82,7 +82,7 @@ class Results:
     @property
     def flagged(self):
         """bool, a row an image: some rule flags it."""
-        return self.images[self.rules].any(axis=1) if self.rules else pd.Series(False, index=self.images.index)
+        return self.images[list(self.rules)].any(axis=1) if self.rules else pd.Series(False, index=self.images.index)
 
     @cached_property
     def fields(self):
@@ -108,23 +108,31 @@ class Results:
         return table[table["status"].isin(UNFINISHED)]
 
     def _flag(self):
-        """Join control types and flags of `qc/images.parquet`; names of the rules."""
+        """Join control types and flags of `qc/images.parquet`; rules and their reasons."""
         self.images["control_type"] = ""
         path = self.outdir / "qc" / "images.parquet"
         if not path.exists() or self.images.empty:
-            return []
-        known = pq.read_table(path).to_pandas()
-        rules = {name: match[1] for name in known if (match := FLAG.fullmatch(name))}
-        known = known.rename(columns=rules)
+            return {}
+        table = pq.read_table(path)
+        marks = flags(table.schema)
+        known = table.to_pandas().rename(columns={name: rule for name, (rule, _) in marks.items()})
+        rules = dict(marks.values())
         if "variant" not in known:
             known["variant"] = ""
         known["variant"] = known["variant"].fillna("")
-        wanted = known[[*PLACE, "control_type", *rules.values()]].drop_duplicates(PLACE)
+        wanted = known[[*PLACE, "control_type", *rules]].drop_duplicates(PLACE)
         self.images = self.images.drop(columns="control_type").merge(wanted, on=PLACE, how="left")
         self.images["control_type"] = self.images["control_type"].fillna("")
-        for rule in rules.values():
+        for rule in rules:
             self.images[rule] = self.images[rule].eq(True).fillna(False).astype(bool)
-        return list(rules.values())
+        return rules
+
+
+def flags(schema):
+    """Column of marks -> (rule, its reason), of a Parquet file of quality control."""
+    found = ((name, FLAG.fullmatch(name)) for name in schema.names)
+    reason = {name: (schema.field(name).metadata or {}).get(b"reason", b"").decode() for name in schema.names}
+    return {name: (match[1], reason[name]) for name, match in found if match}
 
 
 def _entries(outdir):
