@@ -38,8 +38,7 @@ RATES = {"unlimited": None, "11 MB/s": 11e6}
 @click.option("--movies", default=24, show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to work, and to find movies of an earlier run.")
 @click.option("--rate", "rates", multiple=True, type=click.Choice(list(RATES)), default=list(RATES))
-@click.option("--batch_size", default=10, show_default=True, help="The pipeline's.")
-def main(movies, folder, rates, batch_size):
+def main(movies, folder, rates):
     """Print a table a rate, and where the time of each went."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = (folder or Path(scratch)).resolve()
@@ -55,7 +54,7 @@ def main(movies, folder, rates, batch_size):
             with http_server(screen, rate=RATES[rate]) as server:
                 before = _measured(_seed_way, server, where / "seed", screen, network)
             with http_server(screen, rate=RATES[rate]) as server:
-                now = _measured(_pipeline, server, where / "pipeline", screen, network, batch_size)
+                now = _measured(_pipeline, server, where / "pipeline", screen, network)
             _tell(rate, movies, before, now)
 
 
@@ -88,10 +87,10 @@ def _seed_way(address, where, screen, network):
     return json.loads(done.stdout)
 
 
-def _pipeline(address, where, screen, network, batch_size):
+def _pipeline(address, where, screen, network):
     command = [ROOT / "engine/nextflow", "run", ROOT, "-profile", "venv", "-ansi-log", "false", "--study", "example"]
     command += ["--input", screen / "all.tsv", "--screens", screen / "screens.tsv", "--source", address]
-    command += ["--batch_size", batch_size, "--features", "deep", "--well_profiles", "none", "--diameter", DIAMETER]
+    command += ["--features", "deep", "--well_profiles", "none", "--diameter", DIAMETER]
     command += ["--embedder", "efficientnet-b0", "--embed_model", network / "checkpoint.hdf5"]
     subprocess.run([str(word) for word in command], cwd=where, check=True, stdout=subprocess.DEVNULL)
     with open(where / "results/images.tsv", newline="") as file:
