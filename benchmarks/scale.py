@@ -5,7 +5,7 @@
     .venvs/profiles/bin/python benchmarks/scale.py --stub 2400 67000
 
 Each number of IMAGES is a run. A real one is of generated frames of 1344 x 1024 pixels, with default params. In a stub
-run the plan is real and all stages are empty: what is left is what Nextflow costs, in batches of 100; ledger and report
+run the plan is real and all stages are empty: what is left is what Nextflow costs, in batches of 250; ledger and report
 are then of an output folder that is written for it. `make setup` comes first.
 """
 
@@ -31,6 +31,7 @@ from make_screen import make_screen  # noqa: E402
 
 WELLS = 384  # of a plate
 COLUMNS = 24
+BATCH = 250  # images, in a stub run
 HEADS = ("images", "batches", "wall s", "s an image", "CPU s an image", "Nextflow MB", "files in work", "ledger s")
 HEADS += ("report s", "report MB")
 
@@ -65,8 +66,8 @@ def _stub(where, count):
         row, column = divmod(image % WELLS, COLUMNS)
         lines.append(f"SC{image // WELLS:04d}_01,{chr(65 + row)}{column + 1:02d},1,frame.tif")
     (where / "sheet.csv").write_text("\n".join(lines) + "\n")
-    costs = _run(where, "-stub", "--input", where / "sheet.csv", "--batch_size", 100)
-    make_output(where / "output", plates=-(-count // WELLS), wells=WELLS, batch=100, cells=False, views=False)
+    costs = _run(where, "-stub", "--input", where / "sheet.csv", "--batch_size", BATCH)
+    make_output(where / "output", plates=-(-count // WELLS), wells=WELLS, batch=BATCH, cells=False, views=False)
     return *costs, where / "output"
 
 

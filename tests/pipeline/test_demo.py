@@ -105,9 +105,8 @@ def test_every_plate_has_a_flat_field_to_look_at_and_every_image_says_which_was_
     assert (images["field_bytes"][images["status"] == "ok"] > images["bytes"][images["status"] == "ok"]).all()
 
 
-@pytest.mark.parametrize(
-    "illumination, said", [("frames", "frames"), pytest.param("none", "none", marks=pytest.mark.full)]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("illumination, said", [("frames", "frames"), ("none", "none")])
 def test_an_image_has_the_same_rows_whatever_else_is_asked_for(illumination, said, tmp_path):
     make_screen(tmp_path, plates=["DM0001_01"], wells=[3, 17], frames=4, shape=(512, 672))
     table = (tmp_path / "data_to_process.tsv").read_text()

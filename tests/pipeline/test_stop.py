@@ -98,6 +98,7 @@ def test_wells_may_be_left_out_after_the_look_and_other_thresholds_segment_anew(
     assert tasks(other)["SEGMENT"] == 1 and "TAKE_LABELS" not in tasks(other)
 
 
+@pytest.mark.full
 def test_a_redo_segments_anew_and_takes_the_place_of_both(light, screen, tmp_path, whole):
     run = Stream(light, screen, tmp_path / "run").run("--stop_after", "qc", "--batch_size", 8)
     assert run.code == 0, run.said
