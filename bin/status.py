@@ -41,7 +41,7 @@ def status(outdir, now):
             f"{60 * images / seconds:.1f} images a minute since {begun:%Y-%m-%d %H:%M} UTC; about {_time(rest)} left"
         )
     for row in [row for row in rows if row and row["status"] == "failed"][-5:]:
-        lines.append(f"  {row['plate']} {row['well']} frame {row['frame']}: {row['reason']}")
+        lines.append(f"  {ledger.place(row)}: {row['reason']}")
     return "\n".join(lines)
 
 

@@ -214,9 +214,15 @@ def summarise(requested, places, outdir, max_failed, gate, stop=False):
         f"reports    {outdir}/pipeline_info",
     ]
     if gate["inflight"]:
-        stream = f"at most {gate['inflight']} of {gate['slots']} batches and {gate['disk'] / 1e9:.2f} GB on disk"
-        text.append(f"stream     {stream}")
+        fuller = f"the work folder's disk was fuller by {gate['disk'] / 1e9:.2f} GB at most"
+        text.append(f"stream     {gate['inflight']} of {gate['slots']} batches at a time; {fuller}")
     return {"text": "\n".join(text), "error": _error(failed, len(asked), max_failed, gate)}
+
+
+def place(row):
+    """Where an image is, for people: ``DM0001_02 B16 frame 1``, with the site where it is not the first."""
+    site = f" site {row['site']}" if int(row["site"]) != 1 else ""
+    return f"{row['plate']} {row['well']}{site} frame {row['frame']}"
 
 
 def _about(row):
@@ -244,7 +250,7 @@ def _error(failed, asked, max_failed, gate):
         lines = [f"{missing} of {asked} images were not finished; the next run takes them up"]
         given_up = gate["lost"].items()
         lines += [f"  {id}: {lost['process']} ended with exit code {lost['exit']}" for id, lost in given_up]
-    lines += [f"  {row['plate']} {row['well']} frame {row['frame']}: {row['reason']}" for row in failed[:SHOWN]]
+    lines += [f"  {place(row)}: {row['reason']}" for row in failed[:SHOWN]]
     if len(failed) > SHOWN:
         lines.append(f"  and {len(failed) - SHOWN} more, in failures.tsv")
     return "\n".join(lines)

@@ -59,12 +59,13 @@ class Plan:
 
     def text(self):
         """What the user sees before anything starts."""
-        rows = len({asked["row"] for asked in self.images})
+        wells = len({(asked["plate"], asked["well"]) for asked in self.images})
         plates = sorted({asked["plate"] for asked in self.images})
         todo = sum(len(batch["images"]) for batch in self.batches)
         lines = [
-            f"{len(self.images)} images of {rows} wells on {len(plates)} plate{'s' if len(plates) > 1 else ''}"
-            f" ({', '.join(plates[:4])}{', ...' if len(plates) > 4 else ''}), {self.settled} of them settled"
+            f"{len(self.images)} images of {wells} well{'s' * (wells > 1)} on {len(plates)} "
+            f"plate{'s' * (len(plates) > 1)}"
+            f" ({', '.join(plates[:4])}{', ...' * (len(plates) > 4)}), {self.settled} of them settled"
         ]
         if self.stale:
             lines.append(f"{len(self.stale)} batches there are of another making ({self.differs}): they are set aside")

@@ -223,7 +223,7 @@ def _sound_rows(table, name, problems):
     missing = [column for column in schema["required"] if column not in table.columns]
     there = ", ".join(table.columns)
     for column in missing:
-        near = tables.nearest(column, table.columns)
+        near = tables.nearest(column, table.columns).replace("Did you mean", "Is it")
         problems.append(table.problem(f"it is missing; there are {there}.{near}", 1, column))
     validator = jsonschema.Draft202012Validator(schema)
     sound = []

@@ -29,7 +29,7 @@ class View(Export):
             f"failures  {len(failed)}",
             f"seconds   {self._seconds():.0f} of all stages, its images' share of their batches",
             *self.notes,
-            *(f"  {row['plate']} {row['well']} frame {row['frame']}: {row.get('reason', '')}" for row in failed),
+            *(f"  {ledger.place(row)}: {row.get('reason', '')}" for row in failed),
         ]
         files.write_text(Path(folder) / LOG, "\n".join(lines) + "\n")
 

@@ -54,8 +54,8 @@ def normalized(wells, features, scope):
         types = some.get("Metadata_Control_Type", pd.Series("", index=some.index))
         controls = (types == NEGATIVE).sum()
         if controls < CONTROLS:
-            missing = f"{controls} wells with cells are negative controls, {CONTROLS} are needed"
-            notes.append(f"{name} is not normalised: {missing}")
+            missing = f"{CONTROLS} negative controls with cells are needed, {controls} found"
+            notes.append(f"wells of {name} are not normalised: {missing}; the table of cells is as it should be")
             continue
         chosen = f"Metadata_Control_Type == '{NEGATIVE}'"
         meta = [column for column in some.columns if column not in features]

@@ -87,7 +87,7 @@ def swap(old, new):
 
 
 TABLE_MISTAKES = {
-    "missing column": (swap("Frames", "Frame"), 'line 1, column "Frames": it is missing', "Did you mean Frame?"),
+    "missing column": (swap("Frames", "Frame"), 'line 1, column "Frames": it is missing', "Is it Frame?"),
     "frame 0": (swap("2,5,9", "2,0,9"), 'line 3, column "Frames": "0" is not a frame; frames are counted from 1'),
     "no frame": (swap("2,5,9", "two"), 'line 3, column "Frames": "two" is not a list of frames'),
     "no commas": (swap("2,5,9", "2 5 9"), 'line 3, column "Frames": "2 5 9" is not a list of frames'),

@@ -53,8 +53,8 @@ def test_wells_have_profiles_and_what_cannot_be_normalised_is_said(demo_run):
     profiles = demo_run.out / "profiles"
     wells = pd.read_parquet(profiles / "wells/aggregated")
     assert wells["Metadata_Cell_Count"].sum() == len(demo_run.cells)
-    few = "is not normalised: 1 wells with cells are negative controls, 3 are needed"
-    assert all(f"{plate} {few}" in demo_run.said for plate in ("DM0001_01", "DM0001_02"))
+    few = "are not normalised: 3 negative controls with cells are needed, 1 found"
+    assert all(f"wells of {plate} {few}" in demo_run.said for plate in ("DM0001_01", "DM0001_02"))
     normalized = pd.read_parquet(profiles / "normalized_cells/cells").filter(regex="_AreaShape_Area$|_Control_Type")
     controls = normalized[normalized["Metadata_Control_Type"] == "negative control"]["Nuclei_AreaShape_Area"]
     assert controls.mean() == pytest.approx(0, abs=1e-3) and controls.std(ddof=0) == pytest.approx(1, abs=1e-3)

@@ -81,7 +81,8 @@ def test_a_plate_is_in_units_of_its_controls_and_one_with_too_few_is_left_raw_an
     mean, deviation = 3, np.sqrt(((1 - 3) ** 2 + (2 - 3) ** 2 + (6 - 3) ** 2) / 3)
     np.testing.assert_allclose(wells["net_0"], (np.array([1, 2, 6, 9, 3]) - mean) / deviation, rtol=1e-6)
     assert set(wells["Metadata_Plate"]) == {"P"}
-    why = "Q is not normalised: 1 wells with cells are negative controls, 3 are needed"
+    why = "wells of Q are not normalised: 3 negative controls with cells are needed, 1 found"
+    why += "; the table of cells is as it should be"
     assert why in said and json.loads((tmp_path / "wells/notes.json").read_text())["notes"] == [why]
 
 

@@ -30,7 +30,7 @@ def facts(results):
     if waited := throughput.waited(tasks):
         said.append(("time of the last run", page.time(waited)))
     if disk := results.run.get("stream", {}).get("disk"):
-        said.append(("work folder at most", units.size(disk)))
+        said.append(("its disk fuller by, at most", units.size(disk)))
     if (share := throughput.gpu_share(results.batches)) is not None:
         said.append(("segmented on a GPU", f"{share:.0%}"))
     return said
@@ -53,7 +53,7 @@ def remarks(results):
             said.append(f"Images flagged as {rule}: {count:,}.")
     if not results.rules:
         said.append("No image is flagged, because qc/images.parquet, which a run's end writes, is not there.")
-    return said or ["Nothing stands out."]
+    return said or ["No rule flags anything. Frames and their nuclei, below, show what rules do not see."]
 
 
 def _unseen(results):
