@@ -63,9 +63,8 @@ class Plan:
         plates = sorted({asked["plate"] for asked in self.images})
         todo = sum(len(batch["images"]) for batch in self.batches)
         lines = [
-            f"{len(self.images)} images of {wells} well{'s' * (wells > 1)} on {len(plates)} "
-            f"plate{'s' * (len(plates) > 1)}"
-            f" ({', '.join(plates[:4])}{', ...' * (len(plates) > 4)}), {self.settled} of them settled"
+            f"{len(self.images)} images of {wells} well{'s' * (wells > 1)} on "
+            f"{len(plates)} plate{'s' * (len(plates) > 1)} ({', '.join(plates[:4])}{', ...' * (len(plates) > 4)}), {self.settled} of them settled"
         ]
         if self.stale:
             lines.append(f"{len(self.stale)} batches there are of another making ({self.differs}): they are set aside")
