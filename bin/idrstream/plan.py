@@ -59,12 +59,13 @@ class Plan:
 
     def text(self):
         """What the user sees before anything starts."""
-        wells = len({(asked["plate"], asked["well"]) for asked in self.images})
-        plates = sorted({asked["plate"] for asked in self.images})
+        wells = {(asked["plate"], asked["well"]) for asked in self.images}
+        plates = sorted({plate for plate, _ in wells})
+        over = f"{len(wells)} well{'s' * (len(wells) > 1)} on {len(plates)} plate{'s' * (len(plates) > 1)}"
         todo = sum(len(batch["images"]) for batch in self.batches)
         lines = [
-            f"{len(self.images)} images of {wells} well{'s' * (wells > 1)} on "
-            f"{len(plates)} plate{'s' * (len(plates) > 1)} ({', '.join(plates[:4])}{', ...' * (len(plates) > 4)}), {self.settled} of them settled"
+            f"{len(self.images)} images of {over} ({', '.join(plates[:4])}{', ...' * (len(plates) > 4)}), "
+            f"{self.settled} of them settled"
         ]
         if self.stale:
             lines.append(f"{len(self.stale)} batches there are of another making ({self.differs}): they are set aside")
