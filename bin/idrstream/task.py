@@ -146,7 +146,7 @@ def in_threads(work, items, count):
 
 def progress(steps, label, total=None):
     """Iterate over STEPS (a list, or TOTAL), printing ``segmenting [#####...............]  3/12  8 s`` after each."""
-    started, total = time.monotonic(), total or len(steps)
+    started, total = time.monotonic(), len(steps) if total is None else total
     for done, step in enumerate(steps, 1):
         yield step
         filled = "#" * (BAR * done // total)

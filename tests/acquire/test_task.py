@@ -44,3 +44,9 @@ def test_an_error_ends_it_and_what_has_not_begun_is_not_done():
     with pytest.raises(ZeroDivisionError):
         list(task.in_threads(work, range(100), 2))
     assert len(done) <= 4
+
+
+@pytest.mark.parametrize("count", (0, 2))
+def test_progress_is_told_of_as_many_steps_as_are_said_even_none(count, capsys):
+    assert list(task.progress(iter(range(count)), "segmenting", count)) == list(range(count))
+    assert capsys.readouterr().err.count("segmenting [") == count
