@@ -43,9 +43,7 @@ def chosen(images):
     """Title -> at most EACH images, a DataFrame: worst, median and best by focus and by count; those without cells."""
     found = {}
     for name, titles in KINDS.items():
-        there = images[images[name].notna()]
-        if name == "cells":
-            there = there[there["cells"] > 0]
+        there = images[images[name].notna() & (images["cells"] > 0)]  # where nothing is, noise passes for fine detail
         there = there.sort_values([name, "key"])
         middle = max(0, (len(there) - EACH) // 2)
         found |= zip(titles, (there[:EACH], there[middle : middle + EACH], there[-EACH:]), strict=True)
