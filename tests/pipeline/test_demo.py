@@ -88,7 +88,7 @@ def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run
     assert sorted(diameters) == ["DM0001_01", "DM0001_02"]
     assert all(15 < diameter < 30 for diameter in diameters.values())
     assert not list((demo_run.folder / "work").rglob("*.tif"))
-    assert "4 batches and" in demo_run.said
+    assert "4 batches at a time" in demo_run.said
     assert demo_run.tasks["COMMIT"] == 2
 
 

@@ -23,7 +23,7 @@ def watched(stream, slots, *options):
         time.sleep(0.1)
     run = stream.end()
     assert run.code == 0, run.said
-    assert f"of {slots} batches and" in run.said
+    assert f"of {slots} batches at a time" in run.said
     rest = size(stream.folder / "work")
     print(f"{len(run.committed)} batches of {BATCH / 1e6:.0f} MB, {slots} slots: peak {peak / 1e6:.1f} MB,", end=" ")
     print(f"at the end {rest / len(run.committed) / 1e3:.1f} kB a batch")
