@@ -209,7 +209,7 @@ lock() {
         command='uv pip compile --python-version 3.11 requirements.in'
         [[ ! -f containers/$tool/overrides.txt ]] || command+=' --override overrides.txt'
         cp "containers/$tool/requirements.txt" "$scratch/$tool.txt" 2>/dev/null || true
-        (cd "containers/$tool" && uv ${command#uv } --quiet --no-emit-index-url \
+        (cd "containers/$tool" && uv ${command#uv } --quiet --no-emit-index-url --no-emit-package openvino-telemetry \
             --custom-compile-command "$command -o requirements.txt" -o "$scratch/$tool.txt" >/dev/null)
         if [[ ${1:-} != --check ]]; then
             cp "$scratch/$tool.txt" "containers/$tool/requirements.txt"

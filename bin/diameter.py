@@ -24,10 +24,9 @@ def main(frames, out, model, known, count, require_gpu):
     rows = image.read_rows(frames)
     usable = [row for row in rows if row["status"] == "ok"]
     chosen = [usable[i] for i in image.spread(len(usable), image.REFERENCES)]
-    segmenter = Segmenter(model, device=task.torch_device(require_gpu))
-    diameter, nuclei = segmenter.estimate_diameter(
-        (image.read_even(frames, row, known) for row in chosen), PLATE_QUANTILE, count
-    )
+    segmenter = Segmenter(model, device=task.torch_device(require_gpu), threads=count)
+    images = (image.read_even(frames, row, known) for row in chosen)
+    diameter, nuclei = segmenter.estimate_diameter(images, PLATE_QUANTILE)
     plate = Path(out).stem
     files.write_json(
         out, {"plate": plate, "diameter": diameter, "nuclei": nuclei, "frames": [row["key"] for row in chosen]}

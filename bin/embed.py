@@ -32,7 +32,7 @@ def main(frames, labels, features, embedder, embed_model, embed_input, crop_rule
     from idrstream import crops, embedding, gpu
 
     device = task.torch_device(require_gpu)
-    engine = embedding.ENGINES[embedder](embed_input, device, crop_rule, embed_model)
+    engine = embedding.ENGINES[embedder](embed_input, device, crop_rule, embed_model, count)
     rows = image.read_rows(frames, "ok")
     features.mkdir()
 
@@ -45,7 +45,7 @@ def main(frames, labels, features, embedder, embed_model, embed_input, crop_rule
         return (name, facts), crops.around(pixels, centers, *mask)
 
     with gpu.watched(task.torch_name(device, count), device.type == "cuda") as used:
-        embedded = embedding.embed(engine, map(cut, rows), count)
+        embedded = embedding.embed(engine, map(cut, rows))
         for (name, facts), found in task.progress(embedded, "embedding", len(rows)):
             crops.check(name, facts["label"], found)
             image.write_cells(features, name, facts | {"features": found})

@@ -37,7 +37,8 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
 
     device = task.torch_device(require_gpu)
     diameters = image.read_diameters(known)
-    segmenter = segmentation.Segmenter(model, diameter, remove_edge=remove_edge_masks, device=device, **thresholds)
+    settings = thresholds | {"remove_edge": remove_edge_masks, "device": device, "threads": count}
+    segmenter = segmentation.Segmenter(model, diameter, **settings)
     rows = image.read_rows(frames, "ok")
     labels.mkdir()
 

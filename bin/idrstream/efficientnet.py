@@ -29,7 +29,7 @@ def load(path):
         for name, layer in network.named_children():
             for tensor, array in zip(_tensors(layer), stored[name], strict=True):
                 tensor.copy_(torch.from_numpy(_turned(name, array)))
-    return network.eval()
+    return network.eval().requires_grad_(False)
 
 
 class EfficientNetB0(nn.Module):

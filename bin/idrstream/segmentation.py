@@ -10,7 +10,7 @@ import torch
 from cellpose.resnet_torch import CPnet
 
 from cellpose import transforms
-from idrstream import masks
+from idrstream import masks, networks
 from idrstream.gpu import AtOnce
 from idrstream.nuclei import areas
 from idrstream.task import MustMend, in_threads
@@ -18,7 +18,7 @@ from idrstream.task import MustMend, in_threads
 logging.getLogger("cellpose").setLevel(logging.ERROR)  # an image without nuclei is no reason to warn
 
 TILE = 224  # pixels, Cellpose's own; the network looks at tiles of this size
-TILES = 8  # at once
+TILES = 8  # at once on a GPU; a processor's caches hold one
 MIN_SIZE = 15  # pixels: smaller masks are dropped, as Cellpose does
 PLATE_QUANTILE = 0.25  # a plate has wells of small and of large nuclei; at the median the small ones of some are lost
 DIAMETERS = 5.0, 200.0  # pixels: no estimate leaves this range
@@ -38,13 +38,21 @@ class Segmenter:
     cellprob_threshold  pixels above it (a logit) belong to nuclei
     remove_edge         drop the masks that touch the border of the image
     device              "cpu", "cuda" or "cuda:N"; a GPU if torch sees one when None
+    threads             how many may call it at a time, on a processor
 
     The network runs on the device; the masks are made on the CPU, where no order of threads can change them.
     Raises BadModel if the file is no such checkpoint. Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
     """
 
     def __init__(
-        self, model, diameter=None, flow_threshold=0.4, cellprob_threshold=0.0, remove_edge=False, device=None
+        self,
+        model,
+        diameter=None,
+        flow_threshold=0.4,
+        cellprob_threshold=0.0,
+        remove_edge=False,
+        device=None,
+        threads=1,
     ):
         cv2.setNumThreads(torch.get_num_threads())  # OpenCV would take every core
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -53,7 +61,10 @@ class Segmenter:
         self.flow_threshold = flow_threshold
         self.cellprob_threshold = cellprob_threshold
         self.remove_edge = remove_edge
-        self.at_once = AtOnce(TILES, "tiles", torch.cuda.OutOfMemoryError, self.device.type == "cuda")
+        self.threads = threads
+        on_gpu = self.device.type == "cuda"
+        self.at_once = AtOnce(TILES if on_gpu else 1, "tiles", torch.cuda.OutOfMemoryError, on_gpu)
+        self._compute = networks.ready(lambda tiles: self.net(tiles)[0], self.device, threads)
 
     @property
     def diameter(self):
@@ -95,11 +106,9 @@ class Segmenter:
         top, bottom, left, right = transforms.get_pad_yx(height, width)
         padded = np.pad(channels, ((0, 0), (top, bottom), (left, right)))
         tiles, *places = transforms.make_tiles(padded, bsize=TILE)
-        tiles = torch.from_numpy(tiles.reshape(-1, *tiles.shape[2:]))
-        with torch.inference_mode():
-            some = [tiles[start : start + count].to(self.device) for start in range(0, len(tiles), count)]
-            found = [self.net(tiles.contiguous(memory_format=torch.channels_last))[0].cpu() for tiles in some]
-        whole = transforms.average_tiles(torch.cat(found).numpy(), *places)
+        tiles = tiles.reshape(-1, *tiles.shape[2:])
+        found = [self._compute(tiles[start : start + count]) for start in range(0, len(tiles), count)]
+        whole = transforms.average_tiles(np.concatenate(found), *places)
         return whole[:, top : top + height, left : left + width]
 
     def assemble(self, flows, probability, scale):
@@ -107,17 +116,16 @@ class Segmenter:
         limits = self.cellprob_threshold, self.flow_threshold
         return masks.from_flows(flows, probability, ROUNDS / scale, *limits, MIN_SIZE)
 
-    def estimate_diameter(self, images, quantile=0.5, threads=1):
+    def estimate_diameter(self, images, quantile=0.5):
         """A diameter of the nuclei found at the model's own diameter: what to segment these images with.
 
         images    iterable of (Y, X), taken as they are needed
         quantile  which one: the median for one image; less where images of small and of large nuclei are to be
                   segmented alike, for too large a diameter loses small nuclei, whereas too small a one only costs time
-        threads   images at a time
         returns   diameter in pixels (of the disc of equal area, as cellpose.utils.diameters has it), to 0.1; and the
                   number of nuclei it rests on: 0 means that it is the model's own
         """
-        found = list(in_threads(lambda image: areas(self(image, diameter=self.diameter)), images, threads))
+        found = list(in_threads(lambda image: areas(self(image, diameter=self.diameter)), images, self.threads))
         found = np.concatenate(found) if found else np.empty(0)
         if not found.size:
             return self.diameter, 0
@@ -166,4 +174,4 @@ def load_network(path):
         net.diam_mean.data.fill_(17)
         if "diam_labels" not in weights:
             net.diam_labels.data.fill_(17)
-    return net.to(memory_format=torch.channels_last).eval()
+    return net.to(memory_format=torch.channels_last).eval().requires_grad_(False)

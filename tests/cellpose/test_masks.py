@@ -9,7 +9,7 @@ from scipy import ndimage
 from test_nuclei import draw_nuclei
 
 from cellpose import core, dynamics, metrics, transforms
-from idrstream import masks
+from idrstream import masks, networks
 from idrstream import segmentation as sg
 
 ROUNDS = 250
@@ -101,6 +101,10 @@ def test_the_network_sees_the_tiles_that_cellpose_shows_it():
             return y, torch.nn.functional.pad(style, (0, 256 - style.shape[1]))
 
     wanted = transforms.resize_image(core.run_net(Padded(segmenter.net), tiles)[0][0], *image.shape)
+    np.testing.assert_allclose(np.stack([*flows, probability], axis=-1), wanted, rtol=0, atol=5e-5)
+    segmenter._compute = networks.by_torch(lambda tiles: segmenter.net(tiles)[0], segmenter.device)
+    segmenter.at_once.size = sg.TILES
+    flows, probability, _ = segmenter.predict(image)
     np.testing.assert_array_equal(np.stack([*flows, probability], axis=-1), wanted)
 
 
