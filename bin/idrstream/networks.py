@@ -14,7 +14,6 @@ import torch
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-
 SHAPES = 8  # of arrays for which a network is kept compiled; it takes a second
 
 
