@@ -208,6 +208,10 @@ def test_an_image_counts_as_worst_median_or_best_by_its_figures(output):
     assert chosen["No cells"]["key"].tolist() == [images["key"][EMPTY]]
     assert all(images["key"][EMPTY] not in set(some["key"]) for title, some in chosen.items() if title != "No cells")
     assert chosen["Most cells"]["cells"].max() == images["cells"].max()
+    few = montage.chosen(Results(folder).done[lambda images: images["cells"] > 0][:7])
+    assert [len(some) for some in few.values()] == [2] * 6
+    for kind in montage.KINDS.values():
+        assert len(set.union(*(set(few[title]["key"]) for title in kind))) == 6
 
 
 def test_nuclei_are_counted_by_rule_over_all_row_groups(output):

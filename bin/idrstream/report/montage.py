@@ -45,8 +45,9 @@ def chosen(images):
     for name, titles in KINDS.items():
         there = images[images[name].notna() & (images["cells"] > 0)]  # where nothing is, noise passes for fine detail
         there = there.sort_values([name, "key"])
-        middle = max(0, (len(there) - EACH) // 2)
-        found |= zip(titles, (there[:EACH], there[middle : middle + EACH], there[-EACH:]), strict=True)
+        each = max(1, min(EACH, len(there) // len(titles)))  # no frame twice, where there are enough
+        middle = (len(there) - each) // 2
+        found |= zip(titles, (there[:each], there[middle:][:each], there[-each:]), strict=True)
     found["No cells"] = images[images["cells"] == 0].sort_values("key")[:EACH]
     return {title: some for title, some in found.items() if len(some)}
 

@@ -52,9 +52,7 @@ class Results:
         self.begun = pd.Timestamp(asked["begun"]) if asked["begun"] else None
         left = {image["id"]: image for image in asked["images"] if image["id"] not in rows}
         self.left = len(left)
-        images = pd.DataFrame(list(rows.values()))
-        images = pd.concat([images, self._unfinished()], ignore_index=True)
-        self.images = _typed(images)
+        self.images = _typed(pd.DataFrame([*rows.values(), *self._unfinished()]))
         self.rules = self._flag()
 
     def json(self, path):
@@ -103,9 +101,9 @@ class Results:
         """The images that the end of the last run called lost or missing."""
         path = self.outdir / "failures.tsv"
         if not path.exists() or (self.begun and path.stat().st_mtime < self.begun.timestamp()):
-            return pd.DataFrame()
+            return []
         table = pd.read_table(path, dtype=str, keep_default_na=False)
-        return table[table["status"].isin(UNFINISHED)]
+        return table[table["status"].isin(UNFINISHED)].to_dict("records")
 
     def _flag(self):
         """Join control types and flags of `qc/images.parquet`; rules and their reasons."""

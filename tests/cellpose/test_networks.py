@@ -1,0 +1,53 @@
+"""A network on a processor: what torch computes, whatever the shape and however many threads."""
+
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from idrstream import networks
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.SiLU(), nn.Conv2d(8, 16, 3, 2), nn.ReLU()
+    return nn.Sequential(*layers, nn.Conv2d(16, 3, 1)).eval().requires_grad_(False)
+
+
+def grey(*shape):
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
+
+
+def test_it_computes_what_torch_computes_for_arrays_of_any_shape(network):
+    compute, truth = networks.ready(network, CPU), networks.by_torch(network, CPU)
+    for shape in [(1, 1, 32, 48), (4, 1, 17, 16), (1, 1, 32, 48)]:
+        found = compute(grey(*shape))
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, truth(grey(*shape)), rtol=0, atol=1e-5)
+
+
+def test_an_answer_stays_as_it_is_when_the_network_is_called_again(network):
+    compute = networks.ready(network, CPU)
+    first = compute(grey(1, 1, 32, 48))
+    kept = first.copy()
+    assert not np.array_equal(compute(np.zeros_like(grey(1, 1, 32, 48))), kept)
+    assert np.array_equal(first, kept)
+
+
+@pytest.mark.parametrize("threads, callers", [(2, 2), (2, 5), (3, 1)])
+def test_any_number_of_threads_gives_the_same_bytes(network, threads, callers):
+    given = [grey(2, 1, 32, 32 + 16 * (number % 3)) for number in range(24)]
+    truth = list(map(networks.ready(network, CPU), given))
+    with ThreadPoolExecutor(callers) as pool:
+        found = list(pool.map(networks.ready(network, CPU, threads), given))
+    assert all(map(np.array_equal, found, truth))
+
+
+def test_nothing_is_installed_that_tells_others_of_it():
+    assert find_spec("openvino_telemetry") is None
