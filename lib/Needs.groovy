@@ -8,9 +8,9 @@ import nextflow.util.MemoryUnit
 class Needs {
     private static final long GB = 1L << 30
 
-    /** Memory of a task that takes its frames one by one. CUDA's libraries take some gigabytes of the machine's memory too. */
+    /** Memory of a task of which each thread takes frames one by one. CUDA's libraries take some gigabytes of the machine's too. */
     static MemoryUnit frame(Map meta, Map task) {
-        return new MemoryUnit((long) (((task.accelerator ? 6 : 2) * GB + 100 * meta.pixels) * task.attempt))
+        return new MemoryUnit((long) (((task.accelerator ? 6 : 2) * GB + 120 * meta.pixels * task.cpus) * task.attempt))
     }
 
     /** Memory of a task that holds a batch's cells at once. */
