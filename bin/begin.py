@@ -5,7 +5,7 @@ import argparse
 import json
 from pathlib import Path
 
-from idrstream import files, housekeeping
+from idrstream import files, head, housekeeping
 
 
 def main():
@@ -20,4 +20,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    head.run(main)

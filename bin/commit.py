@@ -4,7 +4,7 @@
 import argparse
 import json
 
-from idrstream import files, ledger
+from idrstream import commit, files, head
 
 
 def main():
@@ -23,8 +23,8 @@ def main():
     heavy = [] if options.keep_intermediates else options.heavy
     made = options.tables, options.labels
     kept = {"save_labels": options.save_labels, "images": options.images}
-    entry = ledger.commit(files.read_json(options.batch), *made, options.outdir, heavy=heavy, **kept)
-    freed = ledger.reclaim(heavy, options.workdir)
+    entry = commit.commit(files.read_json(options.batch), *made, options.outdir, heavy=heavy, **kept)
+    freed = commit.reclaim(heavy, options.workdir)
     images = entry["images"]
     done = {
         "images": len(images),
@@ -36,4 +36,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    head.run(main)

@@ -4,7 +4,7 @@
 import argparse
 import json
 
-from idrstream import files, ledger, plates
+from idrstream import commit, files, head, plates
 
 
 def main():
@@ -19,8 +19,8 @@ def main():
     options = parser.parse_args()
     print(json.dumps({"folder": str(plates.keep(files.read_json(options.packet), options.known, options.outdir))}))
     if not options.keep_intermediates:
-        ledger.reclaim(options.heavy, options.workdir)
+        commit.reclaim(options.heavy, options.workdir)
 
 
 if __name__ == "__main__":
-    main()
+    head.run(main)

@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from idrstream import hcs
+from idrstream import hcs, head
 
 
 def main():
@@ -17,4 +17,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    head.run(main)

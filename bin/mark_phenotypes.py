@@ -25,14 +25,14 @@ def main(outdir, labelled, marked, count):
     task.limit_threads(count)
     import pyarrow.parquet as pq
 
-    from idrstream import phenotypes, profiles
+    from idrstream import ledger, phenotypes, profiles
 
     try:
         told = phenotypes.points(labelled, outdir)
     except tables.Problems as found:
         raise task.MustMend("\n".join(found.sentences)) from found
-    plates = sorted({point["plate"] for point in told})
-    paths = [path for p in plates for path in sorted((outdir / profiles.FOLDER / f"plate={p}").glob("*.parquet"))]
+    plates = {f"plate={point['plate']}" for point in told}
+    paths = [path for path in ledger.tables_in(outdir, profiles.FOLDER) if path.parent.name in plates]
     cells = phenotypes.cells(paths, told)
     marked.mkdir()
     tables.write(marked / "points.tsv", list(told[0]), told)

@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from idrstream import files, ledger
+from idrstream import files, head, ledger, manifest
 
 
 def main():
@@ -18,6 +18,8 @@ def main():
     options = parser.parse_args()
     plan, run = files.read_json(options.plan / "plan.json"), files.read_json(options.provenance)
     gate = run.pop("gate")
+    logs = {f"pipeline_info/lost_{batch}.log": lost["log"] for batch, lost in gate["lost"].items()}
+    manifest.claim(options.outdir, ledger.SUMMARY, [*ledger.SUMMARY_FILES, *logs])
     streams = Path(options.outdir) / "pipeline_info" / "streams.json"
     if "streams" in plan:
         files.write_json(streams, plan["streams"])  # what the export makes of the cells
@@ -27,11 +29,11 @@ def main():
     if run["versions"] or not kept.exists():  # a run that had nothing to do tells nothing about the results
         stream = {name: gate[name] for name in ("inflight", "slots", "disk")}
         files.write_json(kept, run | {"model_sha256": plan["model"], "stream": stream})
-    for batch, lost in gate["lost"].items():
-        files.write_text(kept.with_name(f"lost_{batch}.log"), "\n".join(lost["log"]) + "\n")
+    for name, lines in logs.items():
+        files.write_text(Path(options.outdir, name), "\n".join(lines) + "\n")
     said = ledger.summarise(plan["requested"], plan["places"], options.outdir, options.max_failed, gate, plan["stop"])
     files.write_json(options.out, said)
 
 
 if __name__ == "__main__":
-    main()
+    head.run(main)

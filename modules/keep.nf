@@ -1,21 +1,22 @@
-// A folder, or a file, moved into one of the output folder's, in place of the one that lies there. On the head, by plain Python.
+// A folder, or a file, moved into the output folder, in place of what an earlier run put there. On the head, by plain Python.
 process KEEP {
     label 'head'
     cache false
 
     input:
-    tuple val(folder), val(place)
+    tuple val(folder), val(place)               // place: a folder of the output folder, or . for itself
+    val outdir
 
     output:
     stdout
 
     script:
     """
-    keep.py ${Launch.quoted([folder, place])}
+    keep.py ${Launch.quoted([folder, outdir, place])}
     """
 
     stub:
     """
-    printf %s ${Launch.quoted(place)}/${folder.name}
+    printf %s ${Launch.quoted(outdir)}/${place}/${folder.name}
     """
 }

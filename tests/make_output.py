@@ -41,13 +41,13 @@ def make_output(folder, plates=2, wells=20, batch=10, cells=True, views=True, se
     _fields(folder, sorted(set(images["plate"])))
     pictures = _thumbnails(rng)
     for number, (name, some) in enumerate(images.groupby("batch", sort=True)):
-        _entry(folder, name, number, some)
         if cells:
             for plate, own in some[some["status"] == "ok"].groupby("plate"):
                 _table(folder / f"profiles/single_cells/plate={plate}/{name}.parquet", _cells(own, rng))
                 shown = [pictures[min(int(count) // 40, 3)] for count in own["cells"]]
                 thumbnails = pa.table({"key": own["key"].tolist(), "jpeg": shown})
                 _table(folder / f"qc/thumbnails/plate={plate}/{name}.parquet", thumbnails)
+        _entry(folder, name, number, some)
     _qc(folder, images, cells)
     if views:
         _wells(folder, images, rng)
@@ -93,11 +93,14 @@ def _entry(folder, name, number, images):
     entry = {"made": made | {"embed": {"device": device}}, "batch": name, "number": number, "session": "s", "heavy": []}
     entry |= {"recipe": {"model": "a" * 64, "illumination": "plate", "code": {"segment": "b" * 12}}, "references": {}}
     entry |= {"committed": (BEGUN + pd.Timedelta(minutes=number)).isoformat() + "+00:00", "images": rows}
-    entry["files"] = [
-        {"path": f"profiles/single_cells/plate={p}/{name}.parquet", "bytes": 9, "sha256": "c" * 64} for p in fields
-    ]
+    entry["files"] = [_facts(folder, path) for path in sorted(folder.rglob(f"{name}.parquet"))]
     (folder / "ledger").mkdir(parents=True, exist_ok=True)
     (folder / f"ledger/{name}.json").write_text(json.dumps(entry))
+
+
+def _facts(folder, path):
+    about = path.stat()
+    return {"path": str(path.relative_to(folder)), "bytes": about.st_size, "mtime_ns": about.st_mtime_ns, "sha256": ""}
 
 
 def _figures(plate, refused):
@@ -184,6 +187,10 @@ def _wells(folder, images, rng):
         wells[[f"efficientnet_{i}" for i in range(30)]] = features
         for level in ("normalized", "selected"):
             _table(folder / f"profiles/wells/{level}/{plate}.parquet", wells)
+    written = [_facts(folder, path) for path in sorted((folder / "profiles/wells").rglob("*.parquet"))]
+    manifest = {"part": "profiles-wells", "files": {facts.pop("path"): facts for facts in written}}
+    (folder / "manifest").mkdir()
+    (folder / "manifest/profiles-wells.json").write_text(json.dumps(manifest))
 
 
 def _info(folder, images):

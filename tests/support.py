@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from idrstream import readers
+from idrstream import files, ledger, readers
 
 # $IDRSTREAM_DATA, or the folder `shared/data` beside the repository.
 DATA = Path(os.environ.get("IDRSTREAM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -45,6 +45,20 @@ def size(folder):
             except FileNotFoundError:
                 continue
     return total
+
+
+def enter(outdir):
+    """Enter every Parquet file of an output folder into its ledger, as if one batch had left them."""
+    tables = sorted(path for path in outdir.rglob("*.parquet") if path.parent.name.startswith("plate="))
+    facts = [
+        {"path": str(path.relative_to(outdir)), "bytes": path.stat().st_size}
+        | {"sha256": files.sha256(path), "mtime_ns": path.stat().st_mtime_ns}
+        for path in tables
+    ]
+    entry = {"batch": "b0000", "committed": "2026-11-01T10:00:00", "recipe": {"features": "deep"}, "made": {}}
+    entry |= {"images": [{"id": "x", "key": "x", "status": "ok"}], "files": facts}
+    files.write_json(ledger.path_of(outdir, "b0000"), entry)
+    return outdir
 
 
 def images_of(file):

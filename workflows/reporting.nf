@@ -16,9 +16,9 @@ workflow REPORTING {
         }
     made.none.subscribe { folder -> log.warn "no report was made, all else is there; why, says ${folder.parent}/.command.log" }
     parts = made.whole.flatMap { folder ->
-        [tuple(folder.resolve('qc/pictures'), "${outdir}/qc"), tuple(folder.resolve('multiqc_report.html'), outdir)]
+        [tuple(folder.resolve('qc/pictures'), 'qc'), tuple(folder.resolve('multiqc_report.html'), '.')]
     }
-    kept = KEEP_REPORT(parts)
+    kept = KEEP_REPORT(parts, outdir)
     kept.filter { path -> path.endsWith('.html') }.subscribe { path -> log.info "report     ${path}" }
 
     emit:

@@ -28,10 +28,10 @@ workflow VIEWS {
     profiles = wells.mix(cells, marked)
         .map { folder -> Launch.noted(folder, log) }
         .mix(annotated)
-        .map { folder -> tuple(folder, "${outdir}/profiles") }
-    others = csv.map { folder -> tuple(folder, outdir) }.mix(qc.map { file -> tuple(file, "${outdir}/qc") })
+        .map { folder -> tuple(folder, 'profiles') }
+    others = csv.map { folder -> tuple(folder, '.') }.mix(qc.map { file -> tuple(file, 'qc') })
     plates = DESCRIBE_PLATES(full.filter { folder -> file("${folder}/images").exists() }).filter { folder -> folder }
-    kept = KEEP(profiles.mix(others)).mix(plates)
+    kept = KEEP(profiles.mix(others), outdir).mix(plates)
 
     emit:
     kept

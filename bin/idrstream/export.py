@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from idrstream import files, image, tables
+from idrstream import files, image, ledger, tables
 from idrstream.profiles import FOLDER as CELLS
 from idrstream.profiles import PIECE
 
@@ -75,8 +75,8 @@ class Export:
                 those = "them" if len(others) > 1 else "it"
                 found = f"{target}: {named} of another export; delete {those}, or take another folder"
                 raise tables.Problems([found])
-            for part in target.glob(_name("*") + files.PART):
-                part.unlink()
+            for hidden in target.glob(files.part(_name("*")).name):
+                hidden.unlink()
 
     def write(self, number, folder):
         """Write batch NUMBER in each of the shapes; returns how many cells it has."""
@@ -133,7 +133,7 @@ class Export:
     def _index(self):
         """Image -> the file it lies in, and image -> how many cells it has, in all files."""
         paths, counts, self.features = {}, {}, None
-        for path in sorted((self.outdir / CELLS).glob("plate=*/*.parquet")):
+        for path in ledger.tables_in(self.outdir, CELLS):
             file = pq.ParquetFile(path)
             features = [name for name in file.schema_arrow.names if not name.startswith("Metadata_")]
             if self.features is None:

@@ -7,7 +7,11 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
-PART = ".part"  # what a file is called until it is whole
+
+def part(path):
+    """What a file is called until it is whole: ``.NAME.part`` beside it, hidden from readers of its folder."""
+    path = Path(path)
+    return path.with_name(f".{path.name}.part")
 
 
 def sha256(path):
@@ -21,33 +25,54 @@ def sha256(path):
 
 @contextmanager
 def whole(path):
-    """Gives the ``.part`` path beside PATH to write to; it is then flushed to the disk and renamed to PATH.
+    """Gives the hidden path beside PATH to write to (`part`); it is then flushed to the disk and renamed to PATH.
 
     It is taken away where writing fails. A kill leaves it, for the next who writes PATH to take away.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + PART)
-    part.unlink(missing_ok=True)  # it may be a link to another file
+    with staged(path) as hidden:
+        yield hidden
+    publish(path)
+
+
+@contextmanager
+def staged(path):
+    """The first half of `whole`: PATH is written and flushed under its hidden name, and waits for `publish`."""
+    hidden = part(path)
+    hidden.parent.mkdir(parents=True, exist_ok=True)
+    hidden.unlink(missing_ok=True)  # it may be a link to another file
     try:
-        yield part
-        with open(part, "rb+") as file:
+        yield hidden
+        with open(hidden, "rb+") as file:
             os.fsync(file.fileno())
     except Exception:
-        part.unlink(missing_ok=True)
+        hidden.unlink(missing_ok=True)
         raise
-    _rename(part, path)
+
+
+def publish(path):
+    """Rename what `staged` has written to PATH, in place of what lies there."""
+    os.replace(part(path), path)
+    folder = os.open(Path(path).parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def write_text(path, text):
     """Write TEXT to PATH, whole or not at all."""
-    with whole(path) as part:
-        part.write_text(text, encoding="utf-8")
+    with whole(path) as hidden:
+        hidden.write_text(text, encoding="utf-8")
 
 
 def write_json(path, content):
-    """Write CONTENT as JSON, one key a line, the same bytes for the same content."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    """Write CONTENT as JSON (`json_text`)."""
+    write_text(path, json_text(content))
+
+
+def json_text(content):
+    """CONTENT as JSON, one key a line, the same text for the same content."""
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def read_json(path):
@@ -55,32 +80,58 @@ def read_json(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def copy(source, target):
-    """Copy SOURCE to TARGET, whole or not at all; returns bytes, sha256 and mtime_ns of what lies there now."""
-    with whole(target) as part:
-        with open(source, "rb") as original, open(part, "wb") as file:
-            shutil.copyfileobj(original, file, 1 << 20)
-        arrived, sent = part.stat().st_size, os.stat(source).st_size
+def stage(source, target):
+    """Copy SOURCE, a path or bytes, to the hidden name of TARGET; returns bytes, sha256 and mtime_ns of the copy."""
+    with staged(target) as hidden:
+        if isinstance(source, bytes):
+            hidden.write_bytes(source)
+        else:
+            with open(source, "rb") as original, open(hidden, "wb") as file:
+                shutil.copyfileobj(original, file, 1 << 20)
+        arrived = hidden.stat().st_size
+        sent = len(source) if isinstance(source, bytes) else os.stat(source).st_size
         if arrived != sent:
             raise OSError(f"{target}: {arrived} bytes arrived of {sent}")
-    there = os.stat(target)
-    return {"bytes": there.st_size, "sha256": sha256(target), "mtime_ns": there.st_mtime_ns}
+    facts = os.stat(part(target))
+    return {"bytes": facts.st_size, "sha256": sha256(part(target)), "mtime_ns": facts.st_mtime_ns}
 
 
-def move_folder(source, target):
-    """Move SOURCE to TARGET, in place of what lies there.
+def remove(folder, name):
+    """Delete the file NAME of FOLDER, and the folders in FOLDER that are empty without it."""
+    Path(folder, name).unlink(missing_ok=True)
+    remove_part(folder, name)
 
-    File by file, so that no second copy of the whole ever exists; until all are there they lie beside it as ``.part``.
-    """
-    source, target = Path(source), Path(target)
-    part = target.with_name(target.name + PART)
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for path in sorted(path for path in source.rglob("*") if path.is_file()):
-        copy(path, part / path.relative_to(source))
-        path.unlink()
-    shutil.rmtree(target, ignore_errors=True)
-    _rename(part, target)
+
+def remove_part(folder, name):
+    """Delete what `staged` has written of the file NAME of FOLDER, and the folders that are empty without it."""
+    path = Path(folder, name)
+    part(path).unlink(missing_ok=True)
+    for above in list(path.parents)[: name.count("/")]:
+        try:
+            above.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:  # it holds something else
+            return
+
+
+def outside(folder, names):
+    """Those of NAMES, relative to FOLDER, that do not lie in it, or have a link on the way."""
+    root = Path(folder).resolve()
+    parents = {}
+    found = []
+    for name in names:
+        path = root / name
+        if path.parent not in parents:
+            parents[path.parent] = path.parent.resolve() == path.parent and root in (path.parent, *path.parent.parents)
+        if not parents[path.parent] or path.name == ".." or path.is_symlink():
+            found.append(name)
+    return found
+
+
+def deepest_first(names):
+    """Paths in the order in which they appear: what describes a folder of files comes after the files."""
+    return sorted(names, key=lambda name: (-name.count("/"), name))
 
 
 def unchanged(path, facts):
@@ -92,12 +143,3 @@ def unchanged(path, facts):
     if now.st_size != facts["bytes"]:
         return False
     return now.st_mtime_ns == facts["mtime_ns"] or sha256(path) == facts["sha256"]
-
-
-def _rename(part, path):
-    os.replace(part, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

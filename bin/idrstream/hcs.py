@@ -5,10 +5,9 @@ batch holds single frames of it. The files of a field belong to the batch that m
 What is said of a plate and its wells, which batches share, belongs to none: it is written anew of what the ledger has.
 """
 
-import os
 from pathlib import Path
 
-from idrstream import files, ledger
+from idrstream import files, ledger, manifest
 from idrstream.study import Well
 
 FOLDER = "images"
@@ -37,6 +36,8 @@ def describe(outdir):
     """Say of every plate in OUTDIR what it holds: its rows, columns, wells and fields, which are those in the ledger.
 
     returns  whether there is any
+
+    Raises tables.Problems where a plate that is not ours lies in its place.
     """
     held = {}
     for entry in ledger.read(outdir)[0]:
@@ -44,13 +45,14 @@ def describe(outdir):
         for row in entry["images"]:
             if f"{field(row)}/{GROUP}" in named:
                 held.setdefault(row["plate"], []).append(row)
-    groups = {}
+    content = {}
     for name, rows in held.items():
-        groups |= _groups(name, rows)
-    for folder in sorted(groups, key=len, reverse=True):  # a plate speaks of its wells when they are there
-        write_group(Path(outdir) / folder, groups[folder])
-    _clear(Path(outdir), groups.keys() | {field(row) for rows in held.values() for row in rows})
-    return bool(groups)
+        for folder, attributes in _groups(name, rows).items():
+            if attributes:
+                content[f"{folder}/{ATTRIBUTES}"] = files.json_text(attributes).encode()
+            content[f"{folder}/{GROUP}"] = files.json_text({"zarr_format": 2}).encode()
+    manifest.put(outdir, FOLDER, content)  # a plate speaks of its wells when they are there
+    return bool(content)
 
 
 def _groups(name, rows):
@@ -71,20 +73,6 @@ def _groups(name, rows):
     groups = {plate(name): {"plate": about}} | {f"{plate(name)}/{letter}": None for letter in letters}
     described = {well: {"well": {"version": VERSION, "images": fields}} for well, fields in wells.items()}
     return groups | {f"{plate(name)}/{well}": attributes for well, attributes in described.items()}
-
-
-def _clear(outdir, kept):
-    """Take away what is said of plates, rows and wells that hold nothing any more, and folders that are empty."""
-    for depth in (4, 3, 2, 1):
-        for folder in (outdir / FOLDER).glob("/".join(["*.ome.zarr", *"*" * (depth - 1)])):
-            if not folder.is_dir() or str(folder.relative_to(outdir)) in kept:
-                continue
-            if depth < 4:  # what lies in a field is its batch's
-                for name in (GROUP, ATTRIBUTES):
-                    (folder / name).unlink(missing_ok=True)
-            for inner, _, _ in os.walk(folder, topdown=False):
-                if not os.listdir(inner):
-                    os.rmdir(inner)
 
 
 def _well(row):

@@ -4,14 +4,15 @@ import os
 from datetime import datetime, timezone
 from pathlib import Path
 
-from idrstream import files, ledger
+from idrstream import commit, files, ledger, manifest
 
 STALE = "stale"
 PLAN = Path("pipeline_info", "plan.json")
+PART = "plan"  # of the manifest
 
 
 def begin(plan, outdir, workdir):
-    """Set stale results aside, delete what a killed commit left in the work folder, and record what is asked for.
+    """Make OUTDIR ready: end or undo what a killed run had begun, set stale results aside, record what is asked for.
 
     plan     plan.json, read
     workdir  nothing outside of it is deleted
@@ -19,10 +20,15 @@ def begin(plan, outdir, workdir):
     """
     said = []
     now = datetime.now(timezone.utc)
-    for batch in plan["stale"]:
+    manifest.mark(outdir, plan["workflow"])
+    manifest.claim(outdir, PART, [str(PLAN)])
+    commit.recover(outdir)
+    for batch in plan["stale"] + plan["broken"]:
         target = set_aside(batch, outdir, f"{now:%Y-%m-%d_%H-%M-%S}")
     if plan["stale"]:
         said.append(f"{len(plan['stale'])} batches of another making ({plan['differs']}) now lie in {target}")
+    if plan["broken"]:
+        said.append(f"what is left of {len(plan['broken'])} batches with files changed or deleted now lies in {target}")
     freed, refused = sweep(outdir, workdir)
     if freed:
         said.append(f"{freed / 1e6:.1f} MB deleted that a run which was killed had left of finished batches")
@@ -36,8 +42,8 @@ def set_aside(batch, outdir, stamp):
 
     Killed in between, the entry says where to go on.
     """
-    path = Path(outdir) / ledger.FOLDER / f"{batch}.json"
-    entry = ledger.read_entry(outdir, batch)
+    path = ledger.path_of(outdir, batch)
+    entry = ledger.read_entry(outdir, path)
     if "aside" not in entry:
         entry["aside"] = stamp
         files.write_json(path, entry)
@@ -59,7 +65,7 @@ def sweep(outdir, workdir):
     for entry in ledger.read(outdir)[0]:
         left = [folder for folder in entry.get("heavy", ()) if os.path.lexists(folder)]
         try:
-            freed += ledger.reclaim(left, workdir) if left else 0
+            freed += commit.reclaim(left, workdir) if left else 0
         except ValueError as reason:
             refused.append(str(reason))
     return freed, refused

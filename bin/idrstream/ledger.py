@@ -1,18 +1,18 @@
-"""What is finished, and how a batch becomes so: files in the output folder, a line in the ledger, work folders gone.
+"""The ledger of an output folder: which images are finished, and which files are theirs.
 
-One JSON file a committed batch, one row an image. An entry counts only when it is dated, which is the last step of a
-commit: so what it says is there, is there. Truth is kept by *image*; a batch is only the packet in which it travelled.
+One JSON file a committed batch, one row an image. Truth is kept by *image*; a batch is only the packet in which it
+travelled. Tables are read by the ledger's lists of files (`tables_in`), so that no cell counts that it does not know.
 Standard library only, for it runs on the head, where no environment is.
 """
 
-import os
-import shutil
-from datetime import datetime, timezone
+import re
 from pathlib import Path
 
-from idrstream import files, image, tables
+from idrstream import files, tables
+from idrstream.tables import Problems
 
 FOLDER = "ledger"
+PENDING = "pending"  # folder in it: entries of commits that have begun and not ended
 SEGMENTED = "segmented"  # status of an image that is ok as far as a run went that stopped at quality control
 
 # What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
@@ -20,23 +20,47 @@ KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", 
 KEPT += ("field_bytes", "seconds", "flatfield", "focus", "saturation", "background")
 COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
 COLUMNS += ("field_bytes", "seconds", "focus", "saturation", "background")
+SUMMARY = "summary"  # part of the manifest: what the end of a run writes
+SUMMARY_FILES = ("images.tsv", "failures.tsv", "pipeline_info/run.json", "pipeline_info/streams.json")
+STAMP = r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d"  # of a folder in stale/
 SHOWN = 10  # failures named in the closing lines; all are in failures.tsv
 
 
 def read(outdir):
     """Entries of OUTDIR, oldest first, as (whole, broken).
 
-    Broken is an entry that was begun and never ended (a commit was killed), or whose files are gone or changed: its
-    images are computed again, and whoever commits them takes back what is left of it.
+    Broken is an entry whose files are gone or changed: its images are computed again. A commit that was killed counts
+    as it will once `commit.recover` has been there: not at all, or as ended.
 
-    Raises tables.Problems for an entry that names what is not in OUTDIR: trusted, it could have anything deleted.
+    Raises Problems for an entry that names what is not in OUTDIR: trusted, it could have anything deleted.
     """
+    entries = {path.stem: read_entry(outdir, path) for path in sorted(Path(outdir, FOLDER).glob("*.json"))}
+    hidden = {}
+    for entry in pending(outdir):
+        if entry["committed"]:
+            entries = {batch: known for batch, known in entries.items() if batch not in entry["replaces"]}
+            entries[entry["batch"]] = hidden[entry["batch"]] = entry
     whole, broken = [], []
-    for path in sorted((Path(outdir) / FOLDER).glob("*.json")):
-        entry = read_entry(outdir, path.stem)
-        intact = entry["committed"] and all(files.unchanged(Path(outdir) / f["path"], f) for f in entry["files"])
-        (whole if intact else broken).append(entry)
+    for batch, entry in entries.items():
+        places = [(Path(outdir, file["path"]), file) for file in entry["files"]]
+        intact = all(
+            files.unchanged(path, facts) or (batch in hidden and files.unchanged(files.part(path), facts))
+            for path, facts in places
+        )
+        (whole if intact and entry["committed"] else broken).append(entry)
     return sorted(whole, key=lambda entry: (entry["committed"], entry["batch"])), broken
+
+
+def pending(outdir):
+    """Entries of the commits that were begun in OUTDIR and did not end."""
+    return [read_entry(outdir, path) for path in sorted(Path(outdir, FOLDER, PENDING).glob("*.json"))]
+
+
+def tables_in(outdir, folder):
+    """The Parquet files of finished batches below a folder of OUTDIR, sorted: no others that lie there."""
+    inside = f"{Path(folder).as_posix()}/"
+    named = [file["path"] for entry in read(outdir)[0] for file in entry["files"]]
+    return [Path(outdir, name) for name in sorted(named) if name.startswith(inside) and name.endswith(".parquet")]
 
 
 def stopped(entry):
@@ -66,119 +90,26 @@ def rows(entries):
     return known
 
 
-def write(outdir, entry):
-    """Write ENTRY: first with `committed` None, before any file; then with the time, after all of them."""
-    files.write_json(Path(outdir) / FOLDER / f"{entry['batch']}.json", entry)
+def path_of(outdir, batch):
+    """Where the entry of a batch lies."""
+    return Path(outdir, FOLDER, f"{batch}.json")
 
 
-def withdraw(outdir, batch):
-    """Take back a batch: its files, whole or begun, then its entry, till then a broken one."""
-    path = Path(outdir) / FOLDER / f"{batch}.json"
-    if not path.exists():
-        return
-    for file in reversed(read_entry(outdir, batch)["files"]):
-        _remove(Path(outdir) / file["path"])
-    path.unlink(missing_ok=True)
-
-
-def commit(batch, merged, labels, outdir, save_labels=False, images=None, heavy=()):
-    """Copy a batch's results to OUTDIR and enter it into the ledger.
-
-    batch        the planner's JSON of it, read; files that it names as `kept` stay another batch's
-    merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and image.MADE
-    labels       SEGMENT's folder: label images, kept if save_labels, and outlines, kept if there are any
-    images       SAVE_IMAGES' folder, laid out as the output folder is; None if images are not kept
-    heavy        work folders that are to be deleted afterwards, as text: named in the entry, should that not happen
-    returns      the ledger entry
-
-    Idempotent. Each file is whole before it gets its name, and the deepest come first: an image of many files is seen
-    from the last of them on, which says what it is; when it is taken back, that one goes first. What the batch replaces
-    is taken back first, so that no cell is ever there twice; a commit that is killed leaves an undated entry, by which
-    the next run finds what to take back.
-    """
-    rows = image.read_rows(merged)
-    parts = {path: Path(images) / path for path in _below(Path(images))} if images else {}
-    wanted = parts | {path: Path(merged) / "results" / path for path in _below(Path(merged) / "results")}
-    for row in rows:
-        for folder, suffix in (("labels", "tif"),) * save_labels + (("outlines", "geojson"),):
-            source = Path(labels) / f"{row['key']}.{suffix}"
-            if source.exists():
-                wanted[f"{folder}/plate={row['plate']}/{source.name}"] = source
-    for path in batch["kept"]:
-        wanted.pop(path, None)
-    entry = {"made": files.read_json(Path(merged) / image.MADE), "heavy": list(heavy)}
-    entry |= {"batch": batch["id"], "committed": None, "files": [{"path": path} for path in _ordered(wanted)]}
-    entry |= {name: batch[name] for name in ("number", "session", "recipe", "references")}
-    entry["images"] = [{name: row.get(name) for name in KEPT} | _about(row) for row in rows]
-    for path in wanted:
-        if not _inside(outdir, path):
-            raise tables.Problems([f"{outdir}/{path}: a link leads out of the output folder; link the whole folder"])
-    for replaced in batch["supersedes"]:
-        if replaced != batch["id"]:
-            withdraw(outdir, replaced)
-    own = Path(outdir) / FOLDER / f"{batch['id']}.json"
-    former = {file["path"] for file in read_entry(outdir, batch["id"])["files"]} if own.exists() else set()
-    former -= wanted.keys() - parts.keys()  # a file can take another's place; the many of an image cannot
-    entry["files"] += [{"path": path} for path in _ordered(former - wanted.keys())]
-    write(outdir, entry)
-    try:
-        for path in reversed(_ordered(former)):
-            _remove(Path(outdir) / path)
-        entry["files"] = [{"path": path} | files.copy(wanted[path], Path(outdir) / path) for path in _ordered(wanted)]
-        entry["committed"] = datetime.now(timezone.utc).isoformat()
-        write(outdir, entry)
-    except OSError:  # a full disk: other batches may find the room that this one did not
-        withdraw(outdir, batch["id"])
-        raise
-    return entry
-
-
-def reclaim(folders, workdir):
-    """Delete a batch's work folders; returns the bytes freed.
-
-    Only folders that really lie inside WORKDIR, links resolved, and no file behind a link. Raises ValueError for any
-    other, before anything is deleted.
-    """
-    root = Path(workdir).resolve(strict=True)
-    there = [Path(folder) for folder in folders if os.path.lexists(folder)]
-    for folder in there:
-        if folder.is_symlink() or root not in folder.resolve().parents:
-            raise ValueError(f"{folder}: not a folder inside the work directory {root}; nothing was deleted")
-    freed = sum(path.lstat().st_size for folder in there for path in folder.rglob("*") if not path.is_dir())
-    for folder in there:
-        shutil.rmtree(folder)
-    return freed
-
-
-def read_entry(outdir, batch):
-    """The entry of a batch, read. Raises tables.Problems for what no commit wrote."""
-    path = Path(outdir) / FOLDER / f"{batch}.json"
+def read_entry(outdir, path):
+    """An entry of OUTDIR's ledger, read. Raises Problems for what no commit wrote."""
     try:
         entry = files.read_json(path)
-        named = [f"{FOLDER}/{entry['batch']}.json", *(file["path"] for file in entry["files"])]
-        outside = [name for name in named if not _inside(outdir, name)]
-        own = entry["batch"] == batch
+        own = entry["batch"] == path.stem
+        entries = [f"{FOLDER}/{batch}.json" for batch in (entry["batch"], *entry.get("replaces", ()))]
+        named = [*entries, *(file["path"] for file in entry["files"]), *entry.get("former", ())]
+        outside = files.outside(outdir, named)
+        outside += [entry["aside"]] if "aside" in entry and not re.fullmatch(STAMP, entry["aside"]) else []
     except (ValueError, KeyError, TypeError):
-        raise tables.Problems([f"{path}: this is no entry of a ledger; nothing was deleted. Move it away"]) from None
+        raise Problems([f"{path}: this is no entry of a ledger; nothing was deleted. Move it away"]) from None
     if outside or not own:
         what = f"it names {outside[0]!r}, which is" if outside else "it is of another batch, or"
-        raise tables.Problems([f"{path}: {what} not in the output folder; nothing was deleted. Move the entry away"])
+        raise Problems([f"{path}: {what} not in the output folder; nothing was deleted. Move the entry away"])
     return entry
-
-
-def _inside(outdir, name):
-    """Does NAME, relative to OUTDIR, lie in it, with no link on the way?"""
-    root = Path(outdir).resolve()
-    path = root / name
-    return root in path.parents and path.resolve() == path
-
-
-def _ordered(paths):
-    return sorted(paths, key=lambda path: (-path.count("/"), path))
-
-
-def _below(folder):
-    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
 def summarise(requested, places, outdir, max_failed, gate, stop=False):
@@ -225,12 +156,6 @@ def place(row):
     return f"{row['plate']} {row['well']}{site} frame {row['frame']}"
 
 
-def _about(row):
-    """What is kept of an image beside KEPT: for its well's role nothing else tells, should it have no cell."""
-    said = {"control_type": row["metadata"]["Control_Type"], "gene": row["metadata"]["Gene"]}
-    return said | ({"variant": row["variant"]} if row.get("variant") else {})
-
-
 def _unfinished(asked, gate):
     """Status and reason of an image that is in no ledger entry; the next run takes it up."""
     lost = gate["lost"].get(asked["batch"]) or gate["lost"].get(asked["plate"])
@@ -254,8 +179,3 @@ def _error(failed, asked, max_failed, gate):
     if len(failed) > SHOWN:
         lines.append(f"  and {len(failed) - SHOWN} more, in failures.tsv")
     return "\n".join(lines)
-
-
-def _remove(path):
-    path.unlink(missing_ok=True)
-    path.with_name(path.name + files.PART).unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from idrstream import (
     streams,
     study,
     tables,
+    targets,
     units,
 )
 from idrstream import plates as known
@@ -42,7 +43,9 @@ class Plan:
     plates    plate -> images to which its flat-field is fitted and its diameter estimated; empty if neither is wanted
     identities      plate -> what that is made of
     settled_plates  those of which the output folder holds it
+    workflow  that the output folder belongs to
     stale     ids of committed batches of another making, which are set aside; and in what they differ
+    broken    ids of committed batches whose files were changed or deleted since, which are set aside too
     recipe    what makes a result what it is
     stages    stage -> {"args": its command's arguments, "code": digest of its code}
     source    address that locations are relative to, or None
@@ -69,6 +72,11 @@ class Plan:
         ]
         if self.stale:
             lines.append(f"{len(self.stale)} batches there are of another making ({self.differs}): they are set aside")
+        if self.broken:
+            lines.append(
+                f"{len(self.broken)} committed batches have files that were changed or deleted since; "
+                "what is left of them will be moved to stale/"
+            )
         if not todo:
             return f"{lines[0]}\nNothing to do: every image of the selection is settled in {self.outdir}"
         if self.views:
@@ -197,7 +205,9 @@ def write(plan, folder):
         ],
         "settled_plates": sorted(plan.settled_plates),
         "stop": plan.stop,
+        "workflow": plan.workflow,
         "stale": plan.stale,
+        "broken": plan.broken,
         "differs": plan.differs,
         "model": plan.recipe["model"],
         "requested": [
@@ -241,9 +251,9 @@ def _decide(values, given, described, images, source, root, session):
     batches.identify(images, nuclei, frames)
     numbers = set(batches.select(images, values))
     selected = [asked for asked in images if asked["row"] // values["batch_size"] in numbers]
-    old = batches.stale(entries, images, making) + [entry for entry in broken if "aside" in entry]
-    entries, broken = ([entry for entry in some if entry not in old] for some in (entries, broken))
-    replacing, settled = broken, batches.settled_ids(entries, stop)
+    old = batches.stale(entries, images, making)
+    entries = [entry for entry in entries if entry not in old]
+    replacing, settled = [], batches.settled_ids(entries, stop)
     kept = {} if stop or values["redo"] else batches.kept(entries)
     if values["redo"]:
         earlier = [e for e in entries if e["session"] != session or (ledger.stopped(e) and not stop)]
@@ -251,13 +261,20 @@ def _decide(values, given, described, images, source, root, session):
         if stop and not all(map(ledger.stopped, touched)):
             lost = f"{values['outdir']} holds features of these images, which would be lost; name another --outdir"
             raise Problems([f"--redo: with --stop_after qc, {lost}"])
-        replacing, settled = broken + touched, batches.settled_ids([e for e in entries if e not in earlier], stop)
+        replacing, settled = touched, batches.settled_ids([e for e in entries if e not in earlier], stop)
     letter = "q" if stop else "b"
     cut = batches.cut(selected, values["batch_size"], settled, replacing, kept, letter)
     plates = {asked["plate"] for batch in cut for asked in batch["images"]}
     identities = {plate: known.identity(frames[plate], nuclei) for plate in sorted(plates) if plate in frames}
     done = known.settled(given["outdir"], identities)
+    todo = [asked for batch in cut for asked in batch["images"]]
+    foreign = targets.problems(
+        given["outdir"], values["outdir"], values["workflow"], todo, not stop, values["save_images"]
+    )
+    if foreign:
+        raise Problems(foreign)
     return Plan(
+        workflow=values["workflow"],
         images=selected,
         places={asked["id"]: asked["row"] for asked in images},
         batches=cut,
@@ -265,6 +282,7 @@ def _decide(values, given, described, images, source, root, session):
         identities=identities,
         settled_plates=done,
         stale=[entry["batch"] for entry in old],
+        broken=[entry["batch"] for entry in broken],
         differs=batches.differences(old[0]["recipe"], making) if old else "",
         recipe=making,
         stages={stage: {"args": args, "code": code.get(stage, "")} for stage, args in arguments.of(values).items()},

@@ -1,16 +1,15 @@
 """What was learnt of a plate, kept in the output folder: its flat-field, and the diameter of its nuclei.
 
 `flatfields/PLATE/` holds the field and its picture, `fields.json` and, if it was estimated, `diameter.json`. The third
-is written last and says by its `id` what all was made of: a later run takes the folder as it is, or makes it anew.
-Standard library only, for it runs on the head.
+says by its `id` what all was made of, the manifest whether all is there: a later run takes it as it is, or makes it
+anew. Standard library only, for it runs on the head.
 """
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
-from idrstream import files, image
+from idrstream import files, image, manifest
 
 FOLDER = "flatfields"
 
@@ -25,27 +24,40 @@ def settled(outdir, wanted):
     """Those of the plates WANTED (plate -> identity) of which OUTDIR holds just that, whole."""
     found = set()
     for plate, id in wanted.items():
-        path = Path(outdir) / FOLDER / plate / image.FIELDS
-        content = files.read_json(path) if path.exists() else {}
-        kept = content.get("files", {}).items()
-        if content.get("id") == id and all(files.unchanged(path.with_name(name), facts) for name, facts in kept):
+        path = Path(outdir, FOLDER, plate, image.FIELDS)
+        if path.exists() and files.read_json(path).get("id") == id and manifest.intact(outdir, part(plate)):
             found.add(plate)
     return found
 
 
+def part(plate):
+    """The part of the manifest that a plate is."""
+    return f"{FOLDER}-{plate}"
+
+
+def file_names(plate):
+    """All files that may be kept of a plate, relative to the output folder."""
+    return [f"{FOLDER}/{plate}/{name}" for name in (f"{plate}.tif", f"{plate}.png", "diameter.json", image.FIELDS)]
+
+
 def keep(packet, known, outdir):
-    """Copy what KNOWN holds of a plate to OUTDIR, in place of what lies there; returns the folder.
+    """Copy what KNOWN holds of a plate to OUTDIR, in place of what lies there of it; returns the folder.
 
     packet  the planner's JSON of the plate, read
     known   folder with that of FLATFIELD in it and, perhaps, the estimate of DIAMETER
+
+    Raises tables.Problems where a file of somebody else lies there.
     """
-    target = Path(outdir) / FOLDER / packet["id"]
-    shutil.rmtree(target, ignore_errors=True)
+    plate, folder = packet["id"], f"{FOLDER}/{packet['id']}"
     ((fields, content),) = image.read_fields(known)
-    own = packet["id"] in content["fields"]  # those of single frames were only for the diameter
-    wanted = {path.name: path for path in fields.glob(f"{packet['id']}.*")} if own else {}
-    wanted |= {"diameter.json": path for path in Path(known).glob(f"{packet['id']}.json")}  # noqa: B035  (one or none)
-    content |= {"files": {name: files.copy(path, target / name) for name, path in sorted(wanted.items())}}
-    content |= {"id": None if content["lost"] else packet["identity"]}
-    files.write_json(target / image.FIELDS, content if own else content | {"fields": {}})
-    return target
+    sources, estimate = {}, Path(known, f"{plate}.json")
+    if plate in content["fields"]:
+        sources = {f"{folder}/{path.name}": path for path in fields.glob(f"{plate}.*")}
+    else:  # those of single frames were only for the diameter
+        content["fields"] = {}
+    if estimate.exists():
+        sources[f"{folder}/diameter.json"] = estimate
+    content["id"] = None if content["lost"] else packet["identity"]
+    sources[f"{folder}/{image.FIELDS}"] = files.json_text(content).encode()
+    manifest.put(outdir, part(plate), sources)
+    return Path(outdir, folder)

@@ -1,13 +1,12 @@
 """The single cells of an output folder, read piece by piece: `profiles/single_cells/plate=P/BATCH.parquet`."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from idrstream import ledger
 from idrstream.profiles import FOLDER, PIECE
 
 WELL = ("Metadata_Plate", "Metadata_WellNumber")
@@ -25,7 +24,7 @@ class SingleCells:
 
     def __init__(self, outdir):
         self.plates, self.features, self.metadata, self.notes = {}, [], [], []
-        for path in sorted(Path(outdir, FOLDER).glob("plate=*/*.parquet")):
+        for path in ledger.tables_in(outdir, FOLDER):
             names = pq.read_schema(path).names
             features = [name for name in names if not name.startswith("Metadata_")]
             if not self.plates:

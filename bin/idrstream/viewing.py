@@ -73,8 +73,8 @@ def read_cells(outdir, row):
     where &= ds.field("Metadata_Frame") == row["frame"]
     if row.get("variant"):
         where &= ds.field("Metadata_Illumination") == row["variant"]
-    tables = UNMEASURED if row["status"] == ledger.SEGMENTED else FOLDER
-    paths = sorted(Path(outdir, tables, f"plate={row['plate']}").glob("*.parquet"))
+    folder = UNMEASURED if row["status"] == ledger.SEGMENTED else FOLDER
+    paths = ledger.tables_in(outdir, folder / f"plate={row['plate']}")
     table = ds.dataset(paths).to_table(filter=where).to_pandas()
     return table.sort_values("Metadata_Label", ignore_index=True)
 

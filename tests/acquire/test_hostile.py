@@ -18,7 +18,7 @@ from test_ledger import committed, plan_again  # noqa: F401  (committed is a fix
 from test_plan import SCHEMA, here, planned  # noqa: F401  (here is a fixture)
 from test_readers import assert_says, noise
 
-from idrstream import batches, files, ledger, plan, readers, sources, tables
+from idrstream import batches, commit, files, housekeeping, image, ledger, plan, readers, sources, tables
 from idrstream.failures import ImageFailure, NotReadable, Truncated
 from idrstream.tables import Problems
 
@@ -181,7 +181,7 @@ def assert_refused(here, path):  # noqa: F811
     mine = outside(here)
     for act in (
         lambda: ledger.read(here / "out"),
-        lambda: ledger.withdraw(here / "out", path.stem),
+        lambda: housekeeping.set_aside(path.stem, here / "out", "2026-01-01_00-00-00"),
         lambda: planned(here),
         lambda: planned(here, session="second", redo=True),
     ):
@@ -225,10 +225,38 @@ def test_what_no_commit_wrote_is_refused(content, here, entry):  # noqa: F811
 def test_a_batch_that_names_others_to_replace_cannot_name_files(here, entry):  # noqa: F811
     mine = outside(here)
     (here / "other/x.json").write_text(json.dumps({"batch": "../../other/x", "files": [{"path": "mine.txt"}]}))
-    with pytest.raises(Problems, match="nothing was deleted"):
-        ledger.withdraw(here / "out", "../../other/x")
+    (here / "tables").mkdir()
+    files.write_json(here / "tables" / image.ROWS, [])
+    packet = {"id": "b0", "kept": [], "number": 0, "session": "", "recipe": {}, "references": {}}
+    for act in (
+        lambda: commit.commit(
+            packet | {"supersedes": ["../../other/x"]}, here / "tables", here / "labels", here / "out"
+        ),
+        lambda: housekeeping.set_aside("../../other/x", here / "out", "2026-01-01_00-00-00"),
+    ):
+        with pytest.raises(Problems, match="nothing was deleted"):
+            act()
     assert mine.exists()
     assert (here / "other/x.json").exists()
+
+
+@pytest.mark.parametrize("changed", [{"former": ["../other/mine.txt"]}, {"replaces": ["../../other/x"]}])
+def test_a_commit_that_was_begun_and_names_what_lies_outside_is_not_ended(changed, here, entry):  # noqa: F811
+    mine, path = outside(here), entry()
+    pending = here / "out/ledger/pending" / path.name
+    files.write_json(pending, files.read_json(path) | {"former": [], "replaces": []} | changed)
+    for act in (lambda: ledger.read(here / "out"), lambda: commit.recover(here / "out")):
+        with pytest.raises(Problems, match="nothing was deleted"):
+            act()
+    assert mine.read_text() == "mine"
+
+
+def test_an_entry_is_not_set_aside_outside_of_the_output_folder(here, entry):  # noqa: F811
+    path = entry(aside="../../escaped")
+    with pytest.raises(Problems, match="which is not in the output folder; nothing was deleted"):
+        housekeeping.set_aside(path.stem, here / "out", "2026-01-01_00-00-00")
+    assert path.exists()
+    assert not (here / "escaped").exists()
 
 
 def test_results_are_not_written_through_links(here, committed):  # noqa: F811
@@ -247,17 +275,22 @@ def test_an_output_folder_that_is_a_link_itself_is_as_good_as_any(here, committe
     assert planned(here).batches == []
 
 
+def copy(source, target):
+    files.stage(source, target)
+    files.publish(target)
+
+
 def test_a_link_under_a_files_unfinished_name_is_not_written_through(tmp_path):
     mine = tmp_path / "mine.txt"
     for write in (
         lambda: files.write_text(tmp_path / "a.txt", "new"),
-        lambda: files.copy(tmp_path / "source.txt", tmp_path / "a.txt"),
+        lambda: copy(tmp_path / "source.txt", tmp_path / "a.txt"),
     ):
         mine.write_text("mine")
         (tmp_path / "source.txt").write_text("new")
         (tmp_path / "a.txt").unlink(missing_ok=True)
         (tmp_path / "a.txt").symlink_to(mine)
-        (tmp_path / f"a.txt{files.PART}").symlink_to(mine)
+        files.part(tmp_path / "a.txt").symlink_to(mine)
         write()
         assert mine.read_text() == "mine"
         assert (tmp_path / "a.txt").read_text() == "new"
@@ -270,7 +303,7 @@ def test_what_cannot_be_written_whole_changes_nothing(name, tmp_path):
     with pytest.raises(UnicodeEncodeError):
         files.write_text(tmp_path / name, "\ud800")
     with pytest.raises(OSError, match="arrived of 0"):
-        files.copy("/proc/version", tmp_path / name)  # says that it is empty, and is not
+        copy("/proc/version", tmp_path / name)  # says that it is empty, and is not
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "old")]
 
 

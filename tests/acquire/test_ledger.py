@@ -2,14 +2,17 @@
 
 import json
 import os
+import resource
 import shutil
+import signal
 from contextlib import contextmanager, suppress
 from itertools import count
 
 import pytest
 from test_plan import DEFAULTS, here, keys, planned  # noqa: F401  (here is a fixture)
 
-from idrstream import files, image, ledger
+from idrstream import commit, files, image, ledger
+from idrstream.tables import Problems
 
 GATE = {"lost": {}, "stopped": False, "inflight": 0}
 
@@ -18,7 +21,8 @@ GATE = {"lost": {}, "stopped": False, "inflight": 0}
 def committed(here):  # noqa: F811
     """A function that commits the batches of a plan, all images done but for those in `failed`."""
 
-    def commit(made, failed=(), heals=False, heavy=(), save_labels=False):
+    def commits(made, failed=(), heals=False, heavy=(), save_labels=False):
+        commit.recover(here / "out")
         for number, batch in enumerate(made.batches):
             tables = here / f"tables-{number}"
             shutil.rmtree(tables, ignore_errors=True)
@@ -41,9 +45,9 @@ def committed(here):  # noqa: F811
             files.write_json(tables / image.MADE, {})
             whole = batch | {"recipe": made.recipe, "references": made.plates, "session": made.session}
             heavy = [str(folder) for folder in heavy]
-            ledger.commit(whole, tables, here / "labels", here / "out", save_labels, heavy=heavy)
+            commit.commit(whole, tables, here / "labels", here / "out", save_labels, heavy=heavy)
 
-    return commit
+    return commits
 
 
 def plan_again(here, note="", **changed):  # noqa: F811
@@ -121,6 +125,71 @@ def test_a_redo_killed_at_any_step_leaves_nothing_double(here, committed, monkey
         assert_whole_and_nothing_double(here)
 
 
+def visible(here):  # noqa: F811
+    """What a reader of the folder sees, who knows nothing of a ledger: path -> content."""
+    tables = (here / "out/profiles/single_cells").rglob("*")
+    return {str(path.relative_to(here / "out")): path.read_text() for path in tables if readable(path)}
+
+
+def readable(path):
+    return path.is_file() and not path.name.startswith((".", "_"))  # the names that Arrow, and so pandas, passes over
+
+
+@pytest.mark.parametrize("redo", [False, True])
+@pytest.mark.parametrize("step", ["os.replace", "os.fsync", "shutil.copyfileobj", "os.unlink"])
+def test_a_killed_commit_leaves_no_cells_that_the_ledger_does_not_know(step, redo, here, committed, monkeypatch):  # noqa: F811
+    for survived in range(7):
+        if redo:
+            committed(plan_again(here, note="old", batch_nums="1"))
+        with killed(monkeypatch, step, survived):
+            committed(plan_again(here, session="2", note="new", batch_nums="1", redo=redo, flow_threshold=0.4))
+        commit.recover(here / "out")
+        whole, broken = ledger.read(here / "out")
+        named = [file["path"] for entry in whole for file in entry["files"]]
+        seen = visible(here)
+        assert (broken, sorted(seen)) == ([], sorted(named))
+        assert len(set(seen.values())) <= 1, "cells of one making"
+        assert len(seen) == 2 or not redo, "redone, or as they were"
+        assert not list((here / "out").rglob(".*.part"))
+        shutil.rmtree(here / "out")
+        (here / "out").mkdir()
+
+
+@contextmanager
+def full_disk(size):
+    """No file may grow above SIZE bytes."""
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_a_redo_that_finds_no_room_loses_nothing(here, committed):  # noqa: F811
+    committed(plan_again(here, note="old" * 50_000))
+    before, entries = visible(here), ledger.read(here / "out")
+    for size in (1, 3, 8):  # the batches of eight images; of one, in whose place others come; all in one
+        with full_disk(100_000), pytest.raises(OSError, match="File too large"):
+            redo = plan_again(here, session="second", note="new" * 50_000, redo=True, batch_size=size)
+            committed(redo)
+        assert visible(here) == before
+        assert ledger.read(here / "out") == entries
+        assert not list((here / "out").rglob(".*.part")) and not list((here / "out/ledger/pending").iterdir())
+
+
+def test_a_result_never_takes_the_place_of_somebody_elses_file(here, committed):  # noqa: F811
+    made = plan_again(here, batch_nums="1")
+    (path,) = {f"profiles/single_cells/plate=PA/{batch['id']}.parquet" for batch in made.batches}
+    files.write_text(here / "out" / path, "mine")
+    with pytest.raises(Problems, match="is no result of idrstream, and would be overwritten: move it, or name another"):
+        committed(made)
+    assert (here / "out" / path).read_text() == "mine"
+    assert ledger.read(here / "out") == ([], [])
+
+
 def test_an_entry_whose_file_was_changed_or_lost_does_not_count(here, committed):  # noqa: F811
     committed(plan_again(here, note="cells"))
     first, second = sorted((here / "out/profiles").rglob("plate=PB/*.parquet"))
@@ -155,8 +224,8 @@ def test_what_is_deleted_lies_inside_the_work_directory(tmp_path):
     (work / "ab/cd/frames/link").symlink_to(other)
     for outside in (other, work, work / "link", work / "../other"):
         with pytest.raises(ValueError, match="nothing was deleted"):
-            ledger.reclaim([work / "ab/cd/frames", outside], work)
-    assert ledger.reclaim([work / "ab/cd/frames", work / "gone"], work) >= 5
+            commit.reclaim([work / "ab/cd/frames", outside], work)
+    assert commit.reclaim([work / "ab/cd/frames", work / "gone"], work) >= 5
     assert not (work / "ab/cd/frames").exists()
     assert (other / "file").exists()
 

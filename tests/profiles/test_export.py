@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import export as command
 from idrstream import files, image, profiles, tables
 from idrstream.export import Export
+from support import enter
 
 NAMES = [f"efficientnet_{number}" for number in range(6)]
 
@@ -71,7 +72,7 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
     columns += ["variant"] * (variants != ("",))
     tables.write(folder / "out" / "images.tsv", columns, sorted(rows, key=lambda row: row["key"]))
     files.write_json(folder / "out" / "pipeline_info" / "run.json", {"params": {"batch_size": 2}})
-    return folder / "out"
+    return enter(folder / "out")
 
 
 def ring(label):
@@ -286,7 +287,7 @@ def test_a_killed_export_leaves_nothing_that_is_taken_for_a_batch(outdir, csv, m
         Export(outdir, ["DP"]).write(0, csv)
     assert (csv / "DP_features/batch_0.csv.gz").read_bytes() == whole
     monkeypatch.undo()
-    (csv / "DP_features/batch_9.csv.gz.part").write_bytes(whole[:50])
+    (csv / "DP_features/.batch_9.csv.gz.part").write_bytes(whole[:50])
     exported(outdir, csv)
     assert all(path.suffix == ".gz" for path in (csv / "DP_features").iterdir())
 
@@ -301,6 +302,7 @@ def test_files_of_features_that_the_cells_have_not_are_refused(outdir, tmp_path)
     for path in outdir.glob("profiles/single_cells/plate=*/*.parquet"):
         table = pd.read_parquet(path, partitioning=None)
         table.drop(columns=NAMES).to_parquet(path, index=False)
+    enter(outdir)
     assert "DP files hold deep features, which its cells have not" in refused(outdir, tmp_path / "csv")
     assert not (tmp_path / "csv").exists()
     exported(outdir, tmp_path / "csv", "--shape", "CP,merged")
@@ -323,13 +325,9 @@ def _without_cells(out):
     shutil.rmtree(out / "profiles")
 
 
-def _interrupted(out):
-    path = next(Path(out).glob("profiles/single_cells/plate=PB/*.parquet"))
-    shutil.copy(path, path.with_name("again.parquet"))
-
-
 def _lost(out):
     next(Path(out).glob("profiles/single_cells/plate=PB/*.parquet")).unlink()
+    enter(out)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +337,6 @@ def _lost(out):
         (_without_row, 'images.tsv has no column "row"; run the pipeline once more'),
         (_without_size, "run.json does not tell the size of a batch; give --batch_size"),
         (_without_cells, "PA_A01_s1_f1 has 1 cells in images.tsv, 0 in profiles/single_cells"),
-        (_interrupted, "PB_A04_s1_f51 has 2 cells in images.tsv, 4 in profiles/single_cells"),
         (_lost, "PB_A04_s1_f51 has 2 cells in images.tsv, 0 in profiles/single_cells"),
     ],
 )
@@ -350,6 +347,19 @@ def test_a_folder_that_cannot_be_exported_is_refused_in_a_sentence_and_nothing_w
     said = refused(outdir, tmp_path / "csv")
     assert sentence in said
     assert not (tmp_path / "csv").exists()
+
+
+def test_a_table_that_the_ledger_does_not_name_is_not_exported(outdir, tmp_path):
+    exported(outdir, tmp_path / "before")
+    path = next(outdir.glob("profiles/single_cells/plate=PB/*.parquet"))
+    shutil.copy(path, path.with_name("again.parquet"))
+    exported(outdir, tmp_path / "after")
+    names = sorted(path.name for path in (tmp_path / "before/DP_features").iterdir())
+    assert len(names) > 1
+    for name in names:
+        assert (tmp_path / "after/DP_features" / name).read_bytes() == (
+            tmp_path / "before/DP_features" / name
+        ).read_bytes()
 
 
 def test_a_run_of_which_no_image_could_be_had_exports_nothing_and_says_so(tmp_path):

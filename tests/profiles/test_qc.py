@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import qc as command
+from idrstream import commit as commits
 from idrstream import files, image, ledger, profiles, qc, rules
 from idrstream.rules import Rule
 
@@ -60,7 +61,7 @@ def commit(out, batch, images, features=True, failed=()):
         "supersedes": [],
         "kept": [],
     }
-    ledger.commit(packet | {"kept": []}, work / "tables", work / "labels", out)
+    commits.commit(packet | {"kept": []}, work / "tables", work / "labels", out)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from runs import ROOT
 
-from idrstream import files, hcs, image, ledger, ome_zarr, viewing
+from idrstream import commit, files, hcs, image, ome_zarr, viewing
 from idrstream.tables import Problems
 
 SHAPE = (60, 80)
@@ -73,7 +73,7 @@ def finished(folder, rows, keep=("images",), recipe=None, tables="profiles/singl
         "recipe": {"features": ""} if recipe is None else recipe,
         "references": {},
     }
-    ledger.commit(packet, merged, labels, out, save_labels=True, images=saved if "images" in keep else None)
+    commit.commit(packet, merged, labels, out, save_labels=True, images=saved if "images" in keep else None)
     return out
 
 

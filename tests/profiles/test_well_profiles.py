@@ -15,6 +15,7 @@ import normalize_cells
 import plate_profiles
 import to_anndata
 from idrstream import normalized_cells, single_cells
+from support import enter
 
 NEGATIVE = single_cells.NEGATIVE
 FEATURES = ["net_0", "net_1", "Nuclei_AreaShape_Area"]
@@ -39,7 +40,7 @@ def screen(folder, *batches):
         path = folder / single_cells.FOLDER / f"plate={plate}" / f"b{number:04d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path)
-    return folder
+    return enter(folder)
 
 
 @pytest.fixture

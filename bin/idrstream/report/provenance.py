@@ -29,7 +29,8 @@ def section(results, _pictures):
         made.html.append(
             page.table(("part", "value"), rows, f"Recipe of {batches:,} batches (sha256 of files, digests of code)")
         )
-    files, size = (sum(getattr(batch, name) for batch in results.batches) for name in ("files", "bytes"))
+    files = sum(len(batch.names) for batch in results.batches)
+    size = sum(batch.bytes for batch in results.batches)
     made.html.append(
         page.paragraph(f"{len(results.batches):,} batches, {files:,} files of results, {units.size(size)}.")
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from idrstream import files, housekeeping, ledger
+from idrstream import files, housekeeping, ledger, manifest
 
 PLACE = ["plate", "well", "site", "frame", "variant"]
 FLAG = re.compile(r"cqc\.(.+)\.is_outlier")
@@ -29,7 +29,7 @@ class Batch:
     made: dict
     recipe: dict
     images: int
-    files: int
+    names: list  # of its files
     bytes: int
 
 
@@ -48,6 +48,8 @@ class Results:
         entries = list(_entries(self.outdir))
         rows = ledger.rows([entry for entry, _ in entries])
         self.batches = [batch for _, batch in entries]
+        self._names = [name for _, batch in entries for name in batch.names]
+        self._names += manifest.read(outdir, "profiles-wells")
         asked = self.json(housekeeping.PLAN) or {"begun": None, "images": []}
         self.begun = pd.Timestamp(asked["begun"]) if asked["begun"] else None
         left = {image["id"]: image for image in asked["images"] if image["id"] not in rows}
@@ -61,8 +63,9 @@ class Results:
         return files.read_json(path) if path.exists() else None
 
     def tables(self, folder):
-        """The Parquet files below a folder of it, sorted."""
-        return sorted((self.outdir / folder).rglob("*.parquet"))
+        """The Parquet files below a folder of it that its batches or the steps at a run's end have written, sorted."""
+        below = [name for name in self._names if name.startswith(f"{folder}/") and name.endswith(".parquet")]
+        return [self.outdir / name for name in sorted(below) if (self.outdir / name).exists()]
 
     @property
     def plates(self):
@@ -144,9 +147,10 @@ def _entries(outdir):
         if not entry["committed"]:
             continue
         size = sum(file.get("bytes", 0) for file in entry["files"])
+        names = [file["path"] for file in entry["files"]]
         about = (entry["batch"], entry["committed"], entry["made"], entry["recipe"])
         kept = {name: entry[name] for name in ("batch", "images", "recipe")}
-        found.append((kept, Batch(*about, len(entry["images"]), len(entry["files"]), size)))
+        found.append((kept, Batch(*about, len(entry["images"]), names, size)))
     return sorted(found, key=lambda pair: (pair[1].committed, pair[1].id))
 
 

@@ -1,0 +1,90 @@
+"""In an output folder only what a run wrote is overwritten or deleted, whatever else lies there."""
+
+import pytest
+from test_ledger import full_disk, killed
+
+from idrstream import files, manifest
+from idrstream.tables import Problems
+
+
+@pytest.fixture
+def out(tmp_path):
+    """An output folder with a part of two files, and somebody else's file beside them."""
+    manifest.put(tmp_path / "out", "csv", {"csv/a.csv": b"a1", "csv/deep/b.csv": b"b1"})
+    (tmp_path / "out/csv/mine.csv").write_text("mine")
+    return tmp_path / "out"
+
+
+def there(out):
+    paths = [path for path in (out / "csv").rglob("*") if path.is_file()]
+    return {str(path.relative_to(out / "csv")): path.read_text() for path in paths}
+
+
+def test_a_part_takes_the_place_of_what_it_was_and_of_nothing_else(out):
+    manifest.put(out, "csv", {"csv/a.csv": b"a2", "csv/c.csv": b"c2"})
+    assert there(out) == {"mine.csv": "mine", "a.csv": "a2", "c.csv": "c2"}
+    assert not (out / "csv/deep").exists(), "a folder that is empty without it goes too"
+    assert manifest.intact(out, "csv")
+    manifest.put(out, "csv", {})
+    assert there(out) == {"mine.csv": "mine"}
+
+
+def test_a_file_of_somebody_else_is_not_overwritten_and_nothing_is_written_beside(out):
+    before = there(out)
+    with pytest.raises(Problems) as problems:
+        manifest.put(out, "csv", {"csv/a.csv": b"a2", "csv/mine.csv": b"ours"})
+    assert problems.value.sentences == [
+        f"{out}/csv/mine.csv is no result of idrstream, and would be overwritten: move it, or name another --outdir"
+    ]
+    assert there(out) == before and manifest.intact(out, "csv")
+    assert manifest.strangers(out, "csv", ["csv/mine.csv", "csv/a.csv", "csv/none.csv"]) == ["csv/mine.csv"]
+
+
+def test_a_link_is_not_followed_out_of_the_folder(out, tmp_path):
+    (tmp_path / "other").mkdir()
+    (out / "linked").symlink_to(tmp_path / "other")
+    with pytest.raises(Problems, match="a link leads out of the output folder"):
+        manifest.put(out, "csv", {"linked/a.csv": b"a2"})
+    assert not list((tmp_path / "other").iterdir())
+
+
+def test_a_full_disk_leaves_the_part_as_it_was(out):
+    before = there(out)
+    with full_disk(1000), pytest.raises(OSError, match="File too large"):
+        manifest.put(out, "csv", {"csv/a.csv": b"a2", "csv/z/large.csv": bytes(2000)})
+    assert there(out) == before and manifest.intact(out, "csv")
+    assert not (out / "csv/z").exists()
+
+
+def put(out, texts):
+    manifest.put(out, "csv", {f"csv/{name}": text.encode() for name, text in texts.items()})
+
+
+@pytest.mark.parametrize("step", ["os.replace", "os.fsync", "os.unlink"])
+def test_what_a_kill_leaves_belongs_to_the_part_still(step, out, monkeypatch):
+    old, new = {"a.csv": "a1", "deep/b.csv": "b1"}, {"a.csv": "a2", "c.csv": "c2"}
+    for survived in range(8):
+        with killed(monkeypatch, step, survived):
+            put(out, new)
+        if manifest.intact(out, "csv"):
+            assert there(out) in ({"mine.csv": "mine"} | old, {"mine.csv": "mine"} | new)
+        put(out, old)
+        assert there(out) == {"mine.csv": "mine"} | old
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "null", '{"part": "other"}', '{"part": "csv", "files": {"../mine.txt": null}}']
+)
+def test_a_manifest_that_no_run_wrote_is_not_acted_on(content, out, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    (out / "manifest/csv.json").write_text(content)
+    with pytest.raises(Problems, match="nothing was deleted"):
+        manifest.put(out, "csv", {})
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_an_output_folder_is_one_workflows(out):
+    assert manifest.workflow(out) is None
+    manifest.mark(out, "screen")
+    assert manifest.workflow(out) == "screen"
+    assert files.read_json(out / "manifest/outdir.json")["workflow"] == "screen"
