@@ -41,12 +41,14 @@ class Stream:
         folder.mkdir(exist_ok=True)
 
     def asked(self):
-        return ["--input", self.screen / "data_to_process.tsv"]
+        return ["--input", self.screen / "data_to_process.tsv", *self.place()]
+
+    def place(self):
+        """Where the movies of a table of wells lie."""
+        return ["--screens", self.screen / "screens.tsv", "--source", self.screen, "--study", "example"]
 
     def start(self, *options, **env):
-        words = [*self.asked(), "--screens", self.screen / "screens.tsv"]
-        words += ["--source", self.screen, "--study", "example", "--illumination", "none", "--diameter", 22]
-        words += ["--well_profiles", "none"]
+        words = [*self.asked(), "--illumination", "none", "--diameter", 22, "--well_profiles", "none"]
         words += ["--features", self.features]
         command = [ROOT / "engine/nextflow", "run", self.light, "-profile", self.profile, "-ansi-log", "false"]
         self.runs += 1
