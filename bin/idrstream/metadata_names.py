@@ -29,6 +29,12 @@ def name(column, kind):
     return OWN_NAMES[kind].get(column, re.sub(r"\W+", "_", column.removeprefix("Metadata_")))
 
 
+def names(table):
+    """Column -> what it is called, of the columns of a tables.Table that describe cells."""
+    called = {column: name(column, table.kind) for column in table.columns}
+    return {column: metadata for column, metadata in called.items() if metadata is not None}
+
+
 def problems(table):
     """What is wrong with the column names of a tables.Table, a sentence each."""
     found, first = [], {}

@@ -1,5 +1,6 @@
 """What the user asks for: params, and one dict an image from either kind of table; all mistakes are found at once."""
 
+import functools
 import os.path
 from urllib.parse import urlsplit
 
@@ -141,6 +142,7 @@ def _stored(table, stores, problems):
 
 
 def _wells(table, long_plates, study, stores, problems):
+    names = metadata_names.names(table)
     for row in table.rows:
         cells = row.cells
         well = _well(table, row, "Well", study, problems)
@@ -163,10 +165,11 @@ def _wells(table, long_plates, study, stores, problems):
                 locations = study.locate(*place, store=stores.get(cells["Plate"]))
                 # An image stays what it is wherever its plate's store lies, and whether that is known or not.
                 file = (study.locate(*place) or study.locate(*place, store="{store}"))[0]
-                yield _image(row, cells["Plate"], well, number, site, frame, locations, file, table)
+                yield _image(row, cells["Plate"], well, number, site, frame, locations, file, names)
 
 
 def _samples(table, study, folder, problems):
+    names = metadata_names.names(table)
     for row in table.rows:
         cells = row.cells
         well = _well(table, row, "well", study, problems)
@@ -176,13 +179,12 @@ def _samples(table, study, folder, problems):
             path = f"{folder.rstrip('/')}/{path}" if urlsplit(folder).scheme else os.path.join(folder, path)
         if well and frame:
             site, number = int(cells.get("site") or 1), study.well_number(well)
-            yield _image(row, cells["plate"], well, number, site, frame, [path], cells["path"], table)
+            yield _image(row, cells["plate"], well, number, site, frame, [path], cells["path"], names)
 
 
-def _image(row, plate, well, number, site, frame, locations, file, table):
-    names = {column: metadata_names.name(column, table.kind) for column in table.columns}
-    metadata = {"Control_Type": "", "Gene": ""}
-    metadata |= {name: row.cells[column] for column, name in names.items() if name is not None}
+def _image(row, plate, well, number, site, frame, locations, file, names):
+    """The dict of an image; NAMES are those of the columns that become its metadata."""
+    metadata = {"Control_Type": "", "Gene": ""} | {name: row.cells[column] for column, name in names.items()}
     return {
         "row": row.place,
         "line": row.line,
@@ -230,15 +232,21 @@ def _long_plates(screens):
 
 def _checked_rows(table):
     """TABLE with the rows that keep to its schema; what breaks it joins its problems."""
-    validator = jsonschema.Draft202012Validator(SCHEMAS[table.kind])
+    schema = SCHEMAS[table.kind]
+    rules = {c: schema["properties"].get(c) or schema["additionalProperties"] for c in table.columns}
+    validators = {column: jsonschema.Draft202012Validator(rule) for column, rule in rules.items()}
+
+    @functools.cache  # most cells of a column are alike
+    def fault(column, text):
+        if validators[column].is_valid(text):
+            return None
+        return f'"{tables.shown(text)}" {rules[column]["errorMessage"]}{tables.damaged(text)}'
+
     sound = []
     for row in table.rows:
-        errors = sorted(validator.iter_errors(row.cells), key=lambda error: error.path[0])
-        for error in errors:
-            what = f'"{tables.shown(error.instance)}" {error.schema["errorMessage"]}{tables.damaged(error.instance)}'
-            table.problems.append(table.problem(what, row.line, error.path[0]))
-        if not errors:
-            sound.append(row)
+        faults = [(column, fault(column, text)) for column, text in row.cells.items() if fault(column, text)]
+        table.problems += [table.problem(what, row.line, column) for column, what in faults]
+        sound += [] if faults else [row]
     table.rows = sound
     return table
 
