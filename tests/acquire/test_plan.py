@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from idrstream import batches, plan, request, study
+from idrstream import batches, deepprofiler, plan, request, strict_yaml, study
 from idrstream.tables import Problems
 from support import http_server
 
@@ -398,3 +398,19 @@ def test_a_key_that_stands_twice_in_a_study_is_told_with_both_lines(tmp_path):
     with pytest.raises(Problems) as problems:
         study.load(tmp_path / "mine.yml", request.SCHEMAS["study"])
     assert problems.value.sentences == ['mine.yml, line 4: duplicate key "locations", first in line 2']
+
+
+def test_a_key_that_stands_twice_in_deepprofilers_config_is_told(tmp_path):
+    (tmp_path / "config.json").write_text('{"dataset": {"box_size": 96, "box_size": 128}}')
+    (sentence,) = deepprofiler.problems(tmp_path / "config.json", tmp_path / "none.hdf5")
+    assert sentence.startswith("--dp_config config.json: ") and 'duplicate key "box_size"' in sentence
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "assets").rglob("*.yml")), ids=lambda path: path.name)
+def test_the_yaml_files_that_ship_have_no_key_twice(path):
+    assert strict_yaml.read(path)
+
+
+def test_keys_that_a_merge_replaces_are_not_twice(tmp_path):
+    (tmp_path / "a.yml").write_text("base: &b {x: 1, y: 2}\nown: {<<: *b, x: 3}\n")
+    assert strict_yaml.read(tmp_path / "a.yml")["own"] == {"x": 3, "y": 2}

@@ -1,5 +1,8 @@
 """Tables as spreadsheets and people write them: read for what they are, or named with the place and the remedy."""
 
+import re
+from pathlib import Path
+
 import pytest
 from test_plan import DEFAULTS, given, here, plan, planned  # noqa: F401  (here is a fixture)
 from test_plan import SCHEMA as PARAMS
@@ -8,6 +11,7 @@ from idrstream import image, input_tables, metadata_names, request, tables
 from idrstream.input_tables import SCHEMAS
 from idrstream.tables import Problems
 
+DOCS = Path(__file__).parents[2] / "docs/usage.md"
 ROWS = (("plate", "well", "frame", "path"), ("P", "A01", "1", "a.tif"), ("P", "B02", "2", "b.tif"))
 READ = [dict(zip(ROWS[0], row, strict=True)) for row in ROWS[1:]]
 
@@ -208,6 +212,11 @@ def test_a_column_that_the_results_have_of_their_own_is_refused(name, prefix, tm
         raise Problems(request.read(tmp_path / "s.csv", "samplesheet").problems)
     (sentence,) = problems.value.sentences
     assert sentence.startswith(f's.csv, line 1, column "{prefix}{name}": ') and "rename" in sentence
+
+
+def test_the_names_that_are_reserved_are_those_that_the_docs_list():
+    (line,) = (line for line in DOCS.read_text().splitlines() if line.startswith("| columns of your own"))
+    assert set(re.findall(r"`(\w+)`", line.split("the results use")[1])) == metadata_names.RESERVED
 
 
 @pytest.mark.parametrize(
