@@ -58,7 +58,7 @@ def problems(config, checkpoint):
     """
     place = f"--dp_config {Path(config).name}"
     try:
-        wanted = json.loads(Path(config).read_text(encoding="utf-8"))
+        wanted = json.loads(Path(config).read_text(encoding="utf-8"), object_pairs_hook=_without_duplicates)
     except OSError as error:
         return [f"{place}: cannot be read ({error.strerror})"]
     except ValueError as error:
@@ -82,6 +82,15 @@ def problems(config, checkpoint):
         usual = '"pool5" is usual, the mean over the last maps (once called avg_pool)'
         found.append(f"{place}, profile.feature_layer: {why}; {usual}")
     return found + [f"--dp_checkpoint {Path(checkpoint).name}: {fault}" for fault in _faults(checkpoint, variant)]
+
+
+def _without_duplicates(pairs):
+    """A JSON object; of a key that stands twice json would take the last."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f'duplicate key "{next(name for name in names if names.count(name) > 1)}"')
+    return content
 
 
 def _look(content, key):

@@ -116,7 +116,8 @@ class Export:
             row["key"] = image.key(*(row.get(name, "") for name in ("plate", "well", "site", "frame", "variant")))
             if int(row["cells"]) != counts.get(row["key"], 0):
                 there = f"{row['cells']} cells in images.tsv, {counts.get(row['key'], 0)} in {CELLS}"
-                self._refuse(f"{row['key']} has {there}; run the pipeline once more, it mends what was interrupted")
+                again = "run the pipeline once more, and with --redo if this is said again"
+                self._refuse(f"{row['key']} has {there}; {again}")
         if len(asked) < len(cells):
             self.notes.append(f"{_images(len(cells) - len(asked))} not in the last run's table: not exported")
         bare = self.outlined and sum(not self._outlines_path(row["key"], row["plate"]).exists() for row in asked)

@@ -20,9 +20,11 @@ IMAGE = "Metadata_DNA"
 
 
 def read(path):
-    """A batch file of IDR_stream. Raises Problems if it is none."""
+    """A batch file of IDR_stream, names as they are written: plate 007, gene NA. Raises Problems if it is none."""
     try:
-        table = pd.read_csv(path, index_col=0, low_memory=False)
+        names = pd.read_csv(path, index_col=0, nrows=0).columns
+        text = {name: str for name in names if name.startswith("Metadata_")}
+        table = pd.read_csv(path, index_col=0, low_memory=False, converters=text)
     except (OSError, ValueError) as error:
         raise Problems([f"{path}: not a table as IDR_stream writes it ({error})"]) from error
     missing = [name for name in (*CENTER, IMAGE) if name not in table.columns]

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import shapely
 
-from idrstream import files, image, tables
+from idrstream import files, image, input_tables, tables
 from idrstream.study import Well
 
 CLASS = "Metadata_Phenotypic_Class"
@@ -26,11 +26,11 @@ def points(path, outdir):
     outdir   where a run has ended
     returns  list of dicts: the table's columns, `cell` (Metadata_Cell_ID) or None, and `reason` why it has none
 
-    Raises tables.Problems where no run has ended.
+    Raises tables.Problems where no run has ended, or the table is not of this kind.
     """
     known = _images(Path(outdir))
     wanted = defaultdict(list)
-    asked = [row.cells for row in tables.read(path).rows]
+    asked = [row.cells for row in input_tables.read(path, "phenotypes").rows]
     for place, point in enumerate(asked):
         well = int(point["well"]) if point["well"].isdigit() else Well.parse(point["well"]).name
         for row in known.get((point["plate"], well, int(point.get("site") or 1), int(point["frame"])), [None]):

@@ -16,7 +16,6 @@ from idrstream import (
     sources,
     streams,
     study,
-    tables,
     targets,
     units,
 )
@@ -53,6 +52,7 @@ class Plan:
     session   id of the run
     settled   how many images of the selection need no work
     views     what each stream holds (streams.union); None in a run without
+    warnings  what may be a mistake in the input, a sentence each; nothing is stopped by it
     stop      the run stops at quality control
     saved     bytes an image that are kept for looking at; 0 if none are
     """
@@ -70,6 +70,7 @@ class Plan:
             f"{len(self.images)} images of {over} ({', '.join(plates[:4])}{', ...' * (len(plates) > 4)}), "
             f"{self.settled} of them settled"
         ]
+        lines += [f"warning: {sentence}" for sentence in self.warnings]
         if self.stale:
             lines.append(f"{len(self.stale)} batches there are of another making ({self.differs}): they are set aside")
         if self.broken:
@@ -78,7 +79,7 @@ class Plan:
                 "what is left of them will be moved to stale/"
             )
         if not todo:
-            return f"{lines[0]}\nNothing to do: every image of the selection is settled in {self.outdir}"
+            return "\n".join([*lines, f"Nothing to do: every image of the selection is settled in {self.outdir}"])
         if self.views:
             lines.append(streams.text(self.views))
         left = [asked for batch in self.batches for asked in batch["images"]]
@@ -141,24 +142,25 @@ def make(values, launch_dir, session, given, schema):
     described = _attempt(problems, _study, given)
     named = (_attempt(problems, streams.read, given["streams"]) or []) if "streams" in given else None
     paths = [given["input"]] if "input" in given else [stream["table"] for stream in named or ()]
-    read = [table for table in (_attempt(problems, tables.read, path) for path in paths) if table]
-    screens = _attempt(problems, tables.read, given["screens"], ["plate", "screen"]) if "screens" in given else None
-    kinds = {request.is_samplesheet(table) for table in read}
-    samplesheet = True in kinds
+    read = [_attempt(problems, request.read, path, "samplesheet", "wells") for path in paths]
+    read = [table for table in read if table]
+    screens = _attempt(problems, request.read_screens, given["screens"]) if "screens" in given else None
+    kinds = {table.kind for table in read}
+    samplesheet = "samplesheet" in kinds
     if len(kinds) > 1:
         problems.append(f"{given['streams'].name}: some of its tables are samplesheets; all must be of one kind")
-    if False in kinds:
+    if "wells" in kinds:
         problems += _needed_for_wells(values, described)
     problems += _unfit_for_streams(values, named or ())
-    labelled = _attempt(problems, tables.read, given["phenotypes"]) if "phenotypes" in given else None
-    problems += request.points_problems(labelled) if labelled else []
+    labelled = _attempt(problems, request.read, given["phenotypes"], "phenotypes") if "phenotypes" in given else None
     if values["phenotypes"] and not values.get("outlines") and not any(stream["outlines"] for stream in named or ()):
         problems.append("--phenotypes: a point lies in a nucleus's outline; add --outlines")
     if samplesheet and values.get("zarr_index"):
         problems.append("--zarr_index: a samplesheet names its images itself, OME-Zarr too: plate.zarr/B/3/0")
     source, root = _place(values, launch_dir, described, samplesheet)
-    index = _attempt(problems, tables.read, given["zarr_index"]) if "zarr_index" in given else None
+    index = _attempt(problems, request.read, given["zarr_index"], "zarr_index") if "zarr_index" in given else None
     stores = _attempt(problems, request.stores, index, root) if index else None
+    problems += [sentence for table in (*read, screens, labelled, index) if table for sentence in table.problems]
     images = []
     if samplesheet and described:
         images = [_attempt(problems, request.from_samplesheet, table, described, source or root) for table in read]
@@ -166,6 +168,7 @@ def make(values, launch_dir, session, given, schema):
         images = [_attempt(problems, request.from_wells, table, screens, described, stores) for table in read]
     if problems:
         raise Problems(dict.fromkeys(problems))
+    warnings = [line for table, own in zip(read, images, strict=True) for line in request.shared_frames(table, own)]
     images, views = streams.union(named, images) if named else (images[0], None)
     if samplesheet:
         root = _common_folder(images)
@@ -173,7 +176,7 @@ def make(values, launch_dir, session, given, schema):
         values | {"outlines": values.get("outlines") or any(view["outlines"] for view in views)} if views else values
     )
     plan = _decide(values, given, described, images, source, root, session)
-    plan.views = views
+    plan.views, plan.warnings = views, warnings
     if plan.batches:
         _probe(images, source)
     return plan

@@ -1,27 +1,16 @@
 """What the user asks for: params, and one dict an image from either kind of table; all mistakes are found at once."""
 
+import functools
 import os.path
-import re
-from collections import Counter
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import jsonschema
 
-from idrstream import files, image, tables
+from idrstream import image, input_tables, metadata_names, tables
+from idrstream.input_tables import SCHEMAS
 from idrstream.study import Well
 
-SCHEMAS = files.read_json(Path(__file__).with_name("schemas.json"))
-
-# Columns of the input that have a name of their own in the cell table, by kind of table.
-WELLS = {"Plate": None, "Well": None, "Well Number": None, "Frames": None, "Site": None}
-WELLS |= {"Control Type": "Control_Type", "Original Gene Target": "Gene"}
-SAMPLESHEET = {"plate": None, "well": None, "frame": None, "site": None, "path": None}
-SAMPLESHEET |= {"control_type": "Control_Type", "gene": "Gene"}
-
-# What the pipeline says of a cell itself; a column of the user's may not take its place.
-OWN = {"Plate", "Well", "WellNumber", "Site", "Frame", "Label", "Center_X", "Center_Y"}
-OWN |= {"Area", "Solidity", "TouchesBorder", "CropPaddedFraction", "Model", "Cell_ID"}
+WARNED = 3  # pairs of images of the same frame that are named one by one
 
 
 def params_problems(params, schema):
@@ -41,21 +30,36 @@ def params_problems(params, schema):
     return found
 
 
-def is_samplesheet(table):
-    """A samplesheet names its files itself; IDR_stream's table of wells leaves that to a study description."""
-    return "path" in table.columns
+def read(path, *kinds):
+    """Read a table of one of these KINDS (names of schemas) and check it by its schema.
+
+    returns  tables.Table with the rows that keep to the schema, and `problems`: what is wrong with its columns and with
+             the other rows, one sentence each
+
+    Raises tables.Problems for a file that is no table, or none of these.
+    """
+    table = input_tables.read(path, *kinds)
+    table.problems += metadata_names.problems(table)
+    return _checked_rows(table)
+
+
+def read_screens(path):
+    """Read the table of screens, which has no header; result as of `read`."""
+    table = tables.read(path, header=SCHEMAS["screens"]["required"])
+    table.kind = "screens"
+    return _checked_rows(table)
 
 
 def stores(table, root):
     """plate -> its OME-Zarr, an address or relative to the source.
 
-    table  tables.Table of --zarr_index with the columns plate and store
+    table  the table of --zarr_index, as `read` gives it
     root   local folder that is the source, or None
 
     Raises tables.Problems.
     """
-    problems, found, lines = [], {}, {}
-    for _, row in _sound_rows(table, "zarr_index", problems):
+    problems, found, lines = list(table.problems), {}, {}
+    for row in table.rows:
         plate, store = row.cells["plate"], row.cells["store"].rstrip("/")
         if plate in lines:
             problems.append(table.problem(f'"{plate}" stands already in line {lines[plate]}', row.line, "plate"))
@@ -71,18 +75,11 @@ def stores(table, root):
     return found
 
 
-def points_problems(table):
-    """Everything that is wrong with a table of labelled points, one sentence each."""
-    problems = []
-    _sound_rows(table, "phenotypes", problems)
-    return problems
-
-
 def from_wells(table, screens, study, stores=None):
     """Images of IDR_stream's table of wells, `data_to_process.tsv`.
 
-    table    tables.Table of it
-    screens  tables.Table of `screens.tsv` with the columns plate and screen
+    table    the table, as `read` gives it
+    screens  the table of screens, as `read_screens` gives it
     study    study.Study
     stores   plate -> its OME-Zarr, see `stores`; None: there is no table of them
     returns  list of dicts: row (place in the table, from 0), key, plate, well, well_number, site, frame, locations
@@ -91,11 +88,13 @@ def from_wells(table, screens, study, stores=None):
     Raises tables.Problems.
     """
     problems, long_plates = _long_plates(screens)
-    sound = _sound_rows(table, "wells", problems)
+    if problems:  # a plate may be missing for its broken row; its wells are looked at all the same
+        long_plates = {row.cells["Plate"]: row.cells["Plate"] for row in table.rows} | long_plates
+    problems += table.problems
     if stores is not None:
-        _stored(table, sound, stores, problems)
-    images = list(_wells(table, sound, long_plates, study, stores or {}, problems))
-    return _checked(images, problems, table, WELLS)
+        _stored(table, stores, problems)
+    images = list(_wells(table, long_plates, study, stores or {}, problems))
+    return _checked(images, problems, table)
 
 
 def from_samplesheet(table, study, folder):
@@ -103,24 +102,48 @@ def from_samplesheet(table, study, folder):
 
     folder  what a relative path is relative to: a folder's absolute path, or an address
     """
-    problems = []
-    sound = _sound_rows(table, "samplesheet", problems)
-    images = list(_samples(table, sound, study, folder, problems))
-    return _checked(images, problems, table, SAMPLESHEET)
+    problems = list(table.problems)
+    images = list(_samples(table, study, folder, problems))
+    return _checked(images, problems, table)
 
 
-def _stored(table, sound, stores, problems):
+def shared_frames(table, images):
+    """Warnings, a sentence each, about IMAGES of a table that read the same frame of the same file.
+
+    A cell filled down in a spreadsheet makes one well's image another's too.
+    """
+    first, found = {}, []
+    for asked in images:
+        before = first.setdefault((tuple(map(os.path.normpath, asked["locations"])), asked["frame"]), asked)
+        if before is not asked:
+            lines = sorted({before["line"], asked["line"]})
+            where = f"lines {lines[0]} and {lines[1]}" if len(lines) > 1 else f"line {lines[0]}"
+            found.append(f"{table.name}, {where}: {_both(before, asked)} name the same file and frame")
+    more = len(found) - WARNED
+    return found[:WARNED] + [f"{table.name}: {more} more images name a file and frame that another names"] * (more > 0)
+
+
+def _both(first, second):
+    """What two images are of, in words: ``wells A01 and A02 of P``."""
+    if first["plate"] == second["plate"] and first["well"] != second["well"]:
+        return f"wells {first['well']} and {second['well']} of {first['plate']}"
+    places = (f"{asked['plate']} {asked['well']} site {asked['site']}" for asked in (first, second))
+    return " and ".join(places)
+
+
+def _stored(table, stores, problems):
     """A plate that is not in the table of stores is a problem, said where it stands first."""
     first = {}
-    for _, row in sound:
+    for row in table.rows:
         first.setdefault(row.cells["Plate"], row.line)
     for plate in first.keys() - stores.keys():
         where = tables.nearest(plate, stores) or " Its line there is missing."
         problems.append(table.problem(f'"{plate}" is not in --zarr_index.{where}', first[plate], "Plate"))
 
 
-def _wells(table, sound, long_plates, study, stores, problems):
-    for ordinal, row in sound:
+def _wells(table, long_plates, study, stores, problems):
+    names = metadata_names.names(table)
+    for row in table.rows:
         cells = row.cells
         well = _well(table, row, "Well", study, problems)
         if cells["Plate"] not in long_plates:
@@ -142,11 +165,12 @@ def _wells(table, sound, long_plates, study, stores, problems):
                 locations = study.locate(*place, store=stores.get(cells["Plate"]))
                 # An image stays what it is wherever its plate's store lies, and whether that is known or not.
                 file = (study.locate(*place) or study.locate(*place, store="{store}"))[0]
-                yield _image(ordinal, row, cells["Plate"], well, number, site, frame, locations, file, table, WELLS)
+                yield _image(row, cells["Plate"], well, number, site, frame, locations, file, names)
 
 
-def _samples(table, sound, study, folder, problems):
-    for ordinal, row in sound:
+def _samples(table, study, folder, problems):
+    names = metadata_names.names(table)
+    for row in table.rows:
         cells = row.cells
         well = _well(table, row, "well", study, problems)
         frame = _frame(table, row, "frame", cells["frame"], problems)
@@ -155,16 +179,14 @@ def _samples(table, sound, study, folder, problems):
             path = f"{folder.rstrip('/')}/{path}" if urlsplit(folder).scheme else os.path.join(folder, path)
         if well and frame:
             site, number = int(cells.get("site") or 1), study.well_number(well)
-            yield _image(
-                ordinal, row, cells["plate"], well, number, site, frame, [path], cells["path"], table, SAMPLESHEET
-            )
+            yield _image(row, cells["plate"], well, number, site, frame, [path], cells["path"], names)
 
 
-def _image(ordinal, row, plate, well, number, site, frame, locations, file, table, names):
-    metadata = {"Control_Type": "", "Gene": ""}
-    metadata |= {_metadata(column, names): row.cells[column] for column in table.columns if _metadata(column, names)}
+def _image(row, plate, well, number, site, frame, locations, file, names):
+    """The dict of an image; NAMES are those of the columns that become its metadata."""
+    metadata = {"Control_Type": "", "Gene": ""} | {name: row.cells[column] for column, name in names.items()}
     return {
-        "row": ordinal,
+        "row": row.place,
         "line": row.line,
         "key": image.key(plate, well.name, site, frame),
         "plate": plate,
@@ -176,11 +198,6 @@ def _image(ordinal, row, plate, well, number, site, frame, locations, file, tabl
         "file": file,
         "metadata": metadata,
     }
-
-
-def _metadata(column, names):
-    """What a column of the input is called in the cell table after `Metadata_`; None for one that is spoken for."""
-    return names.get(column, re.sub(r"\W+", "_", column.removeprefix("Metadata_")))
 
 
 def _well(table, row, column, study, problems):
@@ -203,49 +220,39 @@ def _frame(table, row, column, text, problems):
 
 def _long_plates(screens):
     """Short plate name -> long one, from rows such as ``LT0001_02``, ``../screens/LT0001_02--ex2005_11_16.screen``."""
-    problems, names = [], {}
+    problems, names = list(screens.problems), {}
     for row in screens.rows:
-        plate, path = row.cells["plate"], row.cells["screen"]
-        match = re.fullmatch(r"(?:.*/)?([^/]+)\.screen", path)
-        if not match:
-            problems.append(screens.problem(f'"{path}" is not ../screens/<long plate name>.screen', row.line, "screen"))
-            names.setdefault(plate, plate)  # its wells are looked at all the same
-        elif plate in names:
+        plate = row.cells["plate"]
+        if plate in names:
             problems.append(screens.problem(f'"{plate}" stands there twice', row.line, "plate"))
         else:
-            names[plate] = match[1]
+            names[plate] = row.cells["screen"].rpartition("/")[2].removesuffix(".screen")
     return problems, names
 
 
-def _sound_rows(table, name, problems):
-    """(place, row) of the rows that keep to the table's schema, places counted from 0; what breaks it is a problem."""
-    schema = SCHEMAS[name]
-    missing = [column for column in schema["required"] if column not in table.columns]
-    there = ", ".join(table.columns)
-    for column in missing:
-        near = tables.nearest(column, table.columns).replace("Did you mean", "Is it")
-        problems.append(table.problem(f"it is missing; there are {there}.{near}", 1, column))
-    validator = jsonschema.Draft202012Validator(schema)
+def _checked_rows(table):
+    """TABLE with the rows that keep to its schema; what breaks it joins its problems."""
+    schema = SCHEMAS[table.kind]
+    rules = {c: schema["properties"].get(c) or schema["additionalProperties"] for c in table.columns}
+    validators = {column: jsonschema.Draft202012Validator(rule) for column, rule in rules.items()}
+
+    @functools.cache  # most cells of a column are alike
+    def fault(column, text):
+        if validators[column].is_valid(text):
+            return None
+        return f'"{tables.shown(text)}" {rules[column]["errorMessage"]}{tables.damaged(text)}'
+
     sound = []
-    for place, row in enumerate(() if missing else table.rows):
-        errors = sorted(validator.iter_errors(row.cells), key=lambda error: error.path[0])
-        for error in errors:
-            what = error.schema.get("errorMessage", error.message)
-            problems.append(table.problem(f'"{error.instance}" {what}', row.line, error.path[0]))
-        if not errors:
-            sound.append((place, row))
-    return sound
+    for row in table.rows:
+        faults = [(column, fault(column, text)) for column, text in row.cells.items() if fault(column, text)]
+        table.problems += [table.problem(what, row.line, column) for column, what in faults]
+        sound += [] if faults else [row]
+    table.rows = sound
+    return table
 
 
-def _checked(images, problems, table, names):
+def _checked(images, problems, table):
     """The images, unless there is a problem with them or among them."""
-    if problems:
-        raise tables.Problems(problems)
-    taken = Counter(_metadata(column, names) for column in table.columns if _metadata(column, names))
-    for column in table.columns:
-        name = _metadata(column, names)
-        if name in OWN or (name and taken[name] > 1):
-            problems.append(table.problem(f"it would be a second Metadata_{name}; rename it", 1, column))
     first = {}
     for asked in images:
         if first.setdefault(asked["key"], asked) is not asked:

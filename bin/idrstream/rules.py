@@ -68,7 +68,7 @@ def _rule(where, kind, name, given, problems):
         named = f', key "{key}"' if key else ""
         problems.append(CONTROL.sub(" ", f'{where}, rule "{name}"{named}: {what}'))
 
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", str(name)):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):  # `on` is a flag to YAML
         wrong("this is no name of a rule: letters, digits and _")
     if not isinstance(given, dict):
         return wrong("it says nothing; write {column: ..., above: ..., reason: ...}")
@@ -89,4 +89,4 @@ def _rule(where, kind, name, given, problems):
             wrong("0 would mark half of the screen; say how many deviations, above (3.5) or below (-3.5)", key)
     if not isinstance(reason, str) or not reason.strip():
         wrong("it is missing; say why, for those who see the mark", "reason")
-    return None if len(problems) > before else Rule(str(name), **given)
+    return None if len(problems) > before else Rule(name, **given)

@@ -24,7 +24,7 @@ def read(path):
     if not isinstance(asked, dict) or not asked:
         raise Problems([f"{path.name}: it has no streams; begin with streams:, and below it a line a stream"])
     problems = [f'{path.name}: key "{key}" is not known; there is only streams' for key in content if key != "streams"]
-    found = [_stream(path, str(name), given, problems) for name, given in asked.items()]
+    found = [_stream(path, name, given, problems) for name, given in asked.items()]
     if problems:
         raise Problems(problems)
     return found
@@ -42,8 +42,6 @@ def union(streams, named):
     """
     problems, frames, wanted, rows = [], {}, {}, {}
     columns = list(dict.fromkeys(column for images in named for asked in images for column in asked["metadata"]))
-    if COLUMN in columns:
-        problems.append(f'column "{COLUMN}": it would be a second Metadata_{COLUMN}; rename it')
     for stream, images in zip(streams, named, strict=True):
         for asked in images:
             name, where = asked["key"], f"{stream['table'].name}, line {asked['line']}"
@@ -100,7 +98,10 @@ def _stream(path, name, given, problems):
     def wrong(key, what):
         problems.append(CONTROL.sub(" ", f'{path.name}, stream "{name}", key "{key}": {what}'))
 
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+    if not isinstance(name, str):  # 007 is 7 to YAML
+        problems.append(f'{path.name}: the name of stream "{name}" is read as a number, date or flag; put it in quotes')
+        name = str(name)
+    elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         problems.append(CONTROL.sub(" ", f'{path.name}: "{name}" is no name of a stream: letters, digits, . _ and -'))
     if not isinstance(given, dict):
         return wrong("table", "it is missing; write {table: locations.tsv}")

@@ -2,21 +2,35 @@
 
 import yaml
 
-from idrstream.tables import CONTROL, Problems
+from idrstream import tables
+from idrstream.tables import Problems
 
 
 def read(path):
-    """The content of a file. Raises tables.Problems where it is not YAML."""
+    """The content of a file. Raises tables.Problems where it is not YAML, or has a key twice."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as reason:
-        raise Problems([CONTROL.sub(" ", f"{path.name}: not YAML ({reason})")]) from reason
+        loader = _Loader(tables.read_text(path))
+        content = loader.get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError) as reason:  # a ValueError: 2024-13-45 is no day
+        raise Problems([tables.problem(path.name, f"not YAML ({' '.join(str(reason).split())})")]) from reason
+    if loader.duplicates:
+        raise Problems([tables.problem(path.name, what, line) for line, what in loader.duplicates])
+    return content
 
 
 class _Loader(yaml.SafeLoader):
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f'"{key}" stands there twice, below line {node.start_mark.line + 1}')
-        return super().construct_mapping(node, deep)
+    """Notes the keys that stand twice in one mapping: (line, what to say)."""
+
+    def __init__(self, text):
+        super().__init__(text)
+        self.duplicates = []
+
+    def compose_mapping_node(self, anchor):
+        node = super().compose_mapping_node(anchor)
+        first = {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            before = first.setdefault((key.tag, key.value), key)
+            if before is not key:
+                what = f'duplicate key "{key.value}", first in line {before.start_mark.line + 1}'
+                self.duplicates.append((key.start_mark.line + 1, what))
+        return node

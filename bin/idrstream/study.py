@@ -120,12 +120,10 @@ def load(path, schema):
     Raises Problems with everything that is wrong in it.
     """
     import jsonschema
-    import yaml
 
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as reason:
-        raise Problems([f"{path.name}: not YAML ({' '.join(str(reason).split())})"]) from reason
+    from idrstream import strict_yaml
+
+    content = strict_yaml.read(path)
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(content), key=str)
     problems = [f"{path.name}, {'.'.join(map(str, error.absolute_path)) or 'top'}: {error.message}" for error in errors]
     if not errors:

@@ -86,13 +86,21 @@ def test_a_name_or_number_of_a_table_that_is_none_is_refused_in_one_line(text, h
     assert all(map(one_line, refused.value.sentences))
 
 
-@pytest.mark.parametrize("text", NASTY)
+@pytest.mark.parametrize("text", [text for text in NASTY if not tables.CONTROL.search(text)])
 def test_free_text_of_a_table_reaches_no_command_and_no_file_name_and_stays_as_it_is(text, here):  # noqa: F811
     made = plan_sheet(here, dict.fromkeys(FREE, text))
     plan.write(made, here / "plan")
     assert_names_and_commands_are_harmless(made, here / "plan")
     (asked,) = json.loads((here / "plan/batches" / f"{made.batches[0]['id']}.json").read_text())["images"]
     assert asked["metadata"] == {"Control_Type": "", "Gene": text, "note": text}
+
+
+@pytest.mark.parametrize("text", [text for text in NASTY if tables.CONTROL.search(text)])
+def test_text_that_would_break_a_line_or_move_a_terminal_is_refused_in_one_line(text, here):  # noqa: F811
+    with pytest.raises(Problems) as refused:
+        plan_sheet(here, dict.fromkeys(FREE, text))
+    assert all(sentence.startswith("sheet.csv, line ") for sentence in refused.value.sentences)
+    assert all(map(one_line, refused.value.sentences))
 
 
 def assert_names_and_commands_are_harmless(made, folder):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from idrstream import batches, plan, request, study
+from idrstream import batches, deepprofiler, plan, request, strict_yaml, study
 from idrstream.tables import Problems
 from support import http_server
 
@@ -87,7 +87,7 @@ def swap(old, new):
 
 
 TABLE_MISTAKES = {
-    "missing column": (swap("Frames", "Frame"), 'line 1, column "Frames": it is missing', "Is it Frame?"),
+    "missing column": (swap("Frames", "Frame"), "line 1: this is neither", '"Frames" is missing. Is it Frame?'),
     "frame 0": (swap("2,5,9", "2,0,9"), 'line 3, column "Frames": "0" is not a frame; frames are counted from 1'),
     "no frame": (swap("2,5,9", "two"), 'line 3, column "Frames": "two" is not a list of frames'),
     "no commas": (swap("2,5,9", "2 5 9"), 'line 3, column "Frames": "2 5 9" is not a list of frames'),
@@ -99,7 +99,7 @@ TABLE_MISTAKES = {
     "unknown plate": (swap("3\tPB", "3\tPX"), 'line 5, column "Plate": "PX" is not in the table of screens'),
     "twice": (swap("B2\t2,5,9\t26", "A4\t3,5\t4"), "line 3: plate PA well A04 site 1 frame 5 stands already in line 2"),
     "ragged": (swap("\tENSG02\t8", "\tENSG02"), "line 4: 7 columns where 8 are expected"),
-    "our name": (swap("Batch Of Cells", "Label"), 'column "Label": it would be a second Metadata_Label; rename it'),
+    "our name": (swap("Batch Of Cells", "Label"), 'line 1, column "Label": reserved', "rename the column"),
     "empty": ("", "the table has no rows"),
 }
 
@@ -322,9 +322,9 @@ def test_a_table_of_phenotypes_is_looked_at_before_anything_starts(here):
     with pytest.raises(Problems) as problems:
         planned(here, phenotypes="points.tsv")
     assert problems.value.sentences == [
-        'points.tsv, line 4, column "frame": "0" is not a frame; frames are counted from 1',
-        'points.tsv, line 4, column "x": "-3" is not a place in pixels from the left',
         "--phenotypes: a point lies in a nucleus's outline; add --outlines",
+        'points.tsv, line 4, column "frame": "0" is not a frame; frames are whole numbers from 1 to 999999999',
+        'points.tsv, line 4, column "x": "-3" is not a place in pixels from the left, with a decimal point',
     ]
 
 
@@ -381,6 +381,7 @@ STUDY_MISTAKES = [
     ({"locations": ["{plate/x.ch5"]}, "is no pattern"),
     ({"locations": ["{}"]}, "is no pattern"),
 ]
+TWICE = "name: mine\nlocations: ['{well}.tif']\nwells: {rows: 8, columns: 12}\nlocations: ['b/{well}.tif']\n"
 
 
 @pytest.mark.parametrize("change, said", STUDY_MISTAKES)
@@ -390,3 +391,26 @@ def test_a_study_description_is_checked(change, said, tmp_path):
     with pytest.raises(Problems, match=r"mine\.yml") as problems:
         study.load(tmp_path / "mine.yml", request.SCHEMAS["study"])
     assert any(said in sentence for sentence in problems.value.sentences)
+
+
+def test_a_key_that_stands_twice_in_a_study_is_told_with_both_lines(tmp_path):
+    (tmp_path / "mine.yml").write_text(TWICE + "frame: {height: 9, width: 9, bytes: 9, nuclei: 1}\n")
+    with pytest.raises(Problems) as problems:
+        study.load(tmp_path / "mine.yml", request.SCHEMAS["study"])
+    assert problems.value.sentences == ['mine.yml, line 4: duplicate key "locations", first in line 2']
+
+
+def test_a_key_that_stands_twice_in_deepprofilers_config_is_told(tmp_path):
+    (tmp_path / "config.json").write_text('{"dataset": {"box_size": 96, "box_size": 128}}')
+    (sentence,) = deepprofiler.problems(tmp_path / "config.json", tmp_path / "none.hdf5")
+    assert sentence.startswith("--dp_config config.json: ") and 'duplicate key "box_size"' in sentence
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "assets").rglob("*.yml")), ids=lambda path: path.name)
+def test_the_yaml_files_that_ship_have_no_key_twice(path):
+    assert strict_yaml.read(path)
+
+
+def test_keys_that_a_merge_replaces_are_not_twice(tmp_path):
+    (tmp_path / "a.yml").write_text("base: &b {x: 1, y: 2}\nown: {<<: *b, x: 3}\n")
+    assert strict_yaml.read(tmp_path / "a.yml")["own"] == {"x": 3, "y": 2}

@@ -84,7 +84,11 @@ def test_an_ordinary_run_is_what_it_was(here):  # noqa: F811
 MISTAKES = {
     "no yaml": ("streams: [", "streams.yml: not YAML"),
     "no streams": ("stream: {}", "streams.yml: it has no streams"),
-    "twice": (STREAMS.replace("negative:", "training:"), '"training" stands there twice'),
+    "twice": (
+        STREAMS.replace("negative:", "training:"),
+        'line 3: duplicate key "training", first in line 2',
+    ),
+    "number": (STREAMS.replace("negative:", "007:"), 'the name of stream "7" is read as a number', "put it in quotes"),
     "name": (STREAMS.replace("training:", "a/b:"), 'streams.yml: "a/b" is no name of a stream'),
     "no table": (STREAMS.replace("table: negative.tsv, ", ""), 'stream "negative", key "table": it is missing'),
     "absent": (STREAMS.replace("negative.tsv", "absent.tsv"), 'stream "negative", key "table": there is no file'),

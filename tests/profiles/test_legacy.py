@@ -70,6 +70,13 @@ def test_every_batch_is_joined_with_idr_streams_columns_and_the_same_bytes_each_
     assert {path.name: path.read_bytes() for path in (folders / "merged").iterdir()} == first
 
 
+def test_names_that_look_like_numbers_or_gaps_stay_as_they_are(tmp_path):
+    names = {"Metadata_Plate": ["007", "1e5", "true"], "Metadata_Gene": ["NA", "", "1-Mar"]}
+    table([(1, 1), (2, 2), (3, 3)], **names).to_csv(tmp_path / "batch_0.csv.gz")
+    read = legacy.read(tmp_path / "batch_0.csv.gz")
+    assert read[list(names)].to_dict("list") == names
+
+
 def test_what_is_missing_or_no_table_is_told(folders):
     (folders / "DP/batch_2.csv.gz").unlink()
     done = run(folders)

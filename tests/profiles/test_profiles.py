@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from idrstream import files, image, profiles
+from idrstream import export, files, image, metadata_names, phenotypes, profiles, qc, streams, well_profiles
 
 
 @pytest.fixture
@@ -60,3 +60,11 @@ def test_stages_that_disagree_about_the_cells_are_not_merged(stages):
     image.write_cells(stages[2][0], name, {"label": np.array([1, 3]), "features": np.ones((2, 2), np.float32)})
     with pytest.raises(ValueError, match="3 cells segmented, 2 in features"):
         profiles.single_cells(*stages)
+
+
+def test_every_column_about_cells_and_wells_that_is_not_the_users_is_reserved(stages):
+    table, _ = profiles.single_cells(*stages)
+    written = {*table.columns, *qc.CELLS.names, export.VARIANT, f"Metadata_{streams.COLUMN}", phenotypes.CLASS}
+    written |= {*well_profiles.STRATA, well_profiles.CELLS, well_profiles.IMAGES}
+    names = {name.removeprefix("Metadata_") for name in written if name.startswith("Metadata_")}
+    assert names - {"Gene", "Control_Type"} == metadata_names.RESERVED

@@ -114,7 +114,7 @@ class Results:
         path = self.outdir / "qc" / "images.parquet"
         if not path.exists() or self.images.empty:
             return {}
-        table = pq.read_table(path)
+        table = pq.read_table(path, partitioning=None)  # no columns out of the path
         marks = flags(table.schema)
         known = table.to_pandas().rename(columns={name: rule for name, (rule, _) in marks.items()})
         rules = dict(marks.values())
