@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import tifffile
 
-from idrstream.failures import ImageFailure, NotReadable, Truncated
+from idrstream.failures import NotReadable, Truncated, image_failures
 from idrstream.readers import WatchedFile, check_size, found_instead
 
 
@@ -56,11 +56,6 @@ class Movie:
 
     @contextmanager
     def _explained(self, problem):
-        """Whatever tifffile complains of, as the failure that it is."""
-        try:
-            with self._file.blamed_first():
-                yield
-        except ImageFailure:
-            raise
-        except Exception as error:  # tifffile and imagecodecs raise whatever their parsing trips over
-            raise NotReadable(f"{self._name}: {problem} ({error}).") from error
+        """Say where tifffile tripped; a failure of the file below it comes first."""
+        with image_failures(f"{self._name}: {problem}"), self._file.blamed_first():
+            yield
