@@ -1,7 +1,7 @@
 """What is said, and what runs, before hours are spent; wiring by stubs."""
 
-import json
 import hashlib
+import json
 import shutil
 
 import pytest
