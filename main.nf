@@ -27,7 +27,8 @@ workflow {
         "${projectDir}/assets/models/nuclei/nuclei.pth",
         Launch.read(schema),
         env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models',
-        workflow.workDir.resolve("models/${workflow.sessionId}")
+        workflow.workDir.resolve("models/${workflow.sessionId}"),
+        log
     )
     families = params.stop_after ? [] : "${params.features}".tokenize(',')     // what is none, the planner says
     network = params.embedder == 'deepprofiler' ? [Launch.existing(params.dp_config), Launch.existing(params.dp_checkpoint)] : []

@@ -59,16 +59,16 @@ install() {
     local tool=$1 lock=containers/$1/requirements.txt venv=$venvs/$1 start=$SECONDS build key
     [[ -f $lock ]] || die "no such environment: $tool"
     build=$(build "$lock")
-    key="$(grep '^[^ #]' "$lock" | sha256sum) $build"
+    key="$(pins | sha256sum) $build"
     if [[ -x $venv/bin/python && $(cat "$venv/.done" 2>/dev/null) == "$key" ]]; then say "$tool: ready"; return; fi
 
     uv
-    say "$tool: installing $(grep -c '^[^ #]' "$lock") packages"
+    say "$tool: installing $(pins | wc -l) packages"
     rm -f "$venv/.done"
     uv venv -q --clear --python "$python" "$venv"
     case $build in
-        "")     packages "$tool" -r "$lock" ;;
-        lean)   packages "$tool" -r <(lean) ;;
+        "")     packages "$tool" --require-hashes -r "$lock" ;;
+        lean)   packages "$tool" --require-hashes -r <(lean) ;;
         PyPI*)  cuda "${build#PyPI }" ;;
         *)      if reachable "$build"; then cpu; else cuda "($build cannot be reached)"; fi ;;
     esac
@@ -81,18 +81,22 @@ packages() {
         die "$1: not installed (why: above). No network? UV_DEFAULT_INDEX names a mirror. No space? .venvs takes up to 8 GB"
 }
 
-# The lock without the libraries that only a GPU needs.
-lean() { grep -vE '^(torch==|triton==|nvidia-|cuda-)' "$lock"; }
+# The lock's packages without their hashes, a line each.
+pins() { sed -n 's/^\([^ #].*[^ \\]\)[ \\]*$/\1/p' "$lock"; }
+
+# The lock without the libraries that only a GPU needs, and without their hashes, which follow them.
+lean() { awk '/^[^ #]/ { gpu = /^(torch==|triton==|nvidia-|cuda-)/ } !gpu' "$lock"; }
 
 cuda() {
     say "$tool: with NVIDIA's libraries $1: about 3 GB to download, 6 GB on disk"
-    packages "$tool" -r "$lock"
+    packages "$tool" --require-hashes -r "$lock"
 }
 
+# The CPU build is another file than PyPI's of that version, so the lock has no hash of it.
 cpu() {
     say "$tool: no NVIDIA GPU here, so PyTorch's CPU build: about 1.7 GB on disk (PyPI's, with CUDA: 6.2 GB)"
-    packages "$tool" -r <(lean)
-    packages "$tool" --default-index "$build" "$(grep '^torch==' "$lock")"
+    packages "$tool" --require-hashes -r <(lean)
+    packages "$tool" --default-index "$build" "$(pins | grep '^torch==')"
 }
 
 # The version that program $1 answers; nothing if it does not within a minute, as a launcher that cannot fetch its jar.
@@ -206,7 +210,7 @@ lock() {
     scratch=$(mktemp -d)
     for tool in containers/*/requirements.in; do
         tool=${tool%/*} tool=${tool#*/}
-        command='uv pip compile --python-version 3.11 requirements.in'
+        command='uv pip compile --python-version 3.11 --generate-hashes requirements.in'
         [[ ! -f containers/$tool/overrides.txt ]] || command+=' --override overrides.txt'
         cp "containers/$tool/requirements.txt" "$scratch/$tool.txt" 2>/dev/null || true
         (cd "containers/$tool" && uv ${command#uv } --quiet --no-emit-index-url --no-emit-package openvino-telemetry \

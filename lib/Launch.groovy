@@ -6,6 +6,8 @@ import java.nio.file.Files
 import java.nio.file.Path
 import java.nio.file.StandardCopyOption
 import java.nio.file.StandardOpenOption
+import java.security.DigestInputStream
+import java.security.MessageDigest
 import nextflow.Nextflow
 
 /** What the head must do itself before the first task: find the files that params name, and read what the planner wrote. */
@@ -39,15 +41,15 @@ class Launch {
     }
 
     /** The model that comes with the pipeline, a file, or the weights of a name that Cellpose knows, fetched into FOLDER. */
-    static Object model(String name, String ours, Map schema, String address, Path folder) {
+    static Object model(String name, String ours, Map schema, String address, Path folder, Object log) {
         if( name == 'idrstream' )
             return existing(ours)
         final weights = schema['$defs'].segmentation.properties.model['x-weights'][name]
-        return existing(name) ?: weights ? fetched("${address}/${weights}", folder.resolve(weights as String)) : []
+        return existing(name) ?: weights ? fetched("${address}/${weights}", folder.resolve(weights as String), log) : []
     }
 
-    /** A file of a web server, by one request (staged by Nextflow it takes four), whole or not at all. */
-    private static Path fetched(String address, Path target) {
+    /** A file of a web server, by one request (staged by Nextflow it takes four), whole or not at all; its checksum is said. */
+    private static Path fetched(String address, Path target, Object log) {
         if( Files.exists(target) )
             return target
         final part = Files.createDirectories(target.parent).resolve("${target.fileName}.part".toString())
@@ -55,9 +57,13 @@ class Launch {
             final connection = new URL(address).openConnection()
             connection.connectTimeout = 10_000      // milliseconds
             connection.readTimeout = 60_000
-            connection.inputStream.withStream { stream -> Files.copy(stream, part, StandardCopyOption.REPLACE_EXISTING) }
+            final digest = MessageDigest.getInstance('SHA-256')
+            connection.inputStream.withStream { stream ->
+                Files.copy(new DigestInputStream(stream, digest), part, StandardCopyOption.REPLACE_EXISTING)
+            }
             if( connection.contentLengthLong >= 0 && connection.contentLengthLong != Files.size(part) )
                 throw new IOException("${Files.size(part)} of ${connection.contentLengthLong} bytes arrived")
+            log.info("model ${target.fileName}: ${Files.size(part)} bytes, sha256 ${digest.digest().encodeHex()}, from ${address}")
             return Files.move(part, target, StandardCopyOption.ATOMIC_MOVE)
         }
         catch( IOException reason ) {

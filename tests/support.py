@@ -1,5 +1,6 @@
 """What tests share: real images where they are at hand, and a web server that fails in the ways that servers do."""
 
+import gzip
 import os
 import random
 import re
@@ -95,13 +96,21 @@ class Faults:
     wrong_range: bool = False  # sends the bytes after those asked for
     reset_after: int | None = None  # bytes of payload after which the connection is cut ...
     resets: int = 1_000_000  # ... in so many answers
-    fail_first: int = 0  # so many requests are answered by 503
+    fail_first: int = 0  # so many requests are answered by ...
+    failing: int = 503  # ... this
+    retry_after: float | None = None  # seconds for which those ask to be left alone, as a date
     status: int | None = None  # every answer is this
     lie_about_length: int = 0  # bytes by which Content-Length is too large
     edited: bool = False  # the file has another date and ETag than before
     no_dates: bool = False  # answers have an ETag but no Last-Modified
     stall: float = 0  # seconds before every answer
     rate: float | None = None  # bytes of payload a second, of all connections together
+    packed: str | None = None  # Content-Encoding of every answer; what is packed so is what ranges are of
+    sends_packed_whole: bool = False  # what is packed is sent without ranges
+    star_total: bool = False  # does not say of how many bytes a range is: bytes 0-9/*
+    no_length: bool = False  # nothing but the end of the connection tells the end of an answer
+    chunked: bool = False  # answers are sent in chunks; one that is cut off lacks the last
+    circles: bool = False  # every answer sends the client to the same address
 
 
 @dataclass
@@ -121,13 +130,15 @@ class Server:
 
 
 @contextmanager
-def http_server(folder, **faults):
-    """Serve a folder; yields a Server."""
+def http_server(folder, tls=None, **faults):
+    """Serve a folder, with an ssl.SSLContext by https; yields a Server."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
+        if tls:
+            http.socket = tls.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
         http.folder = Path(folder)
         http.link = threading.Lock()
         http.handle_error = lambda *_: None  # clients of failing servers hang up; that is no news
-        http.seen = Server(f"http://127.0.0.1:{http.server_port}", Faults(**faults))
+        http.seen = Server(f"http{'s' if tls else ''}://127.0.0.1:{http.server_port}", Faults(**faults))
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:
@@ -152,7 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
         faults = self.server.seen.faults
         if faults.fail_first > 0:
             faults.fail_first -= 1
-            return self._answer(503)
+            later = None if faults.retry_after is None else formatdate(time.time() + faults.retry_after, usegmt=True)
+            return self._answer(faults.failing, b"", {"Retry-After": later} if later else {})
+        if faults.circles:
+            return self._answer(302, b"", {"Location": self.path})
         if faults.status:
             return self._answer(faults.status)
         if faults.html_instead:
@@ -165,31 +179,44 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"ETag": f'"{version}"'}
         if not faults.no_dates:
             headers["Last-Modified"] = formatdate(version, usegmt=True)
+        if faults.packed:
+            headers["Content-Encoding"] = faults.packed
+            content = gzip.compress(content)
         asked = re.fullmatch(r"bytes=(\d*)-(\d+)", self.headers.get("Range", ""))
-        if asked is None or faults.no_ranges:
+        if asked is None or faults.no_ranges or (faults.packed and faults.sends_packed_whole):
             return self._answer(200, content, headers)
         if not asked[1]:  # the last so many bytes
             asked = (None, max(len(content) - int(asked[2]), 0), len(content) - 1)
         start, stop = int(asked[1]) + faults.wrong_range, min(int(asked[2]) + 1 + faults.wrong_range, len(content))
         if start >= len(content):
             return self._answer(416, b"", headers | {"Content-Range": f"bytes */{len(content)}"})
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(content)}"
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{'*' if faults.star_total else len(content)}"
         return self._answer(206, content[start:stop], headers)
+
+    def do_CONNECT(self):
+        """As a proxy does that lets nobody through."""
+        self._answer(self.server.seen.faults.status)
 
     def _answer(self, status, payload=b"", headers=()):
         faults = self.server.seen.faults
+        unending = status == 200 and (faults.no_length or faults.chunked)
         length = len(payload) + faults.lie_about_length
         if faults.reset_after is not None and len(payload) > faults.reset_after and faults.resets > 0:
             faults.resets -= 1
             payload = payload[: faults.reset_after]
-        self.close_connection = len(payload) != length
+        cut = len(payload) != length
+        self.close_connection = cut or (unending and faults.no_length)
         self.server.seen.log.append(Request(self.command, self.path, len(payload), status))
         time.sleep(faults.stall)
         with suppress(ConnectionError):  # the client has gone
             self.send_response(status)
             for name, value in dict(headers).items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", length)
+            if not unending:
+                self.send_header("Content-Length", length)
+            elif faults.chunked:
+                self.send_header("Transfer-Encoding", "chunked")
+                payload = b"%x\r\n%b\r\n" % (len(payload), payload) + b"0\r\n\r\n" * (not cut)
             self.end_headers()
             self._send(payload)
 

@@ -10,8 +10,10 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 
 from idrstream import image, readers, sources, tables
-from idrstream.failures import ImageFailure, MissingWell, Unreachable
-from idrstream.task import MayHeal
+from idrstream.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
+from idrstream.task import MayHeal, OutOfMemory
+
+LONGEST = 500  # characters of a reason
 
 
 def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch=iter):
@@ -27,8 +29,9 @@ def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch
     returns      the rows: the images, with status, reason, heals, bytes, seconds, shape, focus, saturation, background,
                  and for neighbours field_bytes and window (the keys of the frames in it)
 
-    A bad image is a row. Raises MayHeal if not one image of the batch could be reached and this is not the last try;
-    for a batch that needs `all` of its images, if one could not.
+    A bad image is a row, whatever is wrong with it. Before the last try, raises OutOfMemory if memory ran short, and
+    MayHeal if not one image of the batch could be reached, or for a batch that needs `all` of its images, if one could
+    not.
     """
     os.makedirs(os.path.join(folder, image.CONTEXT))
     without = {fields.name: content["lost"] for fields, content in image.read_fields(known) if content["lost"]}
@@ -43,7 +46,7 @@ def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch
             movies.setdefault((asked["plate"], asked["well"], asked["site"], *asked["locations"]), []).append(asked)
     sources.at_most(connections)  # the chunks of one OME-Zarr frame travel side by side too
     with ThreadPoolExecutor(connections) as pool:
-        tasks = [pool.submit(_movie, batch, wanted, folder, root) for wanted in movies.values()]
+        tasks = [pool.submit(_movie, batch, wanted, folder, root, last) for wanted in movies.values()]
         rows = [row for task in watch(tasks) for row in task.result()]
     lost = [row for row in rows if row["heals"]]
     if lost and not last and (batch.get("all") or len(lost) == len(rows)):
@@ -93,33 +96,46 @@ def focus(image):
     sums = np.bincount(radius.ravel(), weights=power.ravel(), minlength=side // 2)[wanted]
     counts = np.bincount(radius.ravel(), minlength=side // 2)[wanted]
     mean = sums / np.maximum(counts, 1)
-    usable = mean > 0
+    usable = (mean > 0) & np.isfinite(mean)
     if usable.sum() < 2:
         return 0.0
     return float(np.polyfit(np.log(wanted[usable]), np.log(mean[usable]), 1)[0])
 
 
-def _movie(batch, wanted, folder, root):
+def _movie(batch, wanted, folder, root, last):
     """Rows of the frames wanted of one movie, from the first of its locations that has it."""
-    locations = wanted[0]["locations"]
     started = time.monotonic()
-    rows, cost = {}, {"bytes": 0}
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".whole-") as cache:
-        try:
-            location, opened = _open(batch["source"], locations, root, cache)
-            with opened as file:
-                name = sources.split(location)[1]
-                with readers.opened(file, name, batch["channel"], batch.get("reader"), cache) as movie:
-                    rows = {asked["frame"]: _row(asked, movie.read(asked["frame"]), folder) for asked in wanted}
-                    cost["bytes"] = file.bytes
-                    if batch.get("window"):
-                        _windows(movie, rows, folder)
-                        cost["field_bytes"] = file.bytes - cost["bytes"]
-        except ImageFailure as failure:
-            rows |= {asked["frame"]: _row(asked, failure, folder) for asked in wanted if asked["frame"] not in rows}
+    try:
+        rows, cost = _read(batch, wanted, folder, root)
+    except (ImageFailure, MemoryError) as failure:
+        if isinstance(failure, MemoryError):
+            place = wanted[0]["locations"][0]
+            if not last:
+                raise OutOfMemory(f"{place}: this task has too little memory for it.") from failure
+            failure = NotReadable(f"{place}: it needs more memory than this task has.")
+        rows, cost = {asked["frame"]: _row(asked, failure, folder) for asked in wanted}, {"bytes": 0}
     cost = {name: count // len(rows) for name, count in cost.items()}
     cost["seconds"] = round((time.monotonic() - started) / len(rows), 3)
     return [row | cost for row in rows.values()]
+
+
+def _read(batch, wanted, folder, root):
+    """(rows by frame, what they cost) of one movie."""
+    locations = wanted[0]["locations"]
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix=".whole-") as cache,
+        image_failures(f"{locations[0]}: it cannot be opened"),
+    ):
+        location, opened = _open(batch["source"], locations, root, cache)
+        with opened as file:
+            name = sources.split(location)[1]
+            with readers.opened(file, name, batch["channel"], batch.get("reader"), cache) as movie:
+                rows = {asked["frame"]: _row(asked, movie.read(asked["frame"]), folder) for asked in wanted}
+                cost = {"bytes": file.bytes}
+                if batch.get("window"):
+                    _windows(movie, rows, folder)
+                    cost["field_bytes"] = file.bytes - cost["bytes"]
+                return rows, cost
 
 
 def _windows(movie, rows, folder):
@@ -133,12 +149,12 @@ def _windows(movie, rows, folder):
         first = max(1, min(row["frame"] - 1, movie.frames - 2))
         window = range(first, min(first + image.WINDOW, movie.frames + 1))
         for frame in set(window) - keys.keys() - failed.keys():
-            pixels = movie.read(frame)
-            if isinstance(pixels, ImageFailure):
-                failed[frame] = pixels
-                continue
-            keys[frame] = image.key(row["plate"], row["well"], row["site"], frame)
-            image.write_frame(os.path.join(folder, image.CONTEXT), keys[frame], pixels)
+            key = image.key(row["plate"], row["well"], row["site"], frame)
+            failure = _write(os.path.join(folder, image.CONTEXT), key, movie.read(frame))
+            if failure is None:
+                keys[frame] = key
+            else:
+                failed[frame] = failure
         lost = [failed[frame] for frame in window if frame in failed and failed[frame].heals]
         row |= _failed(lost[0]) if lost else {"window": [keys[frame] for frame in window if frame in keys]}
 
@@ -160,14 +176,40 @@ def _open(source, locations, root, cache):
 def _row(asked, pixels, folder):
     row = asked | {"status": "ok", "reason": "", "heals": False}
     row |= dict.fromkeys(("shape", "focus", "saturation", "background"))
+    failure = _write(folder, asked["key"], pixels, row)
+    return row | _failed(failure) if failure else row
+
+
+def _write(folder, key, pixels, row=None):
+    """Write a frame, and what there is to tell of its pixels into ROW.
+
+    Returns the ImageFailure where the frame is one or cannot be used, else None.
+    """
     if isinstance(pixels, ImageFailure):
-        return row | _failed(pixels)
-    image.write_frame(folder, asked["key"], pixels)
-    looked_at = {"focus": round(focus(pixels), 4), "saturation": round(saturation(pixels), 6)}
-    looked_at["background"] = float(np.median(pixels))
-    return row | {"shape": list(pixels.shape)} | looked_at
+        return pixels
+    try:
+        with image_failures(f"{key}: its pixels cannot be used"):
+            facts = _facts(pixels) if row is not None else {}
+            image.write_frame(folder, key, pixels)
+    except ImageFailure as failure:
+        return failure
+    if row is not None:
+        row |= facts
+    return None
+
+
+def _facts(pixels):
+    return {
+        "shape": list(pixels.shape),
+        "focus": round(focus(pixels), 4),
+        "saturation": round(saturation(pixels), 6),
+        "background": float(np.median(pixels)),
+    }
 
 
 def _failed(failure):
-    reason = tables.CONTROL.sub(" ", f"{type(failure).__name__}: {failure}")  # a file may have put anything into it
+    reason = tables.CONTROL.sub(" ", f"{type(failure).__name__}: {failure}")  # a file may have put anything into it ...
+    reason = reason.encode(errors="backslashreplace").decode()  # ... also what no text file can hold
+    if len(reason) > LONGEST:
+        reason = f"{reason[:LONGEST]} ..."
     return {"status": "failed", "reason": reason, "heals": failure.heals}

@@ -1,13 +1,24 @@
 """The frames of a batch: each with the neighbours in time that its flat-field needs, whatever else is asked for."""
 
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
 import numpy as np
 import pytest
+import tifffile
 
 import make_zarr
 from idrstream import fetch, files, image, task
 from make_screen import write_cellh5
 from support import http_server
 
+BIN = Path(__file__).parents[2] / "bin"
 FRAMES = 6
 UNWRITTEN = 4
 
@@ -113,6 +124,55 @@ def test_a_plate_whose_field_could_not_be_fetched_waits_for_another_day_and_the_
     assert (lost["status"], lost["heals"], lost["bytes"]) == ("failed", True, 0)
     assert "its plate's flat-field could not be fetched (Unreachable: gone)" in lost["reason"]
     assert other["status"] == "ok"
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "longdouble", "i8", "u8"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (2, 2), (40, 3)])
+def test_whatever_the_shape_and_numbers_of_a_frame_its_batch_goes_on(shape, dtype, movie, tmp_path):
+    folder, _ = movie
+    numbers = np.array([0, 1, np.finfo(dtype).max] if np.dtype(dtype).kind == "f" else [0, 1, 2]).astype(dtype)
+    with h5py.File(tmp_path / "odd.ch5", "w") as file:
+        file["sample/0/plate/P/experiment/W/position/S/image/channel"] = np.resize(numbers, (1, 1, 1, *shape))
+    shutil.copy(folder / "movie.ch5", tmp_path)
+    batch = batch_of(2, window=False)
+    batch["images"] += [row | {"locations": ["odd.ch5"]} for row in batch_of(1, plate="Q", window=False)["images"]]
+    good, odd = fetch.fetch(batch, tmp_path / "frames", root=tmp_path)
+    assert good["status"] == "ok"
+    assert odd["status"] == "ok" or odd["reason"].startswith(("NotReadable: ", "ConstantFrame: "))
+
+
+def test_a_full_disk_is_not_blamed_on_an_image(movie, tmp_path):
+    folder, _ = movie
+    files = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, files[1]))
+    try:
+        with pytest.raises(OSError):
+            fetch.fetch(batch_of(2, window=False), tmp_path / "frames", root=folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, files)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_an_image_too_large_for_memory_is_tried_with_more_and_then_a_row(last, movie, tmp_path):
+    folder, _ = movie
+    shutil.copy(folder / "movie.ch5", tmp_path)
+    tifffile.memmap(tmp_path / "large.tif", shape=(15_000, 15_000), dtype="f8")[7, 7] = 1
+    batch = batch_of(2, window=False)
+    batch["images"] += [row | {"locations": ["large.tif"]} for row in batch_of(1, plate="Q", window=False)["images"]]
+    (tmp_path / "batch.json").write_text(json.dumps(batch))
+    command = [sys.executable, BIN / "fetch.py", "batch.json", "frames", "--root", tmp_path, "--connections", "1"]
+    run = subprocess.run(
+        ["bash", "-c", 'ulimit -v 1500000; exec "$@"', "bash", *command, *(["--last"] if last else [])],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == (0 if last else 137), run.stderr
+    if last:
+        good, large = image.read_rows(tmp_path / "frames")
+        assert good["status"] == "ok" and "large.tif: it needs more memory" in large["reason"]
 
 
 @pytest.mark.parametrize("there", [False, True])

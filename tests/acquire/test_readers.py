@@ -350,6 +350,17 @@ def test_a_tiff_that_ends_too_early_is_truncated_not_shorter(tmp_path):
     assert_says(found[3], "a.tif frame 3: the file ends before its pixels do", Truncated)
 
 
+@pytest.mark.parametrize("tag, kind", [("TileByteCounts", UnwrittenFrame), ("ImageLength", NotReadable)])
+def test_a_tiff_that_lacks_a_tile_is_not_filled_up_with_black(tag, kind, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise(2, (64, 64)), tile=(16, 32), photometric="minisblack")
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        known = file.pages[0].tags[tag]
+        known.overwrite(known.value * 4 if tag == "ImageLength" else (*known.value[:3], 0, *known.value[4:]))
+    first, second = frames_of(tmp_path / "a.tif", [1, 2]).values()
+    assert_says(first, r"a.tif frame 1: .* of its \d+ pieces", kind)
+    assert same(second, noise(2, (64, 64))[1])
+
+
 def test_what_is_not_a_tiff_is_refused(tmp_path):
     (tmp_path / "a.tif").write_text("<html>gone</html>")
     assert_says(frames_of(tmp_path / "a.tif", [1])[1], "a.tif: this is not a TIFF file: it is a web page", NotReadable)

@@ -1,5 +1,6 @@
 """Opening files near and far: the same bytes, few requests, and every way a server fails told apart."""
 
+import os
 import random
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -252,3 +253,16 @@ def test_a_disk_linked_into_the_root_is_part_of_it(archive, tmp_path):
 def test_a_scheme_that_nothing_can_fetch_is_named_with_those_that_can_be():
     with pytest.raises(ValueError, match=r"gopher://.*https://"):
         open_location("gopher://example.org/movie.ch5")
+
+
+def test_a_name_that_no_disk_can_have_is_not_blamed_on_the_disk(archive):
+    (archive / "circle").symlink_to("circle")
+    for location in "x" * 300, "circle", "circle/movie.bin", "movie.bin/movie.bin":
+        with pytest.raises(NotReadable, match="cannot be opened"):
+            open_location(location, root=archive)
+
+
+def test_a_pipe_is_no_file_and_nobody_waits_for_it(archive):
+    os.mkfifo(archive / "pipe.bin")
+    with pytest.raises(NotReadable, match="a pipe or a device"):
+        open_location("pipe.bin", root=archive)

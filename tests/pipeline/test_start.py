@@ -1,5 +1,6 @@
 """What is said, and what runs, before hours are spent; wiring by stubs."""
 
+import hashlib
 import json
 import shutil
 
@@ -87,6 +88,8 @@ def test_a_model_that_cellpose_knows_is_fetched_once_and_another_file_is_refused
         assert sum(request.method == "GET" for request in server.log) == 2
     assert known.code == 0, known.said
     assert known.images["cells"].min() > 40
+    sum256 = hashlib.sha256((weights / "nucleitorch_0").read_bytes()).hexdigest()
+    assert f"model nucleitorch_0: {(weights / 'nucleitorch_0').stat().st_size} bytes, sha256 {sum256}" in known.said
     assert other.code == 1
     assert "not a Cellpose 3 checkpoint" in other.said
     assert not (other.out / "profiles").exists()

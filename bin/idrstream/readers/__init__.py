@@ -5,19 +5,27 @@ Movie(file, name, channel)  opens a binary file (for OME-Zarr: a store); name is
 .read(frame)                (Y, X) image, as stored, of a frame counted from 1
 .close()
 
-All of them raise an ImageFailure for what is wrong with the file or the frame, before memory is asked for what the file
-only says of itself (`check_size`). A module with WHOLE = True is given the path of a whole file on a disk instead.
+A reader raises an ImageFailure for what it knows to be wrong with the file or the frame, before memory is asked for
+what the file only says of itself (`check_size`). Whatever else it raises becomes a NotReadable in `_outcome`. A module
+with WHOLE = True is given the path of a whole file on a disk instead.
 """
 
 import io
 import os
 import shutil
 import tempfile
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import PurePosixPath
 
-from idrstream.failures import ConstantFrame, ImageFailure, NoSuchFrame, NotReadable
+from idrstream.failures import (
+    ConstantFrame,
+    ImageFailure,
+    NoSuchFrame,
+    NotReadable,
+    Unreachable,
+    image_failures,
+)
 
 READERS = {  # suffix: module
     ".ch5": "cellh5",
@@ -30,7 +38,9 @@ READERS = {  # suffix: module
 BIOFORMATS = ".c01 .czi .dib .dv .flex .ics .ims .lei .lif .lsm .mvd2 .nd2 .oib .oif .r3d .scn .sld .stk .vsi .zvi"
 READERS |= dict.fromkeys(BIOFORMATS.split(), "bioformats")  # what nothing else reads; --reader bioformats: any suffix
 
+WIDEST = 8  # bytes of a pixel
 MOST_PIXELS = 400_000_000  # of a plane: 800 MB of 16 bits
+GZIP = b"\x1f\x8b"  # how its files begin
 PIECE = 16 * 1024 * 1024  # bytes of a far file asked for at a time where all of it is needed
 
 
@@ -46,16 +56,15 @@ def opened(file, name, channel=0, reader=None, cache=None):
     gives    `frames`, how many there are, and `read(frame)`, counted from 1: a (Y, X) image, as stored, or ImageFailure
     """
     with ExitStack() as stack:
-        try:
+
+        def open_movie():
             module = _reader(name, reader)
-            if getattr(module, "WHOLE", False):
-                file = stack.enter_context(_on_disk(file, name, cache))
-            movie = stack.enter_context(closing(module.Movie(file, name, channel)))
-        except ImageFailure as failure:
-            found = _Opened(None, name, _bare(failure))
-        else:
-            found = _Opened(movie, name)
-        yield found
+            place = stack.enter_context(_on_disk(file, name, cache)) if getattr(module, "WHOLE", False) else file
+            movie = module.Movie(place, name, channel)
+            stack.callback(_close, movie)
+            return movie
+
+        yield _Opened(_outcome(file, f"{name}: it cannot be opened", open_movie), file, name)
 
 
 def check_size(name, height, width):
@@ -69,12 +78,14 @@ def check_size(name, height, width):
 class _Opened:
     """What `opened` gives."""
 
-    def __init__(self, movie, name, lost=None):
-        self._movie, self._name, self._lost = movie, name, lost
-        self.frames = movie.frames if movie else 0
+    def __init__(self, movie, file, name):
+        self._movie, self._file, self._name = movie, file, name
+        self._lost = movie if isinstance(movie, ImageFailure) else None
+        self.frames = 0 if self._lost else movie.frames
 
     def read(self, frame):
-        result = self._lost or _read(self._movie, self._name, frame)
+        problem = f"{self._name} frame {frame}: it cannot be read"
+        result = self._lost or _outcome(self._file, problem, lambda: _read(self._movie, self._name, frame))
         if isinstance(result, ImageFailure) and result.heals:  # the source is gone: other frames need not wait for it
             self._lost = result
         return result
@@ -92,24 +103,39 @@ def _reader(name, reader=None):
 
 
 def _read(movie, name, frame):
-    """The image, or what is wrong with it."""
+    """The image, if it is one."""
+    if not 1 <= frame <= movie.frames:
+        raise NoSuchFrame(f"frame {frame}: the movie has {movie.frames} frames ({name}).")
+    image = movie.read(frame)
+    if image.dtype.kind not in "uif" or image.dtype.itemsize > WIDEST or image.ndim != 2 or image.size == 0:
+        raise NotReadable(f"{name} frame {frame}: this is no image of grey levels ({image.dtype} {image.shape}).")
+    if image.min() == image.max():
+        raise ConstantFrame(f"{name} frame {frame}: every pixel is {image.min()}, so nothing was recorded.")
+    return image
+
+
+def _outcome(file, problem, action):
+    """What action() returns, or the ImageFailure, as a value.
+
+    The failure of a file that may have been cut off on its way (`unsure`: `sources.retry`) is its server's.
+    """
     try:
-        if not 1 <= frame <= movie.frames:
-            raise NoSuchFrame(f"frame {frame}: the movie has {movie.frames} frames ({name}).")
-        image = movie.read(frame)
-        if image.dtype.kind not in "uif" or image.size == 0:
-            raise NotReadable(f"{name} frame {frame}: this is no image of grey levels ({image.dtype} {image.shape}).")
-        if image.min() == image.max():
-            raise ConstantFrame(f"{name} frame {frame}: every pixel is {image.min()}, so nothing was recorded.")
-        return image
+        with image_failures(problem):
+            return action()
     except ImageFailure as failure:
-        return _bare(failure)
+        if getattr(file, "unsure", False) and not failure.heals:
+            failure = Unreachable(
+                f"{str(failure).rstrip('.')}; its server did not say how long the file is, so it may "
+                "have been cut off on its way; the next run tries again."
+            )
+        # Its traceback would keep HDF5's handles, which, alive at the end, crash Python.
+        failure.__cause__ = failure.__context__ = None
+        return failure.with_traceback(None)
 
 
-def _bare(failure):
-    """The failure as a value. Its traceback would keep HDF5's handles, which, alive at the end, crash Python."""
-    failure.__cause__ = failure.__context__ = None
-    return failure.with_traceback(None)
+def _close(movie):
+    with suppress(Exception):  # all that was wanted has been read
+        movie.close()
 
 
 @contextmanager
@@ -198,4 +224,6 @@ def found_instead(file):
         return "it is empty"
     if head.startswith((b"<!doctype html", b"<html")):
         return "it is a web page, as servers send in place of files that they do not have"
+    if head.startswith(GZIP):
+        return "it is packed by gzip; unpack it first"
     return f"it begins with {head[:8]!r}"

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 import h5py
 
-from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame
+from idrstream.failures import NotReadable, Truncated, UnwrittenFrame, image_failures
 from idrstream.readers import WatchedFile, check_size, found_instead
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -29,7 +29,7 @@ class Movie:
                 self._images = self._find_images()
                 self._check_extent()
                 self._valid = self._images.attrs.get("valid")  # a number for each frame; absent: all were written
-        except ImageFailure:
+        except BaseException:
             self.close()
             raise
         self.frames = self._images.shape[1]
@@ -117,18 +117,17 @@ class Movie:
 
     @contextmanager
     def _explained(self, problem):
-        """Whatever HDF5 complains of, as the failure that it is."""
-        try:
-            with self._file.blamed_first():
-                yield
-        except ImageFailure:
-            raise
-        except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and more
-            cut = re.search(r"truncated file: eof = (\d+), .*stored_eof = (\d+)", str(error))
-            if cut:
+        """Say where HDF5 tripped; a failure of the file below it comes first."""
+        with image_failures(f"{self._name}: {problem}"):
+            try:
+                with self._file.blamed_first():
+                    yield
+            except OSError as error:
+                cut = re.search(r"truncated file: eof = (\d+), .*stored_eof = (\d+)", str(error))
+                if cut is None:
+                    raise
                 there, promised = map(int, cut.groups())
                 raise Truncated(f"{self._name}: only {there:,} of its {promised:,} bytes are there.") from error
-            raise NotReadable(f"{self._name}: {problem} ({error}).") from error
 
 
 class _Hdf5sFile(WatchedFile):

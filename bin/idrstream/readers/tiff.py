@@ -1,10 +1,11 @@
 """TIFF: every page is a frame of channel 0."""
 
+import math
 from contextlib import contextmanager
 
 import tifffile
 
-from idrstream.failures import ImageFailure, NotReadable, Truncated
+from idrstream.failures import NotReadable, Truncated, UnwrittenFrame, image_failures
 from idrstream.readers import WatchedFile, check_size, found_instead
 
 
@@ -40,27 +41,31 @@ class Movie:
                 )
             check_size(f"{self._name} frame {frame}", *page.shape)
             check_size(f"{self._name} frame {frame}", *page.chunks[-2:])  # tiles may be larger than the image
-            self._check_end(frame, page)
+            self._check_pieces(frame, page)
             return page.asarray(maxworkers=1)
 
     def check_whole(self):
-        """Raise Truncated if the file ends before the pixels of its last page do."""
+        """Raise an ImageFailure if pixels of a page are not in the file."""
         for number in range(self.frames):
             with self._explained(f"page {number + 1} cannot be read"):
-                self._check_end(number + 1, self._tiff.pages[number])
+                self._check_pieces(number + 1, self._tiff.pages[number])
 
-    def _check_end(self, frame, page):
-        segments = zip(page.dataoffsets, page.databytecounts, strict=True)
-        if max(start + count for start, count in segments) > self._file.size():
+    def _check_pieces(self, frame, page):
+        """Raise an ImageFailure if strips or tiles are not in the file: tifffile takes such for black."""
+        pieces, all_of_it = list(zip(page.dataoffsets, page.databytecounts, strict=True)), math.prod(page.chunked)
+        if len(pieces) < all_of_it:
+            raise NotReadable(
+                f"{self._name} frame {frame}: only {len(pieces):,} of its {all_of_it:,} pieces are listed."
+            )
+        if absent := sum(not count for _, count in pieces):
+            raise UnwrittenFrame(
+                f"{self._name} frame {frame}: {absent:,} of its {all_of_it:,} pieces were never written."
+            )
+        if max(start + count for start, count in pieces) > self._file.size():
             raise Truncated(f"{self._name} frame {frame}: the file ends before its pixels do.")
 
     @contextmanager
     def _explained(self, problem):
-        """Whatever tifffile complains of, as the failure that it is."""
-        try:
-            with self._file.blamed_first():
-                yield
-        except ImageFailure:
-            raise
-        except Exception as error:  # tifffile and imagecodecs raise whatever their parsing trips over
-            raise NotReadable(f"{self._name}: {problem} ({error}).") from error
+        """Say where tifffile tripped; a failure of the file below it comes first."""
+        with image_failures(f"{self._name}: {problem}"), self._file.blamed_first():
+            yield

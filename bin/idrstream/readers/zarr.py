@@ -53,7 +53,7 @@ class Movie:
         plane = tuple(place[axis] for axis in self._axes[:-2])
         try:
             pixels = self._array[plane]
-        except ImageFailure:
+        except (ImageFailure, MemoryError):
             raise
         except Exception as error:  # zarr and numcodecs raise whatever their decoding trips over
             raise self._broken(frame, plane, error) from error
@@ -70,15 +70,17 @@ class Movie:
         if self._store.get(".zattrs") is not None:
             attributes, own = self._json(".zattrs"), ".zarray"
         else:
-            attributes, own = self._json("zarr.json").get("attributes", {}), "zarr.json"
-            attributes = attributes.get("ome") or {} if isinstance(attributes, dict) else {}
+            attributes, own = self._json("zarr.json"), "zarr.json"
+            for name in "attributes", "ome":
+                attributes = attributes.get(name)
+                attributes = attributes if isinstance(attributes, dict) else {}
         for kind, (what, within) in GROUPS.items():
             if kind in attributes and "multiscales" not in attributes:
                 raise NotReadable(f"{self._name}: this is {what}; name an image in it, such as {self._name}/{within}.")
         try:
             multiscale = attributes["multiscales"][0]
             axes = "".join(axis["name"] for axis in multiscale["axes"])
-            path = multiscale["datasets"][0]["path"].strip("/")
+            parts = multiscale["datasets"][0]["path"].split("/")
         except (KeyError, IndexError, TypeError, AttributeError):
             raise NotReadable(
                 f"{self._name}: this is no OME-Zarr image of version 0.4 or 0.5: it lacks its multiscales."
@@ -87,9 +89,10 @@ class Movie:
             raise NotReadable(
                 f"{self._name}: its axes are {axes!r}; some of {AXES!r} in this order, with yx, are read."
             )
-        if ".." in path.split("/"):
-            raise NotReadable(f"{self._name}: its pixels are said to lie at {path!r}, outside of it.")
-        description = self._json(f"{path}/{own}")
+        if ".." in parts or parts[0] == "" != parts[-1]:
+            raise NotReadable(f"{self._name}: its pixels are said to lie at {'/'.join(parts)!r}, outside of it.")
+        path = "/".join(part for part in parts if part not in ("", "."))
+        description = self._json(f"{path}/{own}".lstrip("/"))
         return axes, path, {"zarr_format": 2} | description if own == ".zarray" else description
 
     def _json(self, key):
@@ -167,7 +170,7 @@ class Movie:
         for block in self._blocks():
             try:
                 self._array[plane + block]
-            except ImageFailure:
+            except (ImageFailure, MemoryError):
                 raise
             except Exception as found:
                 where, error = f"chunk {self._key(plane, block)}", found

@@ -1,12 +1,16 @@
 """Files on a disk that this machine sees."""
 
+import errno
 import io
 import os
+import stat
 from pathlib import Path
 
 from idrstream.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import split
 from idrstream.sources.store import LARGEST, Store
+
+STAY = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO)
 
 
 def open_location(location, root=None, cache=None):
@@ -17,10 +21,8 @@ def open_location(location, root=None, cache=None):
     except FileNotFoundError:
         probe(root or Path(location).parent)  # an unmounted disk is not a missing well
         raise MissingWell(f"{location}: there is no such file.") from None
-    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
-        raise NotReadable(f"{location}: cannot be opened ({error.strerror}).") from None
     except OSError as error:
-        raise Unreachable(f"{location}: the disk does not answer ({error.strerror}).") from error
+        raise _failure(location, error) from error
 
 
 def open_store(location, root=None):
@@ -46,9 +48,12 @@ class LocalFile(io.FileIO):
     requests = 0
 
     def __init__(self, path):
-        super().__init__(path)
+        super().__init__(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # a pipe would wait
         self._bytes = 0
         self.size = os.fstat(self.fileno()).st_size
+        if not stat.S_ISREG(os.fstat(self.fileno()).st_mode):
+            self.close()
+            raise NotReadable(f"{path}: this is no file, but a pipe or a device.")
 
     @property
     def bytes(self):
@@ -95,10 +100,15 @@ class LocalStore(Store):
         except (FileNotFoundError, NotADirectoryError):
             probe(self._home)  # an unmounted disk is not a missing chunk
             return None, 0, 0
-        except (PermissionError, IsADirectoryError) as error:
-            raise NotReadable(f"{path}: cannot be opened ({error.strerror}).") from None
         except OSError as error:
-            raise Unreachable(f"{path}: the disk does not answer ({error.strerror}).") from error
+            raise _failure(path, error) from error
+
+
+def _failure(place, error):
+    """What an error of the operating system means: some stay as they are, the others are the disk's."""
+    if error.errno in STAY:
+        return NotReadable(f"{place}: cannot be opened ({error.strerror}).")
+    return Unreachable(f"{place}: the disk does not answer ({error.strerror}).")
 
 
 def _inside(location, root):

@@ -2,23 +2,30 @@
 
 import re
 import threading
+import zlib
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 import requests
-from requests.exceptions import ConnectTimeout, InvalidURL, ReadTimeout, SSLError, TooManyRedirects
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 
 from idrstream import sources
 from idrstream.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, RangedFile
 from idrstream.sources.retry import Broken, DownloadedFile, persist, steady
 from idrstream.sources.store import LARGEST, Store
+from idrstream.sources.web_errors import (
+    CONNECT_S,
+    READ_S,
+    asked_wait,
+    check_certificates,
+    failure_of,
+    login_at_proxy,
+)
 
-CONNECT_S = 10
-READ_S = 60  # silence after which a connection counts as dead
 WAITS_S = (1, 2, 4, 8)  # between five tries
-LONGEST_WAIT_S = 30  # of those that a busy server may ask for
 BLOCK = 64 * 1024  # bytes taken from the network at once
+GZIP = zlib.MAX_WBITS | 16  # zlib's name of gzip's format
 
 _sessions = {}
 _sessions_lock = threading.Lock()
@@ -27,7 +34,14 @@ _sessions_lock = threading.Lock()
 def open_location(location, root=None, cache=None):
     """Open the file at a URL, see `idrstream.sources`."""
     link = _Link(location)
-    return link.get(0, FIRST_READ, lambda response: _opened(link, response, cache))
+
+    def opened(response):
+        return _opened(link, response, cache)
+
+    file = link.get(0, FIRST_READ, opened)
+    if file is None and link.measure():
+        file = link.get(0, FIRST_READ, opened)
+    return file or link.get(None, None, lambda response: _whole(link, response, cache))
 
 
 def open_store(location, root=None):
@@ -38,16 +52,27 @@ def open_store(location, root=None):
 def probe(location, root=None):
     """Raise Unreachable if no web server answers there; that it refuses this very address does not matter."""
     try:
-        _Link(location).get(0, 1, lambda response: None)
+        _Link(location).get(0, 1, None)
     except (MissingWell, NotReadable):
         return
 
 
 def _opened(link, response, cache):
-    """The file behind the answer to its first request: the server gives ranges (206), or the whole only (200)."""
+    """The file behind an answer: the server gives ranges (206), or the whole only (200).
+
+    None where its ranges are of no use: those of what is packed, or of a file whose size is not known.
+    """
     if response.status_code == 200:
-        return DownloadedFile(link, cache, lambda part: _download(link, response, part))
+        return _whole(link, response, cache)
+    if link.packing(response) or link.total(response) is None:
+        return None
     return HttpFile(link, response)
+
+
+def _whole(link, response, cache):
+    if response.status_code != 200:
+        raise Broken("the server sends a part of the file where all of it is asked for")
+    return DownloadedFile(link, cache, lambda part: _download(link, response, part))
 
 
 class HttpFile(RangedFile):
@@ -55,7 +80,7 @@ class HttpFile(RangedFile):
 
     def __init__(self, link, response):
         super().__init__(link)
-        self.size = _total(response)
+        self.size = link.total(response)
         self._version = _version(response)
         self._keep(0, self._checked(response, 0, min(FIRST_READ, self.size)))
 
@@ -68,10 +93,10 @@ class HttpFile(RangedFile):
             return b""
         if response.status_code == 200:
             raise Broken("the server stopped giving parts of the file")
-        if (_total(response), _version(response)) != (self.size, self._version):
+        if (self._link.total(response), _version(response)) != (self.size, self._version):
             raise Unreachable(f"{self._link.url}: the file changed while it was read; the next run reads it anew.")
-        if not response.headers["Content-Range"].startswith(f"bytes {start}-{stop - 1}/"):
-            raise Broken(f"the server sent {response.headers['Content-Range']!r} for bytes {start}-{stop - 1}")
+        if (sent := _sent(response))[:2] != (start, stop):
+            raise Broken(f"the server sent {sent} for bytes {start}-{stop - 1}")
         payload = b"".join(self._link.body(response))
         if len(payload) != stop - start:
             raise Broken(f"the server sent {len(payload):,} instead of {stop - start:,} bytes")
@@ -88,30 +113,36 @@ class HttpStore(Store):
             payload = link.get(start, stop, lambda response: self._checked(link, key, response, start, stop))
         except MissingWell:
             payload = None
+        self.unsure = self.unsure or link.unsure
         return payload, link.bytes, link.requests
 
     def _checked(self, link, key, response, start, stop):
         """The payload, if it is what was asked for; a server that gives no parts sends the whole."""
         if response.status_code == 416:  # all of it lies behind the object's end
             return b""
-        if response.status_code == 206:
-            total = _total(response)
-            first, end, _ = slice(start, stop).indices(total)
-            length = end - first
-            if response.headers["Content-Range"] != f"bytes {first}-{end - 1}/{total}":
-                raise Broken(f"the server sent {response.headers['Content-Range']!r} for bytes {first}-{end - 1}")
-        else:
-            length = int(response.headers["Content-Length"]) if "Content-Length" in response.headers else None
-        if (length or 0) > LARGEST:
-            raise self.too_large(key, length)
+        part = response.status_code == 206
+        if part:
+            if packing := link.packing(response):
+                raise NotReadable(
+                    f"{link.url}: the server keeps this object packed ({packing}), so no part of it can be read; "
+                    "it is to be stored without Content-Encoding, or copied to a disk."
+                )
+            sent = _sent(response)
+            first, end, _ = slice(start, stop).indices(sent.stop if sent.total is None else sent.total)
+            if sent[:2] != (first, end):
+                raise Broken(f"the server sent {sent} for bytes {first}-{end - 1}")
+            self._bound(key, end - first)
         payload = bytearray()
         for piece in link.body(response):
             payload += piece
-            if len(payload) > LARGEST:
-                raise self.too_large(key, len(payload))
-        if length not in (None, len(payload)):
-            raise Broken(f"the server sent {len(payload):,} instead of {length:,} bytes")
-        return bytes(payload if response.status_code == 206 else payload[start:stop])
+            self._bound(key, len(payload))
+        if part and len(payload) != end - first:
+            raise Broken(f"the server sent {len(payload):,} instead of {end - first:,} bytes")
+        return bytes(payload if part else payload[start:stop])
+
+    def _bound(self, key, size):
+        if size > LARGEST:
+            raise self.too_large(key, size)
 
 
 def _download(link, response, part):
@@ -119,42 +150,107 @@ def _download(link, response, part):
     with open(part, "wb") as file:
         for piece in link.body(response):
             file.write(piece)
-        promised = response.headers.get("Content-Length")
-        if promised is not None and file.tell() != int(promised):
-            raise Broken(f"the server sent {file.tell():,} instead of {int(promised):,} bytes")
 
 
 class _Link:
-    """GET requests for one URL or ranges of it, tried again where that may help, counted."""
+    """GET requests for one URL or ranges of it, tried again where that may help, counted.
+
+    unsure  nothing told where a body ends, so it may have been cut off, though two in a row were as long
+    """
 
     def __init__(self, url):
         self.url = url
         self.bytes = self.requests = 0
+        self.unsure = False
+        self._size = self._length = None  # of the file; of the last body that nothing told the end of
 
     def get(self, start, stop, take):
-        """take(response) of the first answer that is whole; Unreachable if there is none."""
+        """take(response) of the first answer that is whole; Unreachable if there is none.
+
+        Without `take` an answer is all that is wanted, and one that asks to wait will do.
+        """
 
         def attempt():
             try:
                 return self._try(start, stop, take)
             except (requests.RequestException, HTTPError) as error:
-                raise Broken(_reason(error)) from error
+                raise failure_of(error, self.url) from error
 
         return persist(self.url, attempt, WAITS_S)
 
+    def total(self, response):
+        """Bytes of the whole file, by an answer with a part of it; None if that does not say and nobody asked."""
+        total = _sent(response).total
+        return self._size if total is None else total
+
+    def measure(self):
+        """Ask for the last byte alone, to learn where it is. Is the size of the file known now?"""
+
+        def size(response):
+            if response.status_code == 206 and not self.packing(response):
+                return _sent(response).stop
+            return None
+
+        self._size = self.get(-1, None, size)
+        return self._size is not None
+
+    def packing(self, response):
+        """How a body is packed: "gzip", or None. NotReadable if in a way that nothing here unpacks."""
+        packing = response.headers.get("Content-Encoding", "").strip().lower().removeprefix("x-")
+        if packing in ("", "identity"):
+            return None
+        if packing != "gzip":
+            raise NotReadable(
+                f"{self.url}: the server sends this file packed ({packing}), though it was asked not to; fetch it "
+                "yourself and name its folder."
+            )
+        return packing
+
     def body(self, response):
-        """The payload in pieces, as it arrives."""
+        """The payload in pieces as it arrives, unpacked; Broken if it is not whole."""
+        return self._unpacked(self._travelling(response)) if self.packing(response) else self._travelling(response)
+
+    def _travelling(self, response):
+        count = 0
         for piece in steady(response.raw.stream(BLOCK, decode_content=False), READ_S):
+            count += len(piece)
             self.bytes += len(piece)
             yield piece
+        promised = response.headers.get("Content-Length")
+        if promised is not None and count != int(promised):
+            raise Broken(f"the server sent {count:,} instead of {int(promised):,} bytes")
+        ends = promised is not None or response.raw.chunked or response.status_code == 206 or self.packing(response)
+        if not ends:
+            self.unsure, before, self._length = True, self._length, count
+            if before != count:
+                raise Broken("the server does not say how long the file is, and no two answers were as long")
+
+    def _unpacked(self, pieces):
+        unpack = zlib.decompressobj(GZIP)
+        try:
+            for piece in pieces:
+                while piece:
+                    if unpack.eof:  # one packet may follow another
+                        unpack = zlib.decompressobj(GZIP)
+                    yield unpack.decompress(piece)
+                    piece = unpack.unused_data
+        except zlib.error as error:
+            raise NotReadable(
+                f"{self.url}: the server says that this is packed by gzip, and it is not ({error})."
+            ) from error
+        if not unpack.eof:
+            raise Broken("the connection broke off before the end of what the server packed")
 
     def _try(self, start, stop, take):
         self.requests += 1
+        check_certificates()
         asked = _range(start, stop)
         with _session(self.url).get(self.url, headers=asked, stream=True, timeout=(CONNECT_S, READ_S)) as response:
             status = response.status_code
+            if take is None and status == 202:
+                return None
             if status in (200, 206, 416):
-                return take(response)
+                return take and take(response)
             if status in (404, 410):
                 raise MissingWell(f"{self.url}: the server has no such file ({status}).")
             if status in (401, 403):
@@ -162,9 +258,16 @@ class _Link:
                     f"{self.url}: the server refuses to give this file ({status}); "
                     "it needs a login, or does not exist (some archives answer so)."
                 )
-            if status in (408, 429) or status >= 500:
-                raise Broken(f"the server is busy or out of order ({status})", wait=_asked_wait(response))
-            raise NotReadable(f"{self.url}: the server does not understand the request ({status} {response.reason}).")
+            if status == 407:
+                raise login_at_proxy(self.url)
+            wait = asked_wait(response.headers)
+            if status == 202:
+                raise Broken(
+                    "the server is still making the file ready (202), as archives do that keep it on tape", wait
+                )
+            if status in (408, 425, 429) or status >= 500:
+                raise Broken(f"the server is busy or out of order ({status})", wait)
+            raise NotReadable(f"{self.url}: the server's answer is not the file ({status} {response.reason}).")
 
 
 def _session(url):
@@ -188,36 +291,27 @@ def _range(start, stop):
     return {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
 
 
-def _total(response):
-    """Bytes of the whole file, from `Content-Range: bytes 0-9/1000` or, of an empty one, `bytes */0`."""
-    total = re.fullmatch(r"bytes (?:\d+-\d+|\*)/(\d+)", response.headers.get("Content-Range", ""))
-    if total is None:
-        raise Broken("the server does not say which part of the file it sends")
-    return int(total[1])
+class _Sent(NamedTuple):
+    """Which part of a file an answer has."""
+
+    start: int | None  # None, with stop: no part
+    stop: int | None
+    total: int | None  # bytes of the whole file; None: not said
+
+    def __str__(self):
+        return f"bytes {self.start}-{self.stop and self.stop - 1}"
+
+
+def _sent(response):
+    """What `Content-Range: bytes 0-9/1000` says; of an empty file `bytes */0`, of one of unknown size `bytes 0-9/*`."""
+    said = response.headers.get("Content-Range", "")
+    part = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(?:(\d+)|\*)", said)
+    if part is None:
+        raise Broken(f"the server does not say which part of the file it sends (Content-Range: {said[:80]!r})")
+    start, last, total = (number and int(number) for number in part.groups())
+    return _Sent(start, last if last is None else last + 1, total)
 
 
 def _version(response):
     """What changes with the file. The date first: twin servers behind one name may disagree on a file's ETag."""
     return response.headers.get("Last-Modified") or response.headers.get("ETag")
-
-
-def _asked_wait(response):
-    seconds = response.headers.get("Retry-After", "")
-    return min(int(seconds), LONGEST_WAIT_S) if seconds.isdecimal() else 0
-
-
-def _reason(error):
-    """What went wrong, as part of a sentence."""
-    if isinstance(error, ConnectTimeout):
-        return f"the server did not answer within {CONNECT_S} s"
-    if isinstance(error, ReadTimeout | ReadTimeoutError):
-        return f"the server was silent for {READ_S} s"
-    if isinstance(error, SSLError):
-        return "the server's certificate could not be verified"
-    if isinstance(error, InvalidURL | TooManyRedirects):
-        return "this address leads nowhere"
-    if "NameResolutionError" in repr(error):
-        return "no server of this name is known; check the address and this machine's network"
-    if "refused" in str(error):
-        return "the server refused the connection"
-    return f"the connection broke off ({type(error).__name__})"

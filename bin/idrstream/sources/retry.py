@@ -56,6 +56,8 @@ class DownloadedFile(Counted, LocalFile):
 
     link   counts what it cost: `bytes`, `requests`
     fetch  fetch(part) brings the file, whole, to that path
+
+    `unsure` says of a link, and then of the file, that nothing told where it ends: it may have been cut off.
     """
 
     def __init__(self, link, cache, fetch):
@@ -70,6 +72,7 @@ class DownloadedFile(Counted, LocalFile):
             raise
         super().__init__(whole)
         self._link = link
+        self.unsure = getattr(link, "unsure", False)
 
     def close(self):
         if not self.closed:

@@ -12,12 +12,14 @@ class Store:
     """What `sources.open_store` gives.
 
     A source's class sets `place`, what messages call it, and defines fetch(key, start, stop): (payload or None where
-    there is no such object, bytes that travelled, requests).
+    there is no such object, bytes that travelled, requests). `unsure`: nothing told where some object ends, so it may
+    have been cut off on its way.
     """
 
     def __init__(self, place):
         self.place = place
         self.bytes = self.requests = 0
+        self.unsure = False
         self._lock = threading.Lock()  # chunks of a frame are fetched side by side
         self._kept = {}
 
