@@ -13,6 +13,8 @@ from importlib import metadata
 
 import click
 
+from idrstream import processes
+
 PACKAGES = (
     "h5py",
     "zarr",
@@ -58,7 +60,7 @@ def versions(command):
 
 
 def whole(name):
-    """Decorator: the folder that a command makes, its parameter NAME, is deleted if the command fails.
+    """Decorator: the folder that a command makes, its parameter NAME, is deleted if the command fails or is ended.
 
     Half of it is of no use to anybody; and on a full disk nothing else could be written, not even why it failed. A
     folder that was there before stays.
@@ -67,12 +69,13 @@ def whole(name):
     def decorate(command):
         @functools.wraps(command)
         def run(**params):
-            new = not os.path.lexists(params[name])
-            try:
+            if os.path.lexists(params[name]):
                 return command(**params)
-            except Exception:
-                if new:
-                    shutil.rmtree(params[name], ignore_errors=True)
+            try:
+                with processes.undone_by_sigterm(params[name]):
+                    return command(**params)
+            except (Exception, KeyboardInterrupt):
+                shutil.rmtree(params[name], ignore_errors=True)
                 raise
 
         return run
