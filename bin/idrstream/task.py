@@ -96,13 +96,17 @@ def torch_device(require_gpu):
     """The device torch computes on; where that is the processor, by one thread an image (`in_threads` has several).
 
     Threads that share one image wait for each other at each of a network's layers, for a seventh of their time.
-    Raises MustMend if a GPU is required and there is none.
+    Raises MustMend if a GPU is required and there is none, MayHeal if there is one that takes nobody in.
     """
     import torch
 
     _keep_memory()
     torch.set_num_threads(1)
     if torch.cuda.is_available():
+        try:
+            torch.zeros(1, device="cuda")
+        except RuntimeError as error:  # its memory is full, or another program has it for itself
+            raise MayHeal(f"the GPU takes no task in now ({str(error).splitlines()[0]})") from error
         return torch.device("cuda")
     if require_gpu:
         raise MustMend("--require_gpu: this task sees no GPU that torch can use (driver, container option, scheduler?)")
