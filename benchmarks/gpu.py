@@ -231,15 +231,15 @@ def labels_compared(truth, labels):
 
 
 def _differences(truth, labels):
-    """(pixels of another nucleus or of none, nuclei of TRUTH not there pixel by pixel), whatever their numbers."""
-    pairs, counts = np.unique(np.stack([truth, labels]).reshape(2, -1).astype(int), axis=1, return_counts=True)
+    """(pixels of another nucleus or of none, nuclei that are not in both pixel by pixel), whatever their numbers."""
     overlap = np.zeros((int(truth.max()) + 1, int(labels.max()) + 1), int)
-    overlap[tuple(pairs)] = counts
-    partner = overlap[:, 1:].argmax(axis=0) if len(overlap) else []
-    renumbered = np.concatenate([[0], partner]).astype(int)[labels]
-    areas, others = overlap.sum(axis=1), overlap.sum(axis=0)
-    same = (overlap[1:, 1:] == areas[1:, None]) & (overlap[1:, 1:] == others[None, 1:])
-    return int((renumbered != truth).sum()), int(truth.max()) - int(same.sum())
+    np.add.at(overlap, (truth, labels), 1)
+    inside = np.pad(overlap, ((0, 1), (0, 0)))[1:]  # a row more, so that argmax has one
+    partner = np.where(inside.any(axis=0), inside.argmax(axis=0) + 1, len(overlap))
+    partner[0] = 0
+    same = (overlap == overlap.sum(axis=1, keepdims=True)) & (overlap == overlap.sum(axis=0))
+    count = max(overlap.shape) - 1 - int(same[1:, 1:].sum())
+    return int((partner[labels] != truth).sum()), count
 
 
 def features_compared(truth, features):
