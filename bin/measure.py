@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Measure classical features of every cell of a batch."""
 
+import os
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, image, task
+from idrstream import files, image, processes, task
 
 
 @click.command()
@@ -28,7 +29,7 @@ def main(frames, labels, measures, known, count):
     files.write_json(measures / image.MADE, {"model": measurement.ENGINE, "features": measurement.COLUMNS})
     rows = image.read_rows(frames, "ok")
     click.echo(f"{measurement.ENGINE}, {count} at a time")
-    with ProcessPoolExecutor(count, mp_context=get_context("fork")) as pool:
+    with ProcessPoolExecutor(count, get_context("fork"), processes.tie, (os.getpid(),)) as pool:
         done = [pool.submit(_measure, frames, labels, measures, known, row) for row in rows]
         try:
             for one in task.progress(done, "measuring"):

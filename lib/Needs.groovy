@@ -18,8 +18,13 @@ class Needs {
         return new MemoryUnit((long) ((GB + 10 * meta.pixels * meta.images) * task.attempt))
     }
 
-    /** Time of a task on all images of a batch: its start, and a minute an image. */
+    /**
+     * Time of a task on all images of a batch: its start, and a minute an image. None for one that may wait for a GPU of this
+     * machine (conf/gpu_lock.sh): how long another task has it is not for this one to answer for.
+     */
     static Duration batch(Map meta, Map task) {
+        if( task.executor == 'local' && 'gpu' in task.label )
+            return null
         return Duration.of((long) (3_600_000 + 60_000 * meta.images) * task.attempt)
     }
 }

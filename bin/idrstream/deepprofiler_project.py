@@ -22,7 +22,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, gpu, task
+from idrstream import files, gpu, processes, task
 from idrstream.deepprofiler import CHANNEL, CHECKPOINT, layers, settings
 
 EXPERIMENT = "results"
@@ -189,7 +189,7 @@ class Project:
         own |= {**dict.fromkeys(task.THREADS, str(threads)), "KERAS_HOME": str(self.folder / "keras")}  # not the user's
         last, full, images = "", False, self._inputs / "images"
         with subprocess.Popen(
-            command,
+            processes.tied(command),
             cwd=images,
             env={**os.environ, **own},
             stdout=subprocess.PIPE,

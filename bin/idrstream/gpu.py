@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from contextlib import contextmanager, nullcontext
 
+from idrstream import processes
 from idrstream.task import MayHeal
 
-ASKED = "name,memory.total,memory.used,utilization.gpu"  # of nvidia-smi; MiB and percent
+QUERY = "name,memory.total,memory.used,utilization.gpu"  # of nvidia-smi; MiB and percent
+EVERY_S = 2  # seconds between two looks at the GPU
+PATIENCE_S = 10  # seconds; an nvidia-smi that takes longer hangs, with the driver
 
 
 @contextmanager
@@ -17,32 +19,43 @@ def watched(name, on_gpu):
     """Context: yields a dict that says, once the block has ended, what it was computed on.
 
     name     in words, where nvidia-smi cannot tell
-    on_gpu   whether that is a GPU: the one of this task, asked every second
+    on_gpu   whether that is a GPU: the one of this task, looked at every two seconds and at the end
     yields   {"name"}; of a GPU also "memory" and "peak_memory" (MiB, whosever it is), "utilisation" (mean, percent)
     """
-    facts = {"name": name}
-    if not on_gpu:
+    facts, lines, ended = {"name": name}, [], threading.Event()
+    watch = threading.Thread(target=_watch, args=(lines, ended), daemon=True)
+    if on_gpu:
+        watch.start()
+    try:
         yield facts
-        return
-    mine = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-    ask = ["nvidia-smi", f"--id={mine}", f"--query-gpu={ASKED}", "--format=csv,noheader,nounits", "--loop=1"]
-    with tempfile.TemporaryFile("w+") as said:
+    finally:
+        ended.set()
+        if on_gpu:
+            watch.join()
+    facts |= _facts(lines)
+
+
+def _watch(lines, ended):
+    """Append to LINES what nvidia-smi says, until ENDED, and once after that.
+
+    A new nvidia-smi each time: one that goes on by itself would have to be ended by a task that may have been killed.
+    """
+    device = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    query = ["nvidia-smi", f"--id={device}", f"--query-gpu={QUERY}", "--format=csv,noheader,nounits"]
+    last = False
+    while not last:
+        last = ended.wait(EVERY_S)
         try:
-            watch = subprocess.Popen(ask, stdout=said, stderr=subprocess.DEVNULL)
-        except OSError:  # a container may have the driver's libraries and not its programs
-            yield facts
+            answer = subprocess.run(processes.tied(query), capture_output=True, text=True, timeout=PATIENCE_S)
+        except (OSError, subprocess.TimeoutExpired):
             return
-        try:
-            yield facts
-        finally:
-            watch.terminate()
-            watch.wait()
-        said.seek(0)
-        facts |= _facts(said.read())
+        if answer.returncode:  # a container may have the driver's libraries and not its programs
+            return
+        lines += answer.stdout.splitlines()
 
 
-def _facts(text):
-    lines = [line.split(", ") for line in text.splitlines()]
+def _facts(lines):
+    lines = [line.split(", ") for line in lines]
     lines = [line for line in lines if len(line) == 4 and all(cell.isdigit() for cell in line[1:])]  # or [N/A]
     if not lines:
         return {}

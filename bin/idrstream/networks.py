@@ -9,10 +9,7 @@ import threading
 import warnings
 from functools import lru_cache, partial
 
-import openvino
 import torch
-from openvino.frontend import FrontEndManager
-from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
 SHAPES = 8  # of arrays for which a network is kept compiled; it takes a second
 
@@ -37,7 +34,9 @@ def ready(network, device, threads=1):
 
 
 def by_torch(network, device):
-    """NETWORK as a function of arrays, computed by torch."""
+    """NETWORK as a function of arrays, computed by torch, in float32 on a GPU too."""
+    if device.type == "cuda":
+        _compute_exactly()
 
     def compute(array):
         with torch.inference_mode():
@@ -47,8 +46,22 @@ def by_torch(network, device):
     return compute
 
 
+def _compute_exactly():
+    """Have GPUs of all kinds compute in float32, and each alike at every run.
+
+    Left alone, cuDNN rounds what it multiplies to TF32 (10 bits of float32's 23) on the GPUs that have it, which moves
+    the borders of nuclei; and it may take sums in any order.
+    """
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+
+
 def compiled(network, threads, shape):
     """NETWORK as a function of arrays of SHAPE, computed by this processor in float32, whatever else it offers."""
+    import openvino  # here, for on a GPU there is no need of it
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing is to be replaced one day; and Python's numbers of SHAPE are meant
         decoder = TorchScriptPythonDecoder(torch.jit.trace(network, torch.zeros(shape), check_trace=False))

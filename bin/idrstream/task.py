@@ -13,6 +13,8 @@ from importlib import metadata
 
 import click
 
+from idrstream import processes
+
 PACKAGES = (
     "h5py",
     "zarr",
@@ -58,7 +60,7 @@ def versions(command):
 
 
 def whole(name):
-    """Decorator: the folder that a command makes, its parameter NAME, is deleted if the command fails.
+    """Decorator: the folder that a command makes, its parameter NAME, is deleted if the command fails or is ended.
 
     Half of it is of no use to anybody; and on a full disk nothing else could be written, not even why it failed. A
     folder that was there before stays.
@@ -67,12 +69,13 @@ def whole(name):
     def decorate(command):
         @functools.wraps(command)
         def run(**params):
-            new = not os.path.lexists(params[name])
-            try:
+            if os.path.lexists(params[name]):
                 return command(**params)
-            except Exception:
-                if new:
-                    shutil.rmtree(params[name], ignore_errors=True)
+            try:
+                with processes.undone_by_sigterm(params[name]):
+                    return command(**params)
+            except (Exception, KeyboardInterrupt):
+                shutil.rmtree(params[name], ignore_errors=True)
                 raise
 
         return run
@@ -93,13 +96,17 @@ def torch_device(require_gpu):
     """The device torch computes on; where that is the processor, by one thread an image (`in_threads` has several).
 
     Threads that share one image wait for each other at each of a network's layers, for a seventh of their time.
-    Raises MustMend if a GPU is required and there is none.
+    Raises MustMend if a GPU is required and there is none, MayHeal if there is one that takes nobody in.
     """
     import torch
 
     _keep_memory()
     torch.set_num_threads(1)
     if torch.cuda.is_available():
+        try:
+            torch.zeros(1, device="cuda")
+        except RuntimeError as error:  # its memory is full, or another program has it for itself
+            raise MayHeal(f"the GPU takes no task in now ({str(error).splitlines()[0]})") from error
         return torch.device("cuda")
     if require_gpu:
         raise MustMend("--require_gpu: this task sees no GPU that torch can use (driver, container option, scheduler?)")

