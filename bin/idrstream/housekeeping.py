@@ -48,11 +48,12 @@ def set_aside(batch, outdir, stamp):
         entry["aside"] = stamp
         files.write_json(path, entry)
     target = Path(outdir) / STALE / entry["aside"]
-    moved = [Path(outdir) / file["path"] for file in entry["files"]]
-    for source in [*(source for source in moved if source.exists()), path]:
-        there = target / source.relative_to(outdir)
+    names = [file["path"] for file in entry["files"] if Path(outdir, file["path"]).exists()]
+    for name in [*names, str(path.relative_to(outdir))]:
+        there = target / name
         there.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(source, there)
+        os.replace(Path(outdir, name), there)
+        files.remove_part(outdir, name)
     return target
 
 
