@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from idrstream import files, ledger
+from idrstream import files, housekeeping, ledger, run_warnings
 
 
 def main():
@@ -29,7 +29,10 @@ def main():
         files.write_json(kept, run | {"model_sha256": plan["model"], "stream": stream})
     for batch, lost in gate["lost"].items():
         files.write_text(kept.with_name(f"lost_{batch}.log"), "\n".join(lost["log"]) + "\n")
-    said = ledger.summarise(plan["requested"], plan["places"], options.outdir, options.max_failed, gate, plan["stop"])
+    (Path(options.outdir) / run_warnings.RECORD).unlink(missing_ok=True)  # an earlier run's
+    begun = files.read_json(Path(options.outdir) / housekeeping.PLAN)["begun"]
+    allowed = options.max_failed
+    said = ledger.summarise(plan["requested"], plan["places"], options.outdir, allowed, gate, plan["stop"], begun)
     files.write_json(options.out, said)
 
 

@@ -2,6 +2,7 @@
 process KEEP {
     label 'head'
     cache false
+    errorStrategy { Warnings.verdict(task, "${place}/${folder.name}") }
 
     input:
     tuple val(folder), val(place)

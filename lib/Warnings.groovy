@@ -1,0 +1,61 @@
+import groovy.json.JsonOutput
+import java.nio.file.Files
+import java.nio.file.Path
+
+/** What a run warns of and is not failed by: views and reports that could not be made, and what a view left out. In the head only. */
+class Warnings {
+    private static final List<String> sentences = [].asSynchronized()
+    private static Path outdir
+    private static Object log
+
+    /** OUTDIR: the output folder. LOG: the run's, which a class of ours has no access to. */
+    static void open(Path outdir, Object log) {
+        this.outdir = outdir
+        this.log = log
+    }
+
+    /**
+     * For the errorStrategy of a process that makes or keeps PLACE, a path in the output folder: tried again where that may
+     * help; else the run goes on without it, and what lies at PLACE stays.
+     */
+    static String verdict(Map task, Object place) {
+        if( task.exitStatus in Gate.MAY_HEAL && task.attempt <= task.maxRetries )
+            return 'retry'
+        final path = outdir.resolve(place.toString())
+        final state = Files.exists(path) ? 'is of an earlier run' : 'was not made'
+        add("${task.process.tokenize(':').last()} ${reason(task)}; ${outdir.relativize(path)} ${state}")
+        return 'ignore'
+    }
+
+    /** FOLDER, which a view made, as it is, once what the view tells (NOTES, a JSON file) is in the log. */
+    static Path noted(Path folder, Path notes) {
+        final told = Launch.read(notes)
+        told.said.each { line -> log.info(line) }
+        told.notes.each { note -> add(note) }
+        return folder
+    }
+
+    static List<String> all() {
+        sentences.toList()
+    }
+
+    static String json() {
+        JsonOutput.toJson(all())
+    }
+
+    /** Lines for the end of the run. */
+    static List<String> closing() {
+        all() ? ["warnings   ${sentences.size()}", *all().collect { sentence -> "  ${sentence}" }]*.toString() : []
+    }
+
+    private static void add(CharSequence sentence) {
+        sentences << sentence.toString()
+        log.warn(sentence.toString())
+    }
+
+    private static String reason(Map task) {
+        final lines = Gate.tail(task)*.trim().findAll { line -> line }
+        final last = (lines ? lines.last() : 'it said nothing') - ~/^Error: /
+        return task.exitStatus == 64 ? "made nothing: ${last}" : "ended with exit code ${task.exitStatus}: ${last}"
+    }
+}
