@@ -13,9 +13,9 @@ workflow {
     }
 
     if( params.report_only ) {
-        folder = Launch.begun(params.outdir)                            // not claimed: a run may be writing there
-        Warnings.open(folder, log)
-        REPORTING(channel.value(true), folder).toList().map { _kept ->
+        results = Launch.begun(params.outdir)                           // not claimed: a run may be writing there
+        Warnings.open(results, log)
+        REPORTING(channel.value(true), results).toList().map { _kept ->
             if( Warnings.all() )
                 error Warnings.all().join('\n')
         }
@@ -27,8 +27,7 @@ workflow {
     // A file that is not there is the planner's to say, together with everything else that is wrong.
     outdir = Launch.writable(params.outdir)
     Launch.claim(outdir)
-    if( outdir )
-        Warnings.open(outdir, log)
+    Warnings.open(outdir, log)
     study = Launch.named(params.study, "${projectDir}/assets/studies", '.yml')
     model = Launch.model(
         params.model,

@@ -4,13 +4,14 @@ import java.nio.file.Path
 
 /** What a run warns of and is not failed by: views and reports that could not be made, and what a view left out. In the head only. */
 class Warnings {
+    private static final int LONGEST = 300                  // characters of a line that are repeated
     private static final List<String> sentences = [].asSynchronized()
     private static Path outdir
     private static Object log
 
-    /** OUTDIR: the output folder. LOG: the run's, which a class of ours has no access to. */
-    static void open(Path outdir, Object log) {
-        this.outdir = outdir
+    /** FOLDER: the output folder; no path if there is none. LOG: the script's. */
+    static void open(Object folder, Object log) {
+        outdir = folder instanceof Path ? folder : null
         this.log = log
     }
 
@@ -53,9 +54,12 @@ class Warnings {
         log.warn(sentence.toString())
     }
 
+    /** By the last line that the task wrote; what its shell says of a kill is the exit code once more. */
     private static String reason(Map task) {
-        final lines = Gate.tail(task)*.trim().findAll { line -> line }
-        final last = (lines ? lines.last() : 'it said nothing') - ~/^Error: /
-        return task.exitStatus == 64 ? "made nothing: ${last}" : "ended with exit code ${task.exitStatus}: ${last}"
+        final lines = Gate.tail(task)*.trim().findAll { line -> line && !(line =~ /\.command\.sh: line \d+: /) }
+        final last = (lines ? lines.last() : 'it said nothing').take(LONGEST) - ~/^Error: /
+        return task.exitStatus == 64
+            ? "made nothing: ${last}"
+            : "ended with exit code ${task.exitStatus}: ${last} (${task.workDir}/.command.log)"
     }
 }
