@@ -4,7 +4,7 @@ import java.nio.file.Path
 
 /** What a run warns of and is not failed by: views and reports that could not be made, and what a view left out. In the head only. */
 class Warnings {
-    private static final int LONGEST = 300                  // characters of a line that are repeated
+    private static final int LONGEST = 300                  // characters of a log that are repeated
     private static final List<String> sentences = [].asSynchronized()
     private static Path outdir
     private static Object log
@@ -17,14 +17,14 @@ class Warnings {
 
     /**
      * For the errorStrategy of a process that makes or keeps PLACE, a path in the output folder: tried again where that may
-     * help; else the run goes on without it, and what lies at PLACE stays.
+     * help; else the run goes on without it, and what lies at PLACE stays. STATE: what PLACE is then, if not what it was.
      */
-    static String verdict(Map task, Object place) {
+    static String verdict(Map task, Object place, String state = null) {
         if( task.exitStatus in Gate.MAY_HEAL && task.attempt <= task.maxRetries )
             return 'retry'
         final path = outdir.resolve(place.toString())
-        final state = Files.exists(path) ? 'is of an earlier run' : 'was not made'
-        add("${task.process.tokenize(':').last()} ${reason(task)}; ${outdir.relativize(path)} ${state}")
+        final left = state ?: (Files.exists(path) ? 'is of an earlier run' : 'was not made')
+        add("${task.process.tokenize(':').last()} ${reason(task)}; ${outdir.relativize(path)} ${left}")
         return 'ignore'
     }
 
@@ -54,12 +54,13 @@ class Warnings {
         log.warn(sentence.toString())
     }
 
-    /** By the last line that the task wrote; what its shell says of a kill is the exit code once more. */
+    /** By the last line that the task wrote, or its sentences; what its shell says of a kill is the exit code once more. */
     private static String reason(Map task) {
         final lines = Gate.tail(task)*.trim().findAll { line -> line && !(line =~ /\.command\.sh: line \d+: /) }
-        final last = (lines ? lines.last() : 'it said nothing').take(LONGEST) - ~/^Error: /
+        final first = task.exitStatus == 64 ? lines.findLastIndexOf { line -> line.startsWith('Error: ') } : -1
+        final words = (lines ? lines[first..-1].join('; ') : 'it said nothing').take(LONGEST) - ~/^Error: /
         return task.exitStatus == 64
-            ? "made nothing: ${last}"
-            : "ended with exit code ${task.exitStatus}: ${last} (${task.workDir}/.command.log)"
+            ? "made nothing: ${words}"
+            : "ended with exit code ${task.exitStatus}: ${words} (${task.workDir}/.command.log)"
     }
 }
