@@ -3,6 +3,7 @@
 include { PLAN    } from './modules/plan'
 include { BEGIN   } from './modules/begin'
 include { SCREEN  } from './workflows/screen'
+include { RECORD_WARNINGS } from './modules/record_warnings'
 include { REPORTING } from './workflows/reporting'
 
 workflow {
@@ -12,7 +13,12 @@ workflow {
     }
 
     if( params.report_only ) {
-        REPORTING(channel.value(true), Launch.begun(params.outdir))     // not claimed: a run may be writing there
+        results = Launch.begun(params.outdir)                           // not claimed: a run may be writing there
+        Warnings.open(results, log)
+        REPORTING(channel.value(true), results).toList().map { _kept ->
+            if( Warnings.all() )
+                error Warnings.all().join('\n')
+        }
         return
     }
 
@@ -21,6 +27,7 @@ workflow {
     // A file that is not there is the planner's to say, together with everything else that is wrong.
     outdir = Launch.writable(params.outdir)
     Launch.claim(outdir)
+    Warnings.open(outdir, log)
     study = Launch.named(params.study, "${projectDir}/assets/studies", '.yml')
     model = Launch.model(
         params.model,
@@ -62,7 +69,7 @@ workflow {
             error "nothing was started, because of\n  ${said.problems.join('\n  ')}"
         log.info said.text
         def slots = Launch.slots(params.max_inflight, said.batch_bytes, workflow.workDir)
-        Gate.open(slots, params.on_batch_failure == 'continue', params.keep_intermediates, workflow.workDir)
+        Gate.open(slots, params.on_batch_failure == 'continue', params.keep_intermediates)
         return folder
     }
     plan = agreed.combine(BEGIN(agreed, outdir)).map { folder, begun ->
@@ -72,10 +79,11 @@ workflow {
     versions = channel.topic('versions').unique().toSortedList()
     run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
     finished = SCREEN(plan, [ascp, key], model, families, params.save_images, network, embed_model, labelled, rules, run, outdir)
-    report = REPORTING(finished, outdir)
+    recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)
+    report = REPORTING(finished.combine(recorded.toList().map { done -> [done] }), outdir)
     finished.combine(report.toList().map { made -> [made] }).map { file, _made ->
         def said = Launch.read(file)
-        log.info said.text
+        log.info(([said.text] + Warnings.closing()).join('\n'))
         if( said.error )
             error said.error
     }

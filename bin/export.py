@@ -28,8 +28,9 @@ def _shapes(context, option, given):
 )
 @click.option("--batch_size", type=click.IntRange(min=1), help="Rows of the input table a batch; the run's if absent.")
 @click.option("--streams", is_flag=True, help="A folder each for the streams of the run, with and without correction.")
+@task.notes
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
-def main(outdir, csv_folder, shapes, batch_size, streams, count):
+def main(outdir, csv_folder, shapes, batch_size, streams, notes, count):
     """Write the cells of OUTDIR to CSV_FOLDER/DP_features/batch_<n>.csv.gz, as IDR_stream does.
 
     Batch n holds the rows n * batch_size ... of the last run's input table, counted from 0, in their order. The shapes
@@ -41,22 +42,36 @@ def main(outdir, csv_folder, shapes, batch_size, streams, count):
     from idrstream.stream_export import views
 
     try:
-        if not streams:
-            return click.echo(_exported(Export(outdir, shapes, batch_size), csv_folder)[1])
-        for view in views(outdir, shapes, batch_size):
-            cells, said = _exported(view, csv_folder / view.name)
-            view.write_log(csv_folder / view.name, cells)
-            click.echo(f"{view.name}: {said}")
+        if streams:
+            warned = _export_streams(views(outdir, shapes, batch_size), csv_folder)
+        else:
+            export = Export(outdir, shapes, batch_size)
+            if not export.batches:
+                raise task.MustMend(export.notes[-1])
+            _export(export, csv_folder)
+            warned = export.notes
+        task.tell(notes, [], warned)
     except Problems as found:
         raise task.MustMend("\n".join(found.sentences)) from found
 
 
-def _exported(export, folder):
-    """Write all of an export to FOLDER: (its cells, what is to be said of it)."""
+def _export_streams(streams, folder):
+    """Write a folder for each view of the streams; returns what is left out, a sentence each."""
+    warned = []
+    for view in streams:
+        cells = _export(view, folder / view.name, f"{view.name}: ")
+        view.write_log(folder / view.name, cells)
+        warned += [f"{view.name}: {note}" for note in view.notes]
+    return warned
+
+
+def _export(export, folder, prefix=""):
+    """Write all of an export to FOLDER and print what there is; returns the number of its cells."""
     export.prepare(folder)
     cells = sum(export.write(n, folder) for n in task.progress(sorted(export.batches), "exporting"))
     files = len(export.batches)
-    return cells, "\n".join([f"{cells} cells in {files} batch{'' if files == 1 else 'es'}", *export.notes])
+    click.echo("\n".join([f"{prefix}{cells} cells in {files} batch{'' if files == 1 else 'es'}", *export.notes]))
+    return cells
 
 
 if __name__ == "__main__":

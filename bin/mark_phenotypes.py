@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, tables, task
+from idrstream import tables, task
 
 
 @click.command()
@@ -14,9 +14,10 @@ from idrstream import files, tables, task
 @click.argument("outdir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("labelled", type=click.Path(exists=True, dir_okay=False))
 @click.argument("marked", type=click.Path(path_type=Path))
+@task.notes
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @task.whole("marked")
-def main(outdir, labelled, marked, count):
+def main(outdir, labelled, marked, notes, count):
     """Write the cells of OUTDIR that have a point of the table LABELLED in their outline to MARKED/cells.parquet.
 
     LABELLED has the columns plate, well, frame, x, y and class. Beside them points.tsv: each point, with its cell or
@@ -40,13 +41,13 @@ def main(outdir, labelled, marked, count):
         pq.write_table(cells, marked / "cells.parquet", compression="zstd")
     missed = Counter(point["reason"].split(":")[0] for point in told if not point["cell"])
     why = "; ".join(f"{number} x {reason}" for reason, number in missed.items())
-    notes = [f"{missed.total()} points of --phenotypes have no cell ({why}): points.tsv"] if missed else []
+    warned = [f"{missed.total()} points of --phenotypes have no cell ({why}): points.tsv"] if missed else []
     count = 0 if cells is None else len(cells)
     said = (
         f"{len(told) - missed.total()} of {len(told)} points of phenotypes lie in a nucleus: {count} cells are marked"
     )
-    files.write_json(marked / "notes.json", {"said": [said], "notes": notes})
-    click.echo("\n".join([said, *notes]))
+    task.tell(notes, [said], warned)
+    click.echo("\n".join([said, *warned]))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, task
+from idrstream import task
 
 
 @click.command()
@@ -18,30 +18,31 @@ def main(outdir, cells, count):
     """Write the cells of OUTDIR into the folder CELLS/cells, each feature in units of the negative controls' deviation.
 
     Beside them scaler.tsv: mean and deviation of each feature, and the number of cells they are of.
+
+    Exit code 64, and no folder, where there are too few cells of negative controls, or tables differ in their features.
     """
     task.limit_threads(count)
     import pandas as pd
 
-    from idrstream import normalized_cells, single_cells
+    from idrstream import controls, normalized_cells, single_cells
 
     found = single_cells.SingleCells(outdir)
+    if found.notes:
+        raise task.MustMend(found.notes[0])
     scaler = normalized_cells.fitted(found)
-    controls = int(scaler.count.max(initial=0))
+    count = int(scaler.count.max(initial=0))
+    if count < normalized_cells.CONTROLS:
+        types = normalized_cells.control_types(found)
+        raise task.MustMend(controls.too_few("Cells", "the screen's cells", count, normalized_cells.CONTROLS, types))
     cells.mkdir()
-    notes = found.notes
-    if not notes and controls < normalized_cells.CONTROLS:
-        few = f"{controls} of them are negative controls, {normalized_cells.CONTROLS} are needed"
-        notes = [f"cells are not normalised: {few}"]
-    if not notes:
-        columns = {"feature": found.features, "cells": scaler.count, "mean": scaler.mean}
-        told = pd.DataFrame(columns | {"deviation": scaler.deviation})
-        told.to_csv(cells / "scaler.tsv", sep="\t", index=False)
-        for path in task.progress(found.files, "normalising"):
-            target = cells / "cells" / path.parent.name / path.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            normalized_cells.write(path, target, found.features, scaler)
-    files.write_json(cells / "notes.json", {"controls": controls, "notes": notes})
-    click.echo("\n".join([f"by {controls} cells of negative controls", *notes]))
+    columns = {"feature": found.features, "cells": scaler.count, "mean": scaler.mean}
+    told = pd.DataFrame(columns | {"deviation": scaler.deviation})
+    told.to_csv(cells / "scaler.tsv", sep="\t", index=False)
+    for path in task.progress(found.files, "normalising"):
+        target = cells / "cells" / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        normalized_cells.write(path, target, found.features, scaler)
+    click.echo(f"by {count} cells of negative controls")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, task
+from idrstream import task
 
 
 @click.command()
@@ -20,29 +20,37 @@ from idrstream import files, task
     show_default=True,
     help="Normalised by the negative controls of each plate, of the whole screen, or not at all.",
 )
+@task.notes
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @task.whole("wells")
-def main(outdir, wells, scope, count):
-    """Write the profiles of the wells of OUTDIR into the folder WELLS: levels 3, 4a and 4b, a Parquet file a plate."""
+def main(outdir, wells, scope, notes, count):
+    """Write the profiles of the wells of OUTDIR into the folder WELLS: levels 3, 4a and 4b, a Parquet file a plate.
+
+    Exit code 64, and no folder, where no well has cells, or tables differ in their features.
+    """
     task.limit_threads(count)
     import pandas as pd
 
     from idrstream import single_cells, well_profiles
 
     cells = single_cells.SingleCells(outdir)
+    if cells.notes:
+        raise task.MustMend(cells.notes[0])
     plates = [well_profiles.aggregated(cells, plate) for plate in task.progress(list(cells.plates), "profiling")]
     raw = pd.concat([pd.DataFrame(), *plates], ignore_index=True)
-    levels, notes = {"aggregated": raw}, cells.notes
+    if raw.empty:
+        raise task.MustMend("no well has cells")
+    levels, warned = {"aggregated": raw}, []
     if scope != "raw":
-        levels["normalized"], some = well_profiles.normalized(raw, cells.features, scope)
-        levels["selected"], more = well_profiles.selected(levels["normalized"], cells.features)
-        notes = notes or [*some, *more]
+        levels["normalized"], few = well_profiles.normalized(raw, cells.features, scope)
+        levels["selected"], unselected = well_profiles.selected(levels["normalized"], cells.features)
+        warned = [*few, *unselected]
     for level, table in levels.items():
         (wells / level).mkdir(parents=True)
-        for plate, own in table.groupby("Metadata_Plate") if len(table) else ():
+        for plate, own in table.groupby("Metadata_Plate"):
             own.to_parquet(wells / level / f"{plate}.parquet", compression="zstd", index=False)
-    files.write_json(wells / "notes.json", {"wells": len(raw), "notes": notes})
-    click.echo("\n".join([f"{len(raw)} wells", *notes]))
+    task.tell(notes, [], warned)
+    click.echo("\n".join([f"{len(raw)} wells", *warned]))
 
 
 if __name__ == "__main__":

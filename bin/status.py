@@ -33,7 +33,8 @@ def status(outdir, now):
     lines = [f"{len(rows)} images: {done} done ({cells} cells), {failed} failed, {left} left"]
     ids = {image["id"] for image in asked["images"]}
     commits = [(datetime.fromisoformat(entry["committed"]), entry) for entry in whole]
-    own = [(time, sum(row["id"] in ids for row in entry["images"])) for time, entry in commits if time > begun]
+    counts = [(time, sum(row["id"] in ids for row in entry["images"])) for time, entry in commits if time > begun]
+    own = [(time, count) for time, count in counts if count]
     if own and left:
         seconds, images = (max(time for time, _ in own) - begun).total_seconds(), sum(count for _, count in own)
         rest = seconds / images * left - (now - max(time for time, _ in own)).total_seconds()

@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from idrstream import files, head, ledger, manifest
+from idrstream import files, head, housekeeping, ledger, manifest, run_warnings
 
 
 def main():
@@ -31,7 +31,10 @@ def main():
         files.write_json(kept, run | {"model_sha256": plan["model"], "stream": stream})
     for name, lines in logs.items():
         files.write_text(Path(options.outdir, name), "\n".join(lines) + "\n")
-    said = ledger.summarise(plan["requested"], plan["places"], options.outdir, options.max_failed, gate, plan["stop"])
+    (Path(options.outdir) / run_warnings.RECORD).unlink(missing_ok=True)  # an earlier run's
+    begun = files.read_json(Path(options.outdir) / housekeeping.PLAN)["begun"]
+    allowed = options.max_failed
+    said = ledger.summarise(plan["requested"], plan["places"], options.outdir, allowed, gate, plan["stop"], begun)
     files.write_json(options.out, said)
 
 

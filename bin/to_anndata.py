@@ -15,11 +15,16 @@ from idrstream import task
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @task.whole("h5ad")
 def main(outdir, h5ad, count):
-    """Write the cells of OUTDIR into the folder H5AD, a file a plate: features in X, Metadata_* in obs."""
+    """Write the cells of OUTDIR into the folder H5AD, a file a plate: features in X, Metadata_* in obs.
+
+    Exit code 64, and no folder, where there is no table, or tables differ in their features.
+    """
     task.limit_threads(count)
     from idrstream import annotated, single_cells
 
     cells = single_cells.SingleCells(outdir)
+    if cells.notes or not cells.plates:
+        raise task.MustMend(cells.notes[0] if cells.notes else "there is no table of cells")
     h5ad.mkdir()
     for plate, paths in task.progress(list(cells.plates.items()), "writing"):
         annotated.write(paths, cells, h5ad / f"{plate}.h5ad")

@@ -1,6 +1,6 @@
-import java.nio.file.FileStore
 import java.nio.file.FileSystems
 import java.nio.file.Files
+import java.nio.file.LinkOption
 import java.nio.file.Path
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.Semaphore
@@ -12,29 +12,27 @@ import nextflow.extension.FilesEx
 class Gate {
     private static final int ROW = 3                        // batches lost one after the other: it is not the data
     private static final int TAIL = 20                      // lines of a lost task's log
-    private static final List MAY_HEAL = [75, 137, 140, 143, Integer.MAX_VALUE]  // 143: a scheduler ended it; the last: its node is gone
+    static final List MAY_HEAL = [75, 137, 140, 143, Integer.MAX_VALUE]  // 143: a scheduler ended it; the last: its node is gone
 
     private static Semaphore slots = new Semaphore(1)
     private static final Set<String> held = ConcurrentHashMap.newKeySet()
     private static final Map<String, Map> lost = new ConcurrentHashMap<>()
     private static final Map<String, List<Path>> heavy = new ConcurrentHashMap<>()
+    private static final Map<String, Long> sizes = [:]      // bytes of those folders, of the batches that are in
     private static volatile boolean closed = false
     private static boolean goOn = true, keep = false
     private static int width = 1, peak = 0, row = 0, healed = 0, ignored = 0
-    private static FileStore disk
-    private static long before = 0, most = 0
+    private static long disk = 0                            // bytes: the most they had at once
 
     /**
      * Let so many batches in at a time. GO_ON: after a batch is lost, let others in. KEEP: what a lost batch has made stays in
-     * the work folder. WORK: the folder whose disk is watched.
+     * the work folder.
      */
-    static void open(int batches, boolean goOn, boolean keep, Path work) {
+    static void open(int batches, boolean goOn, boolean keep) {
         slots = new Semaphore(batches)
         width = batches
         this.goOn = goOn
         this.keep = keep
-        disk = Files.getFileStore(Files.createDirectories(work))
-        before = used()
     }
 
     /** For filter{}: waits for a slot. False once no more batches are let in. */
@@ -50,7 +48,6 @@ class Gate {
                     }
                     return true
                 }
-                watch()
                 heal()
             }
         }
@@ -61,10 +58,17 @@ class Gate {
     }
 
     /** A batch has such a folder in the work folder. COMMIT deletes it; should the batch be lost, we do. */
-    static synchronized void holds(Object id, Path folder) {
-        heavy.computeIfAbsent(id.toString()) { [] } << folder
-        if( lost.containsKey(id.toString()) )
-            discard(heavy.remove(id.toString()))
+    static void holds(Object id, Path folder) {
+        final bytes = size(folder)
+        synchronized( Gate ) {
+            heavy.computeIfAbsent(id.toString()) { [] } << folder
+            if( lost.containsKey(id.toString()) )
+                discard(heavy.remove(id.toString()))
+            else if( held.contains(id.toString()) ) {
+                sizes[id.toString()] = bytes + (sizes[id.toString()] ?: 0L)
+                disk = Math.max(disk, sizes.values().sum() as long)
+            }
+        }
     }
 
     /** A batch is committed. */
@@ -87,22 +91,25 @@ class Gate {
 
     /** Lost batches and plates by id: process, exit code, tail of the log; and what the run came to. */
     static synchronized Map report() {
-        watch()
-        return [lost: lost, stopped: closed, inflight: peak, slots: width, disk: most]
+        return [lost: lost, stopped: closed, inflight: peak, slots: width, disk: disk]
     }
 
     private static synchronized void giveUp(Map task, Map meta) {
         ignored += 1
         if( lost.containsKey(meta.id.toString()) )          // by the task beside this one, whose loss took its input
             return
-        final log = (task.workDir as Path).resolve('.command.log')
-        final lines = Files.exists(log) ? log.readLines() : []
         discard(heavy.remove(meta.id.toString()) ?: [])
-        lost[meta.id.toString()] = [process: task.process.tokenize(':').last(), exit: task.exitStatus, log: lines.takeRight(TAIL)]
+        lost[meta.id.toString()] = [process: task.process.tokenize(':').last(), exit: task.exitStatus, log: tail(task)]
         row += 1
         if( !goOn || row >= ROW )
             closed = true
         leave(meta.id)
+    }
+
+    /** The last lines that a task wrote. */
+    static List<String> tail(Map task) {
+        final log = (task.workDir as Path).resolve('.command.log')
+        return Files.exists(log) ? log.readLines().takeRight(TAIL) : []
     }
 
     /** What a task that failed had begun in its folder: all but its inputs, which are links, and Nextflow's own files. */
@@ -122,7 +129,7 @@ class Gate {
     }
 
     private static void leave(Object id) {
-        watch()
+        sizes.remove(id.toString())
         if( held.remove(id.toString()) )
             slots.release()
     }
@@ -136,12 +143,17 @@ class Gate {
         }
     }
 
-    private static synchronized void watch() {
-        if( disk )
-            most = Math.max(most, used() - before)
-    }
-
-    private static long used() {
-        disk.totalSpace - disk.unallocatedSpace
+    /** Bytes of the files in a folder, as their lengths are. A link in it leads to another's file; the folder may be one. */
+    private static long size(Path folder) {
+        if( folder.fileSystem != FileSystems.default )
+            return 0
+        try {
+            return Files.walk(folder.toRealPath()).withCloseable { paths ->
+                paths.filter { path -> Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS) }.mapToLong { path -> Files.size(path) }.sum()
+            }
+        }
+        catch( IOException | UncheckedIOException _gone ) { // the batch was lost meanwhile
+            return 0
+        }
     }
 }

@@ -165,14 +165,6 @@ class Launch {
         return [meta, folder]
     }
 
-    /** FOLDER as it is, once what its maker has to say, and to warn of, is said. */
-    static Path noted(Path folder, Object log) {
-        final left = read(folder.resolve('notes.json'))
-        left.said.each { line -> log.info(line) }
-        left.notes.each { note -> log.warn(note) }
-        return folder
-    }
-
     /** The line of a committed batch, with what the run has come to; RECEIPT is what COMMIT printed. */
     static synchronized String progress(Map batch, Path receipt, int planned) {
         final done = read(receipt)

@@ -2,6 +2,7 @@
 process DESCRIBE_PLATES {
     label 'head'
     cache false
+    errorStrategy { Warnings.verdict(task, 'images', "does not name this run's fields") }
 
     input:
     val outdir

@@ -2,21 +2,22 @@
 process EXPORT {
     label 'profiles'
     cache false                                 // its files are moved away
+    errorStrategy { Warnings.verdict(task, how.args.tokenize().first()) }
 
     input:
     path outdir, stageAs: 'results'
     val how
 
     output:
-    path '{csv,streams}'
+    tuple path('{csv,streams}'), path('notes.json')
 
     script:
     """
-    export.py results ${how.args}
+    export.py results ${how.args} --notes notes.json
     """
 
     stub:
     """
-    mkdir ${how.args.tokenize().first()}
+    mkdir ${how.args.tokenize().first()} && echo '{}' > notes.json
     """
 }

@@ -2,6 +2,7 @@
 process KEEP {
     label 'head'
     cache false
+    errorStrategy { Warnings.verdict(task, "${place}/${folder.name}") }
 
     input:
     tuple val(folder), val(place)               // place: a folder of the output folder, or . for itself

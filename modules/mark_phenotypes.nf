@@ -2,6 +2,7 @@
 process MARK_PHENOTYPES {
     label 'profiles'
     cache false                                 // its files are moved away
+    errorStrategy { Warnings.verdict(task, 'profiles/phenotypes') }
 
     input:
     path outdir, stageAs: 'results'
@@ -9,15 +10,15 @@ process MARK_PHENOTYPES {
     val how
 
     output:
-    path 'phenotypes'
+    tuple path('phenotypes'), path('notes.json')
 
     script:
     """
-    mark_phenotypes.py results ${labelled} phenotypes --threads ${task.cpus}
+    mark_phenotypes.py results ${labelled} phenotypes --notes notes.json --threads ${task.cpus}
     """
 
     stub:
     """
-    mkdir phenotypes && echo '{"notes": []}' > phenotypes/notes.json
+    mkdir phenotypes && echo '{}' > notes.json
     """
 }

@@ -2,21 +2,22 @@
 process PLATE_PROFILES {
     label 'profiles'
     cache false                                 // its files are moved away
+    errorStrategy { Warnings.verdict(task, 'profiles/wells') }
 
     input:
     path outdir, stageAs: 'results'
     val how
 
     output:
-    path 'wells'
+    tuple path('wells'), path('notes.json')
 
     script:
     """
-    plate_profiles.py results wells ${how.args} --threads ${task.cpus}
+    plate_profiles.py results wells ${how.args} --notes notes.json --threads ${task.cpus}
     """
 
     stub:
     """
-    mkdir wells && echo '{"notes": []}' > wells/notes.json
+    mkdir wells && echo '{}' > notes.json
     """
 }

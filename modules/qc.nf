@@ -2,6 +2,7 @@
 process QC {
     label 'profiles'
     cache false                                 // its files are moved away
+    errorStrategy { Warnings.verdict(task, 'qc/images.parquet') }
 
     input:
     path outdir, stageAs: 'results'

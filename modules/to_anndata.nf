@@ -2,6 +2,7 @@
 process TO_ANNDATA {
     label 'profiles'
     cache false                                 // its files are moved away
+    errorStrategy { Warnings.verdict(task, 'profiles/h5ad') }
 
     input:
     path outdir, stageAs: 'results'

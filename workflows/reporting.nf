@@ -9,13 +9,7 @@ workflow REPORTING {
     outdir                                      // where results are kept
 
     main:
-    made = REPORT(ended.map { _value -> outdir }, files("${projectDir}/assets/multiqc.*"))
-        .branch { folder ->
-            whole: folder.list()
-            none: true
-        }
-    made.none.subscribe { folder -> log.warn "no report was made, all else is there; why, says ${folder.parent}/.command.log" }
-    parts = made.whole.flatMap { folder ->
+    parts = REPORT(ended.map { _value -> outdir }, files("${projectDir}/assets/multiqc.*")).flatMap { folder ->
         [tuple(folder.resolve('qc/pictures'), 'qc'), tuple(folder.resolve('multiqc_report.html'), '.')]
     }
     kept = KEEP_REPORT(parts, outdir)

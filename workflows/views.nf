@@ -25,11 +25,12 @@ workflow VIEWS {
     marked = MARK_PHENOTYPES(full, labelled, stages.filter { all -> all.mark_phenotypes }.map { all -> all.mark_phenotypes })
     annotated = TO_ANNDATA(full, stages.filter { all -> all.to_anndata }.map { all -> all.to_anndata })
     csv = EXPORT(full, stages.filter { all -> all.export }.map { all -> all.export })
-    profiles = wells.mix(cells, marked)
-        .map { folder -> Launch.noted(folder, log) }
-        .mix(annotated)
+    profiles = wells.mix(marked)
+        .map { folder, notes -> Warnings.noted(folder, notes) }
+        .mix(cells, annotated)
         .map { folder -> tuple(folder, 'profiles') }
-    others = csv.map { folder -> tuple(folder, '.') }.mix(qc.map { file -> tuple(file, 'qc') })
+    tables = csv.map { folder, notes -> tuple(Warnings.noted(folder, notes), '.') }
+    others = tables.mix(qc.map { file -> tuple(file, 'qc') })
     plates = DESCRIBE_PLATES(full.filter { folder -> file("${folder}/images").exists() }).filter { folder -> folder }
     kept = KEEP(profiles.mix(others), outdir).mix(plates)
 

@@ -21,7 +21,13 @@ KEPT += ("field_bytes", "seconds", "flatfield", "focus", "saturation", "backgrou
 COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
 COLUMNS += ("field_bytes", "seconds", "focus", "saturation", "background")
 SUMMARY = "summary"  # part of the manifest: what the end of a run writes
-SUMMARY_FILES = ("images.tsv", "failures.tsv", "pipeline_info/run.json", "pipeline_info/streams.json")
+SUMMARY_FILES = (
+    "images.tsv",
+    "failures.tsv",
+    "pipeline_info/run.json",
+    "pipeline_info/streams.json",
+    "pipeline_info/warnings.json",
+)
 STAMP = r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d"  # of a folder in stale/
 SHOWN = 10  # failures named in the closing lines; all are in failures.tsv
 
@@ -112,7 +118,7 @@ def read_entry(outdir, path):
     return entry
 
 
-def summarise(requested, places, outdir, max_failed, gate, stop=False):
+def summarise(requested, places, outdir, max_failed, gate, stop=False, begun=""):
     """Write the two tables and word the end of the run.
 
     requested   the images of this run's selection, from the plan
@@ -122,6 +128,7 @@ def summarise(requested, places, outdir, max_failed, gate, stop=False):
     gate        what became of the batches: lost (id of a batch or plate -> process, exit, log), stopped, and what the
                 stream came to: inflight (batches at most), slots, disk (bytes at most)
     stop        the run stops at quality control
+    begun       when the run began (UTC, ISO 8601): only a batch that was committed since then is finished
     returns     {"text": closing lines, "error": why the run counts as failed, or None}
     """
     entries, _ = read(outdir)
@@ -134,6 +141,10 @@ def summarise(requested, places, outdir, max_failed, gate, stop=False):
     tables.write(Path(outdir) / "images.tsv", columns, table)
     tables.write(Path(outdir) / "failures.tsv", columns, [row for row in table if row["status"] not in finished(True)])
     failed = [row for row in asked.values() if row["status"] not in done]
+    committed = {entry["batch"] for entry in entries if entry["committed"] >= begun}
+    unfinished = {id for id, row in asked.items() if row["status"] in ("missing", "lost")}
+    unfinished |= {image["id"] for image in requested if image.get("batch") and image["batch"] not in committed}
+    earlier = sum(asked[id]["status"] in done for id in unfinished)
     cells = sum(row["cells"] for row in asked.values() if row["status"] in done)
     text = [
         f"{len(asked) - len(failed)} of {len(asked)} images done, {cells} cells",
@@ -145,9 +156,10 @@ def summarise(requested, places, outdir, max_failed, gate, stop=False):
         f"reports    {outdir}/pipeline_info",
     ]
     if gate["inflight"]:
-        fuller = f"the work folder's disk was fuller by {gate['disk'] / 1e9:.2f} GB at most"
-        text.append(f"stream     {gate['inflight']} of {gate['slots']} batches at a time; {fuller}")
-    return {"text": "\n".join(text), "error": _error(failed, len(asked), max_failed, gate)}
+        used = f"peak disk use of batches in flight: {gate['disk'] / 1e9:.2f} GB"
+        text.append(f"stream     {used} ({gate['inflight']} of {gate['slots']} at a time)")
+    counts = len(asked), len(unfinished), earlier
+    return {"text": "\n".join(text), "error": _error(failed, *counts, max_failed, gate)}
 
 
 def place(row):
@@ -166,13 +178,15 @@ def _unfinished(asked, gate):
     return {"status": "missing", "reason": why}
 
 
-def _error(failed, asked, max_failed, gate):
-    missing = sum(row["status"] in ("missing", "lost") for row in failed)
-    if not missing and len(failed) <= max_failed * asked:
+def _error(failed, asked, unfinished, earlier, max_failed, gate):
+    """Why the run counts as failed. EARLIER: of the unfinished images, those with a result of an earlier run."""
+    if not unfinished and not gate["lost"] and len(failed) <= max_failed * asked:
         return None
     lines = [f"{len(failed)} of {asked} images failed, more than --max_failed {max_failed:g} allows"]
-    if missing:
-        lines = [f"{missing} of {asked} images were not finished; the next run takes them up"]
+    if unfinished or gate["lost"]:
+        lines = [f"{unfinished} of {asked} images were not finished; the next run takes them up"]
+        lines = lines if unfinished else ["all results are kept, but a step after that failed"]
+        lines += [f"  {earlier} of them keep an earlier run's result; --redo computes them again"] * bool(earlier)
         given_up = gate["lost"].items()
         lines += [f"  {id}: {lost['process']} ended with exit code {lost['exit']}" for id, lost in given_up]
     lines += [f"  {place(row)}: {row['reason']}" for row in failed[:SHOWN]]

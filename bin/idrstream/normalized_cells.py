@@ -52,6 +52,13 @@ def fitted(cells):
     return scaler
 
 
+def control_types(cells):
+    """The words of the column control_type of a single_cells.SingleCells."""
+    name = "Metadata_Control_Type"
+    columns = [pq.read_table(path, columns=[name], partitioning=None)[name] for path in cells.files]
+    return {word for column in columns for word in column.unique().to_pylist()} if name in cells.metadata else set()
+
+
 def write(path, target, features, scaler):
     """Write the table PATH to TARGET, its features scaled."""
     file = pq.ParquetFile(path)

@@ -13,7 +13,7 @@ from importlib import metadata
 
 import click
 
-from idrstream import processes
+from idrstream import files, processes
 
 PACKAGES = (
     "h5py",
@@ -57,6 +57,18 @@ class OutOfMemory(click.ClickException):
 def versions(command):
     """Decorator: `--version` prints what the environment computes with, on one line."""
     return click.version_option(_Versions(), message="%(version)s")(command)
+
+
+def notes(command):
+    """Decorator: `--notes FILE`, where `tell` leaves what a view of the results has to say, for the end of the run."""
+    said = "JSON file for what is said of the result, and what is warned of; nowhere if absent."
+    return click.option("--notes", type=click.Path(dir_okay=False), help=said)(command)
+
+
+def tell(path, said, warned):
+    """Write sentences for the run's log, and those it is to warn of, to PATH, a JSON file; nothing if PATH is None."""
+    if path is not None:
+        files.write_json(path, {"said": said, "notes": warned})
 
 
 def whole(name):

@@ -7,6 +7,7 @@ deviation, from their mean; level 4b the features of 4a that vary, are no copies
 import pandas as pd
 from pycytominer import aggregate, feature_select, normalize
 
+from idrstream.controls import too_few
 from idrstream.single_cells import NEGATIVE
 
 STRATA = ["Metadata_Plate", "Metadata_Well", "Metadata_WellNumber"]
@@ -47,15 +48,13 @@ def normalized(wells, features, scope):
     returns   (DataFrame with the wells that could be normalised, sentences about those that could not)
     """
     parts, notes = [], []
-    if wells.empty:
-        return wells, ["no well has cells"]
-    groups = [("the screen", wells)] if scope == "screen" else wells.groupby("Metadata_Plate", sort=False)
-    for name, some in groups:
+    groups = [(None, wells)] if scope == "screen" else wells.groupby("Metadata_Plate", sort=False)
+    for plate, some in groups:
         types = some.get("Metadata_Control_Type", pd.Series("", index=some.index))
         controls = (types == NEGATIVE).sum()
         if controls < CONTROLS:
-            missing = f"{CONTROLS} negative controls with cells are needed, {controls} found"
-            notes.append(f"wells of {name} are not normalised: {missing}; the table of cells is as it should be")
+            what, group = (f"Plate {plate}: wells", "its wells") if plate else ("Wells", "the screen's wells")
+            notes.append(too_few(what, f"{group} with cells", controls, CONTROLS, types.unique()))
             continue
         chosen = f"Metadata_Control_Type == '{NEGATIVE}'"
         meta = [column for column in some.columns if column not in features]

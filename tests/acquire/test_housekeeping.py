@@ -8,7 +8,7 @@ import pytest
 from test_ledger import committed, killed, plan_again, there  # noqa: F401  (a fixture)
 from test_plan import here, keys, planned  # noqa: F401  (a fixture)
 
-from idrstream import files, housekeeping, image, ledger, plan, plates
+from idrstream import files, housekeeping, image, ledger, plan, plates, run_warnings
 
 sys.path.append(str(plan.BIN))
 import status  # (the command)
@@ -75,6 +75,18 @@ def test_status_tells_what_is_done_failed_and_left_and_how_long_it_will_take(her
     assert lines[0] == "8 images: 5 done (15 cells), 1 failed, 2 left"
     assert lines[1].startswith("0.1 images a minute since ") and lines[1].endswith("; about 20 min left")
     assert lines[2] == "  PA C01 frame 5: Truncated: cut"
+    asked = files.read_json(record)
+    files.write_json(record, asked | {"images": asked["images"][-2:]})  # those that no commit since then had
+    assert status.status(here / "out", datetime.now(timezone.utc)) == "2 images: 0 done (0 cells), 0 failed, 2 left"
+
+
+def test_the_warnings_of_a_run_are_those_of_no_run_after_it(here):  # noqa: F811
+    begun(here, planned(here))
+    assert run_warnings.read(here / "out") == []
+    run_warnings.write(here / "out", ["EXPORT made nothing: why"])
+    assert run_warnings.read(here / "out") == ["EXPORT made nothing: why"]
+    begun(here, planned(here))
+    assert run_warnings.read(here / "out") == []
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from itertools import count
 
 import pytest
@@ -233,7 +234,9 @@ def test_what_is_deleted_lies_inside_the_work_directory(tmp_path):
 def test_the_summary_has_a_row_for_every_image_and_an_error_when_too_many_failed(here, committed):  # noqa: F811
     made = plan_again(here, batch_nums="0,1")
     committed(made, failed=["PA_C01_s1_f5"])
-    requested = [asked | {"batch": "b"} for asked in planned(here).images]
+    rest = planned(here)
+    within = {asked["id"]: batch["id"] for batch in rest.batches for asked in batch["images"]}
+    requested = [asked | {"batch": within.get(asked["id"])} for asked in rest.images]
     said = ledger.summarise(made.images, made.places, here / "out", max_failed=0.2, gate=GATE)
     assert said["error"] is None
     assert said["text"].startswith("5 of 6 images done, 15 cells")
@@ -252,3 +255,26 @@ def test_the_summary_has_a_row_for_every_image_and_an_error_when_too_many_failed
     assert len((here / "out/failures.tsv").read_text().splitlines()) == 1 + 3
     assert json.loads(json.dumps(said)) == said
     assert DEFAULTS["max_failed"] == 0.05
+
+
+def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlier_result(here, committed):  # noqa: F811
+    committed(plan_again(here))
+    redo = plan_again(here, session="second", redo=True, batch_nums="0,1")
+    within = {asked["id"]: batch["id"] for batch in redo.batches for asked in batch["images"]}
+    requested = [asked | {"batch": within[asked["id"]]} for asked in redo.images]
+    begun = datetime.now(timezone.utc).isoformat()
+    first, second = redo.batches
+    redo.batches = [first]
+    committed(redo)
+    error = ledger.summarise(requested, redo.places, here / "out", 1, GATE, begun=begun)["error"]
+    count = len(second["images"])
+    assert error.splitlines()[:2] == [
+        f"{count} of {len(requested)} images were not finished; the next run takes them up",
+        f"  {count} of them keep an earlier run's result; --redo computes them again",
+    ]
+    redo.batches = [second]
+    committed(redo)
+    assert ledger.summarise(requested, redo.places, here / "out", 1, GATE, begun=begun)["error"] is None
+    lost = {"lost": {second["id"]: {"process": "COMMIT", "exit": 1, "log": []}}}
+    error = ledger.summarise(requested, redo.places, here / "out", 1, GATE | lost, begun=begun)["error"]
+    assert error.startswith("all results are kept, but a step after that failed\n")

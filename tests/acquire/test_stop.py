@@ -120,7 +120,7 @@ def test_redo_does_not_lose_wells_that_were_left_out_after_the_look(here, labell
 def test_an_image_that_is_only_segmented_is_not_done_in_a_full_run(here, labelled):  # noqa: F811
     labelled()
     made = planned(here)
-    requested = [asked | {"batch": "none"} for asked in made.images]
+    requested = [asked | {"batch": None} for asked in made.images]
     said = ledger.summarise(requested, made.places, here / "out", 0, GATE)
     assert said["text"].startswith("0 of 8 images done, 0 cells")
     assert "8 of 8 images were not finished" in said["error"]

@@ -53,8 +53,8 @@ def test_wells_have_profiles_and_what_cannot_be_normalised_is_said(demo_run):
     profiles = demo_run.out / "profiles"
     wells = pd.read_parquet(profiles / "wells/aggregated")
     assert wells["Metadata_Cell_Count"].sum() == len(demo_run.cells)
-    few = "are not normalised: 3 negative controls with cells are needed, 1 found"
-    assert all(f"wells of {plate} {few}" in demo_run.said for plate in ("DM0001_01", "DM0001_02"))
+    few = 'wells not normalised. 1 of its wells with cells have control_type "negative control"'
+    assert all(f"Plate {plate}: {few}" in demo_run.said for plate in ("DM0001_01", "DM0001_02"))
     normalized = pd.read_parquet(profiles / "normalized_cells/cells").filter(regex="_AreaShape_Area$|_Control_Type")
     controls = normalized[normalized["Metadata_Control_Type"] == "negative control"]["Nuclei_AreaShape_Area"]
     assert controls.mean() == pytest.approx(0, abs=1e-3) and controls.std(ddof=0) == pytest.approx(1, abs=1e-3)
@@ -77,7 +77,7 @@ def test_classical_features_are_those_of_the_nuclei_that_are_there(demo_run, dem
 def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run):
     info = demo_run.out / "pipeline_info"
     kinds = {path.name.split("_")[0] for path in info.iterdir()}
-    assert kinds == {"trace", "timeline", "report", "dag", "run.json", "plan.json"}
+    assert kinds == {"trace", "timeline", "report", "dag", "run.json", "plan.json", "warnings.json"}
     run = json.loads((info / "run.json").read_text())
     assert run["params"]["batch_size"] == 3
     assert "cellpose 3.1.1.3" in run["versions"]["SCREEN:SEGMENT"]
@@ -88,7 +88,7 @@ def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run
     assert sorted(diameters) == ["DM0001_01", "DM0001_02"]
     assert all(15 < diameter < 30 for diameter in diameters.values())
     assert not list((demo_run.folder / "work").rglob("*.tif"))
-    assert "4 batches at a time" in demo_run.said
+    assert "of 4 at a time)" in demo_run.said
     assert demo_run.tasks["COMMIT"] == 2
 
 

@@ -1,5 +1,7 @@
 """The disk that a stream takes: so many batches at a time, however many there are. `pytest -rP` prints the figures."""
 
+import json
+import os
 import time
 
 import pytest
@@ -12,18 +14,24 @@ HEAVY = 30_000_000  # bytes that SEGMENT leaves, and EMBED
 BATCH = 2 * HEAVY
 TASKS = 100_000  # bytes a batch that Nextflow keeps, for all of its tasks
 VIEWS = 100_000  # and a run, for those at its end
+NOISE = 200_000_000  # bytes that another program writes to the same disk meanwhile
 
 
 def watched(stream, slots, *options):
     """(peak, rest) in bytes of the work folder of a run: sampled while it went on, and at its end."""
     stream.start("--max_inflight", slots, *options, HEAVY=str(HEAVY), SECONDS="0.5")
+    (stream.folder / "noise").write_bytes(os.urandom(NOISE))
     peak = 0
     while stream.head.poll() is None:
         peak = max(peak, size(stream.folder / "work"))
         time.sleep(0.1)
     run = stream.end()
     assert run.code == 0, run.said
-    assert f"of {slots} batches at a time" in run.said
+    (stream.folder / "noise").unlink()
+    told = json.loads((run.out / "pipeline_info/run.json").read_text())["stream"]
+    assert told["disk"] == pytest.approx(peak, rel=0.05)
+    held = f"{told['disk'] / 1e9:.2f} GB ({told['inflight']} of {slots} at a time)"
+    assert f"stream     peak disk use of batches in flight: {held}" in run.said
     rest = size(stream.folder / "work")
     print(f"{len(run.committed)} batches of {BATCH / 1e6:.0f} MB, {slots} slots: peak {peak / 1e6:.1f} MB,", end=" ")
     print(f"at the end {rest / len(run.committed) / 1e3:.1f} kB a batch")

@@ -1,10 +1,15 @@
-"""The report at the end of a run, while one goes on, and where it cannot be made."""
+"""The report at the end of a run, while one goes on, and where it, or another view of the results, cannot be made."""
 
+import json
 import os
+import re
 import signal
+from html import unescape
 
 import pytest
 from streams import Stream, make_light
+
+VIEWS = ("--csv", "DP", "--well_profiles", "plate")
 
 
 @pytest.fixture(scope="module")
@@ -13,45 +18,98 @@ def told(tmp_path_factory):
     return make_light(tmp_path_factory.mktemp("told"), report=True)
 
 
+def closing(run):
+    """The last lines that a run says of itself."""
+    return run.said[run.said.index("images done, ") :] + "\n"
+
+
 def files(run):
     """Everything in the output folder but the pictures of the report, with the time of its last change."""
     below = {path.relative_to(run.out): path.stat().st_mtime_ns for path in run.out.rglob("*") if path.is_file()}
     return {path: time for path, time in below.items() if path.parts[:2] != ("qc", "pictures")}
 
 
-def test_a_report_is_made_while_a_run_goes_on_and_takes_nothing_from_it(told, screen, tmp_path):
-    run = Stream(told, screen, tmp_path / "run")
-    run.start("--max_inflight", 1, "--batch_nums", "0,1,2,3", SECONDS="1").wait_for("batch 0 done")
+@pytest.fixture(scope="module")
+def ended(told, screen, tmp_path_factory):
+    """A run, a report on it made while it went on, and the page of that one."""
+    folder = tmp_path_factory.mktemp("ended")
+    run = Stream(told, screen, folder / "run")
+    run.start("--max_inflight", 1, *VIEWS, "--batch_nums", "0,1,2,3", SECONDS="1").wait_for("batch 0 done")
     os.killpg(run.head.pid, signal.SIGSTOP)  # it holds what it holds, and has not ended when the report is made
-    beside = Stream(told, screen, tmp_path / "beside").run("--report_only", "--outdir", run.out)
+    beside = Stream(told, screen, folder / "beside").run("--report_only", "--outdir", run.out)
+    during = (run.out / "multiqc_report.html").read_text() if beside.code == 0 else ""
+    os.killpg(run.head.pid, signal.SIGCONT)
+    return run.end(), beside, during
+
+
+def test_a_report_is_made_while_a_run_goes_on_and_takes_nothing_from_it(ended):
+    run, beside, during = ended
     assert beside.code == 0, beside.said
     assert "Submitted process > PLAN" not in beside.said
-    page = (run.out / "multiqc_report.html").read_text()
-    assert "The run goes on, or was stopped" in page
-    os.killpg(run.head.pid, signal.SIGCONT)
-    run.end()
+    assert "The run goes on, or was stopped" in during
     assert run.code == 0, run.said
     assert run.images["status"].tolist() == ["ok"] * 4
     assert len(list((run.out / "pipeline_info").glob("trace_*.tsv"))) == 1
     page = (run.out / "multiqc_report.html").read_text()
     assert "The run goes on" not in page and "<dd>4 of 4</dd>" in page
     assert (run.out / "qc/pictures/plate_map_cells_DM0001_01.png").exists()
+
+
+def test_what_a_view_leaves_out_is_said_in_the_log_at_the_end_and_in_the_report(ended):
+    run, *_ = ended
+    few = 'Plate DM0001_01: wells not normalised. 2 of its wells with cells have control_type "negative control"'
+    assert f"WARN: {few}" in run.said
+    assert few in closing(run)
+    assert few in unescape((run.out / "multiqc_report.html").read_text())
+    assert len(list((run.out / "profiles/wells/aggregated").iterdir())) == 1
+
+
+@pytest.fixture(scope="module")
+def troubled(ended, screen, tmp_path_factory):
+    """A run into the same folder of which two views and the report fail; and what was there before."""
+    run, *_ = ended
+    broken = make_light(tmp_path_factory.mktemp("broken"), report=True)
+    (broken / "bin/export.py").write_text("#!/bin/sh\necho 'Error: no room for tables' >&2\nexit 64\n")
+    (broken / "bin/plate_profiles.py").write_text("#!/bin/sh\necho x >> $TRIED; echo it grew; kill -9 $$\n")
+    (broken / "assets/multiqc.yml").write_text("custom_data: [")
     before = files(run)
-    again = Stream(told, screen, tmp_path / "again").run("--report_only", "--outdir", run.out)
+    second = Stream(broken, screen, tmp_path_factory.mktemp("troubled"))
+    second.run(*VIEWS, "--h5ad", "--batch_nums", "0,1,2,3", "--outdir", run.out, TRIED=second.folder / "tried")
+    return second, before
+
+
+def test_views_and_a_report_that_fail_are_warned_of_and_take_nothing_else_with_them(ended, troubled):
+    (run, *_), (second, before) = ended, troubled
+    assert second.code == 0, second.said
+    warned = json.loads((run.out / "pipeline_info/warnings.json").read_text())["warnings"]
+    assert [re.sub(r" \(/.*/.command.log\)", "", sentence) for sentence in sorted(warned)] == [
+        "EXPORT made nothing: no room for tables; csv is of an earlier run",
+        "PLATE_PROFILES ended with exit code 137: it grew; profiles/wells is of an earlier run",
+    ]
+    for sentence in warned:
+        assert f"WARN: {sentence}" in second.said and f"  {sentence}\n" in closing(second)
+    assert (second.folder / "tried").read_text() == "x\n" * 3
+    assert "warnings   3\n" in closing(second)
+    assert "  REPORT ended with exit code 1: RuntimeError: MultiQC ended with" in closing(second)
+    assert "; multiqc_report.html is of an earlier run" in closing(second)
+    assert [path.name for path in (run.out / "profiles/h5ad").iterdir()] == ["DM0001_01.h5ad"]
+    changed = {str(path) for path, time in files(run).items() if before.get(path, time) != time}
+    assert {"qc/images.parquet", "qc/cells.parquet"} <= changed
+    assert not {path for path in changed if path.startswith(("csv", "profiles", "multiqc"))}
+
+
+def test_a_report_made_afterwards_changes_nothing_else_and_tells_what_the_run_warned_of(
+    ended, troubled, told, tmp_path
+):
+    (run, *_), _ = ended, troubled
+    before = files(run)
+    again = Stream(told, run.screen, tmp_path / "again").run("--report_only", "--outdir", run.out)
     assert again.code == 0, again.said
     changed = {path for path, time in files(run).items() if before.get(path) != time}
     assert {str(path) for path in changed} == {"multiqc_report.html"}
-
-
-def test_a_report_that_cannot_be_made_is_said_and_fails_no_run(screen, tmp_path):
-    (tmp_path / "light").mkdir()
-    broken = make_light(tmp_path / "light", report=True)
-    (broken / "assets/multiqc.yml").write_text("custom_data: [")
-    run = Stream(broken, screen, tmp_path / "run").run("--batch_nums", "0")
-    assert run.code == 0, run.said
-    assert "no report was made, all else is there" in run.said
-    assert not (run.out / "multiqc_report.html").exists()
-    assert run.committed
+    page = unescape((run.out / "multiqc_report.html").read_text())
+    assert "Warning: EXPORT made nothing: no room for tables" in page
+    assert "Plate DM0001_01: wells not normalised" not in page  # the run before it said so
 
 
 def test_a_folder_in_which_no_run_has_begun_is_said(told, screen, tmp_path):

@@ -31,10 +31,16 @@ def test_a_batch_that_fails_is_given_up_and_said_and_the_next_run_takes_up_just_
     assert again.cells == whole.cells
 
 
-def test_what_may_heal_is_tried_again_and_then_nobody_need_know(stream, whole):
-    run = stream.run("--batch_nums", "3", FAULT="SEGMENT 3 137 1")
-    assert run.code == 0, run.said
-    assert (run.folder / "fault-1").read_text() == "xx"
+def test_a_site_that_ignores_failed_tasks_in_its_own_way_neither_stops_the_others_nor_hides_a_loss(stream, tmp_path):
+    (tmp_path / "site.config").write_text("process { withName: EMBED { errorStrategy = 'ignore' } }")
+    site = ["-c", tmp_path / "site.config"]  # with which only the older parser knows our profiles
+    run = stream.run("--max_inflight", 1, "--batch_nums", "0,1", *site, FAULT="EMBED 0 1 0", NXF_SYNTAX_PARSER="v1")
+    assert run.code == 1
+    assert run.images[["status", "reason"]].to_numpy().tolist() == [
+        ["missing", "its batch was not finished"],
+        ["ok", ""],
+    ]
+    assert "1 of 2 images were not finished; the next run takes them up" in run.said
 
 
 @pytest.mark.parametrize("options, begun", [(["--on_batch_failure", "stop"], 1), ([], 3)])

@@ -365,8 +365,9 @@ def test_a_table_that_the_ledger_does_not_name_is_not_exported(outdir, tmp_path)
 def test_a_run_of_which_no_image_could_be_had_exports_nothing_and_says_so(tmp_path):
     out = finished(tmp_path, IMAGES[4:5])
     shutil.rmtree(out / "profiles", ignore_errors=True)
-    said = exported(out, tmp_path / "csv", "--shape", "DP,CP,merged")
-    assert said == "0 cells in 0 batches\nno image has a table of cells: nothing is exported\n"
+    said = refused(out, tmp_path / "csv", "--shape", "DP,CP,merged")
+    assert "no image has a table of cells: nothing is exported" in said
+    assert not (tmp_path / "csv").exists()
     assert not list((tmp_path / "csv").rglob("*.gz"))
 
 

@@ -1,5 +1,6 @@
 """The report: what it shows is so, it says why something is not there, and a browser shows it without a network."""
 
+import json
 import os
 import re
 import shutil
@@ -12,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from idrstream import report, traces
-from idrstream.report import cells, montage, plate_maps, throughput, well_map
+from idrstream import report, run_warnings, traces
+from idrstream.report import cells, montage, plate_maps, summary, throughput, well_map
 from idrstream.report.pictures import Pictures, limits
 from idrstream.report.results import Results
 from make_output import BRIGHT, EMPTY, FAILED, FAILURES, REFUSED, make_output
@@ -77,6 +78,7 @@ def test_the_page_tells_the_faults_that_are_in_the_output(made, output):
     assert f"cells {done['cells'].sum():,}" in short
     assert "flat-fields refused, so that none is applied: 1 of 2." in short.lower()
     assert "segmented on a GPU 50%" in short
+    assert "peak disk use of batches in flight 210 MB" in short
     assert f"LT0001_02 {REFUSED}" in said["flatfields"]
     for place, reason in zip(FAILED, FAILURES, strict=True):
         assert f"{images['well'][place]} 1 2 {reason}" in said["failures"]
@@ -159,6 +161,17 @@ def test_a_run_that_has_done_nothing_yet_has_a_page_too(tmp_path):
     assert "No image is finished yet" in said["plate_maps"]
 
 
+def test_what_the_last_run_warned_of_is_said_and_nothing_of_the_run_before_it(output, tmp_path):
+    folder = shutil.copytree(output[0], tmp_path / "out")
+    run_warnings.write(folder, ["EXPORT ended with exit code 1: why; csv is of an earlier run"])
+    assert "Warning: EXPORT ended with exit code 1: why; csv is of" in " ".join(
+        summary.section(Results(folder), None).html
+    )
+    plan = json.loads((folder / "pipeline_info/plan.json").read_text())
+    (folder / "pipeline_info/plan.json").write_text(json.dumps(plan | {"begun": "2026-11-02T10:00:00+00:00"}))
+    assert Results(folder).warnings == []
+
+
 def test_flags_are_those_of_the_image_and_of_its_variant(tmp_path):
     images = make_output(tmp_path, plates=1, wells=8, cells=False, views=False)
     results = Results(tmp_path)
@@ -175,6 +188,8 @@ def test_flags_are_those_of_the_image_and_of_its_variant(tmp_path):
         (["A01", "A12"], [1, 12], (8, 12)),
         (["A01", "A13"], [1, 13], (16, 24)),
         (["AF48"], [1536], (32, 48)),
+        (["A01", "A96"], [1, 96], (1, 96)),
+        (["B02", "P24"], [14, 384], (16, 24)),  # a plate of 96 wells, and one of 384
     ],
 )
 def test_the_plates_have_the_rows_and_columns_that_their_wells_tell(wells, numbers, shape):

@@ -58,6 +58,14 @@ def made(command, outdir, folder, *options):
     return done.output
 
 
+def refused(command, outdir, folder):
+    """What a command says that has nothing to make, and so makes no folder that could take another's place."""
+    done = CliRunner().invoke(command.main, [str(outdir), str(folder)])
+    assert done.exit_code == 64
+    assert not folder.exists()
+    return done.output
+
+
 def read(folder):
     return pd.concat([pd.read_parquet(path) for path in sorted(folder.glob("**/*.parquet"))], ignore_index=True)
 
@@ -77,14 +85,28 @@ def test_a_well_is_the_median_of_its_cells_in_all_batches_and_frames(outdir, tmp
 
 
 def test_a_plate_is_in_units_of_its_controls_and_one_with_too_few_is_left_raw_and_said(outdir, tmp_path):
-    said = made(plate_profiles, outdir, tmp_path / "wells")
+    notes = tmp_path / "notes.json"
+    said = made(plate_profiles, outdir, tmp_path / "wells", "--notes", notes)
     wells = read(tmp_path / "wells/normalized")
     mean, deviation = 3, np.sqrt(((1 - 3) ** 2 + (2 - 3) ** 2 + (6 - 3) ** 2) / 3)
     np.testing.assert_allclose(wells["net_0"], (np.array([1, 2, 6, 9, 3]) - mean) / deviation, rtol=1e-6)
     assert set(wells["Metadata_Plate"]) == {"P"}
-    why = "wells of Q are not normalised: 3 negative controls with cells are needed, 1 found"
-    why += "; the table of cells is as it should be"
-    assert why in said and json.loads((tmp_path / "wells/notes.json").read_text())["notes"] == [why]
+    why = (
+        'Plate Q: wells not normalised. 1 of its wells with cells have control_type "negative control" (no other type '
+    )
+    why += "is named); at least 3 are needed. Cell tables are unaffected."
+    assert why in said and json.loads(notes.read_text())["notes"] == [why]
+
+
+@pytest.mark.parametrize("scope, whose", [("plate", "Plate P: wells"), ("screen", "Wells")])
+def test_what_was_written_in_place_of_negative_control_is_said(scope, whose, tmp_path):
+    words = ["DMSO", "Negative control", "", "DMSO"]
+    outdir = screen(tmp_path / "out", [cells("P", well, word, range(9)) for well, word in enumerate(words, 1)])
+    said = made(plate_profiles, outdir, tmp_path / "wells", "--well_profiles", scope)
+    assert f"{whose} not normalised. 0 of" in said
+    seen = 'have control_type "negative control" (seen: "DMSO", "Negative control"); at least'
+    assert f"{seen} 3 are needed" in said
+    assert f"{seen} 30 are needed" in refused(normalize_cells, outdir, tmp_path / "cells")
 
 
 def test_the_screen_is_in_units_of_all_controls(outdir, tmp_path):
@@ -105,7 +127,7 @@ def test_plates_without_a_cell_have_no_wells(tmp_path):
     outdir = screen(tmp_path / "out", [cells("P", 1, NEGATIVE, [1])])
     (path,) = outdir.rglob("*.parquet")
     pq.write_table(pq.read_table(path)[:0], path)
-    assert "no well has cells" in made(plate_profiles, outdir, tmp_path / "wells")
+    assert "no well has cells" in refused(plate_profiles, outdir, tmp_path / "wells")
 
 
 def test_too_few_wells_are_not_selected_from_and_that_is_said(tmp_path):
@@ -117,7 +139,7 @@ def test_too_few_wells_are_not_selected_from_and_that_is_said(tmp_path):
 
 def test_nothing_but_aggregates_where_no_normalisation_is_wanted(outdir, tmp_path):
     made(plate_profiles, outdir, tmp_path / "wells", "--well_profiles", "raw")
-    assert sorted(path.name for path in (tmp_path / "wells").iterdir()) == ["aggregated", "notes.json"]
+    assert [path.name for path in (tmp_path / "wells").iterdir()] == ["aggregated"]
 
 
 def test_cells_are_scaled_as_scikit_learn_does_it_whatever_the_pieces(outdir, tmp_path, monkeypatch):
@@ -149,9 +171,8 @@ def test_a_value_that_is_missing_counts_for_nothing_and_a_constant_is_only_moved
 
 def test_too_few_control_cells_normalise_nothing(tmp_path):
     outdir = screen(tmp_path / "out", [cells("P", 1, NEGATIVE, [1, 2]), cells("P", 2, "", [5])])
-    said = made(normalize_cells, outdir, tmp_path / "cells")
-    assert "cells are not normalised: 2 of them are negative controls, 30 are needed" in said
-    assert not list((tmp_path / "cells").glob("**/*.parquet"))
+    said = refused(normalize_cells, outdir, tmp_path / "cells")
+    assert "Cells not normalised. 2 of the screen's cells have control_type" in said
 
 
 def test_a_plate_of_two_batches_is_one_anndata_with_the_same_numbers(outdir, tmp_path):
@@ -166,15 +187,15 @@ def test_a_plate_of_two_batches_is_one_anndata_with_the_same_numbers(outdir, tmp
     assert data.obs["Metadata_Control_Type"].astype(str).tolist() == raw["Metadata_Control_Type"].tolist()
 
 
-def test_tables_of_different_features_are_not_thrown_together(outdir, tmp_path):
+def test_tables_of_different_features_are_not_thrown_together_and_replace_nothing(outdir, tmp_path):
     screen(outdir, [cells("R", 1, NEGATIVE, [1]).rename(columns={"net_1": "other"})])
     why = "plate=R/b0000.parquet has other features than the tables before it, so nothing is made of all"
-    assert why in made(plate_profiles, outdir, tmp_path / "wells")
-    assert why in made(normalize_cells, outdir, tmp_path / "cells")
+    for command in (plate_profiles, normalize_cells, to_anndata):
+        assert why in refused(command, outdir, tmp_path / "made")
 
 
 def test_a_run_without_a_table_has_no_profiles(tmp_path):
     (tmp_path / "out").mkdir()
-    assert "no well has cells" in made(plate_profiles, tmp_path / "out", tmp_path / "wells")
-    assert "cells are not normalised: 0 of them" in made(normalize_cells, tmp_path / "out", tmp_path / "cells")
-    assert made(to_anndata, tmp_path / "out", tmp_path / "h5ad") == "0 plates\n"
+    assert "no well has cells" in refused(plate_profiles, tmp_path / "out", tmp_path / "wells")
+    assert "Cells not normalised. 0 of the screen's cells" in refused(normalize_cells, tmp_path / "out", tmp_path / "c")
+    assert "there is no table of cells" in refused(to_anndata, tmp_path / "out", tmp_path / "h5ad")

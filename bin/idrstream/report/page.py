@@ -58,7 +58,8 @@ def write(sections, pictures, target, look, title):
     options = ["--config", look / "multiqc.yml", "--custom-css-file", look / "multiqc.css", "--title", title]
     options += ["--cl-config", json.dumps({"custom_content": {"order": order}}), "--filename", Path(target).name]
     command = [sys.executable, "-m", "multiqc", content, "--outdir", Path(target).parent, *options]
-    subprocess.run(processes.tied(list(map(str, command))), check=True)
+    if code := subprocess.run(processes.tied(list(map(str, command)))).returncode:
+        raise RuntimeError(f"MultiQC ended with exit code {code}; what it said stands above")
     shutil.rmtree(content)
     whole = Path(target).read_text(encoding="utf-8")
     Path(target).write_text(SOURCE.sub(lambda found: f'src="{pictures[found[1]]}"', whole), encoding="utf-8")

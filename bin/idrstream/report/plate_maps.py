@@ -72,17 +72,17 @@ def place(well):
 
 
 def geometry(wells):
-    """(rows, columns) of the plates.
+    """(rows, columns) of the largest of the plates.
 
     A well's number, counted row by row, tells the columns unless it lies in the first row; then it is the smallest
-    plate of 96, 384 or 1536 wells that has room for all.
+    plate of 96, 384 or 1536 wells that has room for all, or a larger one that just has.
     """
+    least = int(wells["column"].max()) + 1
     below = wells[wells["row"] > 0]
     if len(below):
-        well = below.iloc[0]
-        columns = int((well["well_number"] - well["column"] - 1) // well["row"])
+        columns = max(least, int(((below["well_number"] - below["column"] - 1) // below["row"]).max()))
     else:
-        columns = next(columns for columns in (12, 24, 48) if wells["column"].max() < columns)
+        columns = next((columns for columns in (12, 24, 48) if least <= columns), least)
     return max(FORMATS.get(columns, 0), int(wells["row"].max()) + 1), columns
 
 

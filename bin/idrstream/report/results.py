@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from idrstream import files, housekeeping, ledger, manifest
+from idrstream import files, housekeeping, ledger, manifest, run_warnings
 
 PLACE = ["plate", "well", "site", "frame", "variant"]
 FLAG = re.compile(r"cqc\.(.+)\.is_outlier")
@@ -41,6 +41,7 @@ class Results:
              images.tsv, key, batch, control_type, failed (bool), and a bool column for each rule of quality control
     rules    those columns -> why the rule marks
     left     images that the last run was asked for and that are not in the ledger
+    warnings of the last run, a sentence each
     """
 
     def __init__(self, outdir):
@@ -54,6 +55,7 @@ class Results:
         self.begun = pd.Timestamp(asked["begun"]) if asked["begun"] else None
         left = {image["id"]: image for image in asked["images"] if image["id"] not in rows}
         self.left = len(left)
+        self.warnings = run_warnings.read(self.outdir)
         self.images = _typed(pd.DataFrame([*rows.values(), *self._unfinished()]))
         self.rules = self._flag()
 

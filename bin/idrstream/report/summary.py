@@ -30,7 +30,7 @@ def facts(results):
     if waited := throughput.waited(tasks):
         said.append(("time of the last run", page.time(waited)))
     if disk := results.run.get("stream", {}).get("disk"):
-        said.append(("its disk fuller by, at most", units.size(disk)))
+        said.append(("peak disk use of batches in flight", units.size(disk)))
     if (share := throughput.gpu_share(results.batches)) is not None:
         said.append(("segmented on a GPU", f"{share:.0%}"))
     return said
@@ -38,7 +38,7 @@ def facts(results):
 
 def remarks(results):
     """A sentence each: what is not as it should be, or that nothing is."""
-    done, said = results.done, []
+    done, said = results.done, [f"Warning: {sentence}" for sentence in results.warnings]
     if len(results.failed):
         said.append(f"Images failed: {len(results.failed):,} (why, and what to do: Failures).")
     if unseen := _unseen(results):
