@@ -9,7 +9,7 @@ workflow REPORTING {
     outdir                                      // where results are kept
 
     main:
-    made = REPORT(ended.map { _value -> outdir }, files("${projectDir}/assets/multiqc.*"))
+    made = REPORT(ended.map { _value -> outdir }, [projectDir.resolve('assets/multiqc.css'), projectDir.resolve('assets/multiqc.yml')])
         .branch { folder ->
             whole: folder.list()
             none: true

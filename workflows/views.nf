@@ -30,7 +30,7 @@ workflow VIEWS {
         .mix(annotated)
         .map { folder -> tuple(folder, "${outdir}/profiles") }
     others = csv.map { folder -> tuple(folder, outdir) }.mix(qc.map { file -> tuple(file, "${outdir}/qc") })
-    plates = DESCRIBE_PLATES(full.filter { folder -> file("${folder}/images").exists() }).filter { folder -> folder }
+    plates = DESCRIBE_PLATES(full.filter { folder -> folder.resolve('images').exists() }).filter { folder -> folder }
     kept = KEEP(profiles.mix(others)).mix(plates)
 
     emit:

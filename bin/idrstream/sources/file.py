@@ -16,11 +16,11 @@ def open_location(location, root=None, cache=None):
         return LocalFile(path)
     except FileNotFoundError:
         probe(root or Path(location).parent)  # an unmounted disk is not a missing well
-        raise MissingWell(f"{location}: there is no such file.") from None
+        raise MissingWell(f"{path}: there is no such file.") from None
     except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
-        raise NotReadable(f"{location}: cannot be opened ({error.strerror}).") from None
+        raise NotReadable(f"{path}: cannot be opened ({error.strerror}).") from None
     except OSError as error:
-        raise Unreachable(f"{location}: the disk does not answer ({error.strerror}).") from error
+        raise Unreachable(f"{path}: the disk does not answer ({error.strerror}).") from error
 
 
 def open_store(location, root=None):
@@ -36,7 +36,7 @@ def probe(location, root=None):
             pass
     except OSError as error:
         raise Unreachable(
-            f"{folder}: this folder cannot be read ({error.strerror}); is the disk mounted on this machine?"
+            f"{os.path.realpath(folder)}: this folder cannot be read ({error.strerror}); is the disk mounted on this machine?"
         ) from None
 
 
@@ -102,10 +102,13 @@ class LocalStore(Store):
 
 
 def _inside(location, root):
-    """The path, which `..` must not lead out of root (links may: people link their disks into place)."""
+    """The path, which `..` must not lead out of root (links may: people link their disks into place).
+
+    Root is named by its own path: in a task it is a link.
+    """
     if root is None:
         return location
-    root = os.path.abspath(root)
+    root = os.path.realpath(root)
     path = os.path.normpath(os.path.join(root, location))
     if os.path.commonpath([root, path]) != root:
         raise NotReadable(f"{location}: leads out of {root}, the folder that the images must lie in.")
