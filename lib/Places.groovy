@@ -5,11 +5,12 @@ import java.nio.file.StandardCopyOption
 import nextflow.Global
 
 /**
- * Paths that tasks can be given. Nextflow writes an input's path into a script for bash, where it quotes all but `$` and what
- * breaks a line; a container engine mounts the folder an input lies in, by name, and can mount neither `/` nor every name.
+ * Paths that tasks can be given. Nextflow writes an input's path into a script for bash, where it quotes all but `$`, what
+ * makes a pattern (`*?[{`) and what breaks a line; a container engine mounts the folder an input lies in, by name, and can mount
+ * neither `/` nor every name.
  */
 class Places {
-    private static final String UNQUOTED = '\\$\\p{Cntrl}'
+    private static final String UNQUOTED = '$*?{\\[\\p{Cntrl}'
     private static final String ON_PATH = UNQUOTED + '"\'`:'   // bin/ of the pipeline stands in the PATH of every task
 
     /** The engine that runs the tasks' containers; null if there are none. */

@@ -35,8 +35,9 @@ def probe(location, root=None):
         with os.scandir(folder):
             pass
     except OSError as error:
+        where = os.path.realpath(folder)  # in a task it is a link
         raise Unreachable(
-            f"{os.path.realpath(folder)}: this folder cannot be read ({error.strerror}); is the disk mounted on this machine?"
+            f"{where}: this folder cannot be read ({error.strerror}); is the disk mounted on this machine?"
         ) from None
 
 
