@@ -12,6 +12,7 @@ workflow {
         exit 0
     }
 
+    Places.check(projectDir)
     if( params.report_only ) {
         results = Launch.begun(params.outdir)                           // not claimed: a run may be writing there
         Warnings.open(results, log)
@@ -22,7 +23,7 @@ workflow {
         return
     }
 
-    schema = file("${projectDir}/nextflow_schema.json")
+    schema = file("${projectDir}/nextflow_schema.json", glob: false)
 
     // A file that is not there is the planner's to say, together with everything else that is wrong.
     outdir = Launch.writable(params.outdir)
@@ -45,10 +46,15 @@ workflow {
     ascp = Launch.existing(params.ascp)
     key = Launch.existing(params.aspera_key)
     planned = PLAN(
-        Launch.json([params: params, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString()]),
+        Launch.json([
+            params: params,
+            launch_dir: workflow.launchDir.toString(),
+            session: workflow.sessionId.toString(),
+            source: Launch.folder(params.source) as boolean,
+        ]),
         schema,
         Launch.existing(params.input),
-        Launch.beside(params.streams),
+        Launch.beside(params.streams, '--streams'),
         Launch.existing(params.screens),
         Launch.existing(params.zarr_index),
         ascp,
@@ -60,13 +66,13 @@ workflow {
         network ? network[1] : [],
         embed_model,
         labelled,
-        Launch.folder(params.source),
         outdir
     )
     agreed = planned.map { folder ->
         def said = Launch.read(folder)
-        if( said.problems )
-            error "nothing was started, because of\n  ${said.problems.join('\n  ')}"
+        def problems = said.problems ?: Places.faults(said.folders)
+        if( problems )
+            error "nothing was started, because of\n  ${problems.join('\n  ')}"
         log.info said.text
         def slots = Launch.slots(params.max_inflight, said.batch_bytes, workflow.workDir)
         Gate.open(slots, params.on_batch_failure == 'continue', params.keep_intermediates)

@@ -3,6 +3,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import unquote
 
 import click
 
@@ -32,16 +33,18 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.option("--dp_checkpoint", type=EXISTING, help="DeepProfiler's checkpoint.")
 @click.option("--embed_model", type=EXISTING, help="Network of --embedder efficientnet-b0 or torchscript.")
 @click.option("--phenotypes", type=EXISTING, help="Table of points of phenotypes.")
-@click.option("--source", type=EXISTING, help="Local folder of the images.")
 @click.option("--outdir", type=EXISTING, help="Output folder, with its ledger.")
 def main(launch, schema, out, **given):
-    """Plan the run that LAUNCH describes (JSON: params, launch_dir, session) by the params' SCHEMA; write it to OUT.
+    """Plan the run that LAUNCH describes by the params' SCHEMA; write it to OUT.
 
-    The options name those files of the params that exist. OUT is a folder: plan.json, and a JSON for each batch and
+    LAUNCH is JSON: params, launch_dir, session; source, if --source is a folder that exists. The options name those
+    files of the params that exist. OUT is a folder: plan.json, and a JSON for each batch and
     plate. Ends with 64 and plan.json's `problems` where something must be mended first.
     """
     launch = json.load(launch)
-    given = {name: path for name, path in given.items() if path}
+    given = {name: _by_its_name(path, launch["params"].get(name)) for name, path in given.items() if path}
+    if launch["source"]:
+        given["source"] = Path(launch["params"]["source"])
     if "streams" in given:
         given["streams"] /= Path(launch["params"]["streams"]).name
     aspera.use(given.get("ascp"), given.get("aspera_key"))
@@ -53,6 +56,17 @@ def main(launch, schema, out, **given):
         raise MustMend("\n".join(found.sentences)) from found
     plan.write(made, out)
     click.echo(made.text())
+
+
+def _by_its_name(path, param):
+    """A file under the name that the user knows it by, where a task was given it under another (lib/Places.groovy)."""
+    name = Path(str(param)).name
+    if path.name == name or unquote(path.name) != name:
+        return path
+    link = Path(f"{path.parent}-by-name", name)
+    link.parent.mkdir()
+    link.symlink_to(path.absolute())
+    return link
 
 
 if __name__ == "__main__":

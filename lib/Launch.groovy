@@ -12,23 +12,23 @@ import nextflow.Nextflow
 
 /** What the head must do itself before the first task: find the files that params name, and read what the planner wrote. */
 class Launch {
+    private static final String ELSEWHERE = /(?s)~\/.*|[A-Za-z]:[\\\/].*|\\\\.*/   // by a shell, by Windows
     private static int batches = 0
     private static long cells = 0
     private static FileChannel claimed              // open as long as the run lasts
 
-    /** The file at a path; an empty list, which a process takes for no file, where there is none. */
+    /** The file at a path, for a task; an empty list, which a process takes for no file, where there is none. */
     static Object existing(Object path) {
         final found = path && !isAddress(path) ? pathOf(path) : null
-        return found && Files.isRegularFile(found) ? found : []
+        return found && Files.isRegularFile(found) ? Places.staged(found) : []
     }
 
-    /** The folder in which the file at a path lies, likewise. */
-    static Object beside(Object path) {
-        final found = existing(path)
-        return found ? found.toAbsolutePath().parent : []
+    /** The folder in which the file of a param lies, likewise. */
+    static Object beside(Object path, String param) {
+        return existing(path) ? Places.staged(pathOf(path).toAbsolutePath().parent, "${param} ${path}".toString()) : []
     }
 
-    /** The folder at a path, likewise. */
+    /** The folder at a path, as it is; an empty list where there is none. */
     static Object folder(Object path) {
         final found = path && !isAddress(path) ? pathOf(path) : null
         return found && Files.isDirectory(found) ? found : []
@@ -71,11 +71,11 @@ class Launch {
         }
     }
 
-    /** The output folder, made if need be; an empty list if it cannot be written. */
+    /** The output folder, made if need be; an empty list if it cannot be written, or is named as elsewhere. */
     static Object writable(Object path) {
-        if( isAddress(path) )
+        if( isAddress(path) || path ==~ ELSEWHERE )
             return []
-        final folder = pathOf(path)
+        final folder = Places.output(pathOf(path))
         try {
             Files.createDirectories(folder)
         }
@@ -89,7 +89,7 @@ class Launch {
     static Path begun(Object path) {
         final found = folder(path)
         if( found && Files.isRegularFile(found.resolve('pipeline_info/plan.json')) )
-            return found
+            return Places.output(found)
         throw new IllegalStateException("--report_only: in --outdir ${path} no run has begun, so there is nothing to report on")
     }
 
@@ -114,7 +114,7 @@ class Launch {
     }
 
     static boolean isAddress(Object path) {
-        path.toString().contains('://')
+        path.toString() ==~ /(?s)[A-Za-z][A-Za-z0-9+.-]*:\/\/.*/
     }
 
     /** A path, or several, as words of a shell's command line, whatever is in them. */
@@ -139,6 +139,14 @@ class Launch {
     /** (map, file) of every batch or plate that the planner wrote. */
     static List packets(Path plan, String kind) {
         read(plan)[kind].collect { packet -> [packet, plan.resolve("${kind}/${packet.id}.json".toString())] }
+    }
+
+    /** What FETCH needs of this machine's folders for a batch or plate, by the planner's JSON of it. */
+    static List folders(Path packet) {
+        final needed = read(packet)
+        final images = needed.images.collectMany { asked -> asked.locations }.findAll { place -> !isAddress(place) }
+            .collect { place -> needed.root ? Path.of(needed.root as String, place as String) : Path.of(place as String) }
+        return Places.folders(needed.folders as List, images, packet)
     }
 
     /** The label images in OUTDIR that a batch is to take, by the planner's JSON of it. */

@@ -9,8 +9,7 @@ process FETCH {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(batch), path(known, stageAs: 'known/*')
-    path root                                   // local folder of the images; empty if they come over the network
+    tuple val(meta), path(batch), path(folders, stageAs: 'folders/?'), path(known, stageAs: 'known/*')   // the images' local folders
     path ascp, stageAs: 'ascp/*'                // the user's own, and a key; empty if Aspera is not used
     path key,  stageAs: 'key/*'
     val how                                     // how.args, and a digest of the code: part of the cache key
@@ -21,9 +20,9 @@ process FETCH {
 
     script:
     def aspera = [ascp ? "--ascp ${ascp}" : '', key ? "--aspera_key ${key}" : ''].join(' ')
-    def options = [root ? "--root ${root}" : '', task.attempt > task.maxRetries ? '--last' : '', aspera, how.args].join(' ')
+    def options = [task.attempt > task.maxRetries ? '--last' : '', aspera, how.args].join(' ')
     """
-    fetch.py ${batch} frames --known known ${options}
+    fetch.py ${batch} frames --folders folders --known known ${options}
     """
 
     stub:

@@ -4,7 +4,7 @@ process PLAN {
     cache false
 
     input:
-    stdin                                       // params, and the folder that relative paths start from
+    stdin                                       // params, the folder that relative paths start from, and whether --source is there
     path schema
     path input,   stageAs: 'input/*'            // these are empty where a param names nothing that exists
     path streams, stageAs: 'streams'            // the folder, for the tables lie beside the file
@@ -19,7 +19,6 @@ process PLAN {
     path dp_checkpoint, stageAs: 'dp_checkpoint/*'
     path embed_model,   stageAs: 'embed_model/*'
     path phenotypes,    stageAs: 'phenotypes/*'
-    path source,  stageAs: 'source/*'
     path outdir,  stageAs: 'outdir/*'
 
     output:
@@ -27,7 +26,7 @@ process PLAN {
 
     script:
     def files = [input: input, screens: screens, study: study, qc_rules: qc_rules, model: model, dp_config: dp_config, dp_checkpoint: dp_checkpoint, embed_model: embed_model, phenotypes: phenotypes]
-    def places = [streams: streams, zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, source: source, outdir: outdir]
+    def places = [streams: streams, zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, outdir: outdir]
     def options = (files + places).findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
     """
     plan.py - ${schema} plan ${options} || [ \$? = 64 ]     # what must be mended is said by the workflow

@@ -10,7 +10,6 @@ workflow PLATES {
     take:
     plan                                        // folder: plan.json, and a JSON a batch and a plate
     stages                                      // stage -> its command's arguments, and the digest of its code
-    root                                        // local folder of the images
     aspera                                      // [ascp, key], the user's own; empty if they are not given
     model                                       // Cellpose weights
     outdir                                      // where results are kept
@@ -19,7 +18,7 @@ workflow PLATES {
     plates = plan.flatMap { folder -> Launch.packets(folder, 'plates') }
         .filter { plate, _file -> Gate.enter(plate.id) }
     frames = FETCH_REFERENCES(
-        plates.map { plate, file -> tuple(plate, file, []) }, root, aspera[0], aspera[1], stages.map { all -> all.fetch }
+        plates.map { plate, file -> tuple(plate, file, Launch.folders(file), []) }, aspera[0], aspera[1], stages.map { all -> all.fetch }
     ).frames
     fields = FLATFIELD(frames, stages.map { all -> all.flatfield }).fields
         .map { plate, folder -> Launch.heard(plate, folder, log) }
@@ -36,8 +35,8 @@ workflow PLATES {
     kept = COMMIT_PLATE(plates.join(learnt).join(heavy), outdir, stages.map { all -> all.commit_plate })
     kept.subscribe { plate, _receipt -> Gate.done(plate.id) }
 
-    known = kept.map { plate, receipt -> tuple(plate.id, file(Launch.read(receipt).folder)) }
-        .mix(plan.flatMap { folder -> Launch.read(folder).settled_plates }.map { plate -> tuple(plate, file("${outdir}/flatfields/${plate}")) })
+    known = kept.map { plate, receipt -> tuple(plate.id, file(Launch.read(receipt).folder, glob: false)) }
+        .mix(plan.flatMap { folder -> Launch.read(folder).settled_plates }.map { plate -> tuple(plate, outdir.resolve("flatfields/${plate}")) })
 
     emit:
     known                                       // (plate id, folder)

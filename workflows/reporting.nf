@@ -9,7 +9,8 @@ workflow REPORTING {
     outdir                                      // where results are kept
 
     main:
-    parts = REPORT(ended.map { _value -> outdir }, files("${projectDir}/assets/multiqc.*")).flatMap { folder ->
+    assets = [projectDir.resolve('assets/multiqc.css'), projectDir.resolve('assets/multiqc.yml')]
+    parts = REPORT(ended.map { _value -> outdir }, assets).flatMap { folder ->
         [tuple(folder.resolve('qc/pictures'), 'qc'), tuple(folder.resolve('multiqc_report.html'), '.')]
     }
     kept = KEEP_REPORT(parts, outdir)

@@ -30,12 +30,11 @@ workflow SCREEN {
     outdir                                      // where results are kept
 
     main:
-    root = plan.map { folder -> Launch.read(folder).root ?: [] }
     stages = plan.map { folder -> Launch.read(folder).stages }
     batches = plan.flatMap { folder -> Launch.packets(folder, 'batches') }
 
     // A batch waits for the plates it spans, and for no other; then for its turn.
-    plates = PLATES(plan, stages, root, aspera, model, outdir)
+    plates = PLATES(plan, stages, aspera, model, outdir)
     ready = batches
         .flatMap { batch, file -> batch.plates.collect { plate -> tuple(plate, groupKey(batch, batch.plates.size()), file) } }
         .combine(plates, by: 0)
@@ -45,7 +44,8 @@ workflow SCREEN {
         .mix(batches.filter { batch, _file -> !batch.plates }.map { batch, file -> tuple(batch, file, []) })
         .filter { batch, _file, _known -> Gate.enter(batch.id) }
 
-    frames = FETCH(ready, root, aspera[0], aspera[1], stages.map { all -> all.fetch }).frames
+    fetched = ready.map { batch, file, known -> tuple(batch, file, Launch.folders(file), known) }
+    frames = FETCH(fetched, aspera[0], aspera[1], stages.map { all -> all.fetch }).frames
     own = FLATFIELD_FRAMES(frames.filter { batch, _frames -> batch.fields }, stages.map { all -> all.flatfield }).fields
         .map { batch, folder -> Launch.heard(batch, folder, log) }
     known = ready.filter { batch, _file, _known -> !batch.fields }
@@ -89,7 +89,7 @@ workflow SCREEN {
         .map { _done, about -> Launch.json(about + [gate: Gate.report()]) }
     summary = SUMMARY(plan, ended, outdir, stages.map { all -> all.summary })
     views = VIEWS(summary, stages, labelled, rules, outdir)
-    views.subscribe { folder -> log.info "${file(folder).name.padRight(10)} ${folder}" }
+    views.subscribe { folder -> log.info "${file(folder, glob: false).name.padRight(10)} ${folder}" }
 
     // A name of its own: one that main has already would be emitted as it was there, before the views are made.
     told = summary.combine(views.toList().map { made -> [made] }).map { file, _made -> file }

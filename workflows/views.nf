@@ -31,7 +31,7 @@ workflow VIEWS {
         .map { folder -> tuple(folder, 'profiles') }
     tables = csv.map { folder, notes -> tuple(Warnings.noted(folder, notes), '.') }
     others = tables.mix(qc.map { file -> tuple(file, 'qc') })
-    plates = DESCRIBE_PLATES(full.filter { folder -> file("${folder}/images").exists() }).filter { folder -> folder }
+    plates = DESCRIBE_PLATES(full.filter { folder -> folder.resolve('images').exists() }).filter { folder -> folder }
     kept = KEEP(profiles.mix(others), outdir).mix(plates)
 
     emit:

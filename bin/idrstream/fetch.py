@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import numpy as np
 
@@ -16,12 +16,13 @@ from idrstream.task import MayHeal, OutOfMemory
 LONGEST = 500  # characters of a reason
 
 
-def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch=iter):
+def fetch(batch, folder, root=None, places=None, connections=4, last=False, known=None, watch=iter):
     """Write the frames of a batch, each once, and a row for each of its images.
 
     batch        as the planner wrote it: images, source, channel; with `window` also each image's neighbours in time
     folder       where the frames go, see `image`; neighbours that are no images of the batch in `context` below it
-    root         local folder that locations are relative to
+    root         local folder that relative locations are relative to
+    places       local folder -> where it is to be found here instead; of the root and of folders that hold an image
     connections  movies read at the same time, and connections to one server
     last         this is the last try: an image that cannot be reached is a row, even if none can
     known        folder of what is known of the plates
@@ -46,7 +47,7 @@ def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch
             movies.setdefault((asked["plate"], asked["well"], asked["site"], *asked["locations"]), []).append(asked)
     sources.at_most(connections)  # the chunks of one OME-Zarr frame travel side by side too
     with ThreadPoolExecutor(connections) as pool:
-        tasks = [pool.submit(_movie, batch, wanted, folder, root, last) for wanted in movies.values()]
+        tasks = [pool.submit(_movie, batch, wanted, folder, root, places or {}, last) for wanted in movies.values()]
         rows = [row for task in watch(tasks) for row in task.result()]
     lost = [row for row in rows if row["heals"]]
     if lost and not last and (batch.get("all") or len(lost) == len(rows)):
@@ -102,11 +103,11 @@ def focus(image):
     return float(np.polyfit(np.log(wanted[usable]), np.log(mean[usable]), 1)[0])
 
 
-def _movie(batch, wanted, folder, root, last):
+def _movie(batch, wanted, folder, root, places, last):
     """Rows of the frames wanted of one movie, from the first of its locations that has it."""
     started = time.monotonic()
     try:
-        rows, cost = _read(batch, wanted, folder, root)
+        rows, cost = _read(batch, wanted, folder, root, places)
     except (ImageFailure, MemoryError) as failure:
         if isinstance(failure, MemoryError):
             place = wanted[0]["locations"][0]
@@ -119,14 +120,14 @@ def _movie(batch, wanted, folder, root, last):
     return [row | cost for row in rows.values()]
 
 
-def _read(batch, wanted, folder, root):
+def _read(batch, wanted, folder, root, places):
     """(rows by frame, what they cost) of one movie."""
     locations = wanted[0]["locations"]
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix=".whole-") as cache,
         image_failures(f"{locations[0]}: it cannot be opened"),
     ):
-        location, opened = _open(batch["source"], locations, root, cache)
+        location, opened = _open(batch["source"], locations, root, places, cache)
         with opened as file:
             name = sources.split(location)[1]
             with readers.opened(file, name, batch["channel"], batch.get("reader"), cache) as movie:
@@ -159,18 +160,31 @@ def _windows(movie, rows, folder):
         row |= _failed(lost[0]) if lost else {"window": [keys[frame] for frame in window if frame in keys]}
 
 
-def _open(source, locations, root, cache):
+def _open(source, locations, root, places, cache):
     """(location, file or store) of the first location where there is one."""
     for location in locations:
         try:
-            if source and not urlsplit(location).scheme:
-                location = f"{source.rstrip('/')}/{quote(location)}"
+            place = None
+            if not sources.scheme(location):
+                if source:
+                    location = f"{source.rstrip('/')}/{quote(location)}"
+                else:
+                    location, place = _local(location, root, places)
             if sources.is_store(location):
-                return location, sources.open_store(location, root=root)
-            return location, sources.open_location(location, root=root, cache=cache)
+                return location, sources.open_store(location, root=place)
+            return location, sources.open_location(location, root=place, cache=cache)
         except MissingWell as failure:
             missing = failure
     raise missing
+
+
+def _local(location, root, places):
+    """(name, folder) of a local file: its folder as it is found here, and its name below that."""
+    folder, name = sources.split(location) if os.path.isabs(location) else (root, location)
+    place = places.get(folder, folder)
+    if folder and not os.path.isdir(place):  # an unmounted disk is not a missing well
+        raise Unreachable(f"{folder}: this folder cannot be read; is the disk mounted where Nextflow runs?")
+    return name, place
 
 
 def _row(asked, pixels, folder):

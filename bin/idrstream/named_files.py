@@ -1,9 +1,8 @@
 """What the params name and is not there, or does not go together."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from idrstream import tables
+from idrstream import sources, tables
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 GIVEN_A_NETWORK = ("efficientnet-b0", "torchscript")  # embedders that take --embed_model
@@ -22,9 +21,11 @@ def absent(values, given, schema):
         problems.append("--streams: it names the tables itself, in place of --input; give only one of the two")
     for name in ("input", "streams", "screens", "zarr_index", "ascp", "aspera_key", "phenotypes", "qc_rules"):
         if values.get(name) and name not in given:
-            problems.append(f"--{name} {values[name]}: there is no such file")
-    if values["source"] and not urlsplit(str(values["source"])).scheme and "source" not in given:
-        problems.append(f"--source {values['source']}: there is no such folder")
+            problems.append(_no_file(name, values[name]))
+    if values["source"] and "source" not in given:
+        place = str(values["source"])
+        wrong = sources.fault(place) or (None if sources.scheme(place) else "there is no such folder")
+        problems += [f"--source {place}: {wrong}"] if wrong else []
     if values["study"] and "study" not in given:
         known = sorted(path.stem for path in (ASSETS / "studies").glob("*.yml"))
         listed = f"known studies are {', '.join(known)}." if known else ""
@@ -40,16 +41,19 @@ def absent(values, given, schema):
             if not values[name]:
                 problems.append(f"--{name}: --embedder deepprofiler needs it")
             elif name not in given:
-                problems.append(f"--{name} {values[name]}: there is no such file")
+                problems.append(_no_file(name, values[name]))
     problems += _network(values, given)
     if "outdir" not in given:
-        why = (
-            "results go to a folder, not to an address"
-            if "://" in values["outdir"]
-            else "this folder cannot be written"
-        )
-        problems.append(f"--outdir {values['outdir']}: {why}")
+        place = str(values["outdir"])
+        why = "results go to a folder, not to an address" if sources.scheme(place) else sources.fault(place)
+        problems.append(f"--outdir {place}: {why or 'this folder cannot be written'}")
     return problems
+
+
+def _no_file(name, value):
+    """The sentence of a param whose file is not there."""
+    why = "it must be a file, not an address" if sources.scheme(value) else sources.fault(str(value))
+    return f"--{name} {value}: {why or 'there is no such file'}"
 
 
 def _network(values, given):
@@ -63,7 +67,7 @@ def _network(values, given):
         others = " or ".join(GIVEN_A_NETWORK)
         problems.append(f"--embed_model {path}: --embedder {embedder} takes {own}; --embedder {others} take a file")
     elif path and "embed_model" not in given:
-        problems.append(f"--embed_model {path}: there is no such file")
+        problems.append(_no_file("embed_model", path))
     if embedder == "deepprofiler" and values["crop_mask"]:
         why = "DeepProfiler cuts its crops itself; --embedder efficientnet-b0 takes its checkpoint, and masks"
         problems.append(f"--crop_mask: {why}")

@@ -1,9 +1,7 @@
 """Everything about a run that can be known before it starts: checked, counted, and cut into batches."""
 
 import json
-import os.path
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from idrstream import (
     arguments,
@@ -11,16 +9,15 @@ from idrstream import (
     checkpoints,
     deepprofiler,
     ledger,
+    places,
     request,
     rules,
-    sources,
     streams,
     study,
     targets,
     units,
 )
 from idrstream import plates as known
-from idrstream.failures import Unreachable
 from idrstream.image import REFERENCES, WINDOW
 from idrstream.named_files import DEEPPROFILER, GIVEN_A_NETWORK, absent
 from idrstream.tables import Problems
@@ -49,6 +46,7 @@ class Plan:
     stages    stage -> {"args": its command's arguments, "code": digest of its code}
     source    address that locations are relative to, or None
     root      local folder that they are relative to, or None
+    folders   local folders that hold the images
     session   id of the run
     settled   how many images of the selection need no work
     views     what each stream holds (streams.union); None in a run without
@@ -89,7 +87,7 @@ class Plan:
         whole = batches.estimate(fetched + todo - len(streams.frames(left)), self.study, self.stop)
         whole |= {"fetch": batches.estimate(fetched, self.study)["fetch"]}
         whole = {name: size + (todo * self.saved if name != "fetch" else 0) for name, size in whole.items()}
-        place = self.source or self.root or "their own addresses"
+        place = self.source or places.text(self.folders)
         fetched, worked, kept = (units.size(whole[what]) for what in ("fetch", "work", "results"))
         lines += [
             f"{todo} images to do in {len(self.batches)} batches, from {place}",
@@ -157,7 +155,7 @@ def make(values, launch_dir, session, given, schema):
         problems.append("--phenotypes: a point lies in a nucleus's outline; add --outlines")
     if samplesheet and values.get("zarr_index"):
         problems.append("--zarr_index: a samplesheet names its images itself, OME-Zarr too: plate.zarr/B/3/0")
-    source, root = _place(values, launch_dir, described, samplesheet)
+    source, root = _attempt(problems, places.base, values, launch_dir, described, samplesheet) or (None, None)
     index = _attempt(problems, request.read, given["zarr_index"], "zarr_index") if "zarr_index" in given else None
     stores = _attempt(problems, request.stores, index, root) if index else None
     problems += [sentence for table in (*read, screens, labelled, index) if table for sentence in table.problems]
@@ -170,15 +168,14 @@ def make(values, launch_dir, session, given, schema):
         raise Problems(dict.fromkeys(problems))
     warnings = [line for table, own in zip(read, images, strict=True) for line in request.shared_frames(table, own)]
     images, views = streams.union(named, images) if named else (images[0], None)
-    if samplesheet:
-        root = _common_folder(images)
+    root = None if samplesheet else root  # its images are named by their own paths
     values = (
         values | {"outlines": values.get("outlines") or any(view["outlines"] for view in views)} if views else values
     )
     plan = _decide(values, given, described, images, source, root, session)
     plan.views, plan.warnings = views, warnings
     if plan.batches:
-        _probe(images, source)
+        places.probe(images, source)
     return plan
 
 
@@ -186,7 +183,7 @@ def write(plan, folder):
     """Write `plan.json` and one JSON a batch and a plate; the folder is what the pipeline reads."""
     auto, own = plan.recipe["diameter"] == "auto", plan.recipe["illumination"] == "frames"
     common = {"source": plan.source, "channel": plan.study.channel, "session": plan.session, "window": own}
-    common["reader"] = plan.recipe["reader"]
+    common |= {"reader": plan.recipe["reader"], "root": plan.root}
     within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
     pixels = plan.study.frame["height"] * plan.study.frame["width"]
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
@@ -194,7 +191,7 @@ def write(plan, folder):
         "problems": [],
         "batch_bytes": batches.estimate(largest, plan.study, plan.stop)["work"] + largest * plan.saved,
         "text": plan.text(),
-        "root": plan.root,
+        "folders": plan.folders,
         "stages": plan.stages,
         "batches": [
             {"id": b["id"], "number": b["number"], "images": len(b["images"]), "plates": _plates(b, plan)}
@@ -228,9 +225,11 @@ def write(plan, folder):
     for batch in plan.batches:
         references = {plate: plan.plates[plate] for plate in _plates(batch, plan)}
         content = batch | common | {"recipe": plan.recipe, "references": references}
+        content["folders"] = places.folders(batch["images"], plan.root)
         (folder / "batches" / f"{batch['id']}.json").write_text(json.dumps(content, indent=1))
     for plate, images in plan.plates.items():
         packet = {"id": plate, "identity": plan.identities[plate], "images": images, "all": True}
+        packet["folders"] = places.folders(images, plan.root)
         (folder / "plates" / f"{plate}.json").write_text(json.dumps(packet | common, indent=1))
 
 
@@ -291,6 +290,7 @@ def _decide(values, given, described, images, source, root, session):
         stages={stage: {"args": args, "code": code.get(stage, "")} for stage, args in arguments.of(values).items()},
         source=source,
         root=root,
+        folders=places.folders(images, root),
         session=session,
         settled=sum(asked["id"] in settled for asked in selected),
         study=described,
@@ -344,43 +344,6 @@ def _unfit_for_streams(values, named):
     if named and values["normalize_cells"]:
         problems.append("--normalize_cells: not with --streams, for it would take both variants of a cell together")
     return problems
-
-
-def _place(values, launch_dir, described, samplesheet):
-    """(address, None) or (None, folder): what locations are relative to."""
-    place = values["source"]
-    if place is None and samplesheet:
-        place = os.path.dirname(os.path.join(launch_dir, values["input"] or values["streams"]))
-    elif place is None:
-        place = described.source if described else None
-    if place is None or urlsplit(str(place)).scheme:
-        return place, None
-    return None, os.path.normpath(os.path.join(launch_dir, place))
-
-
-def _common_folder(images):
-    """The folder that holds every local file of a samplesheet; their locations become relative to it."""
-    local = [asked for asked in images if not urlsplit(asked["locations"][0]).scheme]
-    if not local:
-        return None
-    folder = os.path.commonpath([sources.split(asked["locations"][0])[0] or "/" for asked in local])
-    for asked in local:
-        asked["locations"] = [os.path.relpath(asked["locations"][0], folder)]
-    return folder
-
-
-def _probe(images, source):
-    """Ask every server once whether it answers, before hours are spent."""
-    addresses = [asked["locations"][0] for asked in images if urlsplit(asked["locations"][0]).scheme]
-    hosts = {urlsplit(address)[:2]: address for address in [*([source] if source else []), *addresses]}
-    problems = []
-    for address in hosts.values():
-        try:
-            sources.probe(address)
-        except (Unreachable, ValueError) as reason:
-            problems.append(f"--source {address}: {reason}")
-    if problems:
-        raise Problems(problems)
 
 
 def _plates(batch, plan):

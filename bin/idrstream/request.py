@@ -2,11 +2,11 @@
 
 import functools
 import os.path
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import jsonschema
 
-from idrstream import image, input_tables, metadata_names, tables
+from idrstream import image, input_tables, metadata_names, sources, tables
 from idrstream.input_tables import SCHEMAS
 from idrstream.study import Well
 
@@ -64,6 +64,8 @@ def stores(table, root):
         if plate in lines:
             problems.append(table.problem(f'"{plate}" stands already in line {lines[plate]}', row.line, "plate"))
         lines.setdefault(plate, row.line)
+        if wrong := sources.fault(store):
+            problems.append(table.problem(f'"{store}": {wrong}', row.line, "store"))
         if os.path.isabs(store) and root and os.path.commonpath([root, store]) == root:
             store = os.path.relpath(store, root)
         if os.path.isabs(store) or ".." in store.split("/"):
@@ -175,8 +177,11 @@ def _samples(table, study, folder, problems):
         well = _well(table, row, "well", study, problems)
         frame = _frame(table, row, "frame", cells["frame"], problems)
         path = cells["path"]
-        if not urlsplit(path).scheme:
-            path = f"{folder.rstrip('/')}/{path}" if urlsplit(folder).scheme else os.path.join(folder, path)
+        if wrong := sources.fault(path):
+            problems.append(table.problem(f'"{path}": {wrong}', row.line, "path"))
+        elif not sources.scheme(path):  # every character in it is the name's: of an address, # and ? would end it
+            far = sources.scheme(folder)
+            path = f"{folder.rstrip('/')}/{quote(path)}" if far else os.path.normpath(os.path.join(folder, path))
         if well and frame:
             site, number = int(cells.get("site") or 1), study.well_number(well)
             yield _image(row, cells["plate"], well, number, site, frame, [path], cells["path"], names)

@@ -350,8 +350,8 @@ def test_a_samplesheet_names_its_files_itself(here):
     (here / "sheet.csv").write_text(SHEET.format(far=here / "images/b.tif"))
     made = planned(here, input="sheet.csv", screens=None, study=None, source=None)
     (batch,) = made.batches
-    assert made.root == str(here / "images")
-    assert [asked["locations"] for asked in batch["images"]] == [["a.tif"], ["b.tif"]]
+    assert (made.root, made.folders) == (None, [str(here / "images")])
+    assert [asked["locations"] for asked in batch["images"]] == [[str(here / f"images/{name}.tif")] for name in "ab"]
     assert batch["images"][0]["metadata"] == {"Control_Type": "", "Gene": "GeneA", "dose": "0.5"}
     assert (batch["images"][0]["well"], batch["images"][0]["well_number"]) == ("B03", 27)
 

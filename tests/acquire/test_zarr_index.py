@@ -166,13 +166,13 @@ def test_a_table_of_stores_that_is_not_there_is_told(here):
 
 
 @pytest.mark.parametrize("paths", [["P.zarr/B/3/0"], ["P.zarr/B/3/0", "P.zarr/B/4/0"], ["x/P.zarr/B/3/0", "y.zarr"]])
-def test_a_samplesheet_may_name_images_in_stores_and_the_folder_of_the_images_is_above_them(paths, here):
+def test_a_samplesheet_may_name_images_in_stores_and_their_folders_are_above_these(paths, here):
     rows = [f"P1,A{number},1,{path}" for number, path in enumerate(paths, 1)]
     (here / "sheet.csv").write_text("\n".join(["plate,well,frame,path", *rows]) + "\n")
     made = planned(here, None, input="sheet.csv", screens=None, source=None)
 
-    assert made.root == str(here)
-    assert [asked["locations"] for asked in made.images] == [[path] for path in paths]
+    assert made.folders == sorted({str(here / path.split(".zarr")[0]).rpartition("/")[0] for path in paths})
+    assert [asked["locations"] for asked in made.images] == [[str(here / path)] for path in paths]
 
 
 def test_idr0013_has_its_plates_in_stores_one_well_below_the_other():

@@ -16,9 +16,10 @@ ORDER = ["Metadata_Plate", "Metadata_WellNumber", "Metadata_Site", "Metadata_Fra
 class Run:
     """One `nextflow run` in a folder of its own, ended."""
 
-    def __init__(self, folder, *options, parser="v2", profile="venv"):
+    def __init__(self, folder, *options, parser="v2", profile="venv", pipeline=ROOT):
         folder.mkdir(exist_ok=True)
-        command = [ROOT / "engine/nextflow", "run", ROOT, "-profile", profile, "-ansi-log", "false", *map(str, options)]
+        command = [ROOT / "engine/nextflow", "run", pipeline, "-profile", profile, "-ansi-log", "false"]
+        command += map(str, options)
         env = os.environ | {"NXF_SYNTAX_PARSER": parser}
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
         self.folder, self.code, self.said = folder, done.returncode, done.stdout + done.stderr

@@ -37,6 +37,29 @@ MERGED_GAP = 16 * 1024  # bytes; a gap this small travels faster than a request 
 connections = 4  # to one server at a time, at most: see `at_most`
 
 
+def scheme(location):
+    """The scheme of an address, in small letters; "" for a path: a colon alone (`T10:00.tif`) makes no address."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", str(location))
+    return found[1].lower() if found else ""
+
+
+def fault(location):
+    """Why a location is neither a path nor an address that can be fetched, as the end of a sentence; None if it is."""
+    if re.match(r"[A-Za-z]:[\\/]|\\\\", location):
+        return "this is a Windows path; write it as the machine that runs Nextflow sees it, such as /mnt/c/data/a.tif"
+    if location.startswith("~/"):
+        return "only a shell replaces ~; write the home folder's path, such as /home/me/a.tif"
+    kind = scheme(location)
+    if kind and kind not in SOURCES:
+        known = ", ".join(f"{name}://" for name in SOURCES if name)
+        return f"nothing here can fetch {kind}://; known are paths and {known}"
+    try:
+        lacking = kind and not urlsplit(location).hostname
+    except ValueError:
+        lacking = True
+    return "this address names no server" if lacking else None
+
+
 def open_location(location, root=None, cache=None):
     """Open an image file, wherever it is.
 
@@ -71,7 +94,7 @@ def at_most(count):
 
 def split(location):
     """(folder, name) of what lies at a path or URL: the name is its last part, or everything from an `x.zarr` on."""
-    path = urlsplit(location).path if urlsplit(location).scheme else location
+    path = urlsplit(location).path if scheme(location) else location
     parts = path.rstrip("/").split("/")
     first = next((place for place, part in enumerate(parts) if part.lower().endswith(".zarr")), len(parts) - 1)
     return "/".join(parts[:first]), "/".join(parts[first:])
@@ -88,11 +111,9 @@ def probe(location, root=None):
 
 
 def _source(location):
-    scheme = re.match(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?", str(location))[1] or ""
-    if scheme.lower() not in SOURCES:
-        known = ", ".join(f"{name}://" for name in SOURCES if name)
-        raise ValueError(f"{location}: nothing here can fetch {scheme}://; known are paths and {known}.")
-    return import_module(f"{__name__}.{SOURCES[scheme.lower()]}")
+    if problem := fault(str(location)):
+        raise ValueError(f"{location}: {problem}.")
+    return import_module(f"{__name__}.{SOURCES[scheme(location)]}")
 
 
 class Counted:

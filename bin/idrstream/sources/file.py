@@ -20,9 +20,9 @@ def open_location(location, root=None, cache=None):
         return LocalFile(path)
     except FileNotFoundError:
         probe(root or Path(location).parent)  # an unmounted disk is not a missing well
-        raise MissingWell(f"{location}: there is no such file.") from None
+        raise MissingWell(f"{path}: there is no such file.") from None
     except OSError as error:
-        raise _failure(location, error) from error
+        raise _failure(path, error) from error
 
 
 def open_store(location, root=None):
@@ -37,8 +37,9 @@ def probe(location, root=None):
         with os.scandir(folder):
             pass
     except OSError as error:
+        where = os.path.realpath(folder)  # in a task it is a link
         raise Unreachable(
-            f"{folder}: this folder cannot be read ({error.strerror}); is the disk mounted on this machine?"
+            f"{where}: this folder cannot be read ({error.strerror}); is the disk mounted on this machine?"
         ) from None
 
 
@@ -112,10 +113,13 @@ def _failure(place, error):
 
 
 def _inside(location, root):
-    """The path, which `..` must not lead out of root (links may: people link their disks into place)."""
+    """The path, which `..` must not lead out of root (links may: people link their disks into place).
+
+    Root is named by its own path: in a task it is a link.
+    """
     if root is None:
         return location
-    root = os.path.abspath(root)
+    root = os.path.realpath(root)
     path = os.path.normpath(os.path.join(root, location))
     if os.path.commonpath([root, path]) != root:
         raise NotReadable(f"{location}: leads out of {root}, the folder that the images must lie in.")
