@@ -52,6 +52,7 @@ workflow {
         network ? network[1] : [],
         embed_model,
         labelled,
+        file("${projectDir}/containers"),
         Launch.folder(params.source),
         outdir
     )

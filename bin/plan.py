@@ -32,6 +32,7 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.option("--dp_checkpoint", type=EXISTING, help="DeepProfiler's checkpoint.")
 @click.option("--embed_model", type=EXISTING, help="Network of --embedder efficientnet-b0 or torchscript.")
 @click.option("--phenotypes", type=EXISTING, help="Table of points of phenotypes.")
+@click.option("--locks", type=EXISTING, help="Folder of the environments' locks, TOOL/requirements.txt.")
 @click.option("--source", type=EXISTING, help="Local folder of the images.")
 @click.option("--outdir", type=EXISTING, help="Output folder, with its ledger.")
 def main(launch, schema, out, **given):

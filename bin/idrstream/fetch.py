@@ -13,6 +13,8 @@ from idrstream import image, readers, sources, tables
 from idrstream.failures import ImageFailure, MissingWell, Unreachable
 from idrstream.task import MayHeal
 
+VERSION = 1  # raised when focus, saturation or background of an image change
+
 
 def fetch(batch, folder, root=None, connections=4, last=False, known=None, watch=iter):
     """Write the frames of a batch, each once, and a row for each of its images.

@@ -20,7 +20,7 @@ def begin(plan, outdir, workdir):
     said = []
     now = datetime.now(timezone.utc)
     for batch in plan["stale"]:
-        target = set_aside(batch, outdir, f"{now:%Y-%m-%d_%H-%M-%S}")
+        target = set_aside(batch, outdir, plan["stamp"])
     if plan["stale"]:
         said.append(f"{len(plan['stale'])} batches of another making ({plan['differs']}) now lie in {target}")
     freed, refused = sweep(outdir, workdir)

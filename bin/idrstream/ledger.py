@@ -10,7 +10,7 @@ import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 
-from idrstream import files, image, tables
+from idrstream import files, image, recipe, tables
 
 FOLDER = "ledger"
 SEGMENTED = "segmented"  # status of an image that is ok as far as a run went that stopped at quality control
@@ -41,7 +41,7 @@ def read(outdir):
 
 def stopped(entry):
     """Is it the entry of a run that stopped at quality control? Then its cells have no features."""
-    return "features" not in entry["recipe"]
+    return recipe.stopped(entry["recipe"])
 
 
 def finished(stop):

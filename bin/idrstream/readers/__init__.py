@@ -19,6 +19,8 @@ from pathlib import PurePosixPath
 
 from idrstream.failures import ConstantFrame, ImageFailure, NoSuchFrame, NotReadable
 
+VERSION = 1  # raised when the pixels of an image change
+
 READERS = {  # suffix: module
     ".ch5": "cellh5",
     ".h5": "cellh5",
