@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 from runs import ORDER
-from streams import WELLS, Stream
+from streams import WELLS, Stream, make_light
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,23 @@ def test_wells_may_be_left_out_after_the_look_and_other_thresholds_segment_anew(
     assert other.code == 0, other.said
     assert "used other settings (flow_threshold 0.4, now 0.5)" in other.said
     assert tasks(other)["SEGMENT"] == 1 and "TAKE_LABELS" not in tasks(other)
+
+
+def test_a_raised_version_of_features_fetches_again_and_takes_the_label_images(light, screen, tmp_path):
+    run = Stream(light, screen, tmp_path / "run")
+    run.features = "deep,cp"
+    assert run.run("--save_labels", "--batch_size", 4).code == 0, run.said
+    before, cells = labels(run), run.cells
+    run.light = make_light(tmp_path / "later")
+    module = run.light / "bin/idrstream/measurement/__init__.py"
+    module.write_text(module.read_text().replace('"Texture": 1', '"Texture": 2'))
+    after = run.run("--save_labels", "--batch_size", 4)
+    assert after.code == 0, after.said
+    assert "2 committed batches (8 images) used other settings (Texture features version 1, now 2)" in after.said
+    assert "their images fetched again; the label images of 8 are reused" in after.said
+    assert tasks(after)["TAKE_LABELS"] == 2 and "SEGMENT" not in tasks(after)
+    assert labels(after) == before and after.cells == cells
+    assert "Nothing to do" in after.run("--batch_size", 4).said
 
 
 @pytest.mark.full

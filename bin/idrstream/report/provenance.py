@@ -26,9 +26,7 @@ def section(results, _pictures):
     recipes = Counter(json.dumps(batch.recipe, sort_keys=True) for batch in results.batches)
     for text, batches in recipes.items():
         rows = [(name, _text(value)) for name, value in recipe.whole(json.loads(text)).items()]
-        made.html.append(
-            page.table(("part", "value"), rows, f"Recipe of {batches:,} batches (models by sha256)")
-        )
+        made.html.append(page.table(("part", "value"), rows, f"Recipe of {batches:,} batches (models by sha256)"))
     files, size = (sum(getattr(batch, name) for batch in results.batches) for name in ("files", "bytes"))
     made.html.append(
         page.paragraph(f"{len(results.batches):,} batches, {files:,} files of results, {units.size(size)}.")
