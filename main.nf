@@ -66,6 +66,7 @@ workflow {
         network ? network[1] : [],
         embed_model,
         labelled,
+        file("${projectDir}/containers"),
         outdir
     )
     agreed = planned.map { folder ->

@@ -10,6 +10,7 @@ from idrstream import deepprofiler, deepprofiler_project, files, gpu, image, tas
 
 @click.command()
 @task.versions
+@task.libraries
 @click.argument("frames", type=click.Path(exists=True, file_okay=False))
 @click.argument("labels", type=click.Path(exists=True, file_okay=False))
 @click.argument("features", type=click.Path(path_type=Path))

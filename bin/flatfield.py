@@ -10,6 +10,7 @@ from idrstream import files, image, task
 
 @click.command()
 @task.versions
+@task.libraries
 @click.argument("frames", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("fields", type=click.Path(path_type=Path))
 @click.option("--illumination", default="none", show_default=True, help="plate: one field; frames: one an image; none.")

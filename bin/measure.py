@@ -14,6 +14,7 @@ from idrstream import files, image, processes, task
 
 @click.command()
 @task.versions
+@task.libraries
 @click.argument("frames", type=click.Path(exists=True, file_okay=False))
 @click.argument("labels", type=click.Path(exists=True, file_okay=False))
 @click.argument("measures", type=click.Path(path_type=Path))

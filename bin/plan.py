@@ -33,6 +33,7 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.option("--dp_checkpoint", type=EXISTING, help="DeepProfiler's checkpoint.")
 @click.option("--embed_model", type=EXISTING, help="Network of --embedder efficientnet-b0 or torchscript.")
 @click.option("--phenotypes", type=EXISTING, help="Table of points of phenotypes.")
+@click.option("--locks", type=EXISTING, help="Folder of the environments' locks, TOOL/requirements.txt.")
 @click.option("--outdir", type=EXISTING, help="Output folder, with its ledger.")
 def main(launch, schema, out, **given):
     """Plan the run that LAUNCH describes by the params' SCHEMA; write it to OUT.

@@ -10,6 +10,7 @@ from idrstream import files, image, task
 
 @click.command()
 @task.versions
+@task.libraries
 @click.argument("frames", type=click.Path(exists=True, file_okay=False))
 @click.argument("labels", type=click.Path(path_type=Path))
 @click.option("--model", required=True, type=click.Path(exists=True), help="Cellpose model file.")

@@ -13,6 +13,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @click.command()
 @task.versions
+@task.libraries
 @click.argument("frames", type=FOLDER)
 @click.argument("kept", type=FOLDER)
 @click.argument("labels", type=click.Path(path_type=Path))

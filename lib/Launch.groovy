@@ -151,7 +151,7 @@ class Launch {
 
     /** The label images in OUTDIR that a batch is to take, by the planner's JSON of it. */
     static List labels(Path packet, Path outdir) {
-        read(packet).kept.findAll { name -> name.startsWith('labels/') }.collect { name -> outdir.resolve(name as String) }
+        read(packet).kept.findAll { name -> name.endsWith('.tif') }.collect { name -> outdir.resolve(name as String) }
     }
 
     /** How many batches of so many bytes there is room for; ASKED, unless that is 'auto': what fits into half of the free disk, 64 at most. */

@@ -16,7 +16,7 @@ process MEASURE {
 
     script:
     """
-    measure.py ${frames} ${labels} measures --known known --threads ${task.cpus}
+    measure.py ${frames} ${labels} measures --known known ${how.args} --threads ${task.cpus}
     """
 
     stub:

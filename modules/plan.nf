@@ -19,6 +19,7 @@ process PLAN {
     path dp_checkpoint, stageAs: 'dp_checkpoint/*'
     path embed_model,   stageAs: 'embed_model/*'
     path phenotypes,    stageAs: 'phenotypes/*'
+    path locks,   stageAs: 'locks'               // a folder a tool: the versions its environment has
     path outdir,  stageAs: 'outdir/*'
 
     output:
@@ -26,7 +27,7 @@ process PLAN {
 
     script:
     def files = [input: input, screens: screens, study: study, qc_rules: qc_rules, model: model, dp_config: dp_config, dp_checkpoint: dp_checkpoint, embed_model: embed_model, phenotypes: phenotypes]
-    def places = [streams: streams, zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, outdir: outdir]
+    def places = [streams: streams, zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, locks: locks, outdir: outdir]
     def options = (files + places).findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
     """
     plan.py - ${schema} plan ${options} || [ \$? = 64 ]     # what must be mended is said by the workflow

@@ -1,78 +1,17 @@
 """Which images are asked for, which of them are left to do, and in which batches they travel."""
 
-import ast
 import hashlib
 import json
 from collections import defaultdict
 from pathlib import Path, PurePath
 
-from idrstream import files, image, ledger, tables
+from idrstream import image, ledger, recipe, tables
+from idrstream.housekeeping import STALE
 
-PACKAGE = "idrstream"
 CANDIDATES = 24  # frames fetched for a plate's flat-field, of which the sparsest are used
 
-# What of the params shapes a result; the others may change without anything being computed again.
-SHAPING = (
-    "reader",
-    "illumination",
-    "camera_offset",
-    "diameter",
-    "flow_threshold",
-    "cellprob_threshold",
-    "remove_edge_masks",
-    "features",
-    "embedder",
-    "embed_input",
-    "crop_rule",
-    "crop_mask",
-)
-
-# What of a recipe shapes features alone: that of a run which stops at quality control is without it.
-FEATURES = (
-    "features",
-    "embedder",
-    "embed_input",
-    "crop_rule",
-    "crop_mask",
-    "dp_config",
-    "dp_checkpoint",
-    "embed_model",
-)
-FEATURES_CODE = ("embed", "measure")
-
 CELL_BYTES = (1280 + 148) * 4  # a row of the cell table, before compression: both families of features
-UNVALUED = ("model", "dp_config", "dp_checkpoint", "embed_model", "streams")  # whose value would tell nobody anything
 BARE_BYTES = 100  # one without features
-
-
-def recipe(params, channel, weights, code):
-    """What makes a result what it is, beside the image itself: parameters, channel, files' sha256, digests of code.
-
-    weights  name -> path, of the models and their configuration
-    """
-    making = {name: params[name] for name in SHAPING}
-    return making | {"channel": channel, "code": code} | {name: files.sha256(path) for name, path in weights.items()}
-
-
-def until_qc(making):
-    """The recipe of the same run, did it stop at quality control: what makes nuclei what they are."""
-    code = {stage: digest for stage, digest in making["code"].items() if stage not in FEATURES_CODE}
-    return {name: value for name, value in making.items() if name not in FEATURES} | {"code": code}
-
-
-def digest(source, root):
-    """Digest (12 hexadecimal digits) of a file and of every module under ROOT that it imports, however deep.
-
-    Nextflow hashes the script a task names, not what that script imports. Given to a process as an input, this digest
-    makes a change in `segmentation.py` void segmentations, and a change in the planner void nothing. A package counts
-    whole: it may load its members by name.
-    """
-    found = {}
-    _collect(Path(source), Path(root), found)
-    content = hashlib.sha256()
-    for name in sorted(found):
-        content.update(f"{name}\0".encode() + found[name].read_bytes() + b"\0")
-    return content.hexdigest()[:12]
 
 
 def references(images, entries, count):
@@ -100,14 +39,14 @@ def references(images, entries, count):
     return {plate: [_travelling(asked) for asked in frames] for plate, frames in chosen.items()}
 
 
-def identify(images, making, frames):
-    """Give every image its id: a hash of what it is, its row's metadata, the making, and its plate's references.
+def identify(images, shaping, frames):
+    """Give every image its id: a hash of what it is, its row's metadata, the recipe, and its plate's references.
 
-    making  of its nuclei (until_qc): which features they are given, the recipe of their batch says
+    shaping  what shapes its label image (recipe.of_labels): more than that, the recipe of its batch says
     """
     for asked in images:
         own = [reference["key"] for reference in frames.get(asked["plate"], [])]
-        content = [asked["key"], asked["file"], asked["metadata"], making, own]
+        content = [asked["key"], asked["file"], asked["metadata"], shaping, own]
         asked["id"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -132,42 +71,64 @@ def select(images, params):
     return chosen
 
 
-def stale(entries, images, making):
+def stale(entries, images, wanted):
     """Committed batches that this run would not make again as they are: another recipe, or another row.
 
     Not those that stopped on the way to where this run goes, and not those that went on from where it will stop.
+    wanted  the recipe of this run
     """
     ids = {asked["key"]: asked["id"] for asked in images}
     return [
         entry
         for entry in entries
-        if (entry["recipe"] not in (making, until_qc(making)) and until_qc(entry["recipe"]) != making)
+        if (entry["recipe"] not in (wanted, recipe.until_qc(wanted)) and recipe.until_qc(entry["recipe"]) != wanted)
         or any(ids.get(row["key"], row["id"]) != row["id"] for row in entry["images"])
     ]
 
 
-def kept(entries):
-    """What runs that stopped at quality control have left: image key -> its label image and its outlines, if any."""
+def aside(outdir):
+    """What earlier runs have moved to stale/: its time -> whole entries, of this version of idrstream."""
+    read = {folder.name: ledger.read(folder)[0] for folder in sorted(Path(outdir, STALE).glob("*/"))}
+    return {stamp: [e for e in entries if not recipe.unknown(e["recipe"])] for stamp, entries in read.items()}
+
+
+def kept(aside, entries):
+    """Label images that may be taken: image id -> paths of its label image and, if there are any, its outlines.
+
+    aside    time -> entries of batches that lie in stale/, or are to be moved there
+    entries  those that count; of them what a run which stopped at quality control has left
+    """
     found = {}
-    for entry in filter(ledger.stopped, entries):
-        for path in (file["path"] for file in entry["files"]):
-            if path.startswith(("labels/", "outlines/")):
-                found.setdefault(PurePath(path).stem, []).append(path)
-    return found
+    for stamp, some in aside.items():
+        found |= _labelled(some, f"{STALE}/{stamp}/")
+    return found | _labelled(filter(ledger.stopped, entries), "")
 
 
-def differences(before, now):
-    """What differs between two recipes, in words; of features nothing if the one before has none."""
-    now = now if "features" in before else until_qc(now)
-    flat = [r | {f"code of {stage}": digest for stage, digest in r["code"].items()} for r in (before, now)]
-    gone = {name: None for name in flat[0] if not name.startswith("code")}  # code that is not wanted tells nothing
-    flat[1] = gone | flat[1]
-    names = [name for name in flat[1] if name != "code" and flat[0].get(name) != flat[1][name]]
-    words = [
-        name if name in UNVALUED or name.startswith("code") else f"{name} {flat[0].get(name)} (now {flat[1][name]})"
-        for name in names
-    ]
-    return ", ".join(words) or "other rows of the input table"
+def differences(entries, wanted):
+    """In what the recipes of ENTRIES differ from the one that is WANTED, in words."""
+    words = [word for entry in entries for word in recipe.differences(entry["recipe"], wanted)]
+    return ", ".join(dict.fromkeys(words)) or "other rows of the input table"
+
+
+def moved(entries, differs, cut):
+    """What becomes of committed batches that used other settings, in a sentence.
+
+    differs  in what, as `differences` says
+    cut      the batches that are left to do
+    """
+    images = {row["key"] for entry in entries for row in entry["images"]}
+    again = sum(asked["key"] in images for batch in cut for asked in batch["images"])
+    count = f"{len(entries)} committed batch{'es' * (len(entries) > 1)} ({len(images)} images)"
+    fetched = {0: "; this run fetches none of their images", len(images): " and their images fetched again"}
+    words = fetched.get(again, f", and {again} of their images fetched again")
+    reused = _taken(cut, f"{STALE}/")
+    words += f"; the label images of {reused} are reused" if reused else ""
+    return f"{count} used other settings ({differs}): they will be moved to {STALE}/{words}"
+
+
+def taken(cut):
+    """How many label images are taken that lie among the results."""
+    return _taken(cut, "labels/")
 
 
 def replaced(entries, images, selected, outdir):
@@ -192,14 +153,14 @@ def cut(selected, batch_size, settled, replacing, kept, letter):
     batch_size  rows of the table a batch
     settled     ids that need no work
     replacing   committed batches that are replaced
-    kept        image key -> paths of its label image and outlines, which are there: such images travel by themselves
+    kept        image id -> paths of its label image and outlines, which are there: such images travel by themselves
     letter      that the ids begin with
     returns     list of dicts: id, number, images, supersedes, kept (paths)
     """
     packets = defaultdict(list)
     for asked in selected:
         if asked["id"] not in settled:
-            packets[asked["row"] // batch_size, asked["key"] in kept].append(asked)
+            packets[asked["row"] // batch_size, asked["id"] in kept].append(asked)
     made = []
     for (number, _), images in sorted(packets.items()):
         content = hashlib.sha256("".join(sorted(asked["id"] for asked in images)).encode()).hexdigest()
@@ -211,7 +172,7 @@ def cut(selected, batch_size, settled, replacing, kept, letter):
                 "number": number,
                 "images": [_travelling(asked) for asked in images],
                 "supersedes": supersedes,
-                "kept": sorted(path for key in keys for path in kept.get(key, ())),
+                "kept": sorted(path for asked in images for path in kept.get(asked["id"], ())),
             }
         )
     return made
@@ -256,28 +217,20 @@ def _travelling(asked):
     return {name: value for name, value in asked.items() if name not in ("row", "line", "file")}
 
 
-def _collect(source, root, found):
-    name = str(source.relative_to(root))
-    if name in found:
-        return
-    found[name] = source
-    if source.name == "__init__.py" and source.parent != root / PACKAGE:
-        for member in source.parent.glob("*.py"):
-            _collect(member, root, found)
-    for module in _imports(source):
-        path = root.joinpath(*module.split("."))
-        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-            if candidate.is_file():
-                _collect(candidate, root, found)
+def _labelled(entries, place):
+    """Image id -> paths, in PLACE, of the label image and the outlines that ENTRIES name."""
+    found = {}
+    for entry in entries:
+        paths = defaultdict(list)
+        for path in (file["path"] for file in entry["files"]):
+            if path.startswith(("labels/", "outlines/")):
+                paths[PurePath(path).stem].append(place + path)
+        images = {row["key"]: row["id"] for row in entry["images"]}
+        labels = {name: some for name, some in paths.items() if any(path.endswith(".tif") for path in some)}
+        found |= {images[name]: some for name, some in labels.items() if name in images}
+    return found
 
 
-def _imports(source):
-    """Names of the package's modules that a file imports, at the top or inside a function."""
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        yield from (name for name in names if name.split(".")[0] == PACKAGE)
+def _taken(cut, place):
+    paths = [path for batch in cut for path in batch["kept"]]
+    return sum(path.startswith(place) and path.endswith(".tif") for path in paths)

@@ -25,6 +25,8 @@ import click
 from idrstream import files, gpu, processes, task
 from idrstream.deepprofiler import CHANNEL, CHECKPOINT, layers, settings
 
+VERSION = 1  # raised when features change
+
 EXPERIMENT = "results"
 NO_GPU = "-1"
 

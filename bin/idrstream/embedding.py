@@ -14,6 +14,8 @@ import numpy as np
 from idrstream import crops, files, gpu
 from idrstream.task import MustMend, in_threads
 
+VERSIONS = {"efficientnet": 1, "efficientnet-b0": 1, "torchscript": 1}  # an engine's is raised when its features change
+
 CROPS = 32  # of a portion, and at once on a GPU
 ON_PROCESSOR = 8  # at once on a processor; always so many, for the number changes the last digits of a feature
 

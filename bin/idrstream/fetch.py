@@ -15,6 +15,8 @@ from idrstream.task import MayHeal, OutOfMemory
 
 LONGEST = 500  # characters of a reason
 
+VERSION = 1  # raised when focus, saturation or background of an image change
+
 
 def fetch(batch, folder, root=None, places=None, connections=4, last=False, known=None, watch=iter):
     """Write the frames of a batch, each once, and a row for each of its images.

@@ -24,7 +24,7 @@ def begin(plan, outdir, workdir):
     manifest.claim(outdir, PART, [str(PLAN)])
     commit.recover(outdir)
     for batch in plan["stale"] + plan["broken"]:
-        target = set_aside(batch, outdir, f"{now:%Y-%m-%d_%H-%M-%S}")
+        target = set_aside(batch, outdir, plan["stamp"])
     if plan["stale"]:
         said.append(f"{len(plan['stale'])} batches of another making ({plan['differs']}) now lie in {target}")
     if plan["broken"]:

@@ -13,6 +13,8 @@ from basicpy import BaSiC
 
 logging.getLogger("basicpy").setLevel(logging.ERROR)  # what it warns of is judged here
 
+VERSION = 1  # raised when fields change, or which of them are refused
+
 FEWEST = 4  # frames: two for each half
 SHARE = 3  # of the frames fetched for a plate, the sparsest third is used
 AGREEMENT = (

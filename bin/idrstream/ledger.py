@@ -8,7 +8,7 @@ Standard library only, for it runs on the head, where no environment is.
 import re
 from pathlib import Path
 
-from idrstream import files, tables
+from idrstream import files, recipe, tables
 from idrstream.tables import Problems
 
 FOLDER = "ledger"
@@ -71,7 +71,7 @@ def tables_in(outdir, folder):
 
 def stopped(entry):
     """Is it the entry of a run that stopped at quality control? Then its cells have no features."""
-    return "features" not in entry["recipe"]
+    return recipe.stopped(entry["recipe"])
 
 
 def finished(stop):

@@ -5,6 +5,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import grid_points_in_poly
 
+VERSION = 1  # raised when what is told of a label image changes
+
 EDGES = np.array([(-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5)], np.float32)  # of a pixel, from its centre: (y, x)
 
 

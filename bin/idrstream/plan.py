@@ -1,6 +1,7 @@
 """Everything about a run that can be known before it starts: checked, counted, and cut into batches."""
 
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 
 from idrstream import (
@@ -8,8 +9,10 @@ from idrstream import (
     batches,
     checkpoints,
     deepprofiler,
+    digest,
     ledger,
     places,
+    recipe,
     request,
     rules,
     streams,
@@ -26,8 +29,6 @@ BIN = Path(__file__).resolve().parents[1]
 STAGES = ("fetch", "flatfield", "diameter", "segment", "take_labels", "embed", "measure", "merge", "save_images")
 COMMANDS = dict.fromkeys(("efficientnet", *GIVEN_A_NETWORK), "embed") | {"deepprofiler": "embed_deepprofiler"}
 REQUESTED = ("id", "key", "plate", "well", "well_number", "site", "frame")
-FAMILIES = {"deep": "embed", "cp": "measure"}  # of features, and the stages that make them
-MAKING = ("readers", "flatfield", "diameter", "segment", "merge")  # code that shapes a result, beside the families'
 
 
 class Plan:
@@ -40,9 +41,13 @@ class Plan:
     identities      plate -> what that is made of
     settled_plates  those of which the output folder holds it
     workflow  that the output folder belongs to
-    stale     ids of committed batches of another making, which are set aside; and in what they differ
-    broken    ids of committed batches whose files were changed or deleted since, which are set aside too
-    recipe    what makes a result what it is
+    stale     ids of committed batches that used other settings, which are moved to stale/STAMP
+    broken    ids of committed batches whose files were changed or deleted since, which are moved there too
+    stamp     the time of this plan, in UTC
+    differs   in what their settings differ, in words
+    moved     what becomes of those that used other settings, in a sentence; "" without any
+    recipe    what makes a result what it is (recipe.of)
+    settings  the params by name, what a recipe leaves out because it has its default too
     stages    stage -> {"args": its command's arguments, "code": digest of its code}
     source    address that locations are relative to, or None
     root      local folder that they are relative to, or None
@@ -69,8 +74,8 @@ class Plan:
             f"{self.settled} of them settled"
         ]
         lines += [f"warning: {sentence}" for sentence in self.warnings]
-        if self.stale:
-            lines.append(f"{len(self.stale)} batches there are of another making ({self.differs}): they are set aside")
+        if self.moved:
+            lines.append(self.moved)
         if self.broken:
             lines.append(
                 f"{len(self.broken)} committed batches have files that were changed or deleted since; "
@@ -83,7 +88,7 @@ class Plan:
         left = [asked for batch in self.batches for asked in batch["images"]]
         new = [frames for plate, frames in self.plates.items() if plate not in self.settled_plates]
         fetched = len(streams.frames(left)) + sum(map(len, new))
-        fetched *= WINDOW if self.recipe["illumination"] == "frames" else 1
+        fetched *= WINDOW if self.settings["illumination"] == "frames" else 1
         whole = batches.estimate(fetched + todo - len(streams.frames(left)), self.study, self.stop)
         whole |= {"fetch": batches.estimate(fetched, self.study)["fetch"]}
         whole = {name: size + (todo * self.saved if name != "fetch" else 0) for name, size in whole.items()}
@@ -95,17 +100,16 @@ class Plan:
             "(an estimate from the study description)",
             *[f"of these {units.size(todo * self.saved)} are images to look at, {units.size(self.saved)} each"]
             * bool(self.saved),
-            f"model sha256 {self.recipe['model'][:12]}, diameter {self.recipe['diameter']}"
-            + (f" (estimated from {REFERENCES} frames a plate)" if self.recipe["diameter"] == "auto" else " pixels"),
+            f"model sha256 {self.recipe['model'][:12]}, diameter {self.settings['diameter']}"
+            + (f" (estimated from {REFERENCES} frames a plate)" if self.settings["diameter"] == "auto" else " pixels"),
             {
                 "plate": f"a flat-field a plate, fitted to the sparsest of at most {batches.CANDIDATES} frames of it",
                 "frames": f"a flat-field an image, fitted to {WINDOW} frames of its movie",
                 "none": "no flat-field",
-            }[self.recipe["illumination"]],
+            }[self.settings["illumination"]],
         ]
-        taken = sum(len(batch["images"]) for batch in self.batches if batch["kept"])
-        if taken:
-            lines.append(f"{taken} images' nuclei are taken from labels/, where --stop_after qc left them")
+        if taken := batches.taken(self.batches):
+            lines.append(f"{taken} label images are taken from labels/, where --stop_after qc left them")
         if self.stop:
             lines.append("it stops at quality control, before features; without --stop_after it goes on from there")
         return "\n".join(lines)
@@ -118,7 +122,8 @@ def make(values, launch_dir, session, given, schema):
     launch_dir  what relative paths of the params are relative to
     session     id of the run, which stays the same when it is resumed
     given       name -> Path, for those of input, streams, screens, zarr_index, study, model, dp_config, dp_checkpoint,
-                embed_model, phenotypes, source and outdir that exist
+                embed_model, phenotypes, source and outdir that exist; and locks, the folder of the environments' locks,
+                where it is not this pipeline's own
     schema      nextflow_schema.json, read
     returns     Plan
 
@@ -181,9 +186,9 @@ def make(values, launch_dir, session, given, schema):
 
 def write(plan, folder):
     """Write `plan.json` and one JSON a batch and a plate; the folder is what the pipeline reads."""
-    auto, own = plan.recipe["diameter"] == "auto", plan.recipe["illumination"] == "frames"
+    auto, own = plan.settings["diameter"] == "auto", plan.settings["illumination"] == "frames"
     common = {"source": plan.source, "channel": plan.study.channel, "session": plan.session, "window": own}
-    common |= {"reader": plan.recipe["reader"], "root": plan.root}
+    common |= {"reader": plan.settings["reader"], "root": plan.root}
     within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
     pixels = plan.study.frame["height"] * plan.study.frame["width"]
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
@@ -208,6 +213,7 @@ def write(plan, folder):
         "workflow": plan.workflow,
         "stale": plan.stale,
         "broken": plan.broken,
+        "stamp": plan.stamp,
         "differs": plan.differs,
         "model": plan.recipe["model"],
         "requested": [
@@ -236,45 +242,36 @@ def write(plan, folder):
 def _decide(values, given, described, images, source, root, session):
     """The plan of a request that has nothing wrong in itself; what is left depends on the selection and the ledger."""
     entries, broken = ledger.read(given["outdir"])
-    commands = {stage: stage for stage in STAGES} | {"embed": COMMANDS[values["embedder"]]}
-    code = {stage: batches.digest(BIN / f"{command}.py", BIN) for stage, command in commands.items()}
-    code["readers"] = batches.digest(BIN / "idrstream" / "readers" / "__init__.py", BIN)
-    weights = {name: given[name] for name in ("model", *DEEPPROFILER, "embed_model") if name in given}
-    parts = (*MAKING, *(FAMILIES[family] for family in values["features"].split(",")))
-    making = batches.recipe(values, described.channel, weights, {part: code[part] for part in parts})
-    making |= {"streams": True} if values.get("streams") else {}  # their cells have a column more: never beside others
-    stop, nuclei = bool(values["stop_after"]), batches.until_qc(making)
-    making = nuclei if stop else making
-    wanted = {"plate": batches.CANDIDATES}.get(
-        values["illumination"], REFERENCES if values["diameter"] == "auto" else 0
-    )
-    same = [entry for entry in entries if batches.until_qc(entry["recipe"]) == nuclei]
-    frames = batches.references(streams.frames(images), same, wanted) if wanted else {}
-    batches.identify(images, nuclei, frames)
+    _continued(entries + broken, values["outdir"])
+    libraries = recipe.read_locks(given.get("locks", BIN.parent / "containers"))
+    wanted, stop = _recipe(values, given, described, libraries), bool(values["stop_after"])
+    shaping, earlier = recipe.of_labels(wanted), batches.aside(given["outdir"])
+    frames = _references(values, images, [*(entry for some in earlier.values() for entry in some), *entries], shaping)
+    batches.identify(images, shaping, frames)
     numbers = set(batches.select(images, values))
     selected = [asked for asked in images if asked["row"] // values["batch_size"] in numbers]
-    old = batches.stale(entries, images, making)
+    old = batches.stale(entries, images, wanted)
     entries = [entry for entry in entries if entry not in old]
+    stamp = f"{datetime.now(timezone.utc):%Y-%m-%d_%H-%M-%S}"
+    kept = {} if values["redo"] else batches.kept(earlier | {stamp: old}, entries)
     replacing, settled = [], batches.settled_ids(entries, stop)
-    kept = {} if stop or values["redo"] else batches.kept(entries)
     if values["redo"]:
-        earlier = [e for e in entries if e["session"] != session or (ledger.stopped(e) and not stop)]
-        touched, selected = batches.replaced(earlier, images, selected, values["outdir"])
+        done = [e for e in entries if e["session"] != session or (ledger.stopped(e) and not stop)]
+        touched, selected = batches.replaced(done, images, selected, values["outdir"])
         if stop and not all(map(ledger.stopped, touched)):
             lost = f"{values['outdir']} holds features of these images, which would be lost; name another --outdir"
             raise Problems([f"--redo: with --stop_after qc, {lost}"])
-        replacing, settled = touched, batches.settled_ids([e for e in entries if e not in earlier], stop)
-    letter = "q" if stop else "b"
-    cut = batches.cut(selected, values["batch_size"], settled, replacing, kept, letter)
-    plates = {asked["plate"] for batch in cut for asked in batch["images"]}
-    identities = {plate: known.identity(frames[plate], nuclei) for plate in sorted(plates) if plate in frames}
-    done = known.settled(given["outdir"], identities)
+        replacing, settled = touched, batches.settled_ids([e for e in entries if e not in done], stop)
+    cut = batches.cut(selected, values["batch_size"], settled, replacing, kept, "q" if stop else "b")
     todo = [asked for batch in cut for asked in batch["images"]]
     foreign = targets.problems(
         given["outdir"], values["outdir"], values["workflow"], todo, not stop, values["save_images"]
     )
     if foreign:
         raise Problems(foreign)
+    plates = {asked["plate"] for asked in todo}
+    identities = {plate: known.identity(frames[plate], shaping) for plate in sorted(plates) if plate in frames}
+    differs = batches.differences(old, wanted) if old else ""
     return Plan(
         workflow=values["workflow"],
         images=selected,
@@ -282,12 +279,15 @@ def _decide(values, given, described, images, source, root, session):
         batches=cut,
         plates={plate: frames[plate] for plate in sorted(plates) if plate in frames},
         identities=identities,
-        settled_plates=done,
+        settled_plates=known.settled(given["outdir"], identities),
         stale=[entry["batch"] for entry in old],
         broken=[entry["batch"] for entry in broken],
-        differs=batches.differences(old[0]["recipe"], making) if old else "",
-        recipe=making,
-        stages={stage: {"args": args, "code": code.get(stage, "")} for stage, args in arguments.of(values).items()},
+        stamp=stamp,
+        differs=differs,
+        moved=batches.moved(old, differs, cut) if old else "",
+        recipe=wanted,
+        settings=values,
+        stages=_stages(values, wanted, libraries),
         source=source,
         root=root,
         folders=places.folders(images, root),
@@ -298,6 +298,38 @@ def _decide(values, given, described, images, source, root, session):
         outdir=values["outdir"],
         stop=stop,
     )
+
+
+def _continued(entries, outdir):
+    """Raise tables.Problems for a ledger of another version of idrstream, with recipes that this one cannot compare."""
+    if any(recipe.unknown(entry["recipe"]) for entry in entries):
+        whose = "another version of idrstream (0.1.0, or a later one) wrote its ledger, which this one cannot continue"
+        raise Problems([f"--outdir {outdir}: {whose}; name another --outdir"])
+
+
+def _recipe(values, given, described, libraries):
+    settings = values | {"channel": described.channel, "streams": bool(values.get("streams"))}
+    settings |= dict.fromkeys(recipe.CHECKSUMS) | recipe.checksums(given)
+    settings |= {"features": recipe.NO_FEATURES} if values["stop_after"] else {}
+    return recipe.of(settings, recipe.read_versions(BIN / "idrstream"), libraries)
+
+
+def _references(values, images, entries, shaping):
+    """Frames of each plate for its flat-field and its diameter: those of ENTRIES whose label images are alike."""
+    auto = REFERENCES if values["diameter"] == "auto" else 0
+    count = {"plate": batches.CANDIDATES}.get(values["illumination"], auto)
+    alike = [entry for entry in entries if recipe.of_labels(entry["recipe"]) == shaping]
+    return batches.references(streams.frames(images), alike, count) if count else {}
+
+
+def _stages(values, wanted, libraries):
+    """Arguments of each stage's command, with the libraries that it is to find, and the digest of its code."""
+    commands = {stage: stage for stage in STAGES} | {"embed": COMMANDS[values["embedder"]]}
+    code = {stage: digest.of(BIN / f"{command}.py", BIN) for stage, command in commands.items()}
+    return {
+        stage: {"args": f"{args} {recipe.option(stage, wanted, libraries)}".strip(), "code": code.get(stage, "")}
+        for stage, args in arguments.of(values).items()
+    }
 
 
 def _attempt(problems, function, *arguments):

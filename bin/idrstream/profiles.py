@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 
 from idrstream import files, image
 
+VERSION = 1  # raised when columns of the table of cells change that are not features
+
 FOLDER = Path("profiles", "single_cells")  # in an output folder: plate=P/BATCH.parquet
 UNMEASURED = Path("qc", "single_cells")  # likewise, of cells without features: their run stopped before those
 PIECE = 4096  # cells of a row group, which readers take at once: 24 MB of 1,430 features

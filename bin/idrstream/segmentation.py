@@ -17,6 +17,9 @@ from idrstream.task import MustMend, in_threads
 
 logging.getLogger("cellpose").setLevel(logging.ERROR)  # an image without nuclei is no reason to warn
 
+VERSION = 1  # raised when label images change
+DIAMETER_VERSION = 1  # raised when the diameter of a plate changes while its label images do not
+
 TILE = 224  # pixels, Cellpose's own; the network looks at tiles of this size
 TILES = 8  # at once on a GPU; a processor's caches hold one
 MIN_SIZE = 15  # pixels: smaller masks are dropped, as Cellpose does

@@ -4,6 +4,7 @@ import ctypes
 import functools
 import os
 import platform
+import re
 import shutil
 import sys
 import time
@@ -69,6 +70,15 @@ def tell(path, said, warned):
     """Write sentences for the run's log, and those it is to warn of, to PATH, a JSON file; nothing if PATH is None."""
     if path is not None:
         files.write_json(path, {"said": said, "notes": warned})
+
+
+def libraries(command):
+    """Decorator: `--libraries torch=2.15,...` stops the command where another version of one is installed.
+
+    The planner names those on which results depend, as the locks have them.
+    """
+    text = "Libraries to compute with, NAME=VERSION, as far as the version counts; by commas."
+    return click.option("--libraries", callback=_checked, expose_value=False, metavar="LIST", help=text)(command)
 
 
 def whole(name):
@@ -172,6 +182,20 @@ def progress(steps, label, total=None):
         filled = "#" * (BAR * done // total)
         seconds = time.monotonic() - started
         print(f"{label} [{filled:.<{BAR}}] {done:>3}/{total}  {seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+def _checked(_context, _option, wanted):
+    faults = []
+    for package, version in (library.split("=") for library in (wanted or "").split(",") if library):
+        try:
+            found = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found = "none"
+        if not re.match(re.escape(version) + r"(?!\d)", found):
+            faults.append(f"{package} {version} is expected, {found} is installed")
+    if faults:
+        remedy = "build the environment anew from its lock (make setup), or the container's image (make images)"
+        raise MustMend(f"{'; '.join(faults)}: {remedy}")
 
 
 class _Versions:

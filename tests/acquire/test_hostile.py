@@ -18,13 +18,13 @@ from test_ledger import committed, plan_again  # noqa: F401  (committed is a fix
 from test_plan import SCHEMA, here, planned  # noqa: F401  (here is a fixture)
 from test_readers import assert_says, noise
 
-from idrstream import batches, commit, files, housekeeping, image, ledger, plan, readers, sources, tables
+from idrstream import commit, digest, files, housekeeping, image, ledger, plan, readers, sources, tables
 from idrstream.failures import ImageFailure, NotReadable, Truncated
 from idrstream.tables import Problems
 
 IMAGES = "sample/0/plate/P/experiment/W/position/S/image/channel"
 SHELL = ("; touch pwned", "$(touch pwned)", "`touch pwned`", "' & touch pwned '", '" | touch pwned "', "> pwned")
-DIGEST = cache(batches.digest)  # of the code; it does not change meanwhile
+DIGEST = cache(digest.of)  # of the code; it does not change meanwhile
 LIMIT = 20_000_000  # bytes that refusing a file may take
 
 
@@ -34,7 +34,7 @@ def one_line(said):
 
 @pytest.fixture(autouse=True)
 def digests_once(monkeypatch):
-    monkeypatch.setattr(batches, "digest", DIGEST)
+    monkeypatch.setattr(digest, "of", DIGEST)
 
 
 # Tables

@@ -24,9 +24,10 @@ def test_results_of_another_making_are_set_aside_and_said_and_never_mixed(here, 
     committed(plan_again(here, note="old"))
     old = there(here)
     made = plan_again(here, note="new", diameter=20)
-    assert "3 batches there are of another making (diameter auto (now 20)): they are set aside" in made.text()
+    sentence = "3 committed batches (8 images) used other settings (diameter auto, now 20): they will be moved to "
+    assert f"{sentence}stale/ and their images fetched again\n" in made.text()
     (said,) = begun(here, made)
-    assert said.startswith("3 batches of another making (diameter auto (now 20)) now lie in ")
+    assert said.startswith("3 batches of another making (diameter auto, now 20) now lie in ")
     assert there(here) == []
     aside = sorted((here / "out/stale").rglob("*.parquet"))
     assert [path.name for path in aside] == old

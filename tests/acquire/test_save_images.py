@@ -68,7 +68,7 @@ class Batch:
             "kept": [],
             "number": 0,
             "session": "",
-            "recipe": {"features": ""},
+            "recipe": {},
             "references": {},
         }
         saved = self.folder / "saved"

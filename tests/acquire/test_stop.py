@@ -45,7 +45,7 @@ def test_the_full_run_has_the_same_images_to_do_whose_nuclei_it_takes(here, labe
     assert made.stale == [] and made.settled == 0
     assert [asked["id"] for asked in made.images] == [asked["id"] for asked in before.images]
     assert kept(made) == [f"labels/plate={key[:2]}/{key}.tif" for key in labels(here)]
-    assert "8 images' nuclei are taken from labels/" in made.text()
+    assert "8 label images are taken from labels/" in made.text()
 
 
 def test_what_shapes_features_does_not_matter_and_what_shapes_nuclei_does(here, labelled):  # noqa: F811

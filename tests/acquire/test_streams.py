@@ -8,7 +8,7 @@ import pytest
 import yaml
 from test_plan import DEFAULTS, HEADER, ROOT, ROWS, SCHEMA, given, here, plan, planned  # noqa: F401  (a fixture)
 
-from idrstream import batches, fetch, image, request, streams
+from idrstream import batches, fetch, image, recipe, request, streams
 from idrstream.tables import Problems
 from make_screen import write_cellh5
 
@@ -74,7 +74,7 @@ def test_an_ordinary_run_is_what_it_was(here):  # noqa: F811
     assert {frozenset(asked) for batch in made.batches for asked in batch["images"]} == {frozenset(names)}
     for asked in made.images:
         own = [frame["key"] for frame in made.plates[asked["plate"]]]
-        content = [asked["key"], asked["file"], asked["metadata"], batches.until_qc(made.recipe), own]
+        content = [asked["key"], asked["file"], asked["metadata"], recipe.of_labels(made.recipe), own]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         assert asked["id"] == digest[:16] and asked["key"].endswith(f"_s1_f{asked['frame']}")
     assert "streams" not in made.recipe and made.views is None

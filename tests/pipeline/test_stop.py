@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 from runs import ORDER
-from streams import WELLS, Stream
+from streams import WELLS, Stream, make_light
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_it_leaves_label_images_and_quality_control_and_nothing_of_features(gone
 
 def test_the_full_run_takes_the_label_images_and_leaves_them_as_they_were(gone_on, whole):
     run, (label_images, *_) = gone_on
-    assert "6 images' nuclei are taken from labels/" in run.said
+    assert "6 label images are taken from labels/" in run.said
     assert tasks(run)["TAKE_LABELS"] == 2 and tasks(run)["SEGMENT"] == 1  # of the two wells that were not there
     after = labels(run)
     assert after.items() >= label_images.items() and len(after) == len(WELLS)
@@ -86,7 +86,7 @@ def test_wells_may_be_left_out_after_the_look_and_other_thresholds_segment_anew(
     run.asked = lambda: ["--input", tmp_path / "fewer.tsv"]
     after = run.run("--batch_size", 4)
     assert after.code == 0, after.said
-    assert "3 images' nuclei are taken from labels/" in after.said and "SEGMENT" not in tasks(after)
+    assert "3 label images are taken from labels/" in after.said and "SEGMENT" not in tasks(after)
     assert labels(after) == before  # nothing of the other wells is lost
     assert after.images["status"].value_counts().to_dict() == {"segmented": 5, "ok": 3}
     assert (after.out / "failures.tsv").read_text().count("\n") == 1
@@ -94,8 +94,25 @@ def test_wells_may_be_left_out_after_the_look_and_other_thresholds_segment_anew(
     assert len(pd.read_parquet(after.out / "profiles/single_cells")) == 15
     other = run.run("--batch_size", 4, "--flow_threshold", 0.5)
     assert other.code == 0, other.said
-    assert "of another making (flow_threshold 0.4 (now 0.5))" in other.said
+    assert "used other settings (flow_threshold 0.4, now 0.5)" in other.said
     assert tasks(other)["SEGMENT"] == 1 and "TAKE_LABELS" not in tasks(other)
+
+
+def test_a_raised_version_of_features_fetches_again_and_takes_the_label_images(light, screen, tmp_path):
+    run = Stream(light, screen, tmp_path / "run")
+    run.features = "deep,cp"
+    assert run.run("--save_labels", "--batch_size", 4).code == 0, run.said
+    before, cells = labels(run), run.cells
+    run.light = make_light(tmp_path / "later")
+    module = run.light / "bin/idrstream/measurement/__init__.py"
+    module.write_text(module.read_text().replace('"Texture": 1', '"Texture": 2'))
+    after = run.run("--save_labels", "--batch_size", 4)
+    assert after.code == 0, after.said
+    assert "2 committed batches (8 images) used other settings (Texture features version 1, now 2)" in after.said
+    assert "their images fetched again; the label images of 8 are reused" in after.said
+    assert tasks(after)["TAKE_LABELS"] == 2 and "SEGMENT" not in tasks(after)
+    assert labels(after) == before and after.cells == cells
+    assert "Nothing to do" in after.run("--batch_size", 4).said
 
 
 @pytest.mark.full

@@ -72,7 +72,7 @@ def test_the_columns_are_deep_features_and_then_classical_ones_whatever_the_orde
     stream.features = "cp"
     run = stream.run("--batch_nums", "0")
     assert run.code == 0, run.said
-    assert "of another making (features deep,cp (now cp))" in run.said
+    assert "used other settings (features deep,cp, now cp)" in run.said
     table = pd.read_parquet(run.out / "profiles/single_cells")
     assert [name for name in table if "light_" in name] == [f"Nuclei_light_{i}" for i in range(8)]
 

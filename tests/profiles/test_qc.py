@@ -13,7 +13,7 @@ from idrstream import commit as commits
 from idrstream import files, image, ledger, profiles, qc, rules
 from idrstream.rules import Rule
 
-RECIPE = {"code": {}, "features": "deep"}
+RECIPE = {"features": "deep"}
 CONTROL = "negative control"
 SHIPPED = Path(command.__file__).parents[1] / "assets/qc.yml"
 
@@ -51,7 +51,7 @@ def commit(out, batch, images, features=True, failed=()):
     profiles.write(table, rows, batch, work / "tables/results", place)
     image.write_rows(work / "tables", rows)
     files.write_json(work / "tables" / image.MADE, {})
-    recipe = RECIPE if features else {"code": {}}
+    recipe = RECIPE if features else {"features": "none"}
     packet = {
         "id": batch,
         "number": 0,

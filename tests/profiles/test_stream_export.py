@@ -67,7 +67,7 @@ def test_the_log_of_a_stream_tells_images_cells_and_failures(views):
 def test_the_log_of_a_stream_tells_its_share_of_the_time_of_its_batches(outdir, tmp_path):
     keys = [f"PA_A15_s1_f50__{variant}" for variant in image.VARIANTS] + ["PA_A16_s1_f50__ic", "PB_A01_s1_f2__ic"]
     images = [{"id": key, "key": key, "status": "ok"} for key in keys]
-    entry = {"batch": "b0-x", "committed": "2026-01-01", "files": [], "images": images, "recipe": {"features": ""}}
+    entry = {"batch": "b0-x", "committed": "2026-01-01", "files": [], "images": images, "recipe": {}}
     files.write_json(outdir / "ledger/b0-x.json", entry)
     tasks = ["name\tstatus\trealtime\tsubmit\tduration\n"]
     tasks += [f"SCREEN:{stage} (b0-x)\tCOMPLETED\t1m 20s\t2026-01-01 00:00:00\t2m\n" for stage in ("SEGMENT", "EMBED")]

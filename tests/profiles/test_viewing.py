@@ -70,7 +70,7 @@ def finished(folder, rows, keep=("images",), recipe=None, tables="profiles/singl
         "kept": [],
         "number": 0,
         "session": "",
-        "recipe": {"features": ""} if recipe is None else recipe,
+        "recipe": recipe or {},
         "references": {},
     }
     commit.commit(packet, merged, labels, out, save_labels=True, images=saved if "images" in keep else None)
@@ -107,7 +107,7 @@ def test_an_image_is_shown_with_its_nuclei_and_each_cell_has_its_row(outdir):
 
 def test_an_image_whose_run_stopped_before_features_is_shown_too(tmp_path):
     row = made_row(*FRAMES[0])
-    layers, notes = seen(finished(tmp_path, [row], recipe={}, tables="qc/single_cells"))
+    layers, notes = seen(finished(tmp_path, [row], recipe={"features": "none"}, tables="qc/single_cells"))
     assert list(layers) == ["image", "labels", "points"] and notes == []
     assert layers["points"][1]["features"]["Metadata_Label"].tolist() == [1, 2]
 

@@ -16,6 +16,9 @@ from cp_measure.core.measureobjectsizeshape import get_feret, get_sizeshape, get
 from idrstream.measurement import granularity, neighbors, radial, texture
 from idrstream.measurement.sheet import lay_out
 
+# One is raised when features of that name change.
+VERSIONS = {"AreaShape": 1, "Granularity": 1, "Intensity": 1, "Neighbors": 1, "RadialDistribution": 1, "Texture": 1}
+
 ENGINE = f"cp_measure-{metadata.version('cp_measure')}"
 COMPARTMENT, CHANNEL = "Nuclei", "DNA"
 DIRECTIONS = range(len(texture.DIRECTIONS))

@@ -27,6 +27,8 @@ from idrstream.failures import (
     image_failures,
 )
 
+VERSION = 1  # raised when the pixels of an image change
+
 READERS = {  # suffix: module
     ".ch5": "cellh5",
     ".h5": "cellh5",

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 
-from idrstream import units
+from idrstream import recipe, units
 from idrstream.report import page
 
 
@@ -25,24 +25,14 @@ def section(results, _pictures):
         made.html.append(page.table(("param", "value"), params, "Params of the last run"))
     recipes = Counter(json.dumps(batch.recipe, sort_keys=True) for batch in results.batches)
     for text, batches in recipes.items():
-        rows = list(_flat(json.loads(text)))
-        made.html.append(
-            page.table(("part", "value"), rows, f"Recipe of {batches:,} batches (sha256 of files, digests of code)")
-        )
+        rows = [(name, _text(value)) for name, value in recipe.whole(json.loads(text)).items()]
+        made.html.append(page.table(("part", "value"), rows, f"Recipe of {batches:,} batches (models by sha256)"))
     files = sum(len(batch.names) for batch in results.batches)
     size = sum(batch.bytes for batch in results.batches)
     made.html.append(
         page.paragraph(f"{len(results.batches):,} batches, {files:,} files of results, {units.size(size)}.")
     )
     return made
-
-
-def _flat(recipe):
-    for name, value in recipe.items():
-        if isinstance(value, dict):
-            yield from ((f"{name}: {part}", _text(digest)) for part, digest in value.items())
-        else:
-            yield name, _text(value)
 
 
 def _text(value):
