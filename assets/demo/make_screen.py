@@ -21,20 +21,9 @@ BACKGROUND = 7  # grey levels of medium and plastic
 READ_NOISE = 0.7  # grey levels
 PHOTONS = 4  # per grey level
 MINUTES = 30  # between frames
-DEMO = {  # 20 images: one that fails is no more than the default of --max_failed allows
+DEMO = {  # 20 images: one that fails is as much as --max_failed allows
     "plates": ("DM0001_01", "DM0001_02"),
-    "wells": (
-        3,
-        17,
-        40,
-        51,
-        66,
-        90,
-        123,
-        148,
-        205,
-        260,
-    ),  # half of them negative controls, of which 3 a plate are needed
+    "wells": (3, 17, 40, 51, 66, 90, 123, 148, 205, 260),  # 5 negative controls a plate, of 3 that are needed
     "frames": 1,
     "shape": (512, 672),
     "faults": {("DM0001_01", 260): "empty", ("DM0001_02", 260): "truncated"},

@@ -28,8 +28,8 @@ def screen(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def whole(light, screen, tmp_path_factory):
-    """A run that nothing disturbed."""
-    run = Stream(light, screen, tmp_path_factory.mktemp("whole")).run()
+    """A run that nothing disturbed, of four batches."""
+    run = Stream(light, screen, tmp_path_factory.mktemp("whole")).run("--batch_size", 2)
     assert run.code == 0, run.said
     assert (run.images["cells"] == 5).all()
     return run

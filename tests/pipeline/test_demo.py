@@ -106,7 +106,16 @@ def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run
     assert all(15 < diameter < 30 for diameter in diameters.values())
     assert not list((demo_run.folder / "work").rglob("*.tif"))
     assert "3 of 4 batches at a time" in demo_run.said
-    assert demo_run.tasks["COMMIT"] == 3
+
+
+def test_every_process_is_wired_under_the_stricter_parser(demo_run):
+    assert demo_run.tasks == {
+        **dict.fromkeys(("PLAN", "BEGIN", "SUMMARY"), 1),
+        **dict.fromkeys(("FETCH_REFERENCES", "FLATFIELD", "DIAMETER", "COMMIT_PLATE"), 2),
+        **dict.fromkeys(("FETCH", "SEGMENT", "EMBED", "MEASURE", "MERGE", "COMMIT"), 3),
+        **dict.fromkeys(("PLATE_PROFILES", "NORMALIZE_CELLS", "TO_ANNDATA", "QC", "REPORT"), 1),
+        **{"KEEP": 5, "KEEP_REPORT": 2},
+    }
 
 
 def test_every_plate_has_a_flat_field_to_look_at_and_every_image_says_which_was_applied(demo_run, demo):

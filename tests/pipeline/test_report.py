@@ -21,7 +21,7 @@ def files(run):
 
 def test_a_report_is_made_while_a_run_goes_on_and_takes_nothing_from_it(told, screen, tmp_path):
     run = Stream(told, screen, tmp_path / "run")
-    run.start("--max_inflight", 1, "--batch_nums", "0,1,2,3", SECONDS="1").wait_for("batch 0 done")
+    run.start("--max_inflight", 1, "--batch_nums", "0,1", SECONDS="1").wait_for("batch 0 done")
     os.killpg(run.head.pid, signal.SIGSTOP)  # it holds what it holds, and has not ended when the report is made
     beside = Stream(told, screen, tmp_path / "beside").run("--report_only", "--outdir", run.out)
     assert beside.code == 0, beside.said
@@ -31,10 +31,10 @@ def test_a_report_is_made_while_a_run_goes_on_and_takes_nothing_from_it(told, sc
     os.killpg(run.head.pid, signal.SIGCONT)
     run.end()
     assert run.code == 0, run.said
-    assert run.images["status"].tolist() == ["ok"] * 4
+    assert run.images["status"].tolist() == ["ok"] * 2
     assert len(list((run.out / "pipeline_info").glob("trace_*.tsv"))) == 1
     page = (run.out / "multiqc_report.html").read_text()
-    assert "The run goes on" not in page and "<dd>4 of 4</dd>" in page
+    assert "The run goes on" not in page and "<dd>2 of 2</dd>" in page
     assert (run.out / "qc/pictures/plate_map_cells_DM0001_01.png").exists()
     before = files(run)
     again = Stream(told, screen, tmp_path / "again").run("--report_only", "--outdir", run.out)
