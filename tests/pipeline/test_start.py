@@ -8,10 +8,10 @@ from runs import ROOT, Run, screen_options
 from support import http_server
 
 
-def test_every_process_is_wired_under_the_older_parser(demo, tmp_path):
+def test_every_process_is_wired_under_the_stricter_parser(demo, tmp_path):
     views = {"well_profiles": "screen", "normalize_cells": "true", "h5ad": "true", "csv": "DP"}
     options = screen_options(demo, batch_size=12, illumination="frames", **views)
-    run = Run(tmp_path / "run", *options, "-stub", parser="v1")
+    run = Run(tmp_path / "run", *options, "-stub")
     assert run.code == 0, run.said
     assert run.tasks == {
         **dict.fromkeys(("PLAN", "BEGIN", "SUMMARY"), 1),
