@@ -25,7 +25,7 @@ engine:       ## engine/nextflow alone; NXF_FROM=path, installer or maven takes 
 
 demo: tools demo/screen ## the whole pipeline on a small artificial screen
 	engine/nextflow run . -profile venv,test
-	@echo 'One file of the demo is broken on purpose: two images failed, and the run went on. Look at results/multiqc_report.html'
+	@echo 'One file of the demo is broken on purpose: its image failed, and the run went on. Look at results/multiqc_report.html'
 
 demo/screen:  | tools
 	rm -rf $@ $@.part && $(VENVS)/acquire/bin/python assets/demo/make_screen.py $@.part && mv $@.part $@

@@ -21,7 +21,13 @@ BACKGROUND = 7  # grey levels of medium and plastic
 READ_NOISE = 0.7  # grey levels
 PHOTONS = 4  # per grey level
 MINUTES = 30  # between frames
-DEMO_FAULTS = {("DM0001_01", 40): "empty", ("DM0001_02", 40): "truncated"}
+DEMO = {  # 20 images: one that fails is as much as --max_failed allows
+    "plates": ("DM0001_01", "DM0001_02"),
+    "wells": (3, 17, 40, 51, 66, 90, 123, 148, 205, 260),  # 5 negative controls a plate, of 3 that are needed
+    "frames": 1,
+    "shape": (512, 672),
+    "faults": {("DM0001_01", 260): "empty", ("DM0001_02", 260): "truncated"},
+}
 
 CHANNEL = [("channel_name", "S50"), ("description", "S50"), ("is_physical", "?"), ("voxel_size", "f8", 3)]
 CHANNEL += [("color", "S10")]
@@ -34,9 +40,9 @@ TIME = [("frame", "i4"), ("timestamp_abs", "f8"), ("timestamp_rel", "f8")]
 def main(out):
     """Write the demo's archive, its two tables and the truth about its images to OUT.
 
-    Of six movies of two frames one has no nucleus and one is cut short, to show what becomes of such.
+    Of twenty movies of one frame one has no nucleus and one is cut short, to show what becomes of such.
     """
-    make_screen(out, faults=DEMO_FAULTS)
+    make_screen(out, **DEMO)
 
 
 def make_screen(

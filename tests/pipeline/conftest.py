@@ -1,14 +1,14 @@
 import pytest
 from streams import WELLS, Stream, make_light
 
-from make_screen import make_screen
+from make_screen import DEMO, make_screen
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
-    """The demo's screen: 12 images, two in an empty well, two in a file that is cut short."""
+    """The screen of `make demo`: 20 images, one of an empty well, one in a file that is cut short."""
     folder = tmp_path_factory.mktemp("demo")
-    make_screen(folder, faults={("DM0001_01", 40): "empty", ("DM0001_02", 40): "truncated"})
+    make_screen(folder, **DEMO)
     return folder
 
 
@@ -28,8 +28,8 @@ def screen(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def whole(light, screen, tmp_path_factory):
-    """A run that nothing disturbed."""
-    run = Stream(light, screen, tmp_path_factory.mktemp("whole")).run()
+    """A run that nothing disturbed, of four batches."""
+    run = Stream(light, screen, tmp_path_factory.mktemp("whole")).run("--batch_size", 2)
     assert run.code == 0, run.said
     assert (run.images["cells"] == 5).all()
     return run

@@ -11,17 +11,17 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-import tifffile
-
-from idrstream import files, image
-
 CELLS, FEATURES = 5, 8
 
 
 def main():
     if "--version" in sys.argv:
-        return print("light")
+        return print("light")  # before anything is imported: it is asked after every task
+    import numpy as np
+    import tifffile
+
+    from idrstream import files, image
+
     stage = Path(sys.argv[0]).stem.upper()
     frames, *more = [Path(word) for word in sys.argv[1 : 3 if stage == "SEGMENT" else 4]]
     out = more[-1]

@@ -152,6 +152,7 @@ def test_bad_images_are_a_row_each_with_its_kind_and_the_good_ones_of_their_batc
     run = stream.run("--batch_size", 6, "--max_failed", 0.6)
     assert run.code == 1
     assert "4 of 6 images failed, more than --max_failed 0.6 allows" in run.said
+    assert "DM0001_01 A05 frame 1: Truncated: 00005_01.ch5" in run.said
     assert len(run.committed) == 1
     bad = run.images[run.images["status"] != "ok"]
     assert dict(zip(bad["well_number"], bad["reason"].str.split(":").str[0], strict=True)) == KINDS

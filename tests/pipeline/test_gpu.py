@@ -86,14 +86,10 @@ def run(project, profile, devices, *names):
     return sorted((device, float(start), float(end)) for device, start, end in found)
 
 
-def test_tasks_of_two_processes_and_of_two_runs_take_one_gpu_in_turn(project, profile):
-    tasks = run(project, profile, "0", "one", "other")
-    assert [device for device, _, _ in tasks] == ["0"] * 4
-    assert all(end <= start for (_, _, end), (_, start, _) in itertools.pairwise(tasks))
+def test_tasks_of_two_processes_and_of_two_runs_share_two_gpus_each_in_turn(project, profile):
+    tasks = run(project, profile, "2,5", "one", "other")
+    assert len(tasks) == 4 and {device for device, _, _ in tasks} == {"2", "5"}
+    for (device, _, end), (following, start, _) in itertools.pairwise(tasks):
+        assert following != device or end <= start
     times = [path.read_text() for path in project.glob("o*/work/*/*/time")]  # a wait does not count against any
     assert sorted(times) == ["1h 4m\n", "1h 4m\n", "null\n", "null\n"]
-
-
-def test_two_tasks_have_two_gpus_between_them(project, profile):
-    tasks = run(project, profile, "2,5", "one")
-    assert [device for device, _, _ in tasks] == ["2", "5"]

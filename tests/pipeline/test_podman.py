@@ -32,10 +32,10 @@ def site(tmp_path):
 
 def test_the_cells_are_those_of_a_run_without_containers(stream, whole, site):
     stream.profile = "podman,venv"
-    run = stream.run("--batch_size", 4, *site, NXF_SYNTAX_PARSER="v1")
+    run = stream.run("--batch_size", 8, *site, NXF_SYNTAX_PARSER="v1")
     assert run.code == 0, run.said
     inside = [path.parent for path in run.folder.glob("work/*/*/.command.run") if "podman run" in path.read_text()]
-    assert len(inside) == 7  # PLAN, and twice FETCH, SEGMENT, EMBED; of these no more than a plan and receipts are left
+    assert len(inside) == 4  # PLAN, FETCH, SEGMENT, EMBED; of these no more than a plan and receipts are left
     assert run.cells == whole.cells
 
 

@@ -7,23 +7,36 @@ import pytest
 from runs import ORDER
 from streams import WELLS, Stream, make_light
 
+FULL = ("--outlines", "--save_labels", "--batch_size", 4)
+
 
 @pytest.fixture(scope="module")
 def stopped(light, screen, tmp_path_factory):
-    """A run of six of the eight wells, which stopped."""
-    run = Stream(light, screen, tmp_path_factory.mktemp("stopped"))
-    run.run("--stop_after", "qc", "--batch_size", 2, "--batch_nums", "0,1,2")
+    """A run of six of the eight wells, which stopped; and what there was when it had."""
+    run = Stream(light, screen, tmp_path_factory.mktemp("stopped") / "run")
+    run.run("--stop_after", "qc", "--batch_size", 3, "--batch_nums", "0,1")
     assert run.code == 0, run.said
-    return run
+    return run, (labels(run), pd.read_parquet(run.out / "qc/cells.parquet"), run.images, tasks(run))
 
 
 @pytest.fixture(scope="module")
-def gone_on(stopped):
-    """The same output folder after a full run of all wells, four a batch; and what was there before."""
-    before = labels(stopped), pd.read_parquet(stopped.out / "qc/cells.parquet"), stopped.images, tasks(stopped)
-    run = stopped.run("--outlines", "--save_labels", "--batch_size", 4)
+def fewer(stopped, screen):
+    """The same output folder after a full run of three of the six wells; and what there was then."""
+    run, _ = stopped
+    header, *rows = (screen / "data_to_process.tsv").read_text().splitlines()
+    (run.folder / "fewer.tsv").write_text("\n".join([header, *rows[1:4]]) + "\n")
+    run.run(*FULL, "--input", run.folder / "fewer.tsv")
     assert run.code == 0, run.said
-    return run, before
+    return run, (run.said, labels(run), pd.read_parquet(run.out / "qc/cells.parquet"), run.images, tasks(run))
+
+
+@pytest.fixture(scope="module")
+def gone_on(fewer):
+    """The same after a full run of all wells."""
+    run, _ = fewer
+    run.run(*FULL)
+    assert run.code == 0, run.said
+    return run, run.said, tasks(run)
 
 
 def labels(run):
@@ -36,8 +49,8 @@ def tasks(run):
     return trace["name"].str.extract(r"(\w+)(?: \(|$)")[0].value_counts().to_dict()
 
 
-def test_it_leaves_label_images_and_quality_control_and_nothing_of_features(gone_on):
-    _, (label_images, cells, images, ran) = gone_on
+def test_it_leaves_label_images_and_quality_control_and_nothing_of_features(stopped):
+    _, (label_images, cells, images, ran) = stopped
     assert len(label_images) == 6
     assert {"FETCH", "SEGMENT", "MERGE", "COMMIT", "QC"} <= set(ran)
     assert not {"EMBED", "MEASURE", "PLATE_PROFILES", "EXPORT", "TAKE_LABELS"} & set(ran)
@@ -45,19 +58,30 @@ def test_it_leaves_label_images_and_quality_control_and_nothing_of_features(gone
     assert images["status"].tolist() == ["segmented"] * 6
 
 
-def test_the_full_run_takes_the_label_images_and_leaves_them_as_they_were(gone_on, whole):
-    run, (label_images, *_) = gone_on
-    assert "6 label images are taken from labels/" in run.said
-    assert tasks(run)["TAKE_LABELS"] == 2 and tasks(run)["SEGMENT"] == 1  # of the two wells that were not there
+def test_wells_may_be_left_out_after_the_look(stopped, fewer):
+    _, (before, *_) = stopped
+    _, (said, label_images, cells, images, ran) = fewer
+    assert "3 label images are taken from labels/" in said and "SEGMENT" not in ran
+    assert label_images == before  # nothing of the other wells is lost
+    assert images["status"].value_counts().to_dict() == {"segmented": 3, "ok": 3}
+    assert len(cells) == 30
+
+
+def test_the_full_run_takes_the_label_images_and_leaves_them_as_they_were(stopped, gone_on, whole):
+    _, (label_images, *_) = stopped
+    run, said, ran = gone_on
+    assert "3 label images are taken from labels/" in said
+    assert ran["TAKE_LABELS"] == 2 and ran["SEGMENT"] == 1  # of the two wells that were not there
     after = labels(run)
     assert after.items() >= label_images.items() and len(after) == len(WELLS)
     assert len(list((run.out / "outlines").rglob("*.geojson"))) == 6  # the light SEGMENT draws none
     assert (run.images["status"] == "ok").all()
+    assert (run.out / "failures.tsv").read_text().count("\n") == 1
     assert run.cells == whole.cells
 
 
 def test_every_image_and_every_cell_stands_once_in_quality_control(gone_on):
-    run, _ = gone_on
+    run, *_ = gone_on
     images, cells = (pd.read_parquet(run.out / f"qc/{name}.parquet") for name in ("images", "cells"))
     assert len(images) == len(WELLS) and (images["status"] == "ok").all()
     assert cells["Metadata_Cell_ID"].is_unique and len(cells) == 5 * len(WELLS)
@@ -66,33 +90,17 @@ def test_every_image_and_every_cell_stands_once_in_quality_control(gone_on):
 
 
 def test_both_settle_what_they_did_and_nothing_is_set_aside(gone_on):
-    run, _ = gone_on
+    run, *_ = gone_on
     committed = run.committed
     again = run.run("--stop_after", "qc")
     assert again.code == 0, again.said
     assert "Nothing to do" in again.said and again.committed == committed
     assert not (again.out / "stale").exists()
-    again = run.run("--batch_size", 4)
-    assert "Nothing to do" in again.said and again.committed == committed
-    assert "QC" in tasks(again)
 
 
-def test_wells_may_be_left_out_after_the_look_and_other_thresholds_segment_anew(light, screen, tmp_path):
-    run = Stream(light, screen, tmp_path / "run").run("--stop_after", "qc", "--batch_size", 4)
-    assert run.code == 0, run.said
-    before = labels(run)
-    header, *rows = (screen / "data_to_process.tsv").read_text().splitlines()
-    (tmp_path / "fewer.tsv").write_text("\n".join([header, *rows[3:6]]) + "\n")
-    run.asked = lambda: ["--input", tmp_path / "fewer.tsv"]
-    after = run.run("--batch_size", 4)
-    assert after.code == 0, after.said
-    assert "3 label images are taken from labels/" in after.said and "SEGMENT" not in tasks(after)
-    assert labels(after) == before  # nothing of the other wells is lost
-    assert after.images["status"].value_counts().to_dict() == {"segmented": 5, "ok": 3}
-    assert (after.out / "failures.tsv").read_text().count("\n") == 1
-    assert len(pd.read_parquet(after.out / "qc/cells.parquet")) == 40
-    assert len(pd.read_parquet(after.out / "profiles/single_cells")) == 15
-    other = run.run("--batch_size", 4, "--flow_threshold", 0.5)
+def test_other_thresholds_segment_anew(gone_on):
+    run, *_ = gone_on
+    other = run.run("--flow_threshold", 0.5, "--batch_size", 4, "--input", run.folder / "fewer.tsv")
     assert other.code == 0, other.said
     assert "used other settings (flow_threshold 0.4, now 0.5)" in other.said
     assert tasks(other)["SEGMENT"] == 1 and "TAKE_LABELS" not in tasks(other)
