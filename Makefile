@@ -38,7 +38,7 @@ test: setup   ## the tests, but for the long ones
 	$(VENVS)/cellpose/bin/pytest tests/cellpose $(TESTS)
 	$(VENVS)/deepprofiler/bin/pytest tests/deepprofiler $(TESTS)
 	$(VENVS)/profiles/bin/pytest tests/profiles $(TESTS)
-	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS) -n 2 --dist loadfile
+	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS) -n 2 --dist loadfile --no-loadscope-reorder
 
 test-containers: setup ## the images that are there: each command in its own; in test-full also whole runs
 	@./setup.sh tests
