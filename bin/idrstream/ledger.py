@@ -21,13 +21,7 @@ KEPT += ("field_bytes", "seconds", "flatfield", "focus", "saturation", "backgrou
 COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
 COLUMNS += ("field_bytes", "seconds", "focus", "saturation", "background")
 SUMMARY = "summary"  # part of the manifest: what the end of a run writes
-SUMMARY_FILES = (
-    "images.tsv",
-    "failures.tsv",
-    "pipeline_info/run.json",
-    "pipeline_info/streams.json",
-    "pipeline_info/warnings.json",
-)
+SUMMARY_FILES = ("images.tsv", "failures.tsv", "pipeline_info/run.json", "pipeline_info/streams.json")
 STAMP = r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d"  # of a folder in stale/
 SHOWN = 10  # failures named in the closing lines; all are in failures.tsv
 

@@ -5,13 +5,15 @@ They are stamped with the time at which their run began, so those of an earlier 
 
 from pathlib import Path
 
-from idrstream import files, housekeeping
+from idrstream import files, housekeeping, manifest
 
+PART = "warnings"  # of the manifest
 RECORD = Path("pipeline_info", "warnings.json")
 
 
 def write(outdir, sentences):
     """Record the warnings of the run that began last, a sentence each."""
+    manifest.claim(outdir, PART, [str(RECORD)])
     files.write_json(Path(outdir) / RECORD, {"begun": _begun(outdir), "warnings": list(sentences)})
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from idrstream import hcs, ledger, manifest, plates
+from idrstream import hcs, ledger, manifest, plates, run_warnings
 from idrstream.housekeeping import PART, PLAN
 
 SHOWN = 5  # sentences about one kind of file
@@ -23,6 +23,7 @@ def problems(outdir, shown, workflow, images, features, save_images):
         return [f"--outdir {shown}: it holds results of --workflow {owner}; name another folder"]
     names = sorted({image["plate"] for image in images})
     parts = {PART: [str(PLAN)], ledger.SUMMARY: ledger.SUMMARY_FILES} | REPORT | QC
+    parts[run_warnings.PART] = [str(run_warnings.RECORD)]
     parts |= {plates.part(plate): plates.file_names(plate) for plate in names}
     if features:
         levels = [f"profiles/wells/{level}" for level in ("aggregated", "normalized", "selected")]

@@ -296,7 +296,7 @@ def imagej(monkeypatch):
 
     double = SimpleNamespace(init=init, asked=[], images=None, broken=None)
     monkeypatch.setitem(sys.modules, "imagej", double)
-    config = SimpleNamespace(set_java_constraints=lambda **asked: None)
+    config = SimpleNamespace(set_java_constraints=lambda **asked: None, add_option=lambda option: None)
     monkeypatch.setitem(sys.modules, "scyjava", SimpleNamespace(config=config))
     monkeypatch.setattr(fiji, "_started", [])
     monkeypatch.delenv(fiji.FIJI, raising=False)

@@ -160,8 +160,8 @@ def test_an_image_too_large_for_memory_is_tried_with_more_and_then_a_row(last, m
     tifffile.memmap(tmp_path / "large.tif", shape=(15_000, 15_000), dtype="f8")[7, 7] = 1
     batch = batch_of(2, window=False)
     batch["images"] += [row | {"locations": ["large.tif"]} for row in batch_of(1, plate="Q", window=False)["images"]]
-    (tmp_path / "batch.json").write_text(json.dumps(batch))
-    command = [sys.executable, BIN / "fetch.py", "batch.json", "frames", "--root", tmp_path, "--connections", "1"]
+    (tmp_path / "batch.json").write_text(json.dumps(batch | {"root": str(tmp_path)}))
+    command = [sys.executable, BIN / "fetch.py", "batch.json", "frames", "--connections", "1"]
     run = subprocess.run(
         ["bash", "-c", 'ulimit -v 1500000; exec "$@"', "bash", *command, *(["--last"] if last else [])],
         cwd=tmp_path,

@@ -39,8 +39,9 @@ def planned_by(here):  # noqa: F811
     def planned_by(copy, schema=SCHEMA, **changed):
         params = DEFAULTS | changed
         files.write_json(here / "schema.json", schema)
-        launch = {"params": params, "launch_dir": str(here), "session": "second"}
-        options = [word for name, path in given(here, params).items() for word in (f"--{name}", path)]
+        named = given(here, params)
+        launch = {"params": params, "launch_dir": str(here), "session": "second", "source": "source" in named}
+        options = [word for name, path in named.items() if name != "source" for word in (f"--{name}", path)]
         shutil.rmtree(here / "planned", ignore_errors=True)
         words = [sys.executable, copy / "bin/plan.py", "-", here / "schema.json", here / "planned", *options]
         words += ["--locks", copy / "containers"]
