@@ -253,7 +253,8 @@ def _decide(values, given, described, images, source, root, session):
     old = batches.stale(entries, images, wanted)
     entries = [entry for entry in entries if entry not in old]
     stamp = f"{datetime.now(timezone.utc):%Y-%m-%d_%H-%M-%S}"
-    kept = {} if values["redo"] else batches.kept(earlier | {stamp: old}, entries)
+    moving = {stamp: old} if old else {}
+    kept = {} if values["redo"] else batches.kept(earlier | moving, entries)
     replacing, settled = [], batches.settled_ids(entries, stop)
     if values["redo"]:
         done = [e for e in entries if e["session"] != session or (ledger.stopped(e) and not stop)]

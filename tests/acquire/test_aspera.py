@@ -60,7 +60,7 @@ def test_what_is_not_the_name_of_one_file_is_never_given_to_ascp(name, ascp, cac
 
 @pytest.mark.parametrize("server", ["127.0.0.1", "-oX@127.0.0.1", "me@-v", "a b@127.0.0.1", "me@host;ls", "me@"])
 def test_an_address_that_could_be_an_option_or_names_no_user_is_a_mistake(server, ascp):
-    with pytest.raises(ValueError, match="aspera://user@server/path|names no server"):
+    with pytest.raises(ValueError, match=r"aspera://user@server/path|names no server"):
         probe(f"aspera://{server}/pub")
 
 
