@@ -26,9 +26,9 @@ def begin(plan, outdir, workdir):
     for batch in plan["stale"] + plan["broken"]:
         target = set_aside(batch, outdir, plan["stamp"])
     if plan["stale"]:
-        said.append(f"{len(plan['stale'])} batches of another making ({plan['differs']}) now lie in {target}")
+        said.append(f"moved {len(plan['stale'])} committed batches with other settings ({plan['differs']}) to {target}")
     if plan["broken"]:
-        said.append(f"what is left of {len(plan['broken'])} batches with files changed or deleted now lies in {target}")
+        said.append(f"moved what is left of {len(plan['broken'])} batches with files changed or deleted to {target}")
     freed, refused = sweep(outdir, workdir)
     if freed:
         said.append(f"{freed / 1e6:.1f} MB deleted that a run which was killed had left of finished batches")

@@ -27,7 +27,7 @@ def test_results_of_another_making_are_set_aside_and_said_and_never_mixed(here, 
     sentence = "3 committed batches (8 images) used other settings (diameter auto, now 20): they will be moved to "
     assert f"{sentence}stale/ and their images fetched again\n" in made.text()
     (said,) = begun(here, made)
-    assert said.startswith("3 batches of another making (diameter auto, now 20) now lie in ")
+    assert said.startswith("moved 3 committed batches with other settings (diameter auto, now 20) to ")
     assert there(here) == []
     aside = sorted((here / "out/stale").rglob("*.parquet"))
     assert [path.name for path in aside] == old
