@@ -68,7 +68,7 @@ def test_images_and_labels_are_those_that_were_measured(kept):
 
 
 def test_the_plan_says_what_they_cost(kept):
-    assert "of these 6.94 MB are images to look at, 1.16 MB each" in kept.said
+    assert "of these 6.95 MB are images to look at, 1.16 MB each" in kept.said
 
 
 def test_a_second_session_that_resumes_and_a_redo_leave_plates_that_tell_of_all(kept):
