@@ -12,6 +12,7 @@ from idrstream.sources import aspera
 from idrstream.tables import Problems
 from idrstream.task import MustMend, versions
 
+LISTED = 100  # problems that are said; of a whole column that is wrong more would hide the others
 EXISTING = click.Path(exists=True, path_type=Path)
 
 
@@ -53,7 +54,8 @@ def main(launch, schema, out, **given):
         made = plan.make(launch["params"], launch["launch_dir"], launch["session"], given, files.read_json(schema))
     except Problems as found:
         out.mkdir(parents=True)
-        (out / "plan.json").write_text(json.dumps({"problems": found.sentences}))
+        more = [f"and {len(found.sentences) - LISTED} more"] if len(found.sentences) > LISTED else []
+        (out / "plan.json").write_text(json.dumps({"problems": found.sentences[:LISTED] + more}))
         raise MustMend("\n".join(found.sentences)) from found
     plan.write(made, out)
     click.echo(made.text())

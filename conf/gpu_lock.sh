@@ -6,7 +6,7 @@
 
 gpu_holder() {      # who has the GPU $1, in words
     local note pid folder
-    for note in "$locks/$1".by-*; do
+    for note in "$locks/${1//\//_}".by-*; do
         [ -L "$note" ] || continue
         read -r pid folder <<<"$(readlink "$note")"
         [[ $pid =~ ^[0-9]+$ && $(stat -c %U "$note") == "$(stat -c %U "/proc/$pid" 2>/dev/null)" ]] || continue
@@ -24,6 +24,7 @@ gpu_refuse() {
 
 locks=${IDRSTREAM_LOCKS:-/tmp/idrstream-locks}
 devices=${CUDA_VISIBLE_DEVICES-$(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null || true)}
+[ "$devices" != -1 ] || devices=        # the usual way to say: no GPU
 if [ -n "$devices" ]; then
     command -v flock >/dev/null || { echo 'flock (package util-linux) is not here: GPUs could not be kept apart' >&2; exit 64; }
     mkdir -p -m 1777 "$locks" 2>/dev/null || true
@@ -31,9 +32,10 @@ if [ -n "$devices" ]; then
     seconds=0
     while :; do
         for device in ${devices//,/ }; do
-            (umask 022; mkdir "$locks/$device" 2>/dev/null) || true
-            [ -d "$locks/$device" ] && [ ! -L "$locks/$device" ] && [ -r "$locks/$device" ] || gpu_refuse "$locks/$device"
-            exec 9<"$locks/$device"
+            lock=$locks/${device//\//_}     # MIG-GPU-.../0/0 is one name
+            (umask 022; mkdir "$lock" 2>/dev/null) || true
+            [ -d "$lock" ] && [ ! -L "$lock" ] && [ -r "$lock" ] || gpu_refuse "$lock"
+            exec 9<"$lock"
             if flock -n 9; then break 2; fi
         done
         if ((seconds++ % 60 == 0)); then
@@ -41,6 +43,6 @@ if [ -n "$devices" ]; then
         fi
         sleep 1
     done
-    ln -sfnT "$$ $PWD" "$locks/$device.by-$UID" 2>/dev/null || true
+    ln -sfnT "$$ $PWD" "$lock.by-$UID" 2>/dev/null || true
     export CUDA_VISIBLE_DEVICES=$device CUDA_DEVICE_ORDER=PCI_BUS_ID       # as nvidia-smi counts them
 fi

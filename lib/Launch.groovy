@@ -3,6 +3,7 @@ import groovy.json.JsonSlurperClassic
 import java.nio.channels.FileChannel
 import java.nio.file.FileSystems
 import java.nio.file.Files
+import java.nio.file.InvalidPathException
 import java.nio.file.Path
 import java.nio.file.StandardCopyOption
 import java.nio.file.StandardOpenOption
@@ -145,8 +146,18 @@ class Launch {
     static List folders(Path packet) {
         final needed = read(packet)
         final images = needed.images.collectMany { asked -> asked.locations }.findAll { place -> !isAddress(place) }
-            .collect { place -> needed.root ? Path.of(needed.root as String, place as String) : Path.of(place as String) }
+            .collect { place -> onDisk(needed.root, place) }
         return Places.folders(needed.folders as List, images, packet)
+    }
+
+    /** A file, in ROOT if there is one. Java reads names by the locale, which may have no letters beyond ASCII. */
+    private static Path onDisk(Object root, Object place) {
+        try {
+            return root ? Path.of(root as String, place as String) : Path.of(place as String)
+        }
+        catch( InvalidPathException reason ) {
+            throw new IllegalStateException("${place}: Java cannot read this name (${reason.reason}); set LC_ALL=C.UTF-8 and start again")
+        }
     }
 
     /** The label images in OUTDIR that a batch is to take, by the planner's JSON of it. */

@@ -14,6 +14,9 @@ RESERVED |= {"Illumination"}  # the variant, in a run with streams: exports tell
 RESERVED |= {"Cell_Count", "Image_Count"}  # of wells
 RESERVED |= {"Phenotypic_Class"}  # of labelled cells
 
+# Columns that differ only in capitals are one to DuckDB, and so to the users of our tables: names are compared without.
+_RESERVED = {reserved.casefold(): reserved for reserved in RESERVED}
+
 # Columns of the input that have a name of their own there, or none, by kind of table.
 OWN_NAMES = {
     "wells": {"Plate": None, "Well": None, "Well Number": None, "Frames": None, "Site": None}
@@ -56,9 +59,9 @@ def _fault(column, kind, first):
     metadata = name(column, kind)
     if metadata is None:
         return None
-    before = first.setdefault(metadata, column)
-    if metadata in RESERVED:
-        return f"reserved: the results have a column Metadata_{metadata} of their own"
+    before = first.setdefault(metadata.casefold(), column)
+    if reserved := _RESERVED.get(metadata.casefold()):
+        return f"reserved: the results have a column Metadata_{reserved} of their own"
     if not metadata.strip("_"):
         return "no letter or digit would be left of its name"
     if len(metadata) > LONGEST:

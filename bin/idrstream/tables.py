@@ -14,6 +14,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line ends of any ki
 LINE_END = re.compile("\r\n|\n|\r")
 SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas"}  # the first counts where a header would allow several
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)  # Excel's, above the header
+PASSED_OVER = re.compile(r'"?#|[,;\s]*$')  # above the header: a comment, which Excel may quote, or a line without cells
 LISTED = 12  # columns of a header, and
 SHOWN = 60  # characters of a cell, in a message
 
@@ -171,7 +172,7 @@ def _lines(path):
     """(number, text) of the lines that are not blank, from the header on; and the separator that Excel's line names."""
     lines = [(number, line) for number, line in enumerate(LINE_END.split(read_text(path)), 1) if line.strip()]
     separator = None
-    while lines and (lines[0][1].startswith("#") or SEPARATOR_LINE.fullmatch(lines[0][1].strip(" "))):
+    while lines and (PASSED_OVER.match(lines[0][1]) or SEPARATOR_LINE.fullmatch(lines[0][1].strip(" "))):
         match = SEPARATOR_LINE.fullmatch(lines.pop(0)[1].strip(" "))
         separator = match[1] if match else separator
     return lines, separator
@@ -205,7 +206,7 @@ def _separator(line, names, header):
 
 def _cells(line, separator):
     """The cells of one line. Raises csv.Error for quotes that do not close in it, or not at a cell's end."""
-    (cells,) = csv.reader([line], delimiter=separator, strict=True)
+    (cells,) = csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True)
     return [cell.strip() for cell in cells]
 
 
@@ -237,6 +238,8 @@ def _rows(table, columns, lines, separator, problems):
             continue
         if not any(cells):
             continue
+        while len(cells) > len(columns) and not cells[-1]:
+            cells.pop()
         if len(cells) != len(columns):
             by = SEPARATORS.get(separator, f'"{separator}"')
             count = f"{len(cells)} columns where {len(columns)} are expected (separated by {by})"

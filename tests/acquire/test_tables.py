@@ -39,6 +39,10 @@ SOUND = {
     "sep_tab.csv": b"sep=\t\n" + sheet("\t").encode(),
     "comment.csv": b"# made on Monday, by me\n\n" + sheet().encode(),
     "blank.csv": b"\n , \n".replace(b" , ", b"") + sheet().encode() + b",,,\n\n",
+    "comment_by_excel.csv": b'"# made by me, 2026",,,\n' + sheet().encode(),
+    "title_line.csv": b";;;\n" + sheet(";").encode(),
+    "spaces.csv": "".join(f'"{line}"\n' for line in sheet('", "').splitlines()).encode(),
+    "more_commas.csv": "\n".join(line + ",," * bool(n) for n, line in enumerate(sheet().splitlines())).encode(),
     "no_end.csv": sheet().encode()[:-1],
     "index.csv": "\n".join(f"{i},{line}" for i, line in enumerate(sheet().splitlines())).encode()[1:],
 }
@@ -223,6 +227,8 @@ def test_the_names_that_are_reserved_are_those_that_the_docs_list():
     ("columns", "said"),
     [
         (("dose mM", "dose/mM"), 'column "dose/mM": it would be Metadata_dose_mM, as column "dose mM" is; rename'),
+        (("dose", "Dose"), 'column "Dose": it would be Metadata_Dose, as column "dose" is; rename'),
+        (("label", "x"), 'column "label": reserved: the results have a column Metadata_Label of their own; rename'),
         (("Gene", "Metadata_Gene"), 'column "Metadata_Gene": it would be Metadata_Gene, as column "gene" is; rename'),
         (("%", "x"), 'column "%": no letter or digit would be left of its name; rename'),
         (("Metadata_", "x"), 'column "Metadata_": no letter or digit would be left of its name; rename'),
