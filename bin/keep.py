@@ -2,6 +2,7 @@
 """Put a folder or a file into the output folder. Standard library only."""
 
 import argparse
+import shutil
 from pathlib import Path
 
 from idrstream import head, manifest
@@ -22,7 +23,11 @@ def main():
     if options.folder.is_dir():
         paths = [path for path in options.folder.rglob("*") if path.is_file()]
         sources = {str(target / path.relative_to(options.folder)): path for path in paths}
-    manifest.put(options.outdir, str(target).replace("/", "-"), sources, move=True)
+    manifest.put(options.outdir, str(target).replace("/", "-"), sources)
+    if options.folder.is_dir():  # only now: a command that is killed is run again
+        shutil.rmtree(options.folder)
+    else:
+        options.folder.unlink()
     print(options.outdir / target, end="")
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from idrstream import run_warnings
+from idrstream import head, run_warnings
 
 
 def main():
@@ -17,4 +17,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    head.run(main)

@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from idrstream import files, head, housekeeping, ledger, manifest, run_warnings
+from idrstream import commit, files, head, housekeeping, ledger, manifest, run_warnings
 
 
 def main():
@@ -19,19 +19,20 @@ def main():
     plan, run = files.read_json(options.plan / "plan.json"), files.read_json(options.provenance)
     gate = run.pop("gate")
     logs = {f"pipeline_info/lost_{batch}.log": lost["log"] for batch, lost in gate["lost"].items()}
-    manifest.claim(options.outdir, ledger.SUMMARY, [*ledger.SUMMARY_FILES, *logs])
-    streams = Path(options.outdir) / "pipeline_info" / "streams.json"
-    if "streams" in plan:
-        files.write_json(streams, plan["streams"])  # what the export makes of the cells
-    else:
-        streams.unlink(missing_ok=True)
+    commit.recover(options.outdir)  # of this run: no commit goes on any more
+    streams = [ledger.STREAMS] if "streams" in plan else []
+    former = manifest.claim(options.outdir, ledger.SUMMARY, [*ledger.SUMMARY_FILES, *streams, *logs])
+    if streams:
+        files.write_json(Path(options.outdir, ledger.STREAMS), plan["streams"])  # what the export makes of the cells
+    elif ledger.STREAMS in former:
+        Path(options.outdir, ledger.STREAMS).unlink(missing_ok=True)
     kept = Path(options.outdir) / "pipeline_info" / "run.json"
     if run["versions"] or not kept.exists():  # a run that had nothing to do tells nothing about the results
         stream = {name: gate[name] for name in ("inflight", "slots", "disk")}
         files.write_json(kept, run | {"model_sha256": plan["model"], "stream": stream})
     for name, lines in logs.items():
         files.write_text(Path(options.outdir, name), "\n".join(lines) + "\n")
-    (Path(options.outdir) / run_warnings.RECORD).unlink(missing_ok=True)  # an earlier run's
+    run_warnings.forget(options.outdir)
     begun = files.read_json(Path(options.outdir) / housekeeping.PLAN)["begun"]
     allowed = options.max_failed
     said = ledger.summarise(plan["requested"], plan["places"], options.outdir, allowed, gate, plan["stop"], begun)

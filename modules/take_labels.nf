@@ -1,4 +1,4 @@
-// Nuclei of a batch from the label images that a run with --stop_after qc left, in place of SEGMENT.
+// Nuclei of a batch from label images that an earlier run has left, in place of SEGMENT.
 process TAKE_LABELS {
     tag "${meta.id}"
     label 'cellpose'

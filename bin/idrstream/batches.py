@@ -5,7 +5,7 @@ import json
 from collections import defaultdict
 from pathlib import Path, PurePath
 
-from idrstream import image, ledger, recipe, tables
+from idrstream import hcs, image, ledger, recipe, tables
 from idrstream.housekeeping import STALE
 
 CANDIDATES = 24  # frames fetched for a plate's flat-field, of which the sparsest are used
@@ -157,12 +157,14 @@ def cut(selected, batch_size, settled, replacing, kept, letter):
     letter      that the ids begin with
     returns     list of dicts: id, number, images, supersedes, kept (paths)
     """
-    packets = defaultdict(list)
+    packets, together = defaultdict(list), _together(replacing)
     for asked in selected:
         if asked["id"] not in settled:
-            packets[asked["row"] // batch_size, asked["id"] in kept].append(asked)
+            own = (asked["row"] // batch_size, asked["id"] in kept)
+            packets[together.get(asked["key"], own)].append(asked)
     made = []
-    for (number, _), images in sorted(packets.items()):
+    for images in packets.values():
+        number = images[0]["row"] // batch_size
         content = hashlib.sha256("".join(sorted(asked["id"] for asked in images)).encode()).hexdigest()
         keys = {asked["key"] for asked in images}
         supersedes = [e["batch"] for e in replacing if keys & {row["key"] for row in e["images"]}]
@@ -176,6 +178,17 @@ def cut(selected, batch_size, settled, replacing, kept, letter):
             }
         )
     return made
+
+
+def _together(replacing):
+    """Image key -> keys that travel with it: a replaced batch goes when all of its images are there anew."""
+    groups = {}
+    for entry in replacing:
+        keys = {row["key"] for row in entry["images"]}
+        for key in list(keys):
+            keys |= groups.get(key, set())
+        groups |= dict.fromkeys(keys, frozenset(keys))
+    return groups
 
 
 def estimate(images, study, stop=False):
@@ -218,13 +231,16 @@ def _travelling(asked):
 
 
 def _labelled(entries, place):
-    """Image id -> paths, in PLACE, of the label image and the outlines that ENTRIES name."""
+    """Image id -> paths, in PLACE, of the label image, the outlines and the saved image that ENTRIES name."""
     found = {}
     for entry in entries:
         paths = defaultdict(list)
+        saved = {} if place else {hcs.field(row): row["key"] for row in entry["images"]}
         for path in (file["path"] for file in entry["files"]):
             if path.startswith(("labels/", "outlines/")):
                 paths[PurePath(path).stem].append(place + path)
+            elif path.startswith(f"{hcs.FOLDER}/"):
+                paths[saved.get("/".join(path.split("/")[:5]))].append(path)
         images = {row["key"]: row["id"] for row in entry["images"]}
         labels = {name: some for name, some in paths.items() if any(path.endswith(".tif") for path in some)}
         found |= {images[name]: some for name, some in labels.items() if name in images}

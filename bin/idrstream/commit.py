@@ -26,9 +26,18 @@ def commit(batch, merged, labels, outdir, save_labels=False, images=None, heavy=
     heavy        work folders that are to be deleted afterwards, as text: named in the entry, should that not happen
     returns      the ledger entry
 
-    Idempotent. The deepest files come first: an image of many files is seen from the last of them on, which says what
-    it is. Raises Problems, before anything is written, for a file that would take the place of one that is not ours.
+    Called again after a kill, it ends what it began. The deepest files come first: an image of many files is seen from
+    the last of them on, which says what it is. Raises Problems, before anything is written, for a file that would take
+    the place of one that is not ours.
     """
+    with files.locked(Path(outdir, ledger.FOLDER)):
+        begun = _pending(outdir, batch["id"])
+        if begun.exists() and (entry := ledger.read_entry(outdir, begun))["committed"]:
+            return _finish(outdir, entry)
+        return _commit(batch, merged, labels, outdir, save_labels, images, heavy)
+
+
+def _commit(batch, merged, labels, outdir, save_labels, images, heavy):
     rows = image.read_rows(merged)
     parts = {path: Path(images) / path for path in _below(Path(images))} if images else {}
     sources = parts | {path: Path(merged) / "results" / path for path in _below(Path(merged) / "results")}
@@ -49,7 +58,8 @@ def commit(batch, merged, labels, outdir, save_labels=False, images=None, heavy=
     entry |= {name: batch[name] for name in ("number", "session", "recipe", "references")}
     entry["images"] = [{name: row.get(name) for name in ledger.KEPT} | _about(row) for row in rows]
     entry["replaces"] = sorted(known["batch"] for known in replaced)
-    entry["former"] = sorted(former - (sources.keys() - parts.keys()))  # an image of many files goes before one comes
+    in_place = sources.keys() - parts.keys()  # a file may take another's place; the many files of an image may not
+    entry["former"] = sorted(former - in_place)
     _write_pending(outdir, entry)
     try:
         for file in entry["files"]:
@@ -64,13 +74,14 @@ def commit(batch, merged, labels, outdir, save_labels=False, images=None, heavy=
 
 def recover(outdir):
     """End the commits that a kill cut short: the decided ones as if it had not been, the others as if they had not."""
-    for entry in ledger.pending(outdir):
-        if entry["committed"]:
-            _finish(outdir, entry)
-        else:
-            _take_back(outdir, entry)
-    for half in Path(outdir, ledger.FOLDER).rglob(".*.part"):
-        half.unlink()
+    with files.locked(Path(outdir, ledger.FOLDER)):  # a commit may outlive the run that began it
+        for entry in ledger.pending(outdir):
+            if entry["committed"]:
+                _finish(outdir, entry)
+            else:
+                _take_back(outdir, entry)
+        for half in Path(outdir, ledger.FOLDER).rglob(".*.json.part"):
+            half.unlink()
 
 
 def reclaim(folders, workdir):
@@ -95,10 +106,7 @@ def _refuse(outdir, sources, former):
     problems = [
         manifest.taken(outdir, path) for path in sources if path not in former and os.path.lexists(Path(outdir, path))
     ]
-    problems += [
-        f"{outdir}/{path}: a link leads out of the output folder; link the whole folder"
-        for path in files.outside(outdir, sources)
-    ]
+    problems += [manifest.led_out(outdir, path) for path in files.outside(outdir, sources)]
     if problems:
         raise Problems(problems)
 
@@ -114,13 +122,10 @@ def _finish(outdir, entry):
     for path in (Path(outdir, file["path"]) for file in entry["files"]):
         if files.part(path).exists():
             files.publish(path)
-    replaced = entry["replaces"]
-    entry = {name: value for name, value in entry.items() if name not in ("replaces", "former")}
-    files.write_json(ledger.path_of(outdir, entry["batch"]), entry)
-    for batch in replaced:
+    for batch in entry["replaces"]:
         if batch != entry["batch"]:
             ledger.path_of(outdir, batch).unlink(missing_ok=True)
-    _pending(outdir, entry["batch"]).unlink(missing_ok=True)
+    os.replace(_pending(outdir, entry["batch"]), ledger.path_of(outdir, entry["batch"]))
     return entry
 
 

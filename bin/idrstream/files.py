@@ -1,10 +1,11 @@
 """Files that are whole or absent: nothing half-written is ever seen under a final name. Standard library only."""
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -80,6 +81,16 @@ def read_json(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+@contextmanager
+def locked(folder):
+    """Hold FOLDER, made if need be, against others who ask so; where a file system has no locks nobody is kept out."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with open(Path(folder, ".lock"), "ab") as file:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def stage(source, target):
     """Copy SOURCE, a path or bytes, to the hidden name of TARGET; returns bytes, sha256 and mtime_ns of the copy."""
     with staged(target) as hidden:
@@ -135,7 +146,7 @@ def deepest_first(names):
 
 
 def unchanged(path, facts):
-    """Is PATH still what `copy` left? By size and time; where only the time differs, by checksum."""
+    """Is PATH still what `stage` wrote? By size and time; where only the time differs, by checksum."""
     try:
         now = os.stat(path)
     except OSError:

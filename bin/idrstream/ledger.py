@@ -6,6 +6,7 @@ Standard library only, for it runs on the head, where no environment is.
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from idrstream import files, recipe, tables
@@ -21,7 +22,8 @@ KEPT += ("field_bytes", "seconds", "flatfield", "focus", "saturation", "backgrou
 COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
 COLUMNS += ("field_bytes", "seconds", "focus", "saturation", "background")
 SUMMARY = "summary"  # part of the manifest: what the end of a run writes
-SUMMARY_FILES = ("images.tsv", "failures.tsv", "pipeline_info/run.json", "pipeline_info/streams.json")
+SUMMARY_FILES = ("images.tsv", "failures.tsv", "pipeline_info/run.json")
+STREAMS = "pipeline_info/streams.json"  # written with --streams alone
 STAMP = r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d"  # of a folder in stale/
 SHOWN = 10  # failures named in the closing lines; all are in failures.tsv
 
@@ -34,33 +36,49 @@ def read(outdir):
 
     Raises Problems for an entry that names what is not in OUTDIR: trusted, it could have anything deleted.
     """
-    entries = {path.stem: read_entry(outdir, path) for path in sorted(Path(outdir, FOLDER).glob("*.json"))}
-    hidden = {}
-    for entry in pending(outdir):
-        if entry["committed"]:
-            entries = {batch: known for batch, known in entries.items() if batch not in entry["replaces"]}
-            entries[entry["batch"]] = hidden[entry["batch"]] = entry
     whole, broken = [], []
-    for batch, entry in entries.items():
-        places = [(Path(outdir, file["path"]), file) for file in entry["files"]]
-        intact = all(
-            files.unchanged(path, facts) or (batch in hidden and files.unchanged(files.part(path), facts))
-            for path, facts in places
-        )
+    for entry, decided in _entries(outdir):
+        intact = all(files.unchanged(_place(outdir, file["path"], decided), file) for file in entry["files"])
         (whole if intact and entry["committed"] else broken).append(entry)
     return sorted(whole, key=lambda entry: (entry["committed"], entry["batch"])), broken
 
 
 def pending(outdir):
-    """Entries of the commits that were begun in OUTDIR and did not end."""
-    return [read_entry(outdir, path) for path in sorted(Path(outdir, FOLDER, PENDING).glob("*.json"))]
+    """Entries of the commits that were begun in OUTDIR and have not ended."""
+    return _read_all(outdir, Path(outdir, FOLDER, PENDING))
 
 
 def tables_in(outdir, folder):
     """The Parquet files of finished batches below a folder of OUTDIR, sorted: no others that lie there."""
-    inside = f"{Path(folder).as_posix()}/"
-    named = [file["path"] for entry in read(outdir)[0] for file in entry["files"]]
-    return [Path(outdir, name) for name in sorted(named) if name.startswith(inside) and name.endswith(".parquet")]
+    inside, found = f"{Path(folder).as_posix()}/", {}
+    for entry, decided in _entries(outdir):
+        names = [file["path"] for file in entry["files"] if entry["committed"]]
+        found |= {name: _place(outdir, name, decided) for name in names if name.startswith(inside)}
+    return [found[name] for name in sorted(found) if name.endswith(".parquet") and found[name].exists()]
+
+
+def _entries(outdir):
+    """(entry, decided) of every entry: a commit that has been decided and has not ended replaces what it will."""
+    decided = [entry for entry in pending(outdir) if entry["committed"]]  # first: meanwhile they may become entries
+    entries = {entry["batch"]: entry for entry in _read_all(outdir, Path(outdir, FOLDER))}
+    for entry in decided:
+        entries = {batch: known for batch, known in entries.items() if batch not in entry["replaces"]}
+        entries[entry["batch"]] = entry
+    return [(entry, entry in decided) for entry in entries.values()]
+
+
+def _read_all(outdir, folder):
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        with suppress(FileNotFoundError):  # its batch is being replaced, or its commit has ended
+            found.append(read_entry(outdir, path))
+    return found
+
+
+def _place(outdir, name, decided):
+    """Where a file of a batch lies: under its name, or, of a commit that is DECIDED and has not ended, hidden still."""
+    path = Path(outdir, name)
+    return files.part(path) if decided and files.part(path).exists() else path
 
 
 def stopped(entry):

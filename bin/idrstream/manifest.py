@@ -6,6 +6,7 @@ overwritten or deleted in an output folder but what the manifest or the ledger n
 Standard library only, for it runs on the head.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -16,32 +17,33 @@ FOLDER = "manifest"
 OUTDIR = "outdir"  # the part without files that says whose folder it is
 
 
-def put(outdir, part, sources, move=False):
+def put(outdir, part, sources):
     """Put files into OUTDIR in place of those that PART has there.
 
     sources  path relative to OUTDIR -> the file to copy (a Path), or its content (bytes)
-    move     delete each source once it is copied: no second copy of the whole ever exists
 
-    All files are written under hidden names before the first is seen, so that a full disk leaves the former ones as
-    they are. Raises Problems, as `claim`.
+    What is there already, the same, is left alone. The others are written under hidden names before the first of them
+    is seen, so that a full disk leaves the former ones as they are. Raises Problems, as `claim`.
     """
-    former = claim(outdir, part, sources)
-    facts = {}
-    try:
-        for name in files.deepest_first(sources):
-            facts[name] = files.stage(sources[name], Path(outdir, name))
-            if move:
-                sources[name].unlink()
-    except OSError:
-        for name in sources:
-            files.remove_part(outdir, name)
-        _write(outdir, part, former)
-        raise
-    for name in reversed(files.deepest_first(former.keys() - sources.keys())):
-        files.remove(outdir, name)
-    for name in facts:
-        files.publish(Path(outdir, name))
-    _write(outdir, part, facts)
+    with files.locked(Path(outdir, FOLDER)):
+        former = claim(outdir, part, sources)
+        facts = {name: former[name] for name, source in sources.items() if _is_there(outdir, name, source, former)}
+        for name in facts:
+            files.part(Path(outdir, name)).unlink(missing_ok=True)  # what a kill left
+        new = files.deepest_first(sources.keys() - facts.keys())
+        try:
+            for name in new:
+                facts[name] = files.stage(sources[name], Path(outdir, name))
+        except OSError:
+            for name in new:
+                files.remove_part(outdir, name)
+            _write(outdir, part, former)
+            raise
+        for name in reversed(files.deepest_first(former.keys() - sources.keys())):
+            files.remove(outdir, name)
+        for name in new:
+            files.publish(Path(outdir, name))
+        _write(outdir, part, facts)
 
 
 def claim(outdir, part, names):
@@ -51,10 +53,7 @@ def claim(outdir, part, names):
     """
     former = read(outdir, part)
     problems = [taken(outdir, name) for name in _strangers(outdir, former, names)]
-    problems += [
-        f"{outdir}/{name}: a link leads out of the output folder; link the whole folder"
-        for name in files.outside(outdir, names)
-    ]
+    problems += [led_out(outdir, name) for name in files.outside(outdir, names)]
     if problems:
         raise Problems(problems)
     if set(names) - former.keys():
@@ -83,6 +82,11 @@ def taken(outdir, name):
     return f"{outdir}/{name} is no result of idrstream, and would be overwritten: move it, or name another --outdir"
 
 
+def led_out(outdir, name):
+    """What is wrong with a place for results that a link leads out of the output folder."""
+    return f"{outdir}/{name}: a link leads out of the output folder; link the whole folder"
+
+
 def workflow(outdir):
     """The workflow that OUTDIR belongs to; None if it is nobody's yet."""
     return _content(outdir, OUTDIR).get("workflow")
@@ -93,6 +97,14 @@ def mark(outdir, workflow):
     files.write_json(_path(outdir, OUTDIR), {"part": OUTDIR, "workflow": workflow})
 
 
+def _is_there(outdir, name, source, former):
+    facts = former.get(name)
+    if not facts or not files.unchanged(Path(outdir, name), facts):
+        return False
+    new = hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else files.sha256(source)
+    return facts["sha256"] == new
+
+
 def _strangers(outdir, known, names):
     return [name for name in names if name not in known and os.path.lexists(Path(outdir, name))]
 
@@ -101,13 +113,17 @@ def _content(outdir, part):
     path = _path(outdir, part)
     try:
         content = files.read_json(path)
-        if content["part"] == part and not files.outside(outdir, content.get("files", {})):
-            return content
+        names = list(content.get("files", {}))
+        own = content["part"] == part and not any({"/", ".."} & set(Path(name).parts) for name in names)
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError):
-        pass
-    raise Problems([f"{path}: this is no manifest of an output folder; nothing was deleted. Move it away"])
+        own = False
+    if not own:
+        raise Problems([f"{path}: this is no manifest of an output folder; nothing was deleted. Move it away"])
+    if linked := files.outside(outdir, names):
+        raise Problems([led_out(outdir, linked[0])])
+    return content
 
 
 def _write(outdir, part, content):

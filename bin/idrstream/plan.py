@@ -241,20 +241,21 @@ def write(plan, folder):
 
 def _decide(values, given, described, images, source, root, session):
     """The plan of a request that has nothing wrong in itself; what is left depends on the selection and the ledger."""
-    entries, broken = ledger.read(given["outdir"])
-    _continued(entries + broken, values["outdir"])
+    whole, broken = ledger.read(given["outdir"])
+    _continued(whole + broken, values["outdir"])
     libraries = recipe.read_locks(given.get("locks", BIN.parent / "containers"))
     wanted, stop = _recipe(values, given, described, libraries), bool(values["stop_after"])
     shaping, earlier = recipe.of_labels(wanted), batches.aside(given["outdir"])
-    frames = _references(values, images, [*(entry for some in earlier.values() for entry in some), *entries], shaping)
+    frames = _references(values, images, [*(entry for some in earlier.values() for entry in some), *whole], shaping)
     batches.identify(images, shaping, frames)
     numbers = set(batches.select(images, values))
     selected = [asked for asked in images if asked["row"] // values["batch_size"] in numbers]
-    old = batches.stale(entries, images, wanted)
-    entries = [entry for entry in entries if entry not in old]
+    old = batches.stale(whole, images, wanted)
+    entries = [entry for entry in whole if entry not in old]
     stamp = f"{datetime.now(timezone.utc):%Y-%m-%d_%H-%M-%S}"
-    moving = {stamp: old} if old else {}
-    kept = {} if values["redo"] else batches.kept(earlier | moving, entries)
+    for entry in old:  # one that a kill kept from being moved goes where it was to go
+        earlier.setdefault(entry.get("aside", stamp), []).append(entry)
+    kept = {} if values["redo"] else batches.kept(earlier, entries)
     replacing, settled = [], batches.settled_ids(entries, stop)
     if values["redo"]:
         done = [e for e in entries if e["session"] != session or (ledger.stopped(e) and not stop)]
@@ -265,11 +266,9 @@ def _decide(values, given, described, images, source, root, session):
         replacing, settled = touched, batches.settled_ids([e for e in entries if e not in done], stop)
     cut = batches.cut(selected, values["batch_size"], settled, replacing, kept, "q" if stop else "b")
     todo = [asked for batch in cut for asked in batch["images"]]
-    foreign = targets.problems(
-        given["outdir"], values["outdir"], values["workflow"], todo, not stop, values["save_images"]
-    )
-    if foreign:
-        raise Problems(foreign)
+    stages = _stages(values, wanted, libraries)
+    if conflicts := targets.problems(given["outdir"], values, stages, images, todo, whole + broken):
+        raise Problems(conflicts)
     plates = {asked["plate"] for asked in todo}
     identities = {plate: known.identity(frames[plate], shaping) for plate in sorted(plates) if plate in frames}
     differs = batches.differences(old, wanted) if old else ""
@@ -288,7 +287,7 @@ def _decide(values, given, described, images, source, root, session):
         moved=batches.moved(old, differs, cut) if old else "",
         recipe=wanted,
         settings=values,
-        stages=_stages(values, wanted, libraries),
+        stages=stages,
         source=source,
         root=root,
         folders=places.folders(images, root),

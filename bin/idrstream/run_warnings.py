@@ -17,6 +17,12 @@ def write(outdir, sentences):
     files.write_json(Path(outdir) / RECORD, {"begun": _begun(outdir), "warnings": list(sentences)})
 
 
+def forget(outdir):
+    """Take away the record of an earlier run."""
+    if manifest.read(outdir, PART):
+        Path(outdir, RECORD).unlink(missing_ok=True)
+
+
 def read(outdir):
     """Warnings of the run that began last, a sentence each; empty while it goes on."""
     path = Path(outdir) / RECORD

@@ -1,5 +1,7 @@
 """What an archive study is: how (plate, well, frame) becomes a location. One YAML file a study, `docs/studies.md`."""
 
+from __future__ import annotations  # the head's Python may be older than its types
+
 import re
 import string
 from dataclasses import dataclass

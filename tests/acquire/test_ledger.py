@@ -22,8 +22,9 @@ GATE = {"lost": {}, "stopped": False, "inflight": 0}
 def committed(here):  # noqa: F811
     """A function that commits the batches of a plan, all images done but for those in `failed`."""
 
-    def commits(made, failed=(), heals=False, heavy=(), save_labels=False):
-        commit.recover(here / "out")
+    def commits(made, failed=(), heals=False, heavy=(), save_labels=False, recover=True):
+        if recover:  # as BEGIN does
+            commit.recover(here / "out")
         for number, batch in enumerate(made.batches):
             tables = here / f"tables-{number}"
             shutil.rmtree(tables, ignore_errors=True)
@@ -154,6 +155,51 @@ def test_a_killed_commit_leaves_no_cells_that_the_ledger_does_not_know(step, red
         assert not list((here / "out").rglob(".*.part"))
         shutil.rmtree(here / "out")
         (here / "out").mkdir()
+
+
+@pytest.mark.parametrize("redo", [False, True])
+@pytest.mark.parametrize("step", ["os.replace", "os.fsync", "os.unlink"])
+def test_a_commit_that_is_killed_and_tried_again_by_its_run_ends_as_if_nothing_had_been(
+    step,
+    redo,
+    here,  # noqa: F811
+    committed,
+    monkeypatch,
+):
+    for survived in range(9):
+        if redo:
+            committed(plan_again(here, note="old", batch_nums="1"))
+        made = plan_again(here, session="2", note="new", batch_nums="1", redo=redo)
+        with killed(monkeypatch, step, survived):
+            committed(made, recover=False)
+        committed(made, recover=False)
+        assert set(visible(here).values()) == {"new"} and len(visible(here)) == 2
+        assert len(ledger.read(here / "out")[0]) == 1
+        shutil.rmtree(here / "out")
+        (here / "out").mkdir()
+
+
+def test_a_redo_in_other_batches_takes_away_nothing_before_all_of_it_is_there_anew(here, committed):  # noqa: F811
+    committed(plan_again(here, note="old", batch_size=5))
+    redo = plan_again(here, session="second", note="new", redo=True, batch_size=1)
+    assert [len(batch["images"]) for batch in redo.batches] == [8], "a batch is made anew whole"
+    other = plan_again(here, session="second", note="new", redo=True, batch_size=1, batch_nums="0")
+    assert [len(batch["supersedes"]) for batch in other.batches] == [1]
+
+
+def test_tables_of_a_commit_that_is_decided_are_read_though_they_are_hidden_still(here, committed, monkeypatch):  # noqa: F811
+    made = plan_again(here, note="cells", batch_nums="1")
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(commit, "_finish", _die)
+        committed(made)
+    assert visible(here) == {}
+    paths = ledger.tables_in(here / "out", "profiles/single_cells")
+    assert [path.read_text() for path in paths] == ["cells"] * 2
+    assert len(ledger.rows(ledger.read(here / "out")[0])) == sum(len(batch["images"]) for batch in made.batches)
+
+
+def _die(*_):
+    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -1,10 +1,15 @@
 """In an output folder only what a run wrote is overwritten or deleted, whatever else lies there."""
 
+import sys
+
 import pytest
 from test_ledger import full_disk, killed
 
-from idrstream import files, manifest
+from idrstream import files, manifest, plan
 from idrstream.tables import Problems
+
+sys.path.append(str(plan.BIN))
+import keep  # (the command)
 
 
 @pytest.fixture
@@ -38,6 +43,34 @@ def test_a_file_of_somebody_else_is_not_overwritten_and_nothing_is_written_besid
     ]
     assert there(out) == before and manifest.intact(out, "csv")
     assert manifest.strangers(out, "csv", ["csv/mine.csv", "csv/a.csv", "csv/none.csv"]) == ["csv/mine.csv"]
+
+
+def test_what_is_the_same_as_before_is_not_written_again(out):
+    times = {name: (out / "csv" / name).stat().st_mtime_ns for name in ("a.csv", "deep/b.csv")}
+    manifest.put(out, "csv", {"csv/a.csv": b"a1", "csv/deep/b.csv": b"b2"})
+    assert (out / "csv/a.csv").stat().st_mtime_ns == times["a.csv"]
+    assert (out / "csv/deep/b.csv").read_text() == "b2" and manifest.intact(out, "csv")
+
+
+@pytest.mark.parametrize("step", ["os.replace", "os.fsync", "os.unlink"])
+def test_a_view_is_kept_whole_by_a_command_that_is_killed_and_run_again(step, out, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["keep.py", str(tmp_path / "csv"), str(out), "."])
+    for survived in range(9):
+        for name, text in (("a.csv", "a2"), ("c.csv", "c2")):
+            files.write_text(tmp_path / "csv" / name, f"{text} {survived}")
+        with killed(monkeypatch, step, survived):
+            keep.main()
+        if (tmp_path / "csv").exists():
+            keep.main()
+        assert there(out) == {"mine.csv": "mine", "a.csv": f"a2 {survived}", "c.csv": f"c2 {survived}"}
+        assert not (tmp_path / "csv").exists()
+
+
+def test_a_folder_that_was_moved_to_another_disk_and_linked_is_said_to_be_so(out, tmp_path):
+    (out / "csv").rename(tmp_path / "elsewhere")
+    (out / "csv").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Problems, match=r"csv/a.csv: a link leads out of the output folder; link the whole folder"):
+        manifest.put(out, "csv", {"csv/a.csv": b"a2"})
 
 
 def test_a_link_is_not_followed_out_of_the_folder(out, tmp_path):
