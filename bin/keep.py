@@ -2,6 +2,7 @@
 """Put a folder or a file into the output folder. Standard library only."""
 
 import argparse
+import os
 import shutil
 from pathlib import Path
 
@@ -19,16 +20,20 @@ def main():
     parser.add_argument("place", type=Path, help="folder in it that is to hold FOLDER; . is the output folder itself")
     options = parser.parse_args()
     target = options.place / options.folder.name
-    sources = {str(target): options.folder}
-    if options.folder.is_dir():
-        paths = [path for path in options.folder.rglob("*") if path.is_file()]
-        sources = {str(target / path.relative_to(options.folder)): path for path in paths}
-    manifest.put(options.outdir, str(target).replace("/", "-"), sources)
-    if options.folder.is_dir():  # only now: a command that is killed is run again
-        shutil.rmtree(options.folder)
-    else:
-        options.folder.unlink()
+    part, done = str(target).replace("/", "-"), options.folder.with_name(f".{options.folder.name}.kept")
+    if options.folder.exists() or not manifest.intact(options.outdir, part):  # else a kill came after all was there
+        manifest.put(options.outdir, part, _sources(options.folder, target))
+        os.replace(options.folder, done)
+    if done.is_dir():
+        shutil.rmtree(done)
+    done.unlink(missing_ok=True)
     print(options.outdir / target, end="")
+
+
+def _sources(folder, target):
+    if not folder.is_dir():
+        return {str(target): folder}
+    return {str(target / path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
 
 
 if __name__ == "__main__":
