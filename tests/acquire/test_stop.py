@@ -4,7 +4,7 @@ import pytest
 from test_ledger import GATE, committed, plan_again  # noqa: F401  (a fixture)
 from test_plan import here, keys, planned  # noqa: F401  (here is a fixture)
 
-from idrstream import files, ledger
+from idrstream import files, hcs, ledger
 from idrstream.tables import Problems
 
 
@@ -66,6 +66,33 @@ def test_what_failed_for_good_stays_so_and_what_may_heal_is_fetched_and_segmente
     made = planned(here)
     (again,) = [batch for batch in made.batches if not batch["kept"]]
     assert [asked["key"] for asked in again["images"]] == ["PA_C01_s1_f5"]
+
+
+def test_images_that_a_run_which_stopped_has_saved_stay_its_own(here, labelled):  # noqa: F811
+    labelled(batch_nums="1")
+    (path,) = (here / "out/ledger").glob("q*.json")
+    entry = files.read_json(path)
+    field = hcs.field(entry["images"][0])
+    files.write_text(here / "out" / field / ".zgroup", "{}")
+    facts = files.stage(here / "out" / field / ".zgroup", here / "facts")
+    facts["mtime_ns"] = (here / "out" / field / ".zgroup").stat().st_mtime_ns
+    files.write_json(path, entry | {"files": [*entry["files"], {"path": f"{field}/.zgroup"} | facts]})
+    assert f"{field}/.zgroup" in kept(planned(here, save_images=True))
+
+
+def test_a_file_in_the_place_of_a_result_is_said_where_the_run_would_write_it(here):  # noqa: F811
+    mine = ["csv/DP_features/batch_0.csv.gz", "profiles/h5ad/PA.h5ad", "profiles/wells/selected/PB.parquet"]
+    mine += ["profiles/normalized_cells/scaler.tsv", "images/PA.ome.zarr/A/4/s1f5/.zgroup"]
+    for name in mine:
+        files.write_text(here / "out" / name, "mine")
+    planned(here, well_profiles="none"), planned(here, stop_after="qc", csv="DP", h5ad=True)
+    with pytest.raises(Problems) as problems:
+        planned(here, csv="DP", h5ad=True, normalize_cells=True, save_images=True)
+    assert [
+        any(f"/{name} is no result of idrstream" in said for said in problems.value.sentences) for name in mine
+    ] == [True] * len(mine)
+    with pytest.raises(Problems, match=r"profiles/wells/selected/PB\.parquet"):
+        planned(here)
 
 
 def test_a_committed_full_batch_leaves_labels_to_the_run_that_stopped(here, labelled, committed):  # noqa: F811
