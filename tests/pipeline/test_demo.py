@@ -100,7 +100,7 @@ def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run
     assert "cellpose 3.1.1.3" in run["versions"]["SCREEN:SEGMENT"]
     assert "cp_measure 0.3.0" in run["versions"]["SCREEN:MEASURE"]
     assert len(run["model_sha256"]) == 64
-    entries = [json.loads(path.read_text()) for path in (demo_run.out / "ledger").iterdir()]
+    entries = [json.loads(path.read_text()) for path in (demo_run.out / "ledger").glob("*.json")]
     diameters = {plate: d for entry in entries for plate, d in entry["made"]["segment"]["diameter"].items()}
     assert sorted(diameters) == ["DM0001_01", "DM0001_02"]
     assert all(15 < diameter < 30 for diameter in diameters.values())

@@ -81,7 +81,7 @@ def _stored(run):
 
 
 def _references(run):
-    entries = [json.loads(path.read_text()) for path in (run.out / "ledger").iterdir()]
+    entries = [json.loads(path.read_text()) for path in (run.out / "ledger").glob("*.json")]
     return {plate: frames for entry in entries for plate, frames in entry["references"].items()}
 
 
