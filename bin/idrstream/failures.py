@@ -8,7 +8,7 @@ import click
 from idrstream.task import REBUILD, MustMend
 
 LONGEST = 300  # characters of what a library says
-# Of the system's errors those that a damaged file leads to (reading it raises an ImageFailure); others are the machine's.
+# Of the system's errors those that a damaged file leads to (reading it raises an ImageFailure); others are ours.
 OF_THE_FILE = (None, errno.EINVAL, errno.ENAMETOOLONG)
 NO_THREAD = "can't start new thread"  # Python's words for it, of a RuntimeError
 
