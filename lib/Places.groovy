@@ -63,7 +63,7 @@ class Places {
         if( folder && engine() )
             throw new IllegalStateException("${what ?: path}: ${engine()} cannot mount ${fault}; rename or move it, or run without containers (-profile venv)")
         final name = path.fileName.toString().replaceAll("[${refused()}]") { letter -> String.format('%%%02X', (int) letter.charAt(0)) }
-        final target = work.resolve("names/${Integer.toHexString(path.toString().hashCode())}/${name}".toString())
+        final target = work.resolve("names/${path.toString().sha256().take(16)}/${name}".toString())
         return folder ? linked(path.toRealPath(), target) : copied(path, target)
     }
 

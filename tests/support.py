@@ -110,6 +110,7 @@ class Faults:
     star_total: bool = False  # does not say of how many bytes a range is: bytes 0-9/*
     no_length: bool = False  # nothing but the end of the connection tells the end of an answer
     chunked: bool = False  # answers are sent in chunks; one that is cut off lacks the last
+    says: dict = field(default_factory=dict)  # headers of every answer, instead of its own; None: without
     circles: bool = False  # every answer sends the client to the same address
 
 
@@ -210,13 +211,15 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(faults.stall)
         with suppress(ConnectionError):  # the client has gone
             self.send_response(status)
-            for name, value in dict(headers).items():
-                self.send_header(name, value)
+            headers = dict(headers)
             if not unending:
-                self.send_header("Content-Length", length)
+                headers["Content-Length"] = length
             elif faults.chunked:
-                self.send_header("Transfer-Encoding", "chunked")
+                headers["Transfer-Encoding"] = "chunked"
                 payload = b"%x\r\n%b\r\n" % (len(payload), payload) + b"0\r\n\r\n" * (not cut)
+            for name, value in (headers | faults.says).items():
+                if value is not None:
+                    self.send_header(name, value)
             self.end_headers()
             self._send(payload)
 

@@ -5,9 +5,12 @@ from contextlib import contextmanager
 
 import click
 
+from idrstream.task import REBUILD, MustMend
+
 LONGEST = 300  # characters of what a library says
-# Errors of the operating system that are this machine's: no room on the disk, too many open files.
-MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+# Of the system's errors those that a damaged file leads to (reading it raises an ImageFailure); others are ours.
+OF_THE_FILE = (None, errno.EINVAL, errno.ENAMETOOLONG)
+NO_THREAD = "can't start new thread"  # Python's words for it, of a RuntimeError
 
 
 class ImageFailure(Exception):
@@ -55,14 +58,26 @@ def image_failures(problem):
 
     problem  sentence without its end, such as "a.tif frame 2: cannot be read"; the error's own text follows
 
-    What no image can be blamed for stays as it is: a full disk, too little memory, what the user must mend.
+    What no image can be blamed for stays as it is: a disk that is full or does not answer, too little memory, what the
+    user must mend. Raises MustMend for a library that cannot be loaded.
     """
     try:
         yield
     except (ImageFailure, MemoryError, click.ClickException):
         raise
     except Exception as error:  # format libraries raise whatever their parsing trips over
-        if isinstance(error, OSError) and error.errno in MACHINE:
-            raise
         said = " ".join(str(error).split())[:LONGEST] or type(error).__name__
+        if isinstance(error, ImportError) and of_machine(error):
+            raise MustMend(f"a library cannot be loaded ({said}): {REBUILD}") from error
+        if of_machine(error):
+            raise
         raise NotReadable(f"{problem} ({said}).") from error
+
+
+def of_machine(error):
+    """Is what a library raised this machine's fault, whatever file was read?"""
+    if isinstance(error, OSError):
+        return error.errno not in OF_THE_FILE
+    if isinstance(error, ImportError):  # a subclass is a library's word for a compression that it lacks
+        return type(error) in (ImportError, ModuleNotFoundError)
+    return isinstance(error, RuntimeError) and NO_THREAD in str(error)

@@ -206,9 +206,9 @@ def _write(folder, key, pixels, row=None):
     try:
         with image_failures(f"{key}: its pixels cannot be used"):
             facts = _facts(pixels) if row is not None else {}
-            image.write_frame(folder, key, pixels)
     except ImageFailure as failure:
         return failure
+    image.write_frame(folder, key, pixels)
     if row is not None:
         row |= facts
     return None

@@ -4,7 +4,7 @@ import os.path
 from urllib.parse import urlsplit
 
 from idrstream import sources
-from idrstream.failures import Unreachable
+from idrstream.failures import ImageFailure
 from idrstream.tables import Problems
 
 
@@ -26,7 +26,7 @@ def base(values, launch_dir, described, samplesheet):
             raise Problems([f"--study {values['study']}, source {place}: {wrong}"])
     if place is None or sources.scheme(place):
         return place, None
-    return None, os.path.normpath(os.path.join(launch_dir, place))
+    return None, sources.joined(launch_dir, place)
 
 
 def folders(images, root):
@@ -34,7 +34,7 @@ def folders(images, root):
     local = [place for asked in images for place in asked["locations"] if not sources.scheme(place)]
     if root or not local:
         return [root] if root and local else []
-    return sorted({sources.split(place)[0] or "/" for place in local if os.path.isabs(place)})
+    return sorted({sources.split(place)[0] for place in local if os.path.isabs(place)})
 
 
 def text(folders):
@@ -52,7 +52,7 @@ def probe(images, source):
     for address in hosts.values():
         try:
             sources.probe(address)
-        except (Unreachable, ValueError) as reason:
+        except (ImageFailure, ValueError) as reason:
             problems.append(f"--source {address}: {reason}")
     if problems:
         raise Problems(problems)

@@ -44,17 +44,19 @@ def undone_by_sigterm(folder):
     """
 
     def end(number, _frame):
-        signal.signal(number, signal.SIG_IGN)
-        for child in _children():
+        try:
+            signal.signal(number, signal.SIG_IGN)
+            for child in _children():
+                with suppress(OSError):
+                    os.kill(child, signal.SIGKILL)
+                    os.waitpid(child, 0)
+            half = Path(folder).with_name(f".{Path(folder).name}.half")
             with suppress(OSError):
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-        half = Path(folder).with_name(f".{Path(folder).name}.half")
-        with suppress(OSError):
-            os.rename(folder, half)  # so that no thread writes to it while it goes
-        for path in half, folder:
-            shutil.rmtree(path, ignore_errors=True)
-        os._exit(128 + number)
+                os.rename(folder, half)  # so that no thread writes to it while it goes
+            for path in half, folder:
+                shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os._exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)
     try:
@@ -65,8 +67,11 @@ def undone_by_sigterm(folder):
 
 def _children():
     """Processes that this one has started and not waited for; none where the system does not tell."""
-    lists = Path("/proc/self/task").glob("*/children")
-    return [int(child) for children in lists for child in children.read_text().split()]
+    found = []
+    for children in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # of a thread that has ended meanwhile
+            found += map(int, children.read_text().split())
+    return found
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ def _samples(table, study, folder, problems):
             problems.append(table.problem(f'"{path}": {wrong}', row.line, "path"))
         elif not sources.scheme(path):  # every character in it is the name's: of an address, # and ? would end it
             far = sources.scheme(folder)
-            path = f"{folder.rstrip('/')}/{quote(path)}" if far else os.path.normpath(os.path.join(folder, path))
+            path = f"{folder.rstrip('/')}/{quote(path)}" if far else sources.joined(folder, path)
         if well and frame:
             site, number = int(cells.get("site") or 1), study.well_number(well)
             yield _image(row, cells["plate"], well, number, site, frame, [path], cells["path"], names)

@@ -35,6 +35,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1  # of GNU's malloc.h
 ARRAY = 1 << 30  # bytes; larger arrays are given back
 BAR = 20  # characters
+REBUILD = "build the environment anew from its lock (make setup), or the container's image (make images)"
 
 
 class MustMend(click.ClickException):
@@ -194,8 +195,7 @@ def _checked(_context, _option, wanted):
         if not re.match(re.escape(version) + r"(?!\d)", found):
             faults.append(f"{package} {version} is expected, {found} is installed")
     if faults:
-        remedy = "build the environment anew from its lock (make setup), or the container's image (make images)"
-        raise MustMend(f"{'; '.join(faults)}: {remedy}")
+        raise MustMend(f"{'; '.join(faults)}: {REBUILD}")
 
 
 class _Versions:

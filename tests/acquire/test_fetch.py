@@ -1,5 +1,7 @@
 """The frames of a batch: each with the neighbours in time that its flat-field needs, whatever else is asked for."""
 
+import asyncio
+import errno
 import json
 import os
 import resource
@@ -14,7 +16,7 @@ import pytest
 import tifffile
 
 import make_zarr
-from idrstream import fetch, files, image, task
+from idrstream import fetch, files, image, readers, sources, task
 from make_screen import write_cellh5
 from support import http_server
 
@@ -151,6 +153,56 @@ def test_a_full_disk_is_not_blamed_on_an_image(movie, tmp_path):
             fetch.fetch(batch_of(2, window=False), tmp_path / "frames", root=folder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, files)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_work_disk_that_does_not_answer_is_not_blamed_on_an_image(number, movie, tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError(number, os.strerror(number))
+
+    folder, _ = movie
+    monkeypatch.setattr(Path, "write_bytes", fails)  # as the system does
+    with pytest.raises(OSError, match=os.strerror(number)):
+        fetch.fetch(batch_of(2, window=False), tmp_path / "frames", root=folder, last=True)
+
+
+@pytest.mark.parametrize("source", ["far", "near"])
+def test_a_disk_that_takes_no_copy_of_a_whole_file_is_not_blamed_on_it(source, tmp_path):
+    (tmp_path / "a.tif").write_bytes(bytes(9))
+    with (
+        http_server(tmp_path) as server,
+        sources.open_location(f"{server.url}/a.tif" if source == "far" else tmp_path / "a.tif") as file,
+        pytest.raises(FileNotFoundError),
+        readers.opened(file, "a.lsm", reader="bioformats", cache=tmp_path / "gone"),
+    ):
+        pass
+
+
+def test_a_library_that_cannot_be_loaded_is_for_the_user_to_mend_and_no_fault_of_an_image(movie, tmp_path):
+    folder, _ = movie
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/h5py.py").write_text("import ctypes\nraise ImportError('GLIBCXX_3.4.30 not found')")
+    files.write_json(tmp_path / "batch.json", batch_of(2, window=False) | {"root": str(folder)})
+    run = subprocess.run(
+        [sys.executable, BIN / "fetch.py", "batch.json", "frames", "--last"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "broken")},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 64
+    assert "a library cannot be loaded (GLIBCXX_3.4.30 not found): build the environment anew" in run.stderr
+
+
+def test_a_machine_that_starts_no_thread_is_not_blamed_on_an_image(tmp_path, monkeypatch):
+    async def full(*_):
+        raise RuntimeError("can't start new thread")
+
+    make_zarr.write(tmp_path / "a.zarr", make_zarr.noise())
+    with sources.open_store(tmp_path / "a.zarr") as store, readers.opened(store, "a.zarr") as movie:
+        monkeypatch.setattr(asyncio, "to_thread", full)  # as Python does
+        with pytest.raises(RuntimeError, match="start new thread"):
+            movie.read(1)
 
 
 @pytest.mark.parametrize("last", [False, True])

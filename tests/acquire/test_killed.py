@@ -1,7 +1,9 @@
 """A command that is ended leaves nothing behind: no process, however it is ended, and no half-made folder if it can."""
 
+import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -82,3 +84,23 @@ def test_a_fetch_leaves_no_ascp_and_told_to_end_no_folder(number, tmp_path):
 def test_every_program_that_a_command_starts_is_tied_to_it():
     calls = [call for path in BIN.rglob("*.py") for call in re.findall(r"subprocess\.\w+\(\s*(.*)", path.read_text())]
     assert len(calls) >= 4 and [call for call in calls if not call.startswith("processes.tied(")] == []
+
+
+def test_a_thread_that_ends_while_the_children_are_counted_does_not_keep_the_folder(tmp_path):
+    script = """if True:
+        import os, signal, sys, time
+        from pathlib import Path
+        from idrstream.processes import undone_by_sigterm
+
+        glob = Path.glob
+        Path.glob = lambda folder, pattern: [folder / "0/children", *glob(folder, pattern)]  # 0 has ended
+        with undone_by_sigterm(sys.argv[1]):
+            os.mkdir(sys.argv[1])
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(1)
+            except Exception:
+                pass
+    """
+    ended = subprocess.run([sys.executable, "-c", script, tmp_path / "out"], env=os.environ | {"PYTHONPATH": str(BIN)})
+    assert (ended.returncode, list(tmp_path.iterdir())) == (143, [])

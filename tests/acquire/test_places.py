@@ -13,6 +13,7 @@ from test_plan import ROOT, planned
 
 from idrstream import fetch, files, image, places, plan, sources
 from idrstream.tables import Problems
+from make_zarr import noise, write
 from support import http_server
 
 here = test_plan.here  # its fixture
@@ -82,7 +83,9 @@ NO_PLACES = {
     "\\\\server\\share\\a.tif": "this is a Windows path",
     "~/a.tif": "only a shell replaces ~; write the home folder's path",
     "s3://bucket/a.tif": "nothing here can fetch s3://; known are paths and http://, https://, ftp://",
-    "file:///data/a.tif": "nothing here can fetch file://; known are paths and http://",
+    "~bob/a.tif": "only a shell replaces ~; write the home folder's path",
+    "file:///data/a.tif": "a path is written as it is; leave file:// out",
+    "file:/data/a.tif": "a path is written as it is; leave file: out",
     "https:///a.tif": "this address names no server",
     "http://[::1/a.tif": "this address names no server",
 }
@@ -112,6 +115,32 @@ def test_the_folders_of_a_samplesheet_are_those_of_its_files_and_no_folder_above
     assert places.folders(images, None) == ["/a", "/a/b", "/c"]
     assert places.folders(images[3:], None) == []
     assert places.folders([{"locations": ["x/y.tif"]}], "/source") == ["/source"]
+
+
+def test_what_lies_directly_below_the_root_is_looked_for_there(tmp_path):
+    write(tmp_path / "p.zarr", noise())
+    asked = {"plate": "P", "well": "A01", "well_number": 1, "site": 1, "frame": 1, "key": "P_A01_s1_f1"}
+    asked["locations"] = ["/p.zarr"]
+    assert places.folders([asked], None) == ["/"]
+    batch = {"images": [asked], "source": None, "channel": 0}
+    (row,) = fetch.fetch(batch, tmp_path / "frames", places={"/": str(tmp_path)})
+    assert row["reason"] == ""
+
+
+def test_two_dots_behind_a_link_lead_to_where_the_link_leads(here, tmp_path):
+    write_image(here / "disk/plate1/a.tif")
+    write_image(here / "disk/b.tif")
+    (here / "link").symlink_to(here / "disk/plate1")
+    made = planned_sheet(here, ["link/../b.tif", "./link/a.tif"])
+    assert [row["reason"] for row in fetched(made, tmp_path / "run")] == ["", ""]
+    made = planned_sheet(here, ["b.tif"], source="link/..")
+    assert [row["reason"] for row in fetched(made, tmp_path / "again")] == [""]
+
+
+def test_an_address_that_no_file_can_have_does_not_stop_the_plan(here):
+    write_image(here / "a.tif")
+    planned_sheet(here, ["a.tif", "ftp://127.0.0.1/a%0Ab.tif"])
+    places.probe([{"locations": ["ftp://127.0.0.1/a%0Ab.tif"]}], None)
 
 
 def test_an_image_is_the_same_wherever_its_folder_is_found(here, tmp_path):

@@ -361,6 +361,16 @@ def test_a_tiff_that_lacks_a_tile_is_not_filled_up_with_black(tag, kind, tmp_pat
     assert same(second, noise(2, (64, 64))[1])
 
 
+@pytest.mark.parametrize("compression, tile, read", [(None, None, True), ("zlib", None, False), (None, (16, 32), 0)])
+def test_strips_as_old_writers_leave_them_without_a_length_are_read(compression, tile, read, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise(1, (64, 64))[0], compression=compression, tile=tile)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        known = file.pages[0].tags["TileByteCounts" if tile else "StripByteCounts"]
+        known.overwrite([0] * known.count)
+    (found,) = frames_of(tmp_path / "a.tif", [1]).values()
+    assert same(found, noise(1, (64, 64))[0]) if read else type(found) is UnwrittenFrame
+
+
 def test_what_is_not_a_tiff_is_refused(tmp_path):
     (tmp_path / "a.tif").write_text("<html>gone</html>")
     assert_says(frames_of(tmp_path / "a.tif", [1])[1], "a.tif: this is not a TIFF file: it is a web page", NotReadable)

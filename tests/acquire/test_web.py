@@ -10,7 +10,7 @@ import tifffile
 
 from idrstream import readers
 from idrstream.failures import MissingWell, NotReadable, Truncated, Unreachable
-from idrstream.sources import https, open_location, open_store, probe, retry
+from idrstream.sources import FIRST_READ, https, open_location, open_store, probe, retry
 from make_zarr import WELL, noise, write
 from support import CONTENT, http_server, read_frames
 
@@ -134,10 +134,42 @@ def test_a_chunk_that_may_have_been_cut_off_is_no_fault_of_the_image(tmp_path):
         assert type(next(found)[1]) is Unreachable
 
 
+# What is said otherwise than usual
+
+
+def test_the_units_of_a_range_may_be_in_capitals(archive):
+    with http_server(archive) as server:
+        server.faults.says = {"Content-Range": f"Bytes 0-{FIRST_READ - 1}/{len(CONTENT)}"}
+        with open_location(f"{server.url}/movie.bin") as file:
+            assert file.read(1000) == CONTENT[:1000]
+
+
+@pytest.mark.parametrize(
+    "name, headers, said",
+    [
+        ("empty.bin", {"Content-Range": None}, r"not one byte of this file \(416\); it may be empty"),
+        ("movie.bin", {"Content-Type": "multipart/byteranges; boundary=x"}, "only in an envelope"),
+    ],
+)
+def test_an_answer_that_no_other_try_betters_is_final(name, headers, said, archive):
+    with http_server(archive, says=headers) as server:
+        with pytest.raises(NotReadable, match=said):
+            open_location(f"{server.url}/{name}")
+        assert len(server.log) == 1
+
+
+def test_a_length_that_is_said_twice_is_trouble_of_the_server(archive, waits):
+    with (
+        http_server(archive, no_ranges=True, says={"Content-Length": f"{len(CONTENT)}, {len(CONTENT)}"}) as server,
+        pytest.raises(Unreachable, match="does not say clearly how long"),
+    ):
+        open_location(f"{server.url}/movie.bin")
+
+
 # Servers that ask to wait
 
 
-@pytest.mark.parametrize("status", [429, 503, 202])
+@pytest.mark.parametrize("status", [429, 503, 202, 403])
 def test_the_date_until_which_a_server_asks_to_wait_is_kept(status, waits, archive):
     with http_server(archive, fail_first=2, failing=status, retry_after=20) as server:
         assert content(f"{server.url}/movie.bin") == CONTENT

@@ -57,7 +57,8 @@ class Movie:
             raise NotReadable(
                 f"{self._name} frame {frame}: only {len(pieces):,} of its {all_of_it:,} pieces are listed."
             )
-        if absent := sum(not count for _, count in pieces):
+        as_needed = page.compression == tifffile.COMPRESSION.NONE and not page.is_tiled
+        if absent := sum(not count and not (start and as_needed) for start, count in pieces):  # old writers leave it 0
             raise UnwrittenFrame(
                 f"{self._name} frame {frame}: {absent:,} of its {all_of_it:,} pieces were never written."
             )

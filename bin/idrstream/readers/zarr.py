@@ -12,7 +12,7 @@ import zarr
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.codecs import BloscCodec
 
-from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame
+from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, of_machine
 from idrstream.readers import check_size, found_instead
 
 AXES = "tczyx"
@@ -56,6 +56,8 @@ class Movie:
         except (ImageFailure, MemoryError):
             raise
         except Exception as error:  # zarr and numcodecs raise whatever their decoding trips over
+            if of_machine(error):
+                raise
             raise self._broken(frame, plane, error) from error
         for block in self._blocks():
             filled = pixels[block] == self._filling
@@ -115,6 +117,8 @@ class Movie:
             array = zarr.Array.from_dict(self._chunks, description)
             sharded = array.shards is not None  # raises where the chunks are of several sizes
         except Exception as error:  # whatever parsing it trips over
+            if of_machine(error):
+                raise
             raise NotReadable(f"{self._name}: {self._path} is no array of Zarr that can be read ({error}).") from error
         if min(array.chunks, default=1) < 1:
             raise NotReadable(f"{self._name}: its chunks {array.chunks} hold nothing.")
@@ -173,6 +177,8 @@ class Movie:
             except (ImageFailure, MemoryError):
                 raise
             except Exception as found:
+                if of_machine(found):
+                    raise
                 where, error = f"chunk {self._key(plane, block)}", found
                 break
         kind = Truncated if isinstance(error, EOFError) else NotReadable

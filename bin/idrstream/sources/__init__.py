@@ -12,6 +12,7 @@ source that cannot give parts of many files has none.
 """
 
 import io
+import os
 import re
 from collections import deque
 from importlib import import_module
@@ -47,8 +48,10 @@ def fault(location):
     """Why a location is neither a path nor an address that can be fetched, as the end of a sentence; None if it is."""
     if re.match(r"[A-Za-z]:[\\/]|\\\\", location):
         return "this is a Windows path; write it as the machine that runs Nextflow sees it, such as /mnt/c/data/a.tif"
-    if location.startswith("~/"):
+    if re.match("~[^/]*/", location):
         return "only a shell replaces ~; write the home folder's path, such as /home/me/a.tif"
+    if found := re.match("file:(//|(?=/))", location, re.I):
+        return f"a path is written as it is; leave {found[0]} out"
     kind = scheme(location)
     if kind and kind not in SOURCES:
         known = ", ".join(f"{name}://" for name in SOURCES if name)
@@ -97,7 +100,13 @@ def split(location):
     path = urlsplit(location).path if scheme(location) else location
     parts = path.rstrip("/").split("/")
     first = next((place for place, part in enumerate(parts) if part.lower().endswith(".zarr")), len(parts) - 1)
-    return "/".join(parts[:first]), "/".join(parts[first:])
+    return "/".join(parts[:first]) or "/" * location.startswith("/"), "/".join(parts[first:])
+
+
+def joined(folder, path):
+    """A path below a local folder. One with `..` stays as it is: what that leads to depends on links."""
+    whole = os.path.join(folder, path)
+    return whole if ".." in whole.split("/") else os.path.normpath(whole)
 
 
 def is_store(location):

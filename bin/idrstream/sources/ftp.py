@@ -48,8 +48,9 @@ def open_location(location, root=None, cache=None):
 
 
 def probe(location, root=None):
-    """Raise Unreachable unless an FTP server lets us in there."""
-    _Link(location).ask(lambda connection: None)
+    """Raise Unreachable unless an FTP server lets us in there; that no file can have this very name does not matter."""
+    with suppress(NotReadable):
+        _Link(location).ask(lambda connection: None)
 
 
 class FtpFile(RangedFile):

@@ -64,6 +64,8 @@ def _opened(link, response, cache):
     """
     if response.status_code == 200:
         return _whole(link, response, cache)
+    if response.status_code == 416 and "Content-Range" not in response.headers:
+        raise NotReadable(f"{link.url}: the server has not one byte of this file (416); it may be empty.")
     if link.packing(response) or link.total(response) is None:
         return None
     return HttpFile(link, response)
@@ -211,12 +213,14 @@ class _Link:
         return self._unpacked(self._travelling(response)) if self.packing(response) else self._travelling(response)
 
     def _travelling(self, response):
+        promised = response.headers.get("Content-Length")
+        if promised is not None and not promised.isdecimal():
+            raise Broken(f"the server does not say clearly how long the file is (Content-Length: {promised[:80]!r})")
         count = 0
         for piece in steady(response.raw.stream(BLOCK, decode_content=False), READ_S):
             count += len(piece)
             self.bytes += len(piece)
             yield piece
-        promised = response.headers.get("Content-Length")
         if promised is not None and count != int(promised):
             raise Broken(f"the server sent {count:,} instead of {int(promised):,} bytes")
         ends = promised is not None or response.raw.chunked or response.status_code == 206 or self.packing(response)
@@ -249,11 +253,17 @@ class _Link:
             status = response.status_code
             if take is None and status == 202:
                 return None
+            if status == 206 and response.headers.get("Content-Type", "").lower().startswith("multipart/"):
+                raise NotReadable(
+                    f"{self.url}: the server sends parts of a file only in an envelope (multipart/byteranges), which "
+                    "is not read here; fetch the file yourself and name its folder."
+                )
             if status in (200, 206, 416):
                 return take and take(response)
             if status in (404, 410):
                 raise MissingWell(f"{self.url}: the server has no such file ({status}).")
-            if status in (401, 403):
+            throttled = status == 403 and "Retry-After" in response.headers
+            if status in (401, 403) and not throttled:
                 raise NotReadable(
                     f"{self.url}: the server refuses to give this file ({status}); "
                     "it needs a login, or does not exist (some archives answer so)."
@@ -265,7 +275,7 @@ class _Link:
                 raise Broken(
                     "the server is still making the file ready (202), as archives do that keep it on tape", wait
                 )
-            if status in (408, 425, 429) or status >= 500:
+            if throttled or status in (408, 425, 429) or (status >= 500 and status not in (501, 505)):
                 raise Broken(f"the server is busy or out of order ({status})", wait)
             raise NotReadable(f"{self.url}: the server's answer is not the file ({status} {response.reason}).")
 
@@ -305,7 +315,7 @@ class _Sent(NamedTuple):
 def _sent(response):
     """What `Content-Range: bytes 0-9/1000` says; of an empty file `bytes */0`, of one of unknown size `bytes 0-9/*`."""
     said = response.headers.get("Content-Range", "")
-    part = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(?:(\d+)|\*)", said)
+    part = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(?:(\d+)|\*)", said, re.I)
     if part is None:
         raise Broken(f"the server does not say which part of the file it sends (Content-Range: {said[:80]!r})")
     start, last, total = (number and int(number) for number in part.groups())
