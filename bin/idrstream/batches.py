@@ -106,7 +106,9 @@ def kept(aside, entries):
 
 def differences(entries, wanted):
     """In what the recipes of ENTRIES differ from the one that is WANTED, in words."""
-    words = [word for entry in entries for word in recipe.differences(entry["recipe"], wanted)]
+    words = []
+    for before in (entry["recipe"] for entry in entries):  # that a run stopped on the way is no difference
+        words += recipe.differences(before, recipe.until_qc(wanted) if recipe.stopped(before) else wanted)
     return ", ".join(dict.fromkeys(words)) or "other rows of the input table"
 
 

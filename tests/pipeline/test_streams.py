@@ -38,7 +38,7 @@ class Streams(Stream):
     features = "deep,cp"
 
     def asked(self):
-        return ["--streams", self.folder.parent / "streams.yml"]
+        return ["--streams", self.folder.parent / "streams.yml", *self.place()]
 
     def run(self, *options, **env):
         return super().run("--illumination", "plate", "--batch_size", 2, *options, **env)
