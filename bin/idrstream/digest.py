@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "idrstream"
@@ -30,20 +31,23 @@ def _collect(source, root, found):
     if source.name == "__init__.py" and source.parent != root / PACKAGE:
         for member in source.parent.glob("*.py"):
             _collect(member, root, found)
-    for module in _imports(source):
+    for module in _imports(source.read_text(encoding="utf-8")):
         path = root.joinpath(*module.split("."))
         for candidate in (path.with_suffix(".py"), path / "__init__.py"):
             if candidate.is_file():
                 _collect(candidate, root, found)
 
 
-def _imports(source):
-    """Names of the package's modules that a file imports, at the top or inside a function."""
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+@cache  # the stages share most of their modules
+def _imports(text):
+    """Names of the package's modules that a source text imports, at the top or inside a function."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        yield from (name for name in names if name.split(".")[0] == PACKAGE)
+        found += [name for name in names if name.split(".")[0] == PACKAGE]
+    return tuple(found)
