@@ -15,7 +15,7 @@ from idrstream.task import MayHeal, OutOfMemory
 
 LONGEST = 500  # characters of a reason
 
-VERSION = 1  # raised when focus, saturation or background of an image change
+VERSION = 2  # raised when focus, saturation or background of an image change
 
 
 def fetch(batch, folder, root=None, places=None, connections=4, last=False, known=None, watch=iter):
@@ -81,28 +81,28 @@ def saturation(image):
 
 
 def focus(image):
-    """Slope of the radially averaged power spectrum on log-log axes; the lower (about -3), the blurrier.
+    """Slope of the power spectrum at low frequencies on log-log axes: the lower, the blurrier.
 
-    image   (Y, X) any integer or float type
-    returns float, no unit
+    image    (Y, X) any integer or float type
+    returns  float, no unit; 0 for a constant image, and for one of fewer than 32 pixels on its shorter side
 
-    CellProfiler's ImageQuality_PowerLogLogSlope (Bray et al. 2012, doi:10.1177/1087057111420292): frequencies from one
-    cycle an image to the Nyquist frequency of the shorter side.
+    CellProfiler's ImageQuality_PowerLogLogSlope (Bray et al. 2012, doi:10.1177/1087057111420292), as centrosome 1.3 has
+    its rings: power is summed over each, and they end at an eighth of the shorter side, beyond which the camera's noise
+    would flatten the slope of a blurred image.
     """
     height, width = image.shape
-    power = np.abs(np.fft.rfft2(image - np.mean(image, dtype=np.float64))) ** 2
-    rows = np.fft.fftfreq(height)[:, None]
-    columns = np.fft.rfftfreq(width)[None, :]
-    side = min(height, width)
-    radius = np.rint(np.hypot(rows, columns) * side).astype(np.intp)
-    wanted = np.arange(1, side // 2)
-    sums = np.bincount(radius.ravel(), weights=power.ravel(), minlength=side // 2)[wanted]
-    counts = np.bincount(radius.ravel(), minlength=side // 2)[wanted]
-    mean = sums / np.maximum(counts, 1)
-    usable = (mean > 0) & np.isfinite(mean)
+    reach = min(height, width) // 8
+    rings = np.arange(2, reach)
+    rows = np.fft.rfft(image - np.mean(image, dtype=np.float64), axis=1)[:, : reach + 1]
+    power = np.abs(np.fft.fft(rows, axis=0)) ** 2
+    power[:, :-1] += np.roll(power[::-1, 1:], 1, axis=0)  # columns from the other end, by symmetry: nearer by one
+    y = np.minimum(np.arange(height), np.arange(height)[::-1])
+    radius = np.floor(np.hypot(y[:, None], np.arange(reach))).astype(np.intp) + 1
+    sums = np.bincount(radius.ravel(), weights=power[:, :reach].ravel(), minlength=reach)[rings]
+    usable = (sums > 0) & np.isfinite(sums)
     if usable.sum() < 2:
         return 0.0
-    return float(np.polyfit(np.log(wanted[usable]), np.log(mean[usable]), 1)[0])
+    return float(np.polyfit(np.log(rings[usable]), np.log(sums[usable]), 1)[0])
 
 
 def _movie(batch, wanted, folder, root, places, last):
