@@ -26,7 +26,7 @@ from idrstream import files, image, task
 @click.option(
     "--cellprob_threshold", type=float, default=0.0, show_default=True, help="Smallest cell probability (logit)."
 )
-@click.option("--remove_edge_masks", is_flag=True, help="Drop nuclei that touch the border.")
+@click.option("--remove_edge_masks", is_flag=True, help="Nuclei that touch the border are no cells, but neighbours.")
 @click.option("--outlines", is_flag=True, help="Write outlines as GeoJSON too.")
 @click.option("--threads", "count", default=1, show_default=True, help="Frames to segment at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
@@ -38,7 +38,7 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
 
     device = task.torch_device(require_gpu)
     diameters = image.read_diameters(known)
-    settings = thresholds | {"remove_edge": remove_edge_masks, "device": device, "threads": count}
+    settings = thresholds | {"device": device, "threads": count}
     segmenter = segmentation.Segmenter(model, diameter, **settings)
     rows = image.read_rows(frames, "ok")
     labels.mkdir()
@@ -47,9 +47,10 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
         name = row["key"]
         segmented = segmenter(image.read_even(frames, row, known), diameter=diameters.get(row["plate"], diameter))
         image.write_labels(labels, name, segmented)
-        image.write_cells(labels, name, nuclei.table(segmented))
+        cells = nuclei.table(segmented, remove_edge_masks)
+        image.write_cells(labels, name, cells)
         if outlines and row.get("outlines", True):  # in a run with streams, not of every image
-            image.write_outlines(labels, name, nuclei.outlines(segmented))
+            image.write_outlines(labels, name, nuclei.outlines(segmented), cells["label"])
 
     with gpu.watched(task.torch_name(device, count), device.type == "cuda") as used:
         for _ in task.progress(task.in_threads(segment, rows, count), "segmenting", len(rows)):

@@ -17,9 +17,10 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.argument("frames", type=FOLDER)
 @click.argument("kept", type=FOLDER)
 @click.argument("labels", type=click.Path(path_type=Path))
+@click.option("--remove_edge_masks", is_flag=True, help="Nuclei that touch the border are no cells, but neighbours.")
 @click.option("--outlines", is_flag=True, help="Write outlines as GeoJSON too.")
 @task.whole("labels")
-def main(frames, kept, labels, outlines):
+def main(frames, kept, labels, remove_edge_masks, outlines):
     """Take the label images of FRAMES from the folder KEPT: each, and a table of its cells, into LABELS."""
     from idrstream import nuclei
 
@@ -33,9 +34,10 @@ def main(frames, kept, labels, outlines):
                 f"{name}: frame and label image differ in size: {sizes}; --redo segments it anew"
             )
         shutil.copy(kept / f"{name}.tif", labels)
-        image.write_cells(labels, name, nuclei.table(found))
+        cells = nuclei.table(found, remove_edge_masks)
+        image.write_cells(labels, name, cells)
         if outlines and row.get("outlines", True):  # in a run with streams, not of every image
-            image.write_outlines(labels, name, nuclei.outlines(found))
+            image.write_outlines(labels, name, nuclei.outlines(found), cells["label"])
     files.write_json(labels / image.MADE, {"taken": "labels"})
 
 

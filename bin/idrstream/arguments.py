@@ -25,7 +25,7 @@ def of(values):
         "flatfield": chosen("illumination", "camera_offset"),
         "diameter": chosen("require_gpu"),
         "segment": chosen(*diameter, *thresholds, "remove_edge_masks", "outlines", "require_gpu"),
-        "take_labels": chosen("outlines"),
+        "take_labels": chosen("remove_edge_masks", "outlines"),
         "embed": chosen("require_gpu", *(own if values["embedder"] != "deepprofiler" else [])),
         "measure": "",
         "merge": "",

@@ -1,7 +1,8 @@
 """What a frame and a label image on disk are, and the rows that travel with them.
 
 A folder of frames holds `images.json` (one row an image, whether it could be had or not) and one TIFF a frame, named by
-the image's key. A folder of label images holds a TIFF a frame under the same name, and the table of its cells.
+the image's key. A folder of label images holds a TIFF a frame under the same name, and the table of its cells. With
+--remove_edge_masks the table leaves nuclei at the border out: they are no cells, but others have them as neighbours.
 
 In a run with streams a frame may be two images, its variants `ic` (illumination corrected) and `no_ic` (as it is
 stored): two rows, each with its `variant` and a key that ends in it, and one TIFF, named by the key without it.
@@ -164,13 +165,15 @@ def read_cells(folder, name):
         return {column: cells[column] for column in cells.files}
 
 
-def write_outlines(folder, name, polygons):
+def write_outlines(folder, name, polygons, cells):
     """Write the outlines of the cells as GeoJSON, which QuPath, shapely and napari read.
 
     polygons  list of (k, 2) integer (y, x) in pixels, of labels 1, 2, ...; written as (x, y), closed
+    cells     (n,) labels of the cells: of these alone
     """
     features = []
-    for label, polygon in enumerate(polygons, 1):
+    for label in map(int, cells):
+        polygon = polygons[label - 1]
         ring = [[int(x), int(y)] for y, x in polygon]
         geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
         features.append({"type": "Feature", "properties": {"label": label}, "geometry": geometry})

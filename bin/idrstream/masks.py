@@ -50,15 +50,13 @@ def from_flows(flows, probability, rounds, threshold=0.0, flow_threshold=0.4, sm
     return _whole(labels, smallest)
 
 
-def in_order(labels, remove_edge=False):
-    """Labels renumbered 1 … n in the order of their first pixels, row by row; without those at the border if asked."""
+def in_order(labels):
+    """Labels renumbered 1 … n in the order of their first pixels, row by row."""
     backwards = labels.ravel()[::-1]
     first = np.full(int(labels.max()) + 1, labels.size)
     first[backwards] = np.arange(labels.size - 1, -1, -1)  # the last that is written is the first pixel
     keep = first < labels.size
     keep[0] = False
-    if remove_edge:
-        keep[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = False
     found = np.flatnonzero(keep)
     found = found[np.argsort(first[found])]
     table = np.zeros(len(first), np.uint16 if len(found) <= np.iinfo(np.uint16).max else np.uint32)

@@ -10,16 +10,19 @@ VERSION = 1  # raised when what is told of a label image changes
 EDGES = np.array([(-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5)], np.float32)  # of a pixel, from its centre: (y, x)
 
 
-def table(labels):
+def table(labels, remove_edge=False):
     """The cells of an image, as `image.write_cells` takes them.
 
-    labels   (Y, X) unsigned label image, labels 1 … n
-    returns  column -> (n,) array: label, center_y, center_x (pixels), area (pixels), solidity, touches_border
+    labels       (Y, X) unsigned label image, labels 1 … n
+    remove_edge  leave out those that touch the border: they stay in the label image, as neighbours of the others
+    returns      column -> (n,) array: label, center_y, center_x (pixels), area (pixels), solidity, touches_border
     """
     size, centers = areas(labels), centroids(labels)
     columns = {"label": np.arange(1, len(size) + 1), "center_y": centers[:, 0], "center_x": centers[:, 1]}
     columns |= {"area": size.astype(np.int32), "solidity": solidities(labels)}
-    return columns | {"touches_border": touching_border(labels)}
+    columns |= {"touches_border": touching_border(labels)}
+    listed = ~columns["touches_border"] | (not remove_edge)
+    return {name: values[listed] for name, values in columns.items()}
 
 
 def areas(labels):

@@ -58,7 +58,7 @@ PARAMS = {
     "diameter": (("segment",), "auto"),
     "flow_threshold": (("segment",), 0.4),
     "cellprob_threshold": (("segment",), 0),
-    "remove_edge_masks": (("segment",), False),
+    "remove_edge_masks": (("cells",), False),
     "streams": (("merge",), False),  # their cells have a column more
     "features": (("merge",), "deep,cp"),
     "embedder": ((*OWN, "embed.deepprofiler"), "efficientnet"),

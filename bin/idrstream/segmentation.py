@@ -17,7 +17,7 @@ from idrstream.task import MustMend, in_threads
 
 logging.getLogger("cellpose").setLevel(logging.ERROR)  # an image without nuclei is no reason to warn
 
-VERSION = 1  # raised when label images change
+VERSION = 2  # raised when label images change
 DIAMETER_VERSION = 1  # raised when the diameter of a plate changes while its label images do not
 
 TILE = 224  # pixels, Cellpose's own; the network looks at tiles of this size
@@ -39,7 +39,6 @@ class Segmenter:
     diameter            nucleus diameter in pixels; the model's own if None
     flow_threshold      masks whose flows differ more from the network's are dropped; 0 keeps all
     cellprob_threshold  pixels above it (a logit) belong to nuclei
-    remove_edge         drop the masks that touch the border of the image
     device              "cpu", "cuda" or "cuda:N"; a GPU if torch sees one when None
     threads             how many may call it at a time, on a processor
 
@@ -53,7 +52,6 @@ class Segmenter:
         diameter=None,
         flow_threshold=0.4,
         cellprob_threshold=0.0,
-        remove_edge=False,
         device=None,
         threads=1,
     ):
@@ -63,7 +61,6 @@ class Segmenter:
         self.requested = diameter
         self.flow_threshold = flow_threshold
         self.cellprob_threshold = cellprob_threshold
-        self.remove_edge = remove_edge
         self.threads = threads
         on_gpu = self.device.type == "cuda"
         self.at_once = AtOnce(TILES if on_gpu else 1, "tiles", torch.cuda.OutOfMemoryError, on_gpu)
@@ -81,7 +78,7 @@ class Segmenter:
         diameter  nucleus diameter in pixels, instead of the segmenter's
         returns   (Y, X) uint16, or uint32 above 65,535 nuclei: 0 = background, 1 … n in the order of their first pixel
         """
-        return masks.in_order(self.assemble(*self.predict(image, diameter)), self.remove_edge)
+        return masks.in_order(self.assemble(*self.predict(image, diameter)))
 
     def predict(self, image, diameter=None):
         """What the network sees.

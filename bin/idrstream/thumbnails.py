@@ -54,8 +54,10 @@ def write(frames, labels, rows, known, batch, folder):
     made = {}
     for row in rows:
         if row["status"] == "ok":
-            even, found = image.read_even(frames, row, known), image.read_labels(labels, row["key"])
-            made.setdefault(row["plate"], []).append({"key": row["key"], "jpeg": jpeg(picture(even, found))})
+            nuclei, cells = image.read_labels(labels, row["key"]), image.read_cells(labels, row["key"])["label"]
+            counted = np.where(np.isin(nuclei, cells), nuclei, 0)
+            small = picture(image.read_even(frames, row, known), counted)
+            made.setdefault(row["plate"], []).append({"key": row["key"], "jpeg": jpeg(small)})
     for plate, pictures in made.items():
         path = Path(folder, FOLDER, f"plate={plate}", f"{batch}.parquet")
         path.parent.mkdir(parents=True)

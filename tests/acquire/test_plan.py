@@ -245,7 +245,6 @@ def test_an_image_has_the_same_id_in_any_order_batch_or_selection(here):
         {"illumination": "none"},
         {"camera_offset": 6},
         {"flow_threshold": 0.5},
-        {"remove_edge_masks": True},
         "model",
         "row",
     ],

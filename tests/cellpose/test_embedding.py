@@ -357,6 +357,19 @@ def test_the_command_masks_on_request_and_says_so_in_the_models_name(batch):
     assert found[0]["padded"].tolist() == [0, 0]
 
 
+def test_a_nucleus_that_is_no_cell_is_set_to_0_in_the_crops_of_others_all_the_same(batch):
+    mine = ("--embedder", "torchscript", "--embed_model", saved(batch / "net.pt"), "--crop_mask")
+    found = []
+    for listed in slice(2), slice(1):
+        cells = image.read_cells(batch / "labels", "P1_A01_s1_f1")
+        image.write_cells(batch / "labels", "P1_A01_s1_f1", {name: values[listed] for name, values in cells.items()})
+        assert embed(batch, *mine)[0] == 0
+        found.append(image.read_cells(batch / "features", "P1_A01_s1_f1"))
+        (batch / "features").rename(batch / f"features{len(found)}")
+    assert found[1]["label"].tolist() == [4]
+    assert np.array_equal(found[0]["features"][:1], found[1]["features"])
+
+
 def test_a_cell_whose_features_are_no_numbers_is_told_by_name(batch):
     frame, _ = two_discs(90)
     frame[150, 290] = np.nan  # in the crop of the second only

@@ -91,25 +91,10 @@ def test_an_image_of_any_size_has_labels_of_that_size(segmenter, shape):
     assert segmenter(image, diameter=30).shape == shape
 
 
-def test_nuclei_at_the_border_are_dropped_on_request(discs):
-    image, _ = discs
-    cut = image[30:, 40:]  # through the middle of the first nucleus, and through others
-    with_edge = sg.Segmenter(MODEL, diameter=22, device="cpu")(cut)
-    without = sg.Segmenter(MODEL, diameter=22, device="cpu", remove_edge=True)(cut)
-    border = np.ones(cut.shape, bool)
-    border[1:-1, 1:-1] = False
-    touching = np.unique(with_edge[border])
-    assert len(touching) > 1
-    assert not without[border].any()
-    assert np.array_equal(without > 0, (with_edge > 0) & ~np.isin(with_edge, touching))
-    assert set(np.unique(without)) == set(range(without.max() + 1))
-
-
 def test_labels_are_numbered_by_their_first_pixel():
     labels = np.array([[0, 7, 7, 0], [3, 0, 0, 9], [3, 0, 9, 9]], np.uint32)
     assert masks.in_order(labels).tolist() == [[0, 1, 1, 0], [2, 0, 0, 3], [2, 0, 3, 3]]
     assert masks.in_order(labels).dtype == np.uint16
-    assert masks.in_order(labels, remove_edge=True).max() == 0
 
 
 def test_more_than_65535_nuclei_take_a_wider_type():

@@ -59,6 +59,15 @@ def test_area_solidity_and_border_of_known_shapes():
     assert solid[1] == pytest.approx(64 / (64 + 6 * 6 / 2), abs=0.05) and solid[4] < 0.6
 
 
+def test_nuclei_at_the_border_are_left_out_of_the_table_and_the_others_keep_their_rows(plenty):
+    whole, listed = nuclei.table(plenty), nuclei.table(plenty, remove_edge=True)
+    border = np.concatenate([plenty[[0, -1]].ravel(), plenty[:, [0, -1]].ravel()])
+    assert listed["label"].tolist() == np.setdiff1d(plenty, [0, *border]).tolist()
+    assert 0 < len(listed["label"]) < len(whole["label"])
+    for name, values in whole.items():
+        assert np.array_equal(listed[name], values[listed["label"] - 1]) and listed[name].dtype == values.dtype
+
+
 def test_solidity_is_cellprofilers_to_the_last_digit(plenty):
     scattered = np.zeros((60, 400), np.uint16)
     rng = np.random.default_rng(1)

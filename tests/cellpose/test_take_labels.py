@@ -12,10 +12,17 @@ from idrstream import files, image
 NAME = "PA_A01_s1_f1"
 
 
+@pytest.fixture(params=[[], ["--remove_edge_masks"]], ids=["all", "whole ones"])
+def options(request):
+    """Those that SEGMENT and TAKE_LABELS have in common."""
+    return request.param
+
+
 @pytest.fixture
-def segmented(tmp_path):
-    """Folders of frames and of what SEGMENT made of them: an image, and one that failed."""
+def segmented(tmp_path, options):
+    """Folders of frames and of what SEGMENT made of them: an image whose border cuts nuclei, and one that failed."""
     frame, _ = draw_nuclei(CENTRES)
+    frame = frame[30:]
     row = {"key": NAME, "plate": "PA", "status": "ok", "shape": list(frame.shape)}
     (tmp_path / "frames").mkdir()
     image.write_frame(tmp_path / "frames", NAME, frame)
@@ -28,6 +35,7 @@ def segmented(tmp_path):
         "--diameter",
         "22",
         "--outlines",
+        *options,
     ]
     done = CliRunner().invoke(segment.main, words)
     assert done.exit_code == 0, done.output
@@ -39,16 +47,28 @@ def take(folder, *options):
     return CliRunner().invoke(take_labels.main, [*words, *options])
 
 
-def test_what_is_taken_is_what_segmenting_gave(segmented):
-    done = take(segmented, "--outlines")
+def test_what_is_taken_is_what_segmenting_gave(segmented, options):
+    done = take(segmented, "--outlines", *options)
     assert done.exit_code == 0, done.output
     for suffix in "tif", "geojson":
         own, there = (segmented / folder / f"{NAME}.{suffix}" for folder in ("taken", "labels"))
         assert own.read_bytes() == there.read_bytes()
     own, there = (image.read_cells(segmented / folder, NAME) for folder in ("taken", "labels"))
-    assert own.keys() == there.keys() and len(own["label"]) == len(CENTRES)
+    assert own.keys() == there.keys() and len(own["label"]) > 0
     assert all(np.array_equal(own[name], there[name]) and own[name].dtype == there[name].dtype for name in own)
     assert files.read_json(segmented / "taken" / image.MADE) == {"taken": "labels"}
+
+
+def test_a_nucleus_at_the_border_stays_in_the_label_image_and_is_a_cell_unless_it_is_to_be_dropped(segmented, options):
+    labels, cells = image.read_labels(segmented / "labels", NAME), image.read_cells(segmented / "labels", NAME)
+    outlines = files.read_json(segmented / "labels" / f"{NAME}.geojson")["features"]
+    at_border, everywhere = np.unique(labels[0])[1:], np.unique(labels)[1:]
+    assert 0 < len(at_border) < len(everywhere)
+    assert cells["label"].tolist() == (np.setdiff1d(everywhere, at_border) if options else everywhere).tolist()
+    assert [outline["properties"]["label"] for outline in outlines] == cells["label"].tolist()
+    for outline in outlines:
+        x, y = outline["geometry"]["coordinates"][0][0]
+        assert labels[y, x] == outline["properties"]["label"]
 
 
 def test_outlines_are_drawn_only_if_they_are_asked_for(segmented):
@@ -61,5 +81,5 @@ def test_a_frame_that_is_no_longer_of_the_label_images_size_is_not_measured_by_i
     image.write_rows(segmented / "frames", [rows[0] | {"shape": [9, 9]}])
     done = take(segmented)
     assert done.exit_code == 1
-    assert f"{NAME}: frame and label image differ in size: 9x9 and 192x224; --redo segments it anew" in done.output
+    assert f"{NAME}: frame and label image differ in size: 9x9 and 162x224; --redo segments it anew" in done.output
     assert not (segmented / "taken").exists()

@@ -279,6 +279,30 @@ def test_an_evened_image_may_go_beyond_its_range():
     assert found.filter(like="Texture").equals(clipped.filter(like="Texture"))
 
 
+def test_a_nucleus_that_is_no_cell_is_a_neighbour_all_the_same_and_changes_nothing_else():
+    labels, pixels = crowd()
+    border = np.concatenate([labels[[0, -1]].ravel(), labels[:, [0, -1]].ravel()])
+    cells = np.setdiff1d(labels, [0, *border])
+    numbers, features = measurement.measure(labels, pixels, cells)
+    assert numbers.tolist() == cells.tolist() and len(cells) < labels.max()
+    around = np.array(["_Neighbors_" in name for name in measurement.COLUMNS])
+    whole, alone = of(labels, pixels).loc[cells].to_numpy(), of(labels * np.isin(labels, cells), pixels).to_numpy()
+    np.testing.assert_array_equal(features[:, around], whole[:, around])
+    np.testing.assert_array_equal(features[:, ~around], alone[:, ~around])
+    assert (features[:, around] != alone[:, around]).any()
+
+
+def test_a_square_touches_the_nucleus_beside_it_that_the_border_cuts_along_a_side():
+    labels = np.zeros((60, 60), np.uint8)
+    labels[20:40, :10], labels[20:40, 10:30] = 7, 3
+    for cells in None, [3]:
+        numbers, features = measurement.measure(labels, labels / 10, cells)
+        found = pd.DataFrame(features, numbers, measurement.COLUMNS).loc[3].filter(like="Neighbors_")
+        assert found["Nuclei_Neighbors_NumberOfNeighbors_Adjacent"] == 1
+        assert found["Nuclei_Neighbors_PercentTouching_Adjacent"] == pytest.approx(100 * 20 / 76)  # of the outline
+        assert found["Nuclei_Neighbors_FirstClosestDistance_Adjacent"] == 15
+
+
 @pytest.fixture
 def stages(tmp_path):
     """Folders as FETCH and SEGMENT leave them: a frame of each type with the same greys, and one without a cell."""
@@ -337,6 +361,15 @@ def test_labels_that_are_not_the_tables_are_an_error_and_leave_nothing(stages):
     result = run(stages, "measures")
     assert "byte: its label image holds" in str(result.exception)
     assert not (stages / "measures").exists()
+
+
+def test_nuclei_at_the_border_that_are_not_in_the_table_are_not_measured(stages):
+    labels = image.read_labels(stages / "labels", "byte")
+    cells = np.setdiff1d(labels, [*labels[[0, -1]].ravel(), *labels[:, [0, -1]].ravel(), 0])
+    image.write_cells(stages / "labels", "byte", {"label": cells})
+    assert run(stages, "measures").exit_code == 0
+    byte, word = (image.read_cells(stages / "measures", name) for name in ("byte", "word"))
+    assert byte["label"].tolist() == cells.tolist() and len(cells) < len(word["label"])
 
 
 def test_a_killed_process_is_a_killed_task(stages, monkeypatch):

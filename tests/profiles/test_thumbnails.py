@@ -60,6 +60,7 @@ def test_a_plate_is_a_file_of_the_images_that_are_ok(tmp_path):
         for folder in "frames", "labels":
             (tmp_path / folder).mkdir(exist_ok=True)
             image.write_frame(tmp_path / folder, name, np.full((30, 40), number, np.uint16))
+        image.write_cells(tmp_path / "labels", name, {"label": np.arange(1, number + 1)})
     thumbnails.write(tmp_path / "frames", tmp_path / "labels", rows, None, "b0", tmp_path / "out")
     tables = {path.parent.name: pq.read_table(path).to_pylist() for path in tmp_path.rglob("b0.parquet")}
     assert {plate: [row["key"] for row in rows] for plate, rows in tables.items()} == {
@@ -67,3 +68,17 @@ def test_a_plate_is_a_file_of_the_images_that_are_ok(tmp_path):
         "plate=PB": ["PB_A01_s1_f1"],
     }
     assert Image.open(io.BytesIO(tables["plate=PB"][0]["jpeg"])).size == (40, 30)
+
+
+def test_a_nucleus_that_is_no_cell_is_not_outlined(tmp_path):
+    labels = np.zeros((40, 40), np.uint16)
+    labels[10:20, 10:20], labels[30:, 25:35] = 1, 2
+    for folder in "frames", "labels":
+        (tmp_path / folder).mkdir()
+        image.write_frame(tmp_path / folder, "P_A01_s1_f1", labels)
+    image.write_cells(tmp_path / "labels", "P_A01_s1_f1", {"label": np.array([1])})
+    row = {"key": "P_A01_s1_f1", "plate": "P", "status": "ok"}
+    thumbnails.write(tmp_path / "frames", tmp_path / "labels", [row], None, "b0", tmp_path / "out")
+    (path,) = tmp_path.rglob("b0.parquet")
+    one, two = (thumbnails.jpeg(thumbnails.picture(labels, outlined)) for outlined in (labels * (labels == 1), labels))
+    assert pq.read_table(path)["jpeg"][0].as_py() == one != two

@@ -17,7 +17,7 @@ from idrstream.measurement import granularity, neighbors, radial, texture
 from idrstream.measurement.sheet import lay_out
 
 # One is raised when features of that name change.
-VERSIONS = {"AreaShape": 1, "Granularity": 1, "Intensity": 1, "Neighbors": 1, "RadialDistribution": 1, "Texture": 1}
+VERSIONS = {"AreaShape": 1, "Granularity": 1, "Intensity": 1, "Neighbors": 2, "RadialDistribution": 1, "Texture": 1}
 
 ENGINE = f"cp_measure-{metadata.version('cp_measure')}"
 COMPARTMENT, CHANNEL = "Nuclei", "DNA"
@@ -60,30 +60,34 @@ NAMES = [
 COLUMNS = [f"{COMPARTMENT}_{name}" for name in NAMES]
 
 
-def measure(labels, image):
+def measure(labels, image, cells=None):
     """Measure the cells of one image.
 
     labels   (Y, X) label image, 0 is background
     image    (Y, X) intensities, of which 1 is full scale; an evened one may go beyond
+    cells    (n,) the labels that are measured; all if None. Others are neighbours of theirs, and nothing else
     returns  (numbers, features): (n,) labels, ascending, and (n, len(COLUMNS)) float32; NaN where a cell is too small
              or too dark for a feature
     """
-    labels, numbers = sanitize_masks(labels)
+    own = labels if cells is None else np.where(np.isin(labels, cells), labels, 0)
+    others, _ = sanitize_masks(np.where(own, 0, labels))
+    labels, numbers = sanitize_masks(own)
     if not len(numbers):
         return numbers, np.empty((0, len(COLUMNS)), np.float32)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of a division by 0 in a tiny or black cell: its feature is NaN
-        groups = steps(labels.astype(np.int32), np.asarray(image, np.float64)).values()
+        groups = steps(labels.astype(np.int32), np.asarray(image, np.float64), others).values()
         found = {name: values for group in groups for name, values in group().items()}
     features = np.stack([found[name] for name in NAMES], axis=1).astype(np.float32)
     return numbers, np.where(np.isfinite(features), features, np.float32(np.nan))
 
 
-def steps(labels, image):
+def steps(labels, image, others=0):
     """Group of features -> a function that measures it: feature -> (n,) float64.
 
     labels  (Y, X) int32 label image, 1 ... n without gaps, at least one cell
     image   (Y, X) float64, as in `measure`
+    others  (Y, X) label image of nuclei that are neighbours alone, likewise
     """
     boxes = list(enumerate(scipy.ndimage.find_objects(labels), 1))
     sheet, pixels = lay_out(labels, boxes, image)
@@ -98,7 +102,7 @@ def steps(labels, image):
         return {f"{name}_{CHANNEL}": values for name, values in get_intensity(labels, image, legacy=True).items()}
 
     def around():
-        return {f"Neighbors_{name}_Adjacent": values for name, values in neighbors.adjacent(labels).items()}
+        return {f"Neighbors_{name}_Adjacent": values for name, values in neighbors.adjacent(labels, others).items()}
 
     def rings():
         found = radial.distribution(labels, boxes, sheet, pixels)

@@ -13,20 +13,23 @@ NAMES = (
 AROUND = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 
 
-def adjacent(labels):
+def adjacent(labels, others=0):
     """Neighbours of every cell, where those are neighbours whose pixels touch.
 
     labels   (Y, X) label image, 1 ... n without gaps
+    others   (Y, X) label image of nuclei, 1 ... m without gaps, that are nothing but neighbours
     returns  name -> (n,) float64: NumberOfNeighbors (sharing a side of a pixel), PercentTouching (of the outline's
              pixels), FirstClosestDistance and SecondClosestDistance (pixels, between centres), AngleBetweenNeighbors
              (degrees, between the directions of those two); 0 where there are not so many cells
 
     As cp_measure 0.3.0, measureobjectneighbors by "Adjacent"; but an angle of 180 degrees is never NaN by rounding.
     """
+    cells = int(labels.max())
+    labels = labels.astype(np.int64) + np.where(others, others + np.int64(cells), 0)
     count = int(labels.max())
     place = np.nonzero(labels)
-    own = labels[place].astype(np.int64)
-    padded = np.pad(labels.astype(np.int64), 1, constant_values=-1)  # the image's border is part of an outline
+    own = labels[place]
+    padded = np.pad(labels, 1, constant_values=-1)  # the image's border is part of an outline
     outline, touching, pairs = np.zeros(len(own), bool), np.zeros(len(own), bool), []
     for y, x in AROUND:
         other = padded[place[0] + 1 + y, place[1] + 1 + x]
@@ -43,13 +46,14 @@ def adjacent(labels):
     product = lengths[0] * lengths[1]
     cosine = (first * second).sum(axis=1) / np.where(product > 0, product, 1)
     outlines = np.bincount(own[outline], minlength=count + 1)[1:]
-    return {
+    found = {
         "AngleBetweenNeighbors": np.where(product > 0, np.degrees(np.arccos(np.clip(cosine, -1, 1))), 0),
         "FirstClosestDistance": lengths[0],
         "NumberOfNeighbors": np.bincount(pairs, minlength=count + 1)[1:].astype(float),
         "PercentTouching": np.bincount(own[touching], minlength=count + 1)[1:] * 100 / outlines,
         "SecondClosestDistance": lengths[1],
     }
+    return {name: values[:cells] for name, values in found.items()}
 
 
 def _closest(centers):
