@@ -12,12 +12,14 @@ from idrstream import task
 @task.versions
 @click.argument("outdir", type=click.Path(exists=True, file_okay=False))
 @click.argument("cells", type=click.Path(path_type=Path))
+@click.option("--negative_control", "named", help="Control type that is negative, beside `negative control`.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @task.whole("cells")
-def main(outdir, cells, count):
+def main(outdir, cells, named, count):
     """Write the cells of OUTDIR into the folder CELLS/cells, each feature in units of the negative controls' deviation.
 
-    Beside them scaler.tsv: mean and deviation of each feature, and the number of cells they are of.
+    Beside them scaler.tsv: mean and deviation of each feature, the number of cells they are of, and whether it is
+    divided by the deviation.
 
     Exit code 64, and no folder, where there are too few cells of negative controls, or tables differ in their features.
     """
@@ -29,20 +31,23 @@ def main(outdir, cells, count):
     found = single_cells.SingleCells(outdir)
     if found.notes:
         raise task.MustMend(found.notes[0])
-    scaler = normalized_cells.fitted(found)
+    negative = controls.words(named)
+    scaler = normalized_cells.fitted(found, negative)
     count = int(scaler.count.max(initial=0))
     if count < normalized_cells.CONTROLS:
         types = normalized_cells.control_types(found)
-        raise task.MustMend(controls.too_few("Cells", "the screen's cells", count, normalized_cells.CONTROLS, types))
+        needed = normalized_cells.CONTROLS
+        raise task.MustMend(controls.too_few("Cells", "the screen's cells", count, needed, types, negative))
     cells.mkdir()
     columns = {"feature": found.features, "cells": scaler.count, "mean": scaler.mean}
-    told = pd.DataFrame(columns | {"deviation": scaler.deviation})
+    told = pd.DataFrame(columns | {"deviation": scaler.deviation, "scaled": scaler.scaled})
     told.to_csv(cells / "scaler.tsv", sep="\t", index=False)
     for path in task.progress(found.files, "normalising"):
         target = cells / "cells" / path.parent.name / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         normalized_cells.write(path, target, found.features, scaler)
-    click.echo(f"by {count} cells of negative controls")
+    flat = f"; {(~scaler.scaled).sum()} features hardly vary among them (scaler.tsv: scaled)"
+    click.echo(f"by {count} cells of negative controls{flat * (not scaler.scaled.all())}")
 
 
 if __name__ == "__main__":

@@ -20,10 +20,18 @@ from idrstream import task
     show_default=True,
     help="Normalised by the negative controls of each plate, of the whole screen, or not at all.",
 )
+@click.option(
+    "--profile_by",
+    type=click.Choice(["auto", "well", "frame"]),
+    default="auto",
+    show_default=True,
+    help="A row a well, or a well and frame; auto: that where a well has several frames.",
+)
+@click.option("--negative_control", "named", help="Control type that is negative, beside `negative control`.")
 @task.notes
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @task.whole("wells")
-def main(outdir, wells, scope, notes, count):
+def main(outdir, wells, scope, profile_by, named, notes, count):
     """Write the profiles of the wells of OUTDIR into the folder WELLS: levels 3, 4a and 4b, a Parquet file a plate.
 
     Exit code 64, and no folder, where no well has cells, or tables differ in their features.
@@ -31,26 +39,35 @@ def main(outdir, wells, scope, notes, count):
     task.limit_threads(count)
     import pandas as pd
 
-    from idrstream import single_cells, well_profiles
+    from idrstream import controls, single_cells, well_profiles
 
     cells = single_cells.SingleCells(outdir)
     if cells.notes:
         raise task.MustMend(cells.notes[0])
-    plates = [well_profiles.aggregated(cells, plate) for plate in task.progress(list(cells.plates), "profiling")]
+    by, plates, mixed = well_profiles.strata(cells, profile_by), [], {}
+    for plate in task.progress(list(cells.plates), "profiling"):
+        profiles, differing = well_profiles.aggregated(cells, plate, by)
+        plates.append(profiles)
+        for name, some in differing.items():
+            mixed.setdefault(name, []).extend(some)
     raw = pd.concat([pd.DataFrame(), *plates], ignore_index=True)
     if raw.empty:
         raise task.MustMend("no well has cells")
-    levels, warned = {"aggregated": raw}, []
+    levels, said, warned = {"aggregated": raw}, [], well_profiles.mixed_sentences(mixed)
+    if profile_by == "auto" and well_profiles.FRAME in by:
+        said = ["wells have several frames: their profiles are by well and frame, which --profile_by well pools"]
     if scope != "raw":
-        levels["normalized"], few = well_profiles.normalized(raw, cells.features, scope)
+        negative = controls.words(named)
+        levels["normalized"], few, flat = well_profiles.normalized(raw, cells.features, scope, negative)
         levels["selected"], unselected = well_profiles.selected(levels["normalized"], cells.features)
-        warned = [*few, *unselected]
+        said += well_profiles.flat_sentences(flat)
+        warned += [*few, *unselected]
     for level, table in levels.items():
         (wells / level).mkdir(parents=True)
         for plate, own in table.groupby("Metadata_Plate"):
             own.to_parquet(wells / level / f"{plate}.parquet", compression="zstd", index=False)
-    task.tell(notes, [], warned)
-    click.echo("\n".join([f"{len(raw)} wells", *warned]))
+    task.tell(notes, said, warned)
+    click.echo("\n".join([f"{len(raw)} profiles", *said, *warned]))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The arguments of every stage's command, as they follow from the params."""
 
+import shlex
+
 FLAGS = ("remove_edge_masks", "outlines", "crop_mask", "require_gpu", "save_labels", "keep_intermediates")
 FAMILIES = {"DP": ["deep"], "CP": ["cp"], "merged": ["deep", "cp"]}  # of features, that a shape of IDR_stream's shows
 
@@ -9,7 +11,7 @@ def of(values):
     stop = values.get("stop_after")
     values = values | ({"save_labels": True} if stop else {})  # for the run that goes on from there
     named = {
-        name: f"--{name}" if name in FLAGS else f"--{name} {value}"
+        name: f"--{name}" if name in FLAGS else f"--{name} {shlex.quote(str(value))}"
         for name, value in values.items()
         if value is not None and value is not False
     }
@@ -41,8 +43,10 @@ def of(values):
     folder = "streams --streams" if streams else "csv"
     at_the_end = {
         "export": any(wanted) and f"{folder} --batch_size {values['batch_size']} --shape {','.join(wanted)}",
-        "plate_profiles": not streams and values["well_profiles"] != "none" and chosen("well_profiles"),
-        "normalize_cells": values["normalize_cells"] and "",
+        "plate_profiles": not streams
+        and values["well_profiles"] != "none"
+        and chosen("well_profiles", "profile_by", "negative_control"),
+        "normalize_cells": values["normalize_cells"] and chosen("negative_control"),
         "mark_phenotypes": values["phenotypes"] and "",
         "to_anndata": values["h5ad"] and "",
     }

@@ -46,7 +46,7 @@ def identify(images, shaping, frames):
     """
     for asked in images:
         own = [reference["key"] for reference in frames.get(asked["plate"], [])]
-        content = [asked["key"], asked["file"], asked["metadata"], shaping, own]
+        content = [asked["key"], asked["well_number"], asked["file"], asked["metadata"], shaping, own]
         asked["id"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

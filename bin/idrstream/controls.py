@@ -1,23 +1,43 @@
-"""Negative controls: by which word they are known, and what is said where there are too few."""
+"""Negative controls: by which words they are known, how much they vary, and what is said where there are too few."""
 
 from idrstream.single_cells import NEGATIVE
 
 SHOWN = 5  # other words
+ROUNDING = 4 * 2.0**-23  # spread over size of values that differ in the last digits of a float32 only
 
 
-def too_few(what, group, count, needed, types):
+def words(named=None):
+    """The values of control_type that mark negative controls, sorted; NAMED is the user's, if there is one."""
+    return sorted({NEGATIVE, named} - {None})
+
+
+def varies(deviation, largest):
+    """(features,) bool: do the controls vary by more than rounding?
+
+    A feature that does not is moved by the controls' mean and not divided: in units of rounding, wells that differ as
+    little as controls may be millions apart.
+    deviation  (features,) the controls' standard deviation
+    largest    (features,) largest absolute value
+    """
+    return deviation > ROUNDING * largest
+
+
+def too_few(what, group, count, needed, types, negative):
     """Why something is not normalised, in a sentence or three.
 
-    what    what is not normalised: ``wells``
-    group   those that could be controls: ``its wells with cells``
-    count   negative controls among them
-    needed  how many it takes
-    types   the words of their column control_type
+    what      what is not normalised: ``wells``
+    group     those that could be controls: ``its wells with cells``
+    count     negative controls among them
+    needed    how many it takes
+    types     the words of their column control_type
+    negative  those that mark negative controls, as `words` gives them
     """
-    seen = sorted({str(word) for word in types if isinstance(word, str) and word} - {NEGATIVE})
-    words = ", ".join(f'"{word}"' for word in seen[:SHOWN]) + f" and {len(seen) - SHOWN} more" * (len(seen) > SHOWN)
-    also = f"seen: {words}" if seen else "no other type is named"
+    seen = sorted({str(word) for word in types if isinstance(word, str) and word} - set(negative))
+    others = ", ".join(f'"{word}"' for word in seen[:SHOWN]) + f" and {len(seen) - SHOWN} more" * (len(seen) > SHOWN)
+    also = f"seen: {others}" if seen else "no other type is named"
+    wanted = " or ".join(f'"{word}"' for word in negative)
+    remedy = ": if one of these is their name, say --negative_control NAME" if seen else ""
     return (
-        f'{what} not normalised. {count} of {group} have control_type "{NEGATIVE}" ({also}); '
-        f"at least {needed} are needed. Cell tables are unaffected."
+        f"{what} not normalised. {count} of {group} have control_type {wanted} ({also}); "
+        f"at least {needed} are needed{remedy}. Cell tables are unaffected."
     )

@@ -7,6 +7,7 @@ every cell. Here the mean and the deviation are made piece by piece, so that no 
 import numpy as np
 import pyarrow.parquet as pq
 
+from idrstream.controls import varies
 from idrstream.single_cells import PIECE, replaced, values
 
 CONTROLS = 30  # cells: of fewer a standard deviation says little
@@ -16,10 +17,11 @@ class Scaler:
     """Mean and standard deviation (of the population, as StandardScaler has it) of each feature; NaN is left out.
 
     count, mean, deviation  (features,) float64
+    scaled                  (features,) bool: not where the deviation is nothing but rounding (controls.varies)
     """
 
     def __init__(self, features):
-        self.count, self.mean, self._squares = (np.zeros(features) for _ in range(3))
+        self.count, self.mean, self._squares, self._largest = (np.zeros(features) for _ in range(4))
 
     def add(self, cells):
         """Take in CELLS, (n, features). Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115."""
@@ -33,21 +35,25 @@ class Scaler:
         self._squares += np.where(count > 0, squares + apart**2 * self.count * count / np.maximum(total, 1), 0)
         self.mean += np.where(count > 0, apart * count / np.maximum(total, 1), 0)
         self.count = total
+        self._largest = np.maximum(self._largest, np.where(there, np.abs(cells), 0).max(axis=0))
 
     @property
     def deviation(self):
         return np.sqrt(self._squares / np.maximum(self.count, 1))
 
+    @property
+    def scaled(self):
+        return varies(self.deviation, self._largest)
+
     def __call__(self, cells):
-        """(n, features) float64; a feature that never varies among the controls is only moved."""
-        deviation = self.deviation
-        return (cells - self.mean) / np.where(deviation > 10 * np.finfo(float).eps * np.abs(self.mean), deviation, 1)
+        """(n, features) float64; a feature that hardly varies among the controls is only moved."""
+        return (cells - self.mean) / np.where(self.scaled, self.deviation, 1)
 
 
-def fitted(cells):
-    """The Scaler of all cells of negative controls of a single_cells.SingleCells."""
+def fitted(cells, negative):
+    """The Scaler of all cells of negative controls of a single_cells.SingleCells; NEGATIVE: controls.words."""
     scaler = Scaler(len(cells.features))
-    for piece in cells.negative_controls():
+    for piece in cells.negative_controls(negative):
         scaler.add(piece)
     return scaler
 

@@ -73,6 +73,8 @@ class Plan:
             f"{len(self.images)} images of {over} ({', '.join(plates[:4])}{', ...' * (len(plates) > 4)}), "
             f"{self.settled} of them settled"
         ]
+        if not (self.settings["study"] or self.settings.get("plate_format")):
+            lines.append(self.study.format_text)
         lines += [f"warning: {sentence}" for sentence in self.warnings]
         if self.moved:
             lines.append(self.moved)
@@ -158,12 +160,17 @@ def make(values, launch_dir, session, given, schema):
     labelled = _attempt(problems, request.read, given["phenotypes"], "phenotypes") if "phenotypes" in given else None
     if values["phenotypes"] and not values.get("outlines") and not any(stream["outlines"] for stream in named or ()):
         problems.append("--phenotypes: a point lies in a nucleus's outline; add --outlines")
+    if values.get("plate_format") and values["study"]:
+        problems.append(f"--plate_format: not with --study, whose wells say how large plates are ({values['study']})")
     if samplesheet and values.get("zarr_index"):
         problems.append("--zarr_index: a samplesheet names its images itself, OME-Zarr too: plate.zarr/B/3/0")
     source, root = _attempt(problems, places.base, values, launch_dir, described, samplesheet) or (None, None)
     index = _attempt(problems, request.read, given["zarr_index"], "zarr_index") if "zarr_index" in given else None
     stores = _attempt(problems, request.stores, index, root) if index else None
     problems += [sentence for table in (*read, screens, labelled, index) if table for sentence in table.problems]
+    if samplesheet and "study" not in given:
+        wells = (study.Well.parse(row.cells["well"]) for table in read for row in table.rows)
+        described = study.fitted(described, wells, values.get("plate_format"))
     images = []
     if samplesheet and described:
         images = [_attempt(problems, request.from_samplesheet, table, described, source or root) for table in read]
@@ -173,6 +180,8 @@ def make(values, launch_dir, session, given, schema):
         raise Problems(dict.fromkeys(problems))
     warnings = [line for table, own in zip(read, images, strict=True) for line in request.shared_frames(table, own)]
     images, views = streams.union(named, images) if named else (images[0], None)
+    if unseen := request.unseen_control(values.get("negative_control"), images):
+        raise Problems([unseen])
     root = None if samplesheet else root  # its images are named by their own paths
     values = (
         values | {"outlines": values.get("outlines") or any(view["outlines"] for view in views)} if views else values

@@ -10,6 +10,7 @@ from idrstream import image, input_tables, metadata_names, sources, tables
 from idrstream.input_tables import SCHEMAS
 from idrstream.study import Well
 
+LISTED = 20  # control types
 WARNED = 3  # pairs of images of the same frame that are named one by one
 
 
@@ -125,6 +126,16 @@ def shared_frames(table, images):
     return found[:WARNED] + [f"{table.name}: {more} more images name a file and frame that another names"] * (more > 0)
 
 
+def unseen_control(word, images):
+    """Why no image has the control type WORD, in a sentence; None if one has, or nobody asked."""
+    types = {asked["metadata"]["Control_Type"] for asked in images} - {""}
+    if word is None or str(word) in types:
+        return None
+    listed = ", ".join(f'"{tables.shown(name)}"' for name in sorted(types)[:LISTED]) + ", ..." * (len(types) > LISTED)
+    near = tables.nearest(str(word), types)
+    return f'--negative_control "{word}": no well has this control type; there are {listed or "none"}.{near}'
+
+
 def _both(first, second):
     """What two images are of, in words: ``wells A01 and A02 of P``."""
     if first["plate"] == second["plate"] and first["well"] != second["well"]:
@@ -210,8 +221,9 @@ def _well(table, row, column, study, problems):
     well = Well.parse(text)
     if well and study.holds(well):
         return well
-    size = f"{study.wells[0]} x {study.wells[1]} wells"
-    problems.append(table.problem(f'"{text}" is not a well of a plate of {size}', row.line, column))
+    size = f"a plate of {study.wells[0]} x {study.wells[1]} wells"
+    remedy = "" if study.locations else "; --plate_format, or the wells of a --study, say how large plates are"
+    problems.append(table.problem(f'"{text}" is not a well of {size}{remedy}', row.line, column))
     return None
 
 
@@ -264,9 +276,26 @@ def _checked(images, problems, table):
             line = first[asked["key"]]["line"]
             what = f"plate {asked['plate']} well {asked['well']} site {asked['site']} frame {asked['frame']}"
             problems.append(table.problem(f"{what} stands already in line {line}", asked["line"]))
+    problems += _mixed_controls(images, table)
     if problems:
         raise tables.Problems(problems)
     return images
+
+
+def _mixed_controls(images, table):
+    """Problems with wells of two control types, a sentence a well: their profile would be of neither."""
+    names = {name: column for column, name in metadata_names.names(table).items()}
+    first, found = {}, {}
+    for asked in images:
+        well = asked["plate"], asked["well"]
+        before = first.setdefault(well, asked)
+        types = [row["metadata"]["Control_Type"] for row in (asked, before)]
+        if types[0] != types[1] and asked["key"] != before["key"] and well not in found:
+            here, there = (f'"{word}"' if word else "none" for word in types)
+            what = f"the control type of well {asked['well']} of plate {asked['plate']} is {here}, but in line"
+            what += f" {before['line']} it is {there}; give all rows of a well the same"
+            found[well] = table.problem(what, asked["line"], names["Control_Type"])
+    return list(found.values())
 
 
 def _expected(rule, error):

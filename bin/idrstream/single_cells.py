@@ -54,13 +54,26 @@ class SingleCells:
         if some:
             yield self._of_wells(paths, some)
 
-    def negative_controls(self):
-        """Yield (n, features) float64 of the cells of negative controls, of the whole screen."""
+    @property
+    def several_frames(self):
+        """Has any well cells of more than one frame?"""
+        for paths in self.plates.values():
+            wells = ds.dataset(paths).to_table(columns=[WELL[1], "Metadata_Frame"]).group_by(WELL[1])
+            frames = wells.aggregate([("Metadata_Frame", "count_distinct")])["Metadata_Frame_count_distinct"]
+            if max(frames.to_pylist(), default=0) > 1:
+                return True
+        return False
+
+    def negative_controls(self, negative):
+        """Yield (n, features) float64 of the cells of negative controls, of the whole screen.
+
+        negative  the words of their control type
+        """
         if "Metadata_Control_Type" not in self.metadata:
             return
         for path in self.files:
             for piece in pq.ParquetFile(path).iter_batches(PIECE, columns=["Metadata_Control_Type", *self.features]):
-                chosen = piece.filter(pc.equal(piece["Metadata_Control_Type"], NEGATIVE))
+                chosen = piece.filter(pc.is_in(piece["Metadata_Control_Type"], pa.array(negative, pa.string())))
                 if len(chosen):
                     yield values(chosen, self.features)
 

@@ -4,7 +4,7 @@ from __future__ import annotations  # the head's Python may be older than its ty
 
 import re
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from idrstream.tables import Problems
 
@@ -21,6 +21,10 @@ EXAMPLE = {
     "frame": 1,
     "store": "P.zarr",
 }
+
+
+# Standard plates: wells -> (rows, columns).
+FORMATS = {6: (2, 3), 12: (3, 4), 24: (4, 6), 48: (6, 8), 96: (8, 12), 384: (16, 24), 1536: (32, 48)}
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,13 @@ class Study:
         return well.row < self.wells[0] and well.column < self.wells[1]
 
     @property
+    def format_text(self):
+        """What is said of plates whose format is inferred from their wells."""
+        rows, columns = self.wells
+        which = f"plates of {rows * columns} wells ({rows} x {columns})"
+        return f"{which}, the smallest that hold all wells of the table; --plate_format names another size"
+
+    @property
     def stored(self):
         """Its locations in OME-Zarr stores, which only a table of plates and stores can name."""
         return tuple(pattern for pattern in self.locations if "store" in _placeholders(pattern))
@@ -99,14 +110,25 @@ class Study:
         return [pattern.format_map(values) for pattern in self.locations if store or pattern not in self.stored]
 
 
-# What a samplesheet needs no study for: it names its files itself.
+# What a samplesheet needs no study for: it names its files itself. Its plates are as large as `fitted` finds them.
 SAMPLESHEET = Study(
     name="samplesheet",
     source=None,
-    wells=(16, 24),
+    wells=FORMATS[1536],
     locations=(),
     frame={"height": 1024, "width": 1344, "bytes": 1_400_000, "nuclei": 250},
 )
+
+
+def fitted(study, wells, size=None):
+    """STUDY with the smallest standard plate that holds all WELLS (Well, or None for what is no well), or that of SIZE.
+
+    Of all plates together: one that is only partly filled then has the same numbers for its wells as the others.
+    """
+    wells = [well for well in wells if well]
+    rows, columns = (max((getattr(well, side) for well in wells), default=0) + 1 for side in ("row", "column"))
+    holding = [shape for shape in FORMATS.values() if shape[0] >= rows and shape[1] >= columns]
+    return replace(study, wells=FORMATS.get(size) or [*holding, FORMATS[1536]][0])
 
 
 def _placeholders(pattern):

@@ -18,7 +18,8 @@ SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
 DEFAULTS = {"workflow": "screen", "study": "example", "batch_size": 2, "start_batch": 0, "batch_nums": "all"}
 DEFAULTS |= {"redo": False, "connections": 4, "model": "idrstream", "diameter": "auto", "flow_threshold": 0.4}
 DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128}
-DEFAULTS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
+DEFAULTS |= {"well_profiles": "plate", "profile_by": "auto", "negative_control": None, "plate_format": None}
+DEFAULTS |= {"normalize_cells": False, "h5ad": False}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"phenotypes": None, "outlines": False}
 DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
@@ -97,7 +98,10 @@ TABLE_MISTAKES = {
     ),
     "wrong number": (swap("A4\t5\t4", "A4\t5\t5"), 'line 2, column "Well Number": well A4 is number 4, not 5'),
     "unknown plate": (swap("3\tPB", "3\tPX"), 'line 5, column "Plate": "PX" is not in the table of screens'),
-    "twice": (swap("B2\t2,5,9\t26", "A4\t3,5\t4"), "line 3: plate PA well A04 site 1 frame 5 stands already in line 2"),
+    "twice": (
+        swap("B2\t2,5,9\t26\tposi", "A4\t3,5\t4\tnega"),
+        "line 3: plate PA well A04 site 1 frame 5 stands already in line 2",
+    ),
     "ragged": (swap("\tENSG02\t8", "\tENSG02"), "line 4: 7 columns where 8 are expected"),
     "our name": (swap("Batch Of Cells", "Label"), 'line 1, column "Label": reserved', "rename the column"),
     "empty": ("", "the table has no rows"),
@@ -349,7 +353,7 @@ def test_a_samplesheet_names_its_files_itself(here):
     assert (made.root, made.folders) == (None, [str(here / "images")])
     assert [asked["locations"] for asked in batch["images"]] == [[str(here / f"images/{name}.tif")] for name in "ab"]
     assert batch["images"][0]["metadata"] == {"Control_Type": "", "Gene": "GeneA", "dose": "0.5"}
-    assert (batch["images"][0]["well"], batch["images"][0]["well_number"]) == ("B03", 27)
+    assert (batch["images"][0]["well"], batch["images"][0]["well_number"]) == ("B03", 6)
 
 
 def test_a_samplesheet_may_name_addresses(here):

@@ -16,7 +16,8 @@ from support import DATA, SCREEN, http_server, needs_kit
 @needs_kit
 def test_a_real_screen_over_http_is_segmented_as_people_would(tmp_path):
     with http_server(SCREEN) as server:
-        options = screen_options(SCREEN, server.url, batch_size=5, save_labels="true", well_profiles="screen")
+        views = {"well_profiles": "screen", "profile_by": "well"}
+        options = screen_options(SCREEN, server.url, batch_size=5, save_labels="true", **views)
         run = Run(tmp_path / "run", *options)
         log = [request for request in server.log if request.path.endswith(".ch5")]
     assert run.code == 0, run.said

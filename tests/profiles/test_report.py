@@ -87,7 +87,7 @@ def test_the_page_tells_the_faults_that_are_in_the_output(made, output):
     assert f"{images['key'][EMPTY]}: 0 cells" in said["montage"]
     assert "SEGMENT 4 0" in said["throughput"] and "3.1" in said["throughput"]
     assert "cellpose 3.1.1.3" in said["provenance"] and "a" * 64 in said["provenance"]
-    assert "38 wells of profiles/wells/selected" in said["well_profiles"]
+    assert "38 profiles of profiles/wells/selected" in said["well_profiles"]
 
 
 def test_the_page_is_small_holds_its_pictures_and_words_for_each(made):
@@ -186,6 +186,9 @@ def test_flags_are_those_of_the_image_and_of_its_variant(tmp_path):
         (["A01", "B03"], [1, 15], (8, 12)),
         (["A01", "B03"], [1, 27], (16, 24)),
         (["A01", "A12"], [1, 12], (8, 12)),
+        (["B03"], [6], (2, 3)),
+        (["A01", "F08"], [1, 48], (6, 8)),
+        (["A01", "A03"], [1, 3], (2, 3)),
         (["A01", "A13"], [1, 13], (16, 24)),
         (["AF48"], [1536], (32, 48)),
         (["A01", "A96"], [1, 96], (1, 96)),

@@ -71,7 +71,7 @@ def read(folder):
 
 
 def test_a_well_is_the_median_of_its_cells_in_all_batches_and_frames(outdir, tmp_path):
-    made(plate_profiles, outdir, tmp_path / "wells")
+    made(plate_profiles, outdir, tmp_path / "wells", "--profile_by", "well")
     wells = read(tmp_path / "wells/aggregated").set_index(["Metadata_Plate", "Metadata_WellNumber"])
     assert wells["net_0"].to_dict() == {
         ("P", 1): 1, ("P", 2): 2, ("P", 3): 6, ("P", 4): 9, ("P", 5): 3, ("Q", 1): 4, ("Q", 2): 5
@@ -86,7 +86,7 @@ def test_a_well_is_the_median_of_its_cells_in_all_batches_and_frames(outdir, tmp
 
 def test_a_plate_is_in_units_of_its_controls_and_one_with_too_few_is_left_raw_and_said(outdir, tmp_path):
     notes = tmp_path / "notes.json"
-    said = made(plate_profiles, outdir, tmp_path / "wells", "--notes", notes)
+    said = made(plate_profiles, outdir, tmp_path / "wells", "--profile_by", "well", "--notes", notes)
     wells = read(tmp_path / "wells/normalized")
     mean, deviation = 3, np.sqrt(((1 - 3) ** 2 + (2 - 3) ** 2 + (6 - 3) ** 2) / 3)
     np.testing.assert_allclose(wells["net_0"], (np.array([1, 2, 6, 9, 3]) - mean) / deviation, rtol=1e-6)
@@ -105,12 +105,108 @@ def test_what_was_written_in_place_of_negative_control_is_said(scope, whose, tmp
     said = made(plate_profiles, outdir, tmp_path / "wells", "--well_profiles", scope)
     assert f"{whose} not normalised. 0 of" in said
     seen = 'have control_type "negative control" (seen: "DMSO", "Negative control"); at least'
-    assert f"{seen} 3 are needed" in said
-    assert f"{seen} 30 are needed" in refused(normalize_cells, outdir, tmp_path / "cells")
+    remedy = "are needed: if one of these is their name, say --negative_control NAME"
+    assert f"{seen} 3 {remedy}" in said
+    assert f"{seen} 30 {remedy}" in refused(normalize_cells, outdir, tmp_path / "cells")
+
+
+def test_the_users_word_for_negative_controls_counts_beside_ours(tmp_path):
+    words = ["DMSO", NEGATIVE, "", "DMSO", "a 'b' (c)"]
+    wells = [cells("P", well, word, range(9 * well)) for well, word in enumerate(words, 1)]
+    outdir = screen(tmp_path / "out", wells)
+    made(plate_profiles, outdir, tmp_path / "wells", "--negative_control", "DMSO")
+    normal = read(tmp_path / "wells/normalized")["net_0"]
+    medians = np.array([np.median(range(9 * well)) for well in (1, 2, 4)])
+    assert normal.iloc[2] == pytest.approx((np.median(range(27)) - medians.mean()) / medians.std())
+    made(normalize_cells, outdir, tmp_path / "cells", "--negative_control", "a 'b' (c)")
+    chosen = np.concatenate([range(18), range(45)])
+    told = pd.read_table(tmp_path / "cells/scaler.tsv", index_col="feature").loc["net_0"]
+    assert (told["cells"], told["mean"]) == (63, pytest.approx(chosen.mean()))
+
+
+def hours(*wells):
+    """Cells of wells 1, 2, ... of plate P, controls but for the last; WELLS: their values at 0 and at 48 hours."""
+    found = []
+    for well, values in enumerate(wells, 1):
+        for frame, (hour, value) in enumerate(zip(("0", "48"), values, strict=True), 1):
+            control = NEGATIVE if well < len(wells) else ""
+            found.append(cells("P", well, control, [value], frame).assign(Metadata_Hours=hour, Metadata_Dose="0.10"))
+    return found
+
+
+def test_frames_of_different_times_are_profiles_of_their_own_each_in_units_of_the_controls_of_its_time(tmp_path):
+    outdir = screen(tmp_path / "out", hours((1, 11), (2, 12), (6, 31), (7, 30)))
+    said = made(plate_profiles, outdir, tmp_path / "wells")
+    assert "their profiles are by well and frame, which --profile_by well pools" in said and "differs" not in said
+    wells = read(tmp_path / "wells/aggregated")
+    assert wells["Metadata_Well"].tolist() == ["A01", "A01", "A02", "A02", "A03", "A03", "A04", "A04"]
+    assert wells["Metadata_Frame"].tolist() == [1, 2] * 4 and wells["Metadata_Hours"].tolist() == ["0", "48"] * 4
+    assert wells["net_0"].tolist() == [1, 11, 2, 12, 6, 31, 7, 30] and set(wells["Metadata_Cell_Count"]) == {1}
+    normal = read(tmp_path / "wells/normalized").set_index(["Metadata_Well", "Metadata_Frame"])["net_0"]
+    for frame, controls, value in (1, [1, 2, 6], 7), (2, [11, 12, 31], 30):
+        assert normal["A04", frame] == pytest.approx((value - np.mean(controls)) / np.std(controls), rel=1e-6)
+
+
+def test_where_times_are_pooled_what_is_not_the_same_in_a_well_is_left_blank_and_named(tmp_path):
+    outdir = screen(tmp_path / "out", hours((1, 11), (2, 12), (6, 31), (7, 30)))
+    notes = tmp_path / "notes.json"
+    made(plate_profiles, outdir, tmp_path / "wells", "--profile_by", "well", "--notes", notes)
+    for level in "aggregated", "normalized":
+        wells = read(tmp_path / "wells" / level)
+        assert wells["Metadata_Hours"].tolist() == [""] * 4 and wells["Metadata_Dose"].tolist() == ["0.10"] * 4
+        assert wells["Metadata_Gene"].tolist() == ["G1", "G2", "G3", "G4"] and "Metadata_Frame" not in wells
+    why = "Metadata_Hours differs within 4 wells (P A01, P A02, P A03, P A04): blank in their profiles"
+    assert why in json.loads(notes.read_text())["notes"]
+
+
+def test_a_well_of_one_frame_is_one_profile_whichever_frame_that_is(tmp_path):
+    wells = [cells("P", well, NEGATIVE, [well], frame=well) for well in (1, 2, 3)]
+    made(plate_profiles, screen(tmp_path / "out", wells), tmp_path / "wells")
+    assert len(read(tmp_path / "wells/normalized")) == 3 and "Metadata_Frame" not in read(tmp_path / "wells/normalized")
+
+
+def test_a_frame_with_too_few_controls_is_said(tmp_path):
+    outdir = screen(tmp_path / "out", hours((1, 11), (2, 12), (6, 31), (7, 30))[1:])
+    said = made(plate_profiles, outdir, tmp_path / "wells")
+    assert "Plate P, frame 1: wells not normalised. 2 of its wells with cells have control_type" in said
+    assert set(read(tmp_path / "wells/normalized")["Metadata_Frame"]) == {2}
+    said = made(plate_profiles, outdir, tmp_path / "screen", "--well_profiles", "screen")
+    assert "Frame 1: wells not normalised. 2 of the screen's wells with cells have control_type" in said
+
+
+def near(value, digits):
+    """VALUE, and the float32 so many last digits above it."""
+    return [value, float(np.float32(value) + digits * np.spacing(np.float32(value)))]
+
+
+@pytest.mark.parametrize("values", [near(0.1, 1), near(7000, 3), [0.0, 1e-9], [0.0, 0.0]])
+def test_a_feature_whose_controls_differ_by_rounding_is_moved_and_not_scaled_and_is_named(values, tmp_path):
+    first = [values[0]] * 3 + values[1:]
+    wells = [cells("P", well, NEGATIVE, [well]).assign(odd=np.float32(v)) for well, v in enumerate(first, 1)]
+    wells += [cells("P", 5, "", [9]).assign(odd=np.float32(values[0] + 0.5))]
+    outdir = screen(tmp_path / "out", wells)
+    said = made(plate_profiles, outdir, tmp_path / "wells")
+    normal = read(tmp_path / "wells/normalized")
+    assert normal["odd"].iloc[-1] == pytest.approx(0.5, abs=1e-3) and normal["odd"].abs().max() < 1
+    assert "1 features hardly vary among the negative controls" in said and "deviation (odd)" in said
+    by_hand = (9 - np.mean([1, 2, 3, 4])) / np.std([1, 2, 3, 4])
+    assert normal["net_0"].iloc[-1] == pytest.approx(by_hand, rel=1e-6)
+
+
+@pytest.mark.parametrize("relative", [1e-5, 1e-3])
+def test_a_feature_whose_controls_differ_by_more_is_scaled_however_little_that_is(relative, tmp_path):
+    first = 100 + 100 * relative * np.array([0, 0, 0, 1])
+    wells = [cells("P", well, NEGATIVE, [well]).assign(odd=np.float32(v)) for well, v in enumerate(first, 1)]
+    wells += [cells("P", 5, "", [9]).assign(odd=np.float32(100.5))]
+    said = made(plate_profiles, screen(tmp_path / "out", wells), tmp_path / "wells")
+    controls = first.astype(np.float32).astype(float)
+    by_hand = (100.5 - controls.mean()) / controls.std()
+    assert read(tmp_path / "wells/normalized")["odd"].iloc[-1] == pytest.approx(by_hand, rel=1e-3)
+    assert "hardly vary" not in said
 
 
 def test_the_screen_is_in_units_of_all_controls(outdir, tmp_path):
-    made(plate_profiles, outdir, tmp_path / "wells", "--well_profiles", "screen")
+    made(plate_profiles, outdir, tmp_path / "wells", "--well_profiles", "screen", "--profile_by", "well")
     wells = read(tmp_path / "wells/normalized")
     controls = np.array([1, 2, 6, 4])
     np.testing.assert_allclose(wells["net_0"].iloc[-1], (5 - controls.mean()) / controls.std(), rtol=1e-6)
@@ -162,11 +258,14 @@ def test_a_value_that_is_missing_counts_for_nothing_and_a_constant_is_only_moved
     wells = [cells("P", 1, NEGATIVE, range(40)), cells("P", 2, "", [5, np.nan])]
     wells[0].loc[0, "net_0"] = np.nan
     wells[0]["net_1"] = np.float32(0.1)
+    wells[0].loc[1, "net_1"] = np.nextafter(np.float32(0.1), np.float32(1))
     made(normalize_cells, screen(tmp_path / "out", wells), tmp_path / "cells")
     scaled = read(tmp_path / "cells").iloc[-2:]
     known = np.arange(1, 40)
     np.testing.assert_allclose(scaled["net_0"], [(5 - known.mean()) / known.std(), np.nan], rtol=1e-6)
     np.testing.assert_allclose(scaled["net_1"], [25 - np.float32(0.1), np.nan], rtol=1e-6)
+    told = pd.read_table(tmp_path / "cells/scaler.tsv", index_col="feature")["scaled"]
+    assert told.to_dict() == {"net_0": True, "net_1": False, "Nuclei_AreaShape_Area": True}
 
 
 def test_too_few_control_cells_normalise_nothing(tmp_path):

@@ -5,10 +5,11 @@ import re
 import numpy as np
 from matplotlib import pyplot as plt
 
+from idrstream import study
 from idrstream.report import page
 from idrstream.report.pictures import limits
 
-FORMATS = {6: 4, 12: 8, 24: 16, 48: 32}  # columns -> rows of plates of 24, 96, 384 and 1536 wells
+FORMATS = {columns: rows for rows, columns in study.FORMATS.values()}
 SINGLE = 6  # plates; more are drawn together, a picture a quantity
 GAP = 2  # wells between plates that are drawn together
 QUANTITIES = {
@@ -75,14 +76,14 @@ def geometry(wells):
     """(rows, columns) of the largest of the plates.
 
     A well's number, counted row by row, tells the columns unless it lies in the first row; then it is the smallest
-    plate of 96, 384 or 1536 wells that has room for all, or a larger one that just has.
+    standard plate that has room for all, or a larger one that just has.
     """
     least = int(wells["column"].max()) + 1
     below = wells[wells["row"] > 0]
     if len(below):
         columns = max(least, int(((below["well_number"] - below["column"] - 1) // below["row"]).max()))
     else:
-        columns = next((columns for columns in (12, 24, 48) if least <= columns), least)
+        columns = next((columns for columns in FORMATS if least <= columns), least)
     return max(FORMATS.get(columns, 0), int(wells["row"].max()) + 1), columns
 
 

@@ -35,7 +35,7 @@ def section(results, pictures):
     if 1 < wells[PLATE].nunique() <= PLATES:
         figures.append(_scatter(places, shares, wells[PLATE].astype(str), "plate", pictures))
     made.html.append(page.panels(figures))
-    made.html.append(page.paragraph(f"{len(wells):,} wells of profiles/wells/{level}, {len(features):,} features."))
+    made.html.append(page.paragraph(f"{len(wells):,} profiles of profiles/wells/{level}, {len(features):,} features."))
     return made
 
 

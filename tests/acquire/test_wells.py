@@ -1,0 +1,105 @@
+"""What a table says of wells: how large their plates are, and of which control type each is."""
+
+import shlex
+
+import pytest
+from test_plan import here, planned  # noqa: F401  (here is a fixture)
+
+from idrstream.study import FORMATS, Well
+from idrstream.tables import Problems
+
+ALONE = {"screens": None, "study": None, "source": None, "input": "sheet.csv"}
+
+
+def sheet(here, *rows, header="plate,well,frame,path", **params):  # noqa: F811
+    """The plan of a samplesheet."""
+    (here / "sheet.csv").write_text("\n".join((header, *rows)) + "\n")
+    return planned(here, **ALONE | params)
+
+
+def of_wells(here, *wells, **params):  # noqa: F811
+    rows = [f"{plate},{well},1,{i}.tif" for i, (plate, well) in enumerate(wells)]
+    (here / "images").mkdir(exist_ok=True)
+    return sheet(here, *rows, **params)
+
+
+def numbers(made):
+    return {(asked["plate"], asked["well"]): asked["well_number"] for asked in made.images}
+
+
+def refused(function, *arguments, **params):
+    with pytest.raises(Problems) as problems:
+        function(*arguments, **params)
+    return problems.value.sentences
+
+
+LAST = {6: "B03", 12: "C04", 24: "D06", 48: "F08", 96: "H12", 384: "P24", 1536: "AF48"}
+
+
+@pytest.mark.parametrize("size, last", LAST.items())
+def test_a_plate_has_the_smallest_standard_format_that_holds_its_wells(size, last, here):  # noqa: F811
+    made = of_wells(here, ("P", "A01"), ("P", "B01"), ("P", last))
+    rows, columns = FORMATS[size]
+    assert rows * columns == size
+    assert numbers(made) == {("P", "A01"): 1, ("P", "B01"): columns + 1, ("P", last): size}
+    assert f"plates of {size} wells ({rows} x {columns}), the smallest that hold all wells of the table" in made.text()
+
+
+@pytest.mark.parametrize("row, number", [("Z1", 25 * 48 + 1), ("aa01", 26 * 48 + 1), ("AB12", 27 * 48 + 12)])
+def test_rows_after_z_have_two_letters(row, number, here):  # noqa: F811
+    assert number in numbers(of_wells(here, ("P", "AF48"), ("P", row))).values()
+    assert Well.parse(row).name == (f"{row[:-2].upper()}{row[-2:]}" if len(row) > 2 else "Z01")
+
+
+def test_a_plate_that_is_partly_filled_has_the_numbers_of_the_others(here):  # noqa: F811
+    made = of_wells(here, ("P", "H12"), ("Q", "B01"))
+    assert numbers(made)["Q", "B01"] == 13
+
+
+def test_a_plates_format_can_be_named(here):  # noqa: F811
+    made = of_wells(here, ("P", "B01"), plate_format=96)
+    assert numbers(made)["P", "B01"] == 13 and "the smallest" not in made.text()
+    (sentence,) = refused(of_wells, here, ("P", "A01"), ("P", "H12"), plate_format=48)
+    assert sentence.startswith('sheet.csv, line 3, column "well": "H12" is not a well of a plate of 6 x 8 wells; --pla')
+    (sentence,) = refused(of_wells, here, ("P", "AG01"))
+    assert '"AG01" is not a well of a plate of 32 x 48 wells' in sentence
+    (sentence,) = refused(of_wells, here, ("P", "B01"), plate_format=95)
+    assert sentence == "--plate_format 95: is none of 6, 12, 24, 48, 96, 384, 1536. Did you mean 96?"
+    assert "--plate_format: not with --study" in refused(planned, here, plate_format=96)[0]
+
+
+def test_another_number_of_a_well_is_another_image(here):  # noqa: F811
+    before = of_wells(here, ("P", "A01"), ("P", "B01"))
+    after = of_wells(here, ("P", "A01"), ("P", "B01"), plate_format=384)
+    same = {asked["id"] for asked in before.images} & {asked["id"] for asked in after.images}
+    assert same == {before.images[0]["id"]}, "A01 is number 1 on every plate"
+
+
+CONTROLS = "plate,well,site,frame,path,control_type"
+
+
+@pytest.mark.parametrize("second, words", [("positive control", '"positive control"'), ("", "none")])
+def test_a_well_of_two_control_types_is_refused_before_the_start(second, words, here):  # noqa: F811
+    rows = ["P,A01,1,1,a.tif,negative control", "P,A02,1,1,b.tif,", "Q,A01,1,1,c.tif,", f"P,A1,2,1,d.tif,{second}"]
+    rows += [f"P,A01,3,1,e.tif,{second}"]
+    (sentence,) = refused(sheet, here, *rows, header=CONTROLS)
+    place = 'sheet.csv, line 5, column "control_type": the control type of well A01 of plate P'
+    assert sentence == f'{place} is {words}, but in line 2 it is "negative control"; give all rows of a well the same'
+
+
+def test_a_control_type_that_no_well_has_is_said_with_those_there_are(here):  # noqa: F811
+    rows = ["P,A01,1,1,a.tif,DMSO", "P,A02,1,1,b.tif,", "P,A03,1,1,c.tif,drug"]
+    (sentence,) = refused(sheet, here, *rows, header=CONTROLS, negative_control="DMS0")
+    there = 'no well has this control type; there are "DMSO", "drug". Did you mean DMSO?'
+    assert sentence == f'--negative_control "DMS0": {there}'
+    stages = sheet(here, *rows, header=CONTROLS, negative_control="DMSO", normalize_cells=True).stages
+    assert stages["plate_profiles"]["args"] == "--well_profiles plate --profile_by auto --negative_control DMSO"
+    assert stages["normalize_cells"]["args"] == "--negative_control DMSO"
+
+
+def test_a_control_type_reaches_its_command_whole_whatever_is_in_it(here):  # noqa: F811
+    word = 'it\'s $(no) "treatment"'
+    (here / "images").mkdir()
+    rows = ["P,A01,1,1,a.tif," + '"' + word.replace('"', '""') + '"']
+    stages = sheet(here, *rows, header=CONTROLS, negative_control=word, normalize_cells=True).stages
+    assert shlex.split(stages["normalize_cells"]["args"]) == ["--negative_control", word]
