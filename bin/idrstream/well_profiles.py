@@ -68,19 +68,21 @@ def normalized(wells, features, scope, negative):
     returns   (DataFrame with the wells that could be normalised, sentences about those that could not, names of the
               features that are only moved in any of the groups, for they hardly vary among its controls)
     """
-    parts, notes, flat = [], [], set()
+    parts, few, flat = [], {}, set()
     keys = ["Metadata_Plate"] * (scope != "screen") + [FRAME] * (FRAME in wells)
     for place, some in wells.groupby(keys, sort=False) if keys else [((), wells)]:
         types = some.get("Metadata_Control_Type", pd.Series("", index=some.index))
         controls = types.isin(negative)
         if controls.sum() < CONTROLS:
             what, group = _in_words(dict(zip(keys, place, strict=True)))
-            notes.append(too_few(what, f"{group} with cells", controls.sum(), CONTROLS, types.unique(), negative))
+            why = too_few(what, f"{group} with cells", controls.sum(), CONTROLS, types.unique(), negative)
+            few.setdefault(place[: len(keys) - (FRAME in wells)], []).append(why)
             continue
         table, moved = _standardized(some, features, controls)
         parts.append(table)
         flat |= moved
-    table = pd.concat(parts, ignore_index=True) if parts else wells.iloc[:0]
+    table = pd.concat(parts).sort_index(ignore_index=True) if parts else wells.iloc[:0]
+    notes = [first + f" The same holds for other frames: {len(more)}." * bool(more) for first, *more in few.values()]
     return table, notes, [name for name in features if name in flat]
 
 
@@ -114,12 +116,12 @@ def _standardized(wells, features, controls):
     meta = [column for column in wells.columns if column not in features]
     marked = wells.assign(Metadata_Is_Control=controls)
     chosen = {"meta_features": meta, "samples": "Metadata_Is_Control", "method": "standardize"}
-    table = normalize(marked, features=features, **chosen)
+    table = normalize(marked, features=features, **chosen).set_axis(wells.index)
     values = wells[features].astype(float)
     known = values[controls]
     flat = known.notna().any() & ~varies(known.std(ddof=0), values.abs().max())
     moved = flat.index[flat]
-    table[moved] = (values - known.mean())[moved].to_numpy()
+    table[moved] = (values[moved] - known[moved].mean()).to_numpy()
     return table, set(moved)
 
 

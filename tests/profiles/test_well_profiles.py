@@ -143,6 +143,7 @@ def test_frames_of_different_times_are_profiles_of_their_own_each_in_units_of_th
     assert wells["Metadata_Frame"].tolist() == [1, 2] * 4 and wells["Metadata_Hours"].tolist() == ["0", "48"] * 4
     assert wells["net_0"].tolist() == [1, 11, 2, 12, 6, 31, 7, 30] and set(wells["Metadata_Cell_Count"]) == {1}
     normal = read(tmp_path / "wells/normalized").set_index(["Metadata_Well", "Metadata_Frame"])["net_0"]
+    assert normal.index.tolist() == list(zip(wells["Metadata_Well"], wells["Metadata_Frame"], strict=True))
     for frame, controls, value in (1, [1, 2, 6], 7), (2, [11, 12, 31], 30):
         assert normal["A04", frame] == pytest.approx((value - np.mean(controls)) / np.std(controls), rel=1e-6)
 
@@ -169,9 +170,14 @@ def test_a_frame_with_too_few_controls_is_said(tmp_path):
     outdir = screen(tmp_path / "out", hours((1, 11), (2, 12), (6, 31), (7, 30))[1:])
     said = made(plate_profiles, outdir, tmp_path / "wells")
     assert "Plate P, frame 1: wells not normalised. 2 of its wells with cells have control_type" in said
-    assert set(read(tmp_path / "wells/normalized")["Metadata_Frame"]) == {2}
+    assert set(read(tmp_path / "wells/normalized")["Metadata_Frame"]) == {2} and "other frames" not in said
     said = made(plate_profiles, outdir, tmp_path / "screen", "--well_profiles", "screen")
     assert "Frame 1: wells not normalised. 2 of the screen's wells with cells have control_type" in said
+
+
+def test_frames_with_too_few_controls_are_said_once_a_plate(tmp_path):
+    said = made(plate_profiles, screen(tmp_path / "out", hours((1, 11), (2, 12), (7, 30))), tmp_path / "wells")
+    assert said.count("not normalised") == 1 and "unaffected. The same holds for other frames: 1.\n" in said
 
 
 def near(value, digits):
