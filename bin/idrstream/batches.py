@@ -40,7 +40,7 @@ def references(images, entries, count):
 
 
 def identify(images, shaping, frames):
-    """Give every image its id: a hash of what it is, its row's metadata, the recipe, and its plate's references.
+    """Give every image its id: a hash of what it is, its well's number, metadata and recipe, its plate's references.
 
     shaping  what shapes its label image (recipe.of_labels): more than that, the recipe of its batch says
     """

@@ -1,0 +1,44 @@
+"""A time course by samplesheet whose controls have a name of their own: what is said of its wells, and their rows."""
+
+import numpy as np
+import pandas as pd
+import tifffile
+from runs import Run
+
+CONTROL = 'it\'s $(none) of "ours"'
+LIGHT = ("--illumination", "none", "--diameter", 22, "--features", "deep", "--normalize_cells")
+
+
+def write_course(folder):
+    """Samplesheet of five wells at two times, four of them controls."""
+    rows = ["plate,well,frame,path,control_type,hour,dose"]
+    for number in range(1, 6):
+        pixels = np.random.default_rng(number).integers(0, 255, (2, 64, 84), np.uint8)
+        tifffile.imwrite(folder / f"{number}.tif", pixels, photometric="minisblack", metadata={"axes": "TYX"})
+        control = '"' + CONTROL.replace('"', '""') + '"' if number < 5 else ""
+        rows += [f"P,B{number},{frame},{number}.tif,{control},{48 * (frame - 1)},0.10" for frame in (1, 2)]
+    (folder / "course.csv").write_text("\n".join(rows) + "\n")
+    return folder / "course.csv"
+
+
+def read(run, level):
+    return pd.read_parquet(run.out / f"profiles/wells/{level}/P.parquet")
+
+
+def test_a_time_course_keeps_its_times_apart_unless_it_is_asked_to_pool_them(light, tmp_path):
+    words = ["--input", write_course(tmp_path), *LIGHT, "--negative_control", CONTROL]
+    apart = Run(tmp_path / "run", *words, pipeline=light)
+    assert apart.code == 0, apart.said
+    assert "plates of 24 wells (4 x 6), the smallest that hold all wells of the table" in apart.said
+    assert "wells have several frames: their profiles are by well and frame" in apart.said
+    assert len(read(apart, "aggregated")) == len(read(apart, "normalized")) == 10
+    assert read(apart, "aggregated")["Metadata_WellNumber"].tolist() == [7, 7, 8, 8, 9, 9, 10, 10, 11, 11]
+    scaler = pd.read_table(apart.out / "profiles/normalized_cells/scaler.tsv")
+    assert set(scaler["cells"]) == {4 * 2 * 5}
+    pooled = Run(tmp_path / "run", *words, "--profile_by", "well", pipeline=light)
+    assert pooled.code == 0, pooled.said
+    assert "Nothing to do" in pooled.said
+    assert read(pooled, "normalized")["Metadata_hour"].tolist() == [""] * 5
+    assert read(pooled, "normalized")["Metadata_dose"].tolist() == ["0.10"] * 5
+    named = "Metadata_hour differs within 5 wells (P B01, P B02, P B03, P B04, P B05): blank in their profiles"
+    assert f"WARN: {named}" in pooled.said and pooled.said.count(named) == 2  # once more in the last lines
