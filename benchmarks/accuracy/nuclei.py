@@ -39,10 +39,10 @@ def main(model, threads):
     empty = [read_mosaic(DATA, EMPTY, frame) for frame in (1, 2)]
     field = illumination.of_plate(frames + empty, OFFSET)[0]
     for said, images in (("as archived", frames), ("corrected", [(frame - OFFSET) / field for frame in frames])):
-        diameter = segmenter.estimate_diameter(images, segmentation.PLATE_QUANTILE)[0]
+        diameter = segmenter.estimate_diameter(images, segmentation.plate_area)[0]
         found = [segmenter(image, diameter) for image in images]
         show(f"mosaics, {len(frames)}, {said}", zip(truth, found, strict=True))
-    show_sparse(segmenter, frames, truth, segmenter.estimate_diameter(frames, segmentation.PLATE_QUANTILE)[0])
+    show_sparse(segmenter, frames, truth, segmenter.estimate_diameter(frames, segmentation.plate_area)[0])
 
 
 def show_sparse(segmenter, frames, truth, diameter):

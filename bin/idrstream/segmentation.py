@@ -18,13 +18,12 @@ from idrstream.task import MustMend, in_threads
 logging.getLogger("cellpose").setLevel(logging.ERROR)  # an image without nuclei is no reason to warn
 
 VERSION = 2  # raised when label images change
-DIAMETER_VERSION = 1  # raised when the diameter of a plate changes while its label images do not
+DIAMETER_VERSION = 2  # raised when the diameter of a plate changes while its label images do not
 
 TILE = 224  # pixels, Cellpose's own; the network looks at tiles of this size
 TILES = 8  # at once on a GPU; a processor's caches hold one
 MIN_SIZE = 15  # pixels: smaller masks are dropped, as Cellpose does
-PLATE_QUANTILE = 0.25  # a plate has wells of small and of large nuclei; at the median the small ones of some are lost
-DEBRIS = 0.25  # of the median area: smaller things do not tell the size of nuclei
+PLATE_SHARE = 0.1  # of a plate's nuclear area that is in smaller nuclei than the diameter it is segmented at
 DIAMETERS = 5.0, 200.0  # pixels: no estimate leaves this range
 ROUNDS = 200  # Euler steps of the pixels along the flows at the network's scale, as Cellpose does
 
@@ -120,21 +119,29 @@ class Segmenter:
         limits = self.cellprob_threshold, self.flow_threshold
         return masks.from_flows(flows, probability, ROUNDS / scale, *limits, MIN_SIZE)
 
-    def estimate_diameter(self, images, quantile=0.5):
+    def estimate_diameter(self, images, choose=np.median):
         """A diameter of the nuclei found at the model's own diameter: what to segment these images with.
 
-        images    iterable of (Y, X), taken as they are needed
-        quantile  which one: the median for one image; less where images of small and of large nuclei are to be
-                  segmented alike, for too large a diameter loses small nuclei, whereas too small a one only costs time
-        returns   diameter in pixels (of the disc of equal area, as cellpose.utils.diameters has it), to 0.1; and the
-                  number of nuclei it rests on, debris left out: 0 means that it is the model's own
+        images   iterable of (Y, X), taken as they are needed
+        choose   the area to go by, of (n,) areas: the median for one image, `plate_area` for a plate
+        returns  diameter in pixels (of the disc of that area, as cellpose.utils.diameters has it), to 0.1; and the
+                 number of nuclei it rests on: 0 means that it is the model's own
         """
         found = list(in_threads(lambda image: areas(self(image, diameter=self.diameter)), images, self.threads))
         found = np.concatenate(found) if found else np.empty(0)
         if not found.size:
             return self.diameter, 0
-        found = found[found >= DEBRIS * np.median(found)]
-        return round(float(np.clip(2 * np.sqrt(np.quantile(found, quantile) / np.pi), *DIAMETERS)), 1), found.size
+        return round(float(np.clip(2 * np.sqrt(choose(found) / np.pi), *DIAMETERS)), 1), found.size
+
+
+def plate_area(areas):
+    """Of (n,) areas the one below which lies a tenth of all of it: where a plate's small nuclei begin.
+
+    A plate has wells of small and of large nuclei. At the median the small ones of some would be lost, whereas too
+    small a diameter only costs time. Debris, many as it may be, has next to none of the area.
+    """
+    ordered = np.sort(areas).astype(np.float64)
+    return np.interp(PLATE_SHARE * ordered.sum(), np.cumsum(ordered) - ordered / 2, ordered)
 
 
 def load_network(path):
