@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("IDRSTREAM_DATA", ROOT.parent / "shared" / "data"))
 sys.path.insert(0, str(ROOT / "bin"))
 
-from idrstream.segmentation import PLATE_QUANTILE, Segmenter  # noqa: E402
+from idrstream.segmentation import Segmenter, plate_area  # noqa: E402
 from idrstream.task import torch_name  # noqa: E402
 
 MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
@@ -293,7 +293,7 @@ def measure_mosaics(segmenter, data):
     """F1 of the raw mosaics, each at the diameter estimated from itself and at the plate's; the empty well's count."""
     keys = [(well, frame) for well in WELLS for frame in (1, 2)]
     images = {key: read_mosaic(data, *key) for key in keys}
-    plate = segmenter.estimate_diameter(images.values(), quantile=PLATE_QUANTILE)[0]
+    plate = segmenter.estimate_diameter(images.values(), plate_area)[0]
     scores = []
     for (well, frame), image in images.items():
         truth = tifffile.imread(data / f"screen/truth/XD0001_01_{well}_{frame}_labels.tif")

@@ -18,21 +18,22 @@ from idrstream import files, image, task
 @click.option("--threads", "count", default=1, show_default=True, help="Frames to segment at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 def main(frames, out, model, known, count, require_gpu):
-    """Segment a plate's reference FRAMES at the model's own diameter; write the first quartile found to OUT (JSON)."""
+    """Segment a plate's reference FRAMES at the model's own diameter; write that of its small nuclei to OUT (JSON)."""
     task.limit_threads(1)  # each thread segments one frame
-    from idrstream.segmentation import PLATE_QUANTILE, Segmenter
+    from idrstream.segmentation import PLATE_SHARE, Segmenter, plate_area
 
     rows = image.read_rows(frames)
     usable = [row for row in rows if row["status"] == "ok"]
     chosen = [usable[i] for i in image.spread(len(usable), image.REFERENCES)]
     segmenter = Segmenter(model, device=task.torch_device(require_gpu), threads=count)
     images = (image.read_even(frames, row, known) for row in chosen)
-    diameter, nuclei = segmenter.estimate_diameter(images, PLATE_QUANTILE)
+    diameter, nuclei = segmenter.estimate_diameter(images, plate_area)
     plate = Path(out).stem
     files.write_json(
         out, {"plate": plate, "diameter": diameter, "nuclei": nuclei, "frames": [row["key"] for row in chosen]}
     )
-    basis = f"the first quartile of {nuclei} nuclei in {len(chosen)} frames" if nuclei else "the model's own"
+    basis = f"of {nuclei} nuclei in {len(chosen)} frames smaller ones have {PLATE_SHARE:.0%} of the area"
+    basis = basis if nuclei else "the model's own"
     click.echo(f"{plate}: {diameter} pixels, {basis}")
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Average precision of the shipped nuclei model: on the val split, and on a plate's frames, corrected and not."""
+"""Average precision of the shipped nuclei model: on the val split, and on a plate's frames, corrected and not; and how
+many nuclei it finds where there are few."""
 
 import sys
 
@@ -9,6 +10,7 @@ import tifffile
 import torch
 from cellpose.metrics import average_precision
 from common import BIN, DATA, MODEL, ROOT
+from scipy import ndimage
 
 sys.path[:0] = [str(BIN), str(ROOT / "benchmarks")]
 
@@ -17,6 +19,8 @@ from nuclei_model import EMPTY, WELLS, read_mosaic, read_validation  # noqa: E40
 
 OVERLAPS = (0.5, 0.75, 0.9)  # IoU
 OFFSET = 6  # grey levels, of the plate's camera
+FEW = 1, 3, 4, 10  # nuclei left in a field
+GAINS = 5, 15, 40, 100  # times their grey levels in 8 bits, above a ground of 300 with noise of 15
 
 
 @click.command()
@@ -35,9 +39,40 @@ def main(model, threads):
     empty = [read_mosaic(DATA, EMPTY, frame) for frame in (1, 2)]
     field = illumination.of_plate(frames + empty, OFFSET)[0]
     for said, images in (("as archived", frames), ("corrected", [(frame - OFFSET) / field for frame in frames])):
-        diameter = segmenter.estimate_diameter(images, segmentation.PLATE_QUANTILE)[0]
+        diameter = segmenter.estimate_diameter(images, segmentation.plate_area)[0]
         found = [segmenter(image, diameter) for image in images]
         show(f"mosaics, {len(frames)}, {said}", zip(truth, found, strict=True))
+    show_sparse(segmenter, frames, truth, segmenter.estimate_diameter(frames, segmentation.plate_area)[0])
+
+
+def show_sparse(segmenter, frames, truth, diameter):
+    """Print how many are found of a few real nuclei that are alone in a field of 16 bits, at four brightnesses."""
+    print(f"\n{'nuclei left in a field':34}" + "".join(f"x {gain:<8}" for gain in GAINS))
+    for count in FEW:
+        cells = []
+        for gain in GAINS:
+            found, extra = 0, 0
+            for number in range(0, len(frames), 2):
+                rng = np.random.default_rng((count, gain, number))
+                image, left = sparse(frames[number], truth[number], count, gain, rng)
+                hits, more = average_precision(left, segmenter(image, diameter).astype(np.int32), threshold=[0.5])[1:3]
+                found, extra = found + int(hits[0]), extra + int(more[0])
+            cells.append(f"{found}/{count * len(frames[::2])}" + f" +{extra}" * (extra > 0))
+        print(f"{count:<34}" + "".join(f"{cell:<10}" for cell in cells), flush=True)
+
+
+def sparse(frame, truth, count, gain, rng):
+    """(Y, X) uint16 and int32: COUNT of a frame's nuclei, and nothing else but noise; the label image of them."""
+    away = ~ndimage.binary_dilation(truth > 0, iterations=12)
+    ground = ndimage.gaussian_filter(frame * away.astype(float), 25)
+    ground /= np.maximum(ndimage.gaussian_filter(away.astype(float), 25), 1e-3)
+    areas = np.bincount(truth.ravel())
+    usual = np.flatnonzero((areas > 300) & (areas < 2500))
+    left = np.isin(truth, rng.choice(usual[usual > 0], count, replace=False))
+    halo = ndimage.binary_dilation(left, iterations=8) & ~((truth > 0) & ~left)
+    light = ndimage.gaussian_filter(np.where(halo, np.maximum(frame - ground, 0), 0), 0.7)
+    image = 300 + gain * light + rng.normal(0, 15, frame.shape)
+    return image.round().clip(0, 65535).astype(np.uint16), np.where(left, truth, 0).astype(np.int32)
 
 
 def show(said, pairs):

@@ -10,7 +10,7 @@ import torch
 from cellpose.resnet_torch import CPnet
 
 from cellpose import transforms
-from idrstream import masks, networks
+from idrstream import contrast, masks, networks
 from idrstream.gpu import AtOnce
 from idrstream.nuclei import areas
 from idrstream.task import MustMend, in_threads
@@ -18,12 +18,12 @@ from idrstream.task import MustMend, in_threads
 logging.getLogger("cellpose").setLevel(logging.ERROR)  # an image without nuclei is no reason to warn
 
 VERSION = 2  # raised when label images change
-DIAMETER_VERSION = 1  # raised when the diameter of a plate changes while its label images do not
+DIAMETER_VERSION = 2  # raised when the diameter of a plate changes while its label images do not
 
 TILE = 224  # pixels, Cellpose's own; the network looks at tiles of this size
 TILES = 8  # at once on a GPU; a processor's caches hold one
 MIN_SIZE = 15  # pixels: smaller masks are dropped, as Cellpose does
-PLATE_QUANTILE = 0.25  # a plate has wells of small and of large nuclei; at the median the small ones of some are lost
+PLATE_SHARE = 0.1  # of a plate's nuclear area that is in smaller nuclei than the diameter it is segmented at
 DIAMETERS = 5.0, 200.0  # pixels: no estimate leaves this range
 ROUNDS = 200  # Euler steps of the pixels along the flows at the network's scale, as Cellpose does
 
@@ -86,7 +86,7 @@ class Segmenter:
         returns  (2, Y, X) float32 flows (y, x); (Y, X) float32 logit of "nucleus"; network pixels per image pixel
         """
         scale = self.net.diam_mean.item() / (diameter or self.requested or self.diameter)
-        normalized = normalize(image)
+        normalized = contrast.normalize(image)
         if not normalized.any():  # a constant image: the network's answer to nothing is no answer
             return np.zeros((2, *image.shape), np.float32), np.full(image.shape, -np.inf, np.float32), scale
         y, x = (max(1, int(side * scale)) for side in image.shape)
@@ -116,35 +116,29 @@ class Segmenter:
         limits = self.cellprob_threshold, self.flow_threshold
         return masks.from_flows(flows, probability, ROUNDS / scale, *limits, MIN_SIZE)
 
-    def estimate_diameter(self, images, quantile=0.5):
+    def estimate_diameter(self, images, choose=np.median):
         """A diameter of the nuclei found at the model's own diameter: what to segment these images with.
 
-        images    iterable of (Y, X), taken as they are needed
-        quantile  which one: the median for one image; less where images of small and of large nuclei are to be
-                  segmented alike, for too large a diameter loses small nuclei, whereas too small a one only costs time
-        returns   diameter in pixels (of the disc of equal area, as cellpose.utils.diameters has it), to 0.1; and the
-                  number of nuclei it rests on: 0 means that it is the model's own
+        images   iterable of (Y, X), taken as they are needed
+        choose   the area to go by, of (n,) areas: the median for one image, `plate_area` for a plate
+        returns  diameter in pixels (of the disc of that area, as cellpose.utils.diameters has it), to 0.1; and the
+                 number of nuclei it rests on: 0 means that it is the model's own
         """
         found = list(in_threads(lambda image: areas(self(image, diameter=self.diameter)), images, self.threads))
         found = np.concatenate(found) if found else np.empty(0)
         if not found.size:
             return self.diameter, 0
-        return round(float(np.clip(2 * np.sqrt(np.quantile(found, quantile) / np.pi), *DIAMETERS)), 1), found.size
+        return round(float(np.clip(2 * np.sqrt(choose(found) / np.pi), *DIAMETERS)), 1), found.size
 
 
-def normalize(image):
-    """Grey levels from the 1st (0) to the 99th percentile (1), Cellpose's convention; zeros if the image is constant.
+def plate_area(areas):
+    """Of (n,) areas the one below which lies a tenth of all of it: where a plate's small nuclei begin.
 
-    image    (Y, X) any integer or float type
-    returns  (Y, X) float32. Where the percentiles are equal (a few nuclei on an even ground), the extremes stand in.
+    A plate has wells of small and of large nuclei. At the median the small ones of some would be lost, whereas too
+    small a diameter only costs time. Debris, many as it may be, has next to none of the area.
     """
-    image = np.asarray(image)
-    low, high = np.percentile(image, (1, 99))
-    if high <= low:
-        low, high = float(image.min()), float(image.max())
-    if not high > low:
-        return np.zeros(image.shape, np.float32)
-    return ((image.astype(np.float32) - np.float32(low)) / np.float32(high - low)).astype(np.float32)
+    ordered = np.sort(areas).astype(np.float64)
+    return np.interp(PLATE_SHARE * ordered.sum(), np.cumsum(ordered) - ordered / 2, ordered)
 
 
 def load_network(path):

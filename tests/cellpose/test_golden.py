@@ -34,7 +34,7 @@ def test_flat_field():
 
 
 def test_diameter(segmenter):
-    assert_golden("diameter", segmenter.estimate_diameter([nuclei()[0]], segmentation.PLATE_QUANTILE))
+    assert_golden("diameter", segmenter.estimate_diameter([nuclei()[0]], segmentation.plate_area))
 
 
 def test_label_images(segmenter):

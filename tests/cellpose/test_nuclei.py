@@ -125,6 +125,18 @@ def test_the_diameter_of_drawn_nuclei_is_estimated_within_a_fifth(segmenter, rad
     assert diameter == round(diameter, 1)
 
 
+def test_debris_does_not_make_nuclei_smaller(segmenter):
+    image, _ = draw_nuclei([(y, x) for y in range(40, 200, 65) for x in range(40, 260, 65)], 11, (230, 280))
+    clean = segmenter.estimate_diameter([image], sg.plate_area)
+    specks = [(y, x) for y in (8, 72, 137) for x in (8, 73)]  # half as many, of 4 pixels
+    dirty = np.maximum(image, draw_nuclei(specks, 2.2, image.shape)[0])
+    found = np.bincount(segmenter(dirty, diameter=segmenter.diameter).ravel())[1:]
+    assert len(found) == clean[1] + len(specks)
+    assert np.quantile(found, 0.25) < np.median(found) / 4
+    diameter, _ = segmenter.estimate_diameter([dirty], sg.plate_area)
+    assert diameter == pytest.approx(clean[0], rel=0.05)
+
+
 def test_without_nuclei_the_diameter_is_the_models_own(segmenter):
     assert segmenter.estimate_diameter([np.full((60, 60), 7, np.uint8)]) == (segmenter.diameter, 0)
     assert segmenter.estimate_diameter(iter([])) == (segmenter.diameter, 0)
