@@ -174,6 +174,8 @@ def make(values, launch_dir, session, given, schema):
     warnings = [line for table, own in zip(read, images, strict=True) for line in request.shared_frames(table, own)]
     images, views = streams.union(named, images) if named else (images[0], None)
     root = None if samplesheet else root  # its images are named by their own paths
+    if values.get("nuclear") is None and described.channel is not None:
+        values = values | {"nuclear": described.channel + 1}
     values = (
         values | {"outlines": values.get("outlines") or any(view["outlines"] for view in views)} if views else values
     )
@@ -187,8 +189,8 @@ def make(values, launch_dir, session, given, schema):
 def write(plan, folder):
     """Write `plan.json` and one JSON a batch and a plate; the folder is what the pipeline reads."""
     auto, own = plan.settings["diameter"] == "auto", plan.settings["illumination"] == "frames"
-    common = {"source": plan.source, "channel": plan.study.channel, "session": plan.session, "window": own}
-    common |= {"reader": plan.settings["reader"], "root": plan.root}
+    common = {"source": plan.source, "root": plan.root, "session": plan.session, "window": own}
+    common |= {name: plan.settings.get(name) for name in ("reader", "nuclear", "z")}
     within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
     pixels = plan.study.frame["height"] * plan.study.frame["width"]
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
@@ -308,7 +310,7 @@ def _continued(entries, outdir):
 
 
 def _recipe(values, given, described, libraries):
-    settings = values | {"channel": described.channel, "streams": bool(values.get("streams"))}
+    settings = values | {"streams": bool(values.get("streams"))}
     settings |= dict.fromkeys(recipe.CHECKSUMS) | recipe.checksums(given)
     settings |= {"features": recipe.NO_FEATURES} if values["stop_after"] else {}
     return recipe.of(settings, recipe.read_versions(BIN / "idrstream"), libraries)

@@ -17,6 +17,7 @@ import tifffile
 
 import make_zarr
 from idrstream import fetch, files, image, readers, sources, task
+from idrstream.readers import planes
 from make_screen import write_cellh5
 from support import http_server
 
@@ -40,7 +41,7 @@ def batch_of(*frames, source=None, window=True, plate="P"):
     for frame in frames:
         row = {"plate": plate, "well": "A01", "well_number": 1, "site": 1, "frame": frame, "locations": ["movie.ch5"]}
         rows.append(row | {"key": image.key(plate, "A01", 1, frame)})
-    return {"images": rows, "source": source, "channel": 0, "window": window}
+    return {"images": rows, "source": source, "window": window}
 
 
 def numbers(window):
@@ -95,7 +96,7 @@ def test_a_server_is_sent_no_more_connections_than_it_should_get_though_chunks_t
         (row,) = batch_of(2, plate=f"P{number}", window=False)["images"]
         rows.append(row | {"locations": [f"{number}.zarr"]})
     with http_server(tmp_path, stall=0.01) as server:
-        batch = {"images": rows, "source": server.url, "channel": 0}
+        batch = {"images": rows, "source": server.url} | make_zarr.FIRST
         found = fetch.fetch(batch, tmp_path / "frames", connections=connections)
     assert [row["status"] for row in found] == ["ok"] * 4
     assert server.most == connections
@@ -199,7 +200,10 @@ def test_a_machine_that_starts_no_thread_is_not_blamed_on_an_image(tmp_path, mon
         raise RuntimeError("can't start new thread")
 
     make_zarr.write(tmp_path / "a.zarr", make_zarr.noise())
-    with sources.open_store(tmp_path / "a.zarr") as store, readers.opened(store, "a.zarr") as movie:
+    with (
+        sources.open_store(tmp_path / "a.zarr") as store,
+        readers.opened(store, "a.zarr", planes.Choice(**make_zarr.FIRST)) as movie,
+    ):
         monkeypatch.setattr(asyncio, "to_thread", full)  # as Python does
         with pytest.raises(RuntimeError, match="start new thread"):
             movie.read(1)

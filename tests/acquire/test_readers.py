@@ -16,6 +16,7 @@ from idrstream.failures import (
     ConstantFrame,
     ImageFailure,
     NoSuchFrame,
+    NoSuchPlane,
     NotReadable,
     Truncated,
     Unreachable,
@@ -33,10 +34,10 @@ def noise(frames, shape=SHAPE, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (frames, *shape), np.uint8)
 
 
-def frames_of(path, frames, channel=0):
+def frames_of(path, frames, **choice):
     """{frame: image or failure} of a file on disk."""
     with open_location(path) as file:
-        return dict(read_frames(file, path.name, frames, channel))
+        return dict(read_frames(file, path.name, frames, **choice))
 
 
 def same(image, truth):
@@ -92,7 +93,7 @@ def test_however_a_movie_is_stored_its_pixels_are_the_same(chunks, libver, tmp_p
     with h5py.File(path, "w", libver=libver) as file:
         file.create_dataset("sample/0/plate/P/experiment/W/position/S/image/channel", data=images, chunks=chunks)
     for channel in 0, 1:
-        found = frames_of(path, [1, 2, 40], channel)
+        found = frames_of(path, [1, 2, 40], nuclear=channel + 1)
         assert all(same(image, images[channel, frame - 1, 0]) for frame, image in found.items())
 
 
@@ -192,7 +193,7 @@ def test_hdf5_that_is_not_cellh5_is_refused_with_what_is_lacking(tmp_path):
 
 
 def test_a_channel_that_the_movie_lacks_is_refused(movie):
-    assert_says(frames_of(movie, [1], channel=1)[1], "no channel 1; there are 1", NotReadable)
+    assert_says(frames_of(movie, [1], nuclear=2)[1], 'no channel "2"', NoSuchPlane)
 
 
 def test_a_suffix_without_reader_is_refused_with_those_that_have_one():
