@@ -19,6 +19,7 @@ FRAMES = "TIQ"  # axes that are time, or of which nothing more is said
 WITHIN = "YXS"  # axes of a page
 MOST = 1_000_000  # planes that a description may speak of
 LISTED = 6  # images in a message
+HEAD = 1000  # characters
 COUNTS = ("SizeC", "SizeZ", "SizeT", "FirstC", "FirstZ", "FirstT", "IFD", "PlaneCount", "NumPlanes")  # of OME-XML
 NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255  # tags
 SHORT = 3  # type of a tag's value
@@ -45,17 +46,17 @@ class Axes(NamedTuple):
 
 def read(tiff, name):
     """The Axes of an open tifffile.TiffFile. Raises an ImageFailure for a description that cannot be followed."""
-    if not any(getattr(tiff, f"is_{kind}") for kind in KINDS.split()) or _only_counts(
-        tiff.pages.first, len(tiff.pages)
-    ):
-        return _plain(tiff, name, range(len(tiff.pages)))
-    if tiff.is_ome:
-        _check_ome(tiff.ome_metadata, name)
+    first, pages = tiff.pages.first, len(tiff.pages)
+    ome = tiff.is_ome or "<OME " in first.description[:HEAD]  # that it is whole, tifffile asks besides
+    if not ome and (not any(getattr(tiff, f"is_{kind}") for kind in KINDS.split()) or _only_counts(first, pages)):
+        return _plain(tiff, name, range(pages))
+    if ome:
+        _check_ome(first.description, name)
     whole = [one for one in tiff.series if not one.keyframe.subfiletype & REDUCED_OR_MASK]
     kinds = {one.kind for one in whole}
     if tiff.is_imagej and not kinds & {"imagej", "ome", "mmstack"}:  # tifffile fell back on the pages that are there
         raise Truncated(f"{name}: the file ends before all images do that its ImageJ description counts.")
-    if tiff.is_ome and not kinds & {"ome", "imagej", "mmstack"}:
+    if ome and not kinds & {"ome", "imagej", "mmstack"}:
         raise NotReadable(f"{name}: its OME-XML does not fit its pages; save it anew.")
     if kinds == {"shaped"} and all(_only_counts(one.keyframe, len(one)) for one in whole):
         return _plain(tiff, name, [page.index for one in whole for page in one])
