@@ -5,12 +5,21 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from urllib.parse import quote
 
 import numpy as np
 
 from idrstream import image, readers, sources, tables
-from idrstream.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
+from idrstream.failures import (
+    ImageFailure,
+    MissingWell,
+    NoSuchPlane,
+    NotReadable,
+    UnchosenPlane,
+    Unreachable,
+    image_failures,
+)
 from idrstream.readers import planes
 from idrstream.task import MayHeal, OutOfMemory
 
@@ -62,6 +71,28 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     rows = _shared(batch["images"], fetched)
     image.write_rows(folder, rows)
     return rows
+
+
+def plane_problem(asked, batch, root):
+    """Why the wanted planes of an image are not in its file, in a sentence, or None: by the header of a file nearby.
+
+    asked  the image
+    batch  as of `fetch`, without images
+    root   local folder that relative locations are relative to
+
+    Whatever else is wrong with the file, `fetch` says. What takes time to look at, a far file or a program, is left to
+    it as well.
+    """
+    if batch.get("source") or any(map(sources.scheme, asked["locations"])):
+        return None
+    with suppress(ImageFailure), image_failures(asked["locations"][0]):
+        location, opened = _open(None, asked["locations"], root, {}, None)
+        name = sources.split(location)[1]
+        if not readers.needs_all(name, batch.get("reader")):
+            choice = planes.Choice(batch.get("nuclear"), _channel(asked), batch.get("z"))
+            with opened as file, readers.opened(file, name, choice, batch.get("reader")) as movie:
+                return str(movie.failure) if isinstance(movie.failure, UnchosenPlane | NoSuchPlane) else None
+    return None
 
 
 def _shared(images, fetched):

@@ -86,6 +86,22 @@ def test_without_a_window_only_what_is_asked_for_is_read(movie, tmp_path):
     assert not list((tmp_path / "frames" / image.CONTEXT).iterdir())
 
 
+def test_the_column_channel_says_for_its_own_row_which_channel_is_read(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 200, (2, 2, 64, 80), np.uint8)
+    tifffile.imwrite(tmp_path / "a.ome.tif", pixels, metadata={"axes": "TCYX", "Channel": {"Name": ["GFP", "DAPI"]}})
+    tifffile.imwrite(tmp_path / "b.tif", pixels[0, 0])
+    rows = []
+    for frame, name, channel in (1, "a.ome.tif", "DAPI"), (2, "a.ome.tif", "1"), (3, "b.tif", "DAPI"), (4, "b.tif", ""):
+        (row,) = batch_of(frame, window=False)["images"]
+        row |= {"locations": [name], "frame": 1 + (frame == 2), "metadata": {"Gene": "x", "Channel": channel}}
+        rows.append(row)
+    found = fetch.fetch({"images": rows, "source": None, "nuclear": "GFP"}, tmp_path / "frames", root=str(tmp_path))
+    assert [row["status"] for row in found] == ["ok"] * 4, [row["reason"] for row in found]
+    truth = pixels[0, 1], pixels[1, 0], pixels[0, 0], pixels[0, 0]
+    for row, image_ in zip(found, truth, strict=True):
+        assert np.array_equal(image.read_frame(tmp_path / "frames", row["key"]), image_)
+
+
 @pytest.mark.parametrize("connections", [1, 3])
 def test_a_server_is_sent_no_more_connections_than_it_should_get_though_chunks_travel_side_by_side(
     connections, tmp_path

@@ -63,8 +63,9 @@ def opened(file, name, choice=Choice(), reader=None, cache=None):  # noqa: B008,
     choice   planes.Choice: which of the file's planes are wanted
     reader   module to read it with, whatever its suffix; None or auto: by its suffix
     cache    folder for a far file of which a reader needs all; None: a temporary one
-    gives    `frames`, how many there are, and `read(frame)`, counted from 1: a (Y, X) image, or ImageFailure. Its
-             parts that were never written are masked (numpy.ma), and hold what the file says of such
+    gives    `failure`, the ImageFailure of the whole movie, or None; `frames`, how many there are; `read(frame)`,
+             counted from 1: a (Y, X) image, or ImageFailure. Parts of it that were never written are masked (numpy.ma),
+             and hold what the file says of such
     """
     with ExitStack() as stack:
 
@@ -76,6 +77,11 @@ def opened(file, name, choice=Choice(), reader=None, cache=None):  # noqa: B008,
             return _Planes(movie, name, *chosen(movie, name, choice))
 
         yield _Opened(_outcome(file, f"{name}: it cannot be opened", open_movie), file, name)
+
+
+def needs_all(name, reader=None):
+    """Does what reads this file need all of it, and a program of its own? Raises NotReadable where nothing reads it."""
+    return getattr(_reader(name, reader), "WHOLE", False)
 
 
 def check_size(name, height, width):
@@ -91,7 +97,7 @@ class _Opened:
 
     def __init__(self, movie, file, name):
         self._movie, self._file, self._name = movie, file, name
-        self._lost = movie if isinstance(movie, ImageFailure) else None
+        self.failure = self._lost = movie if isinstance(movie, ImageFailure) else None
         self.frames = 0 if self._lost else movie.frames
 
     def read(self, frame):

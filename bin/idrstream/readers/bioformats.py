@@ -14,6 +14,7 @@ import numpy as np
 
 from idrstream.failures import ImageFailure, NotReadable, Truncated
 from idrstream.readers import check_size, found_instead, tiff
+from idrstream.readers.planes import MOST, named
 from idrstream.task import MustMend
 
 WHOLE = True
@@ -78,7 +79,9 @@ class Movie:
         order = "<" if reader.isLittleEndian() else ">"
         self._dtype = np.dtype(f"{order}{kind}{tools.getBytesPerPixel(pixel)}")
         self.frames, self.planes = int(reader.getSizeT()), int(reader.getSizeZ())
-        self.channels = [str(described.getChannelName(0, at) or "") for at in range(reader.getSizeC())]
+        count = int(reader.getSizeC())
+        names = [described.getChannelName(0, at) for at in range(min(count, MOST))]
+        self.channels = named(name, count, [text and str(text) for text in names])
 
     def _plane(self, frame, channel, z):
         index = self._reader.getIndex(z, channel, frame - 1)

@@ -8,6 +8,7 @@ import h5py
 
 from idrstream.failures import NotReadable, Truncated, UnwrittenFrame, image_failures
 from idrstream.readers import WatchedFile, check_size, found_instead
+from idrstream.readers.planes import named
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_BLOCKS = 100_000  # of an image: more are looked up for minutes
@@ -70,14 +71,12 @@ class Movie:
 
     def _find_channels(self):
         """The names of the channels; they are looked up only where there is something to choose."""
-        count = self._images.shape[0]
-        if count == 1:
-            return [""]
-        table, names = self._hdf5.get("definition/image/channel"), []
+        count, names = self._images.shape[0], []
+        table = self._hdf5.get("definition/image/channel") if count > 1 else None
         if isinstance(table, h5py.Dataset) and table.ndim == 1 and self._owns(table):
             with suppress(ValueError, TypeError, KeyError):  # it may be a table of anything
                 names = [bytes(name).decode(errors="replace") for name in table[:count]["channel_name"]]
-        return names + [""] * (count - len(names))
+        return named(self._name, count, names)
 
     def _owns(self, dataset):
         """Is what a dataset holds in this file, and in no other that it leads to?"""

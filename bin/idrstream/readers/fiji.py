@@ -11,6 +11,7 @@ import threading
 from idrstream.failures import NotReadable
 from idrstream.readers import check_size
 from idrstream.readers.bioformats import SIGNALS
+from idrstream.readers.planes import named
 from idrstream.task import MustMend
 
 WHOLE = True
@@ -41,7 +42,7 @@ class Movie:
         check_size(name, images.sizes["row"], images.sizes["col"])
         self._images = images
         self.frames, self.planes = images.sizes.get("t", 1), images.sizes.get("pln", 1)
-        self.channels = [""] * images.sizes.get("ch", 1)
+        self.channels = named(name, images.sizes.get("ch", 1))
 
     def close(self):
         self._images = None

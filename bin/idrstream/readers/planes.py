@@ -5,8 +5,9 @@ Time is frames. Where a file has several channels, or several z planes, the user
 
 from typing import NamedTuple
 
-from idrstream.failures import NoSuchPlane, UnchosenPlane
+from idrstream.failures import NoSuchPlane, NotReadable, UnchosenPlane
 
+MOST = 10_000  # channels of a file, and z planes of which the maximum is taken: a file may say anything
 LISTED = 12  # channels in a message, and ...
 SHOWN = 40  # ... characters of a name
 
@@ -24,6 +25,21 @@ class Choice(NamedTuple):
     nuclear: str | int | None = None
     column: str | None = None
     z: str | int | None = None
+
+
+def in_words(settings):
+    """What the params say of the planes, as the plan shows it: a list of a line, or of none."""
+    words = {"nuclear": "the nuclei are in channel {}", "z": "of several z planes: {}"}
+    said = [words[name].format(settings[name]) for name in words if settings.get(name) is not None]
+    return ["; ".join(said)] if said else []
+
+
+def named(name, count, names=()):
+    """The names of a file's channels, as a reader gives them: COUNT of them, "" for those that NAMES lacks."""
+    if count > MOST:
+        raise NotReadable(f"{name}: it says that it has {count:,} channels; {MOST:,} at most can be read.")
+    known = [text.strip() if isinstance(text, str) else "" for text in names[:count]]
+    return known + [""] * (count - len(known))
 
 
 def chosen(movie, name, choice):
@@ -67,6 +83,8 @@ def _channel(names, name, choice):
 
 
 def _planes(count, name, z):
+    if z == "max" and count > MOST:
+        raise NotReadable(f"{name}: it says that it has {count:,} z planes; the maximum is of {MOST:,} at most.")
     if z == "max":
         return range(count)
     if z in (None, "middle"):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from idrstream.failures import NotReadable, Truncated
+from idrstream.readers.planes import named
 
 # Kinds of TIFF that describe their planes, as tifffile knows them.
 KINDS = "shaped lsm mmstack ome imagej ndtiff fluoview stk sis svs scn qpi ndpi bif avs eer philips scanimage nih mdgel"
@@ -126,7 +127,7 @@ def _described(tiff, series, name):
         offsets = {place: series.dataoffset + at * series.keyframe.nbytes for at, place in enumerate(places)}
         numbers = [series.keyframe.index] * count
     pages = dict(zip(places, numbers, strict=True))
-    channels = _channel_names(tiff, series, places)
+    channels = named(name, 1 + max(channel for _, channel, _ in places), _channel_names(tiff, series, places))
     if tiff.is_ome and _names_other_files(tiff.ome_metadata):
         pages, channels = _own(pages, channels)
     frames, planes = (1 + max(place[axis] for place in pages) for axis in (0, 2))
@@ -157,20 +158,18 @@ def _own(pages, channels):
 
 
 def _channel_names(tiff, series, places):
-    """What the file calls the channels of a series whose planes lie at PLACES."""
-    count = 1 + max(channel for _, channel, _ in places)
-    names = []
-    with suppress(KeyError, TypeError, AttributeError, IndexError):  # descriptions may lack anything
+    """What the file calls the channels of a series whose planes lie at PLACES, a list of whatever stands there."""
+    with suppress(KeyError, TypeError, AttributeError, StopIteration):  # descriptions may lack anything
         if tiff.is_ome:
             images = ElementTree.fromstring(tiff.ome_metadata).iterfind("{*}Image")
             image = next(image for image in images if image.get("Name", "") == series.name)
-            names = [channel.get("Name") for channel in image.iterfind("{*}Pixels/{*}Channel")]
-        elif tiff.is_micromanager:
-            names = tiff.micromanager_metadata["Summary"]["ChNames"]
-        elif tiff.is_imagej and len(tiff.imagej_metadata["Labels"]) == len(places):
-            names = [tiff.imagej_metadata["Labels"][places.index((0, channel, 0))] for channel in range(count)]
-    names = [own.strip() if isinstance(own, str) else "" for own in names]
-    return [*names, *[""] * count][:count]
+            return [channel.get("Name") for channel in image.iterfind("{*}Pixels/{*}Channel")]
+        if tiff.is_micromanager:
+            return list(tiff.micromanager_metadata["Summary"]["ChNames"])
+        if tiff.is_imagej and len(tiff.imagej_metadata["Labels"]) == len(places):
+            labels = dict(zip(places, tiff.imagej_metadata["Labels"], strict=True))
+            return [label for (time, _, z), label in sorted(labels.items()) if time == z == 0]
+    return []
 
 
 def _check_ome(xml, name):

@@ -14,6 +14,7 @@ from zarr.codecs import BloscCodec
 
 from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, of_machine
 from idrstream.readers import check_size, found_instead
+from idrstream.readers.planes import named
 
 AXES = "tczyx"
 MOST_CHUNKS = 10_000  # of a plane
@@ -44,7 +45,7 @@ class Movie:
         self._array = self._opened(description | {"fill_value": self._filling})
         self._otherwise = self._opened(description | {"fill_value": 0})
         self.frames, self.planes = self._size("t"), self._size("z")
-        self.channels = [*names, *[""] * self._size("c")][: self._size("c")]
+        self.channels = named(name, self._size("c"), names)
 
     def close(self):
         """Nothing: the store is its opener's."""
@@ -249,12 +250,11 @@ class _Chunks(zarr.abc.store.Store):
 
 
 def _channel_names(attributes):
-    """What OMERO's settings call the channels: a list of text, as far as they are well-formed."""
+    """What OMERO's settings call the channels, a list of whatever stands there."""
     settings = attributes.get("omero")
     channels = settings.get("channels") if isinstance(settings, dict) else None
     channels = channels if isinstance(channels, list) else []
-    labels = [channel.get("label") if isinstance(channel, dict) else None for channel in channels]
-    return [label if isinstance(label, str) else "" for label in labels]
+    return [channel.get("label") if isinstance(channel, dict) else None for channel in channels]
 
 
 def _fill(description, array):
