@@ -96,10 +96,10 @@ def test_every_image_is_a_row_with_its_wells_role_though_it_has_no_cell_or_faile
 
 
 def test_an_image_of_which_a_part_was_never_written_is_marked_by_the_shipped_rule(out, tmp_path):
-    (shipped,) = (rule for rule in rules.read(SHIPPED)["images"] if rule.name == "unwritten")
+    (shipped,) = (rule for rule in rules.read(SHIPPED)["images"] if rule.name == "incomplete")
     _, marks = qc.write_images(out, ledger.read(out)[0], [shipped], tmp_path / "images.parquet")
     table = pd.read_parquet(tmp_path / "images.parquet").set_index("well")
-    assert marks == {"unwritten": 1} and table["cqc.unwritten.is_outlier"].to_dict() == {
+    assert marks == {"incomplete": 1} and table["cqc.incomplete.is_outlier"].to_dict() == {
         w: w == "A02" for w in table.index
     }
     assert table.loc["A02", "unwritten"] == 0.25 and np.isnan(table.loc["A05", "unwritten"])
