@@ -93,6 +93,30 @@ def test_a_channel_and_a_z_plane_are_chosen_by_the_user(tmp_path):
 
 
 @needs_java
+def test_what_a_tiff_says_of_white_thumbnails_channels_and_z_planes_is_read_as_bio_formats_reads_it(tmp_path):
+    pixels = noise(3 * 5 * 2, (64, 80)).reshape(3, 5, 2, 64, 80)
+    tifffile.imwrite(
+        tmp_path / "axes.ome.tif", pixels, metadata={"axes": "TZCYX", "Channel": {"Name": ["GFP", "DAPI"]}}
+    )
+    tifffile.imwrite(tmp_path / "white.tif", pixels[0, 0, 0], photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "white16.tif", pixels[0, 0, 0] * np.uint16(200), photometric="miniswhite")
+    with tifffile.TiffWriter(tmp_path / "thumb.tif") as file:
+        file.write(pixels[0, 0, 0, ::4, ::4], subfiletype=1, photometric="minisblack", metadata=None)
+        file.write(pixels[0, 0, 0], photometric="minisblack", metadata=None)
+    for name, frame, choice in (
+        ("axes.ome.tif", 3, {"nuclear": "DAPI", "z": "max"}),
+        ("axes.ome.tif", 2, {"nuclear": 1, "z": 4}),
+        ("white.tif", 1, {}),
+        ("white16.tif", 1, {}),
+        ("thumb.tif", 1, {}),
+    ):
+        ((theirs,), (ours,)) = (
+            frames_of(tmp_path / name, [frame], reader, **choice) for reader in ("bioformats", None)
+        )
+        assert same(ours, theirs), name
+
+
+@needs_java
 def test_movies_are_read_at_the_same_time_each_its_own(tmp_path):
     images = noise(8 * 3, (64, 80)).reshape(8, 3, 64, 80)
     for number, movie in enumerate(images):
