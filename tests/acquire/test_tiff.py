@@ -233,6 +233,11 @@ def test_a_file_of_reduced_images_alone_is_refused(tmp_path):
         assert_says(frames_of(tmp_path / "a.tif", [1])[1], "all of its images are reduced|here are 0", NotReadable)
 
 
+def test_a_tiff_without_a_page_is_refused(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + bytes(8))
+    assert_says(frames_of(tmp_path / "a.tif", [1])[1], "a.tif: there is no image in it", NotReadable)
+
+
 def test_pages_of_several_sizes_of_which_nothing_is_said_are_frames(tmp_path):
     images = noise(1, (64, 80))[0], noise(1, (32, 40))[0], noise(1, (64, 80), seed=1)[0]
     for metadata in {}, None:

@@ -320,6 +320,8 @@ def test_versions_before_0_4_are_called_by_their_name(axes, version, said, well)
     multiscale = {"axes": axes, "version": version, "datasets": [{"path": "0"}]}
     edit(folder / ".zattrs", multiscales=[{key: value for key, value in multiscale.items() if value}])
     assert_says(frames_of(folder, [1])[1], NotReadable, f"{WELL}: this is OME-Zarr {said}; convert it to 0.4 or 0.5")
+    edit(folder / ".zattrs", multiscales=[multiscale | {"axes": None, "version": "0.4"}])
+    assert_says(frames_of(folder, [1])[1], NotReadable, f"{WELL}: this is no OME-Zarr image", "lacks its multiscales")
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -47,7 +47,10 @@ class Axes(NamedTuple):
 
 def read(tiff, name):
     """The Axes of an open tifffile.TiffFile. Raises an ImageFailure for a description that cannot be followed."""
-    first, pages = tiff.pages.first, len(tiff.pages)
+    pages = len(tiff.pages)
+    if not pages:
+        raise NotReadable(f"{name}: there is no image in it.")
+    first = tiff.pages.first
     ome = tiff.is_ome or "<OME " in first.description[:HEAD]  # that it is whole, tifffile asks besides
     if not ome and (not any(getattr(tiff, f"is_{kind}") for kind in KINDS.split()) or _only_counts(first, pages)):
         return _plain(tiff, name, range(pages))
@@ -91,7 +94,7 @@ def _plain(tiff, name, numbers):
 def _reduced_or_masks(tiff):
     """Numbers of the pages that are reduced images or masks; of each page nothing but its directory is read."""
     file, form, found = tiff.filehandle, tiff.tiff, set()
-    offset = tiff.pages.first.offset if len(tiff.pages) else 0
+    offset = tiff.pages.first.offset
     for number in range(len(tiff.pages)):
         file.seek(offset)
         (count,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))

@@ -99,7 +99,7 @@ class Movie:
         try:
             multiscale = attributes["multiscales"][0]
             parts = multiscale["datasets"][0]["path"].split("/")
-            self._check_version(multiscale)
+            self._check_version(multiscale.get("version", attributes.get("version")), multiscale.get("axes"))
             axes = "".join(axis["name"] for axis in multiscale["axes"])
         except (KeyError, IndexError, TypeError, AttributeError):
             raise NotReadable(
@@ -116,11 +116,11 @@ class Movie:
         description = {"zarr_format": 2} | description if own == ".zarray" else description
         return axes, path, _channel_names(attributes), description
 
-    def _check_version(self, multiscale):
+    def _check_version(self, version, axes):
         """Raise NotReadable for the versions before 0.4, whose axes are a list of letters (0.3), or tczyx unsaid."""
-        axes = multiscale.get("axes")
-        if axes is None or (isinstance(axes, list) and axes and all(isinstance(axis, str) for axis in axes)):
-            version = multiscale.get("version") or ("0.3" if axes else "0.1 or 0.2")
+        letters = isinstance(axes, list) and axes and all(isinstance(axis, str) for axis in axes)
+        if (axes is None or letters) and version not in ("0.4", "0.5"):
+            version = version or ("0.3" if axes else "0.1 or 0.2")
             raise NotReadable(f"{self._name}: this is OME-Zarr {version}; convert it to 0.4 or 0.5, which are read.")
 
     def _json(self, key):
