@@ -12,6 +12,7 @@ CHUNKS = (1, 1, 1, 64, 100)  # four a plane
 V2 = {"blosc": numcodecs.Blosc(), "gzip": numcodecs.GZip(), "zstd": numcodecs.Zstd(), "raw": None}
 V3 = {"blosc": BloscCodec(), "gzip": GzipCodec(), "zstd": ZstdCodec(), "raw": None}
 WELL = "P.zarr/B/3/0"
+FIRST = {"nuclear": 1, "z": 1}  # of its channels and z planes: readers.planes.Choice
 
 
 def noise(shape=SHAPE, dtype=np.uint16):

@@ -115,7 +115,7 @@ class Screen:
         kind = "movie" if route.stored is None else "stored"
         images = [asked | {"locations": [asked[kind]]} for asked in self.images]
         with tempfile.TemporaryDirectory(dir=self.scratch) as frames, route.serve(folder) as (source, asked):
-            batch = {"images": images, "source": source, "channel": 0, "reader": route.reader}
+            batch = {"images": images, "source": source, "reader": route.reader}
             started = time.monotonic()
             rows = fetch.fetch(batch, frames, root=None if source else folder)
             seconds = time.monotonic() - started

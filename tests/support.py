@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from idrstream import files, ledger, readers
+from idrstream.readers import planes
 
 # $IDRSTREAM_DATA, or the folder `shared/data` beside the repository.
 DATA = Path(os.environ.get("IDRSTREAM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -72,9 +73,9 @@ def images_of(file):
     return group["image/channel"]
 
 
-def read_frames(file, name, frames, channel=0):
-    """(frame, image or ImageFailure) of each frame of a movie."""
-    with readers.opened(file, name, channel) as movie:
+def read_frames(file, name, frames, **choice):
+    """(frame, image or ImageFailure) of each frame of a movie; CHOICE: see readers.planes."""
+    with readers.opened(file, name, planes.Choice(**choice)) as movie:
         yield from ((frame, movie.read(frame)) for frame in frames)
 
 

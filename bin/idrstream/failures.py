@@ -38,8 +38,20 @@ class NoSuchFrame(ImageFailure):
     """The movie has fewer frames than were asked for."""
 
 
+class UnchosenPlane(ImageFailure):
+    """The file has several channels or z planes, and nothing says which is wanted."""
+
+
+class NoSuchPlane(ImageFailure):
+    """The file lacks the channel or z plane that is wanted."""
+
+
 class UnwrittenFrame(ImageFailure):
-    """The file says itself that this frame was never written (CellH5's attribute `valid`)."""
+    """The frame was never written: the file says so (CellH5's attribute `valid`), or has nothing of its pixels."""
+
+
+class NotFinite(ImageFailure):
+    """Some pixels are no numbers (NaN), or infinite: what is computed of them would be void."""
 
 
 class ConstantFrame(ImageFailure):

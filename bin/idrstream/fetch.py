@@ -5,12 +5,22 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from urllib.parse import quote
 
 import numpy as np
 
 from idrstream import image, readers, sources, tables
-from idrstream.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
+from idrstream.failures import (
+    ImageFailure,
+    MissingWell,
+    NoSuchPlane,
+    NotReadable,
+    UnchosenPlane,
+    Unreachable,
+    image_failures,
+)
+from idrstream.readers import planes
 from idrstream.task import MayHeal, OutOfMemory
 
 LONGEST = 500  # characters of a reason
@@ -21,7 +31,8 @@ VERSION = 2  # raised when focus, saturation or background of an image change
 def fetch(batch, folder, root=None, places=None, connections=4, last=False, known=None, watch=iter):
     """Write the frames of a batch, each once, and a row for each of its images.
 
-    batch        as the planner wrote it: images, source, channel; with `window` also each image's neighbours in time
+    batch        as the planner wrote it: images, source, nuclear, z (readers.planes.Choice); with `window` also each
+                 image's neighbours in time
     folder       where the frames go, see `image`; neighbours that are no images of the batch in `context` below it
     root         local folder that relative locations are relative to
     places       local folder -> where it is to be found here instead; of the root and of folders that hold an image
@@ -30,7 +41,8 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     known        folder of what is known of the plates
     watch        wraps the iterable of movies, to show progress
     returns      the rows: the images, with status, reason, heals, bytes, seconds, shape, focus, saturation, background,
-                 and for neighbours field_bytes and window (the keys of the frames in it)
+                 unwritten (share of the pixels, 0 to 1, that were never written and are the file's fill value), and for
+                 neighbours field_bytes and window (the keys of the frames in it)
 
     A bad image is a row, whatever is wrong with it. Before the last try, raises OutOfMemory if memory ran short, and
     MayHeal if not one image of the batch could be reached, or for a batch that needs `all` of its images, if one could
@@ -46,7 +58,8 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
             )
             fetched[asked["key"]] = _row(asked, reason, folder) | {"bytes": 0, "seconds": 0}
         else:
-            movies.setdefault((asked["plate"], asked["well"], asked["site"], *asked["locations"]), []).append(asked)
+            movie = (asked["plate"], asked["well"], asked["site"], *asked["locations"])
+            movies.setdefault((movie, _channel(asked)), []).append(asked)
     sources.at_most(connections)  # the chunks of one OME-Zarr frame travel side by side too
     with ThreadPoolExecutor(connections) as pool:
         tasks = [pool.submit(_movie, batch, wanted, folder, root, places or {}, last) for wanted in movies.values()]
@@ -58,6 +71,28 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     rows = _shared(batch["images"], fetched)
     image.write_rows(folder, rows)
     return rows
+
+
+def plane_problem(asked, batch, root):
+    """Why the wanted planes of an image are not in its file, in a sentence, or None: by the header of a file nearby.
+
+    asked  the image
+    batch  as of `fetch`, without images
+    root   local folder that relative locations are relative to
+
+    Whatever else is wrong with the file, `fetch` says. What takes time to look at, a far file or a program, is left to
+    it as well.
+    """
+    if batch.get("source") or any(map(sources.scheme, asked["locations"])):
+        return None
+    with suppress(ImageFailure), image_failures(asked["locations"][0]):
+        location, opened = _open(None, asked["locations"], root, {}, None)
+        name = sources.split(location)[1]
+        if not readers.needs_all(name, batch.get("reader")):
+            choice = planes.Choice(batch.get("nuclear"), _channel(asked), batch.get("z"))
+            with opened as file, readers.opened(file, name, choice, batch.get("reader")) as movie:
+                return str(movie.failure) if isinstance(movie.failure, UnchosenPlane | NoSuchPlane) else None
+    return None
 
 
 def _shared(images, fetched):
@@ -132,13 +167,20 @@ def _read(batch, wanted, folder, root, places):
         location, opened = _open(batch["source"], locations, root, places, cache)
         with opened as file:
             name = sources.split(location)[1]
-            with readers.opened(file, name, batch["channel"], batch.get("reader"), cache) as movie:
+            choice = planes.Choice(batch.get("nuclear"), _channel(wanted[0]), batch.get("z"))
+            with readers.opened(file, name, choice, batch.get("reader"), cache) as movie:
                 rows = {asked["frame"]: _row(asked, movie.read(asked["frame"]), folder) for asked in wanted}
                 cost = {"bytes": file.bytes}
                 if batch.get("window"):
                     _windows(movie, rows, folder)
                     cost["field_bytes"] = file.bytes - cost["bytes"]
                 return rows, cost
+
+
+def _channel(asked):
+    """What the table says of the channel of an image, in a column of that name; "" where it has none."""
+    named = asked.get("metadata", {}).items()
+    return next((text for name, text in named if name.casefold() == "channel"), "")
 
 
 def _windows(movie, rows, folder):
@@ -191,7 +233,7 @@ def _local(location, root, places):
 
 def _row(asked, pixels, folder):
     row = asked | {"status": "ok", "reason": "", "heals": False}
-    row |= dict.fromkeys(("shape", "focus", "saturation", "background"))
+    row |= dict.fromkeys(("shape", "focus", "saturation", "background", "unwritten"))
     failure = _write(folder, asked["key"], pixels, row)
     return row | _failed(failure) if failure else row
 
@@ -203,9 +245,11 @@ def _write(folder, key, pixels, row=None):
     """
     if isinstance(pixels, ImageFailure):
         return pixels
+    unwritten = round(float(np.mean(np.ma.getmaskarray(pixels))), 6)
+    pixels = np.ma.getdata(pixels)
     try:
         with image_failures(f"{key}: its pixels cannot be used"):
-            facts = _facts(pixels) if row is not None else {}
+            facts = _facts(pixels) | {"unwritten": unwritten} if row is not None else {}
     except ImageFailure as failure:
         return failure
     image.write_frame(folder, key, pixels)

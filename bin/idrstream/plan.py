@@ -10,6 +10,7 @@ from idrstream import (
     checkpoints,
     deepprofiler,
     digest,
+    fetch,
     ledger,
     places,
     recipe,
@@ -23,6 +24,7 @@ from idrstream import (
 from idrstream import plates as known
 from idrstream.image import REFERENCES, WINDOW
 from idrstream.named_files import DEEPPROFILER, GIVEN_A_NETWORK, absent
+from idrstream.readers import planes
 from idrstream.tables import Problems
 
 BIN = Path(__file__).resolve().parents[1]
@@ -102,6 +104,7 @@ class Plan:
             "(an estimate from the study description)",
             *[f"of these {units.size(todo * self.saved)} are images to look at, {units.size(self.saved)} each"]
             * bool(self.saved),
+            *planes.in_words(self.settings),
             f"model sha256 {self.recipe['model'][:12]}, diameter {self.settings['diameter']}"
             + (f" (estimated from {REFERENCES} frames a plate)" if self.settings["diameter"] == "auto" else " pixels"),
             {
@@ -183,6 +186,8 @@ def make(values, launch_dir, session, given, schema):
     if unseen := request.unseen_control(values.get("negative_control"), images):
         raise Problems([unseen])
     root = None if samplesheet else root  # its images are named by their own paths
+    if values.get("nuclear") is None and described.channel is not None:
+        values = values | {"nuclear": described.channel + 1}
     values = (
         values | {"outlines": values.get("outlines") or any(view["outlines"] for view in views)} if views else values
     )
@@ -190,14 +195,15 @@ def make(values, launch_dir, session, given, schema):
     plan.views, plan.warnings = views, warnings
     if plan.batches:
         places.probe(images, source)
+        if wrong := fetch.plane_problem(plan.batches[0]["images"][0], _reading(plan), plan.root):
+            raise Problems([wrong])
     return plan
 
 
 def write(plan, folder):
     """Write `plan.json` and one JSON a batch and a plate; the folder is what the pipeline reads."""
     auto, own = plan.settings["diameter"] == "auto", plan.settings["illumination"] == "frames"
-    common = {"source": plan.source, "channel": plan.study.channel, "session": plan.session, "window": own}
-    common |= {"reader": plan.settings["reader"], "root": plan.root}
+    common = _reading(plan) | {"root": plan.root, "session": plan.session, "window": own}
     within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
     pixels = plan.study.frame["height"] * plan.study.frame["width"]
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
@@ -317,7 +323,7 @@ def _continued(entries, outdir):
 
 
 def _recipe(values, given, described, libraries):
-    settings = values | {"channel": described.channel, "streams": bool(values.get("streams"))}
+    settings = values | {"streams": bool(values.get("streams"))}
     settings |= dict.fromkeys(recipe.CHECKSUMS) | recipe.checksums(given)
     settings |= {"features": recipe.NO_FEATURES} if values["stop_after"] else {}
     return recipe.of(settings, recipe.read_versions(BIN / "idrstream"), libraries)
@@ -385,6 +391,11 @@ def _unfit_for_streams(values, named):
     if named and values["normalize_cells"]:
         problems.append("--normalize_cells: not with --streams, for it would take both variants of a cell together")
     return problems
+
+
+def _reading(plan):
+    """How the files of a run are read, as `fetch` takes it."""
+    return {"source": plan.source} | {name: plan.settings.get(name) for name in ("reader", "nuclear", "z")}
 
 
 def _plates(batch, plan):

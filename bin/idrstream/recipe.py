@@ -50,7 +50,8 @@ STAGES = {
 
 # Parameters that affect results, and what else is given to a run: name -> (stages that take it, default).
 PARAMS = {
-    "channel": (("readers",), 0),
+    "nuclear": (("readers",), None),
+    "z": (("readers",), None),
     "reader": (("readers",), "auto"),
     "illumination": (("segment",), "plate"),
     "camera_offset": (("flatfield",), 0),

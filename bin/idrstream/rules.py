@@ -12,7 +12,7 @@ from idrstream import strict_yaml, tables
 from idrstream.tables import CONTROL, Problems
 
 COLUMNS = {
-    "images": ("cells", "focus", "saturation", "background"),
+    "images": ("cells", "focus", "saturation", "background", "unwritten"),
     "cells": ("Metadata_Area", "Metadata_Solidity", "Metadata_TouchesBorder", "Metadata_CropPaddedFraction"),
 }
 THRESHOLDS = ("below", "above", "z")

@@ -61,6 +61,7 @@ class Study:
     locations  patterns tried in this order, relative to the source
     frame      (height, width) in pixels, and what the planner needs to say beforehand: bytes that travel for a frame
                and nuclei in it, both about
+    channel    that of the nuclei, counted from 0; None where it does not say
     """
 
     name: str
@@ -68,7 +69,7 @@ class Study:
     wells: tuple
     locations: tuple
     frame: dict
-    channel: int = 0
+    channel: int | None = None
 
     def well_number(self, well):
         """Row-major from 1: in 16 x 24 wells, A04 is 4 and B01 is 25."""
@@ -166,5 +167,5 @@ def load(path, schema):
         wells=(content["wells"]["rows"], content["wells"]["columns"]),
         locations=tuple(content["locations"]),
         frame=content["frame"],
-        channel=content.get("channel", 0),
+        channel=content.get("channel"),
     )

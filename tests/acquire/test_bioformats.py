@@ -13,16 +13,25 @@ import tifffile
 from test_readers import assert_says, noise, same
 
 from idrstream import image, readers, sources
-from idrstream.failures import ConstantFrame, NoSuchFrame, NotReadable, Truncated, Unreachable
+from idrstream.failures import (
+    ConstantFrame,
+    NoSuchFrame,
+    NoSuchPlane,
+    NotReadable,
+    Truncated,
+    UnchosenPlane,
+    Unreachable,
+)
 from idrstream.fetch import fetch
-from idrstream.readers import bioformats, fiji
+from idrstream.readers import bioformats, fiji, planes
 from idrstream.task import MustMend
 from make_screen import make_screen
 from support import http_server, needs_java
 
 
-def frames_of(path, frames, channel=0, reader="bioformats"):
-    with sources.open_location(path) as file, readers.opened(file, path.name, channel, reader) as movie:
+def frames_of(path, frames, reader="bioformats", **choice):
+    choice = planes.Choice(**choice)
+    with sources.open_location(path) as file, readers.opened(file, path.name, choice, reader) as movie:
         return [movie.read(frame) for frame in frames]
 
 
@@ -70,12 +79,41 @@ def test_what_nothing_else_reads_goes_to_bio_formats_by_its_suffix(dtype, tmp_pa
 
 
 @needs_java
-def test_a_channel_is_chosen_and_of_several_planes_the_first(tmp_path):
+def test_a_channel_and_a_z_plane_are_chosen_by_the_user(tmp_path):
     images = noise(2 * 4 * 3, (64, 80)).reshape(2, 4, 3, 64, 80)
     tifffile.imwrite(tmp_path / "a.tif", images, imagej=True, metadata={"axes": "TZCYX"})
     for channel in 0, 2:
-        assert all(map(same, frames_of(tmp_path / "a.tif", [1, 2], channel), images[:, 0, channel]))
-    assert_says(frames_of(tmp_path / "a.tif", [1], 3)[0], "a.tif: no channel 3; there are 3", NotReadable)
+        found = frames_of(tmp_path / "a.tif", [1, 2], nuclear=channel + 1, z=3)
+        assert all(map(same, found, images[:, 2, channel]))
+        found = frames_of(tmp_path / "a.tif", [1, 2], nuclear=channel + 1, z="max")
+        assert all(map(same, found, images[:, :, channel].max(1)))
+    assert_says(frames_of(tmp_path / "a.tif", [1], nuclear=4, z=1)[0], 'a.tif: it has no channel "4"', NoSuchPlane)
+    unsaid = "a.tif: it has 3 channels .*--nuclear.*, and 4 z planes; choose by --z max"
+    assert_says(frames_of(tmp_path / "a.tif", [1])[0], unsaid, UnchosenPlane)
+
+
+@needs_java
+def test_what_a_tiff_says_of_white_thumbnails_channels_and_z_planes_is_read_as_bio_formats_reads_it(tmp_path):
+    pixels = noise(3 * 5 * 2, (64, 80)).reshape(3, 5, 2, 64, 80)
+    tifffile.imwrite(
+        tmp_path / "axes.ome.tif", pixels, metadata={"axes": "TZCYX", "Channel": {"Name": ["GFP", "DAPI"]}}
+    )
+    tifffile.imwrite(tmp_path / "white.tif", pixels[0, 0, 0], photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "white16.tif", pixels[0, 0, 0] * np.uint16(200), photometric="miniswhite")
+    with tifffile.TiffWriter(tmp_path / "thumb.tif") as file:
+        file.write(pixels[0, 0, 0, ::4, ::4], subfiletype=1, photometric="minisblack", metadata=None)
+        file.write(pixels[0, 0, 0], photometric="minisblack", metadata=None)
+    for name, frame, choice in (
+        ("axes.ome.tif", 3, {"nuclear": "DAPI", "z": "max"}),
+        ("axes.ome.tif", 2, {"nuclear": 1, "z": 4}),
+        ("white.tif", 1, {}),
+        ("white16.tif", 1, {}),
+        ("thumb.tif", 1, {}),
+    ):
+        ((theirs,), (ours,)) = (
+            frames_of(tmp_path / name, [frame], reader, **choice) for reader in ("bioformats", None)
+        )
+        assert same(ours, theirs), name
 
 
 @needs_java
@@ -130,7 +168,7 @@ def test_the_reader_named_in_a_batch_reads_all_of_it_the_far_files_too(no_ranges
             for site, name in enumerate(("a.tif", "b.ics"), 1)
             for frame in (3, 1)
         ]
-        found = fetch({"images": rows, "source": None, "channel": 0, "reader": "bioformats"}, tmp_path / "frames")
+        found = fetch({"images": rows, "source": None, "reader": "bioformats"}, tmp_path / "frames")
     assert [row["reason"] for row in found] == [""] * 4
     for row in found:
         assert same(image.read_frame(tmp_path / "frames", row["key"]), images[row["frame"] - 1])
@@ -315,15 +353,15 @@ def test_fiji_is_started_once_headless_and_is_the_users_own_where_one_is_named(i
     assert imagej.asked[3] == ("/opt/Fiji.app", "headless")
 
 
-def test_fiji_gives_the_channel_the_first_plane_and_the_frames(imagej, tmp_path):
+def test_fiji_gives_the_channel_the_z_plane_and_the_frames(imagej, tmp_path):
     (tmp_path / "a.xyz").touch()
     images = noise(2 * 4 * 64 * 80, (3,)).reshape(2, 4, 64, 80, 3)
     imagej.images = Named(images, "t", "pln", "row", "col", "ch")
-    first, second, beyond = frames_of(tmp_path / "a.xyz", [1, 2, 3], channel=2, reader="fiji")
-    assert same(first, images[0, 0, ..., 2])
-    assert same(second, images[1, 0, ..., 2])
+    first, second, beyond = frames_of(tmp_path / "a.xyz", [1, 2, 3], reader="fiji", nuclear=3, z=2)
+    assert same(first, images[0, 1, ..., 2])
+    assert same(second, images[1, 1, ..., 2])
     assert_says(beyond, "the movie has 2 frames", NoSuchFrame)
-    assert_says(frames_of(tmp_path / "a.xyz", [1], 3, "fiji")[0], "no channel 3; there are 3", NotReadable)
+    assert_says(frames_of(tmp_path / "a.xyz", [1], reader="fiji")[0], "3 channels .1, 2, 3.*4 z planes", UnchosenPlane)
 
 
 def test_a_far_file_is_brought_to_fiji_under_its_suffix(imagej):

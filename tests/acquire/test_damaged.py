@@ -133,7 +133,7 @@ def fetched(kind, count, folder, seed=0):
         damage(path, rng)
         row = {"plate": "P", "well": "A01", "well_number": 1, "site": number, "frame": 1 + number % 2}
         images.append(row | {"key": image.key("P", "A01", number, row["frame"]), "locations": [path.name]})
-    batch = {"images": images, "source": None, "channel": 0, "window": True}
+    batch = {"images": images, "source": None, "window": True}
     batch["reader"] = "bioformats" if kind == "bioformats" else None
     return fetch.fetch(batch, folder / "frames", root=folder / "damaged")
 

@@ -17,6 +17,7 @@ import tifffile
 
 import make_zarr
 from idrstream import fetch, files, image, readers, sources, task
+from idrstream.readers import planes
 from make_screen import write_cellh5
 from support import http_server
 
@@ -40,7 +41,7 @@ def batch_of(*frames, source=None, window=True, plate="P"):
     for frame in frames:
         row = {"plate": plate, "well": "A01", "well_number": 1, "site": 1, "frame": frame, "locations": ["movie.ch5"]}
         rows.append(row | {"key": image.key(plate, "A01", 1, frame)})
-    return {"images": rows, "source": source, "channel": 0, "window": window}
+    return {"images": rows, "source": source, "window": window}
 
 
 def numbers(window):
@@ -85,6 +86,22 @@ def test_without_a_window_only_what_is_asked_for_is_read(movie, tmp_path):
     assert not list((tmp_path / "frames" / image.CONTEXT).iterdir())
 
 
+def test_the_column_channel_says_for_its_own_row_which_channel_is_read(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 200, (2, 2, 64, 80), np.uint8)
+    tifffile.imwrite(tmp_path / "a.ome.tif", pixels, metadata={"axes": "TCYX", "Channel": {"Name": ["GFP", "DAPI"]}})
+    tifffile.imwrite(tmp_path / "b.tif", pixels[0, 0])
+    rows = []
+    for frame, name, channel in (1, "a.ome.tif", "DAPI"), (2, "a.ome.tif", "1"), (3, "b.tif", "DAPI"), (4, "b.tif", ""):
+        (row,) = batch_of(frame, window=False)["images"]
+        row |= {"locations": [name], "frame": 1 + (frame == 2), "metadata": {"Gene": "x", "Channel": channel}}
+        rows.append(row)
+    found = fetch.fetch({"images": rows, "source": None, "nuclear": "GFP"}, tmp_path / "frames", root=str(tmp_path))
+    assert [row["status"] for row in found] == ["ok"] * 4, [row["reason"] for row in found]
+    truth = pixels[0, 1], pixels[1, 0], pixels[0, 0], pixels[0, 0]
+    for row, image_ in zip(found, truth, strict=True):
+        assert np.array_equal(image.read_frame(tmp_path / "frames", row["key"]), image_)
+
+
 @pytest.mark.parametrize("connections", [1, 3])
 def test_a_server_is_sent_no_more_connections_than_it_should_get_though_chunks_travel_side_by_side(
     connections, tmp_path
@@ -95,7 +112,7 @@ def test_a_server_is_sent_no_more_connections_than_it_should_get_though_chunks_t
         (row,) = batch_of(2, plate=f"P{number}", window=False)["images"]
         rows.append(row | {"locations": [f"{number}.zarr"]})
     with http_server(tmp_path, stall=0.01) as server:
-        batch = {"images": rows, "source": server.url, "channel": 0}
+        batch = {"images": rows, "source": server.url} | make_zarr.FIRST
         found = fetch.fetch(batch, tmp_path / "frames", connections=connections)
     assert [row["status"] for row in found] == ["ok"] * 4
     assert server.most == connections
@@ -199,7 +216,10 @@ def test_a_machine_that_starts_no_thread_is_not_blamed_on_an_image(tmp_path, mon
         raise RuntimeError("can't start new thread")
 
     make_zarr.write(tmp_path / "a.zarr", make_zarr.noise())
-    with sources.open_store(tmp_path / "a.zarr") as store, readers.opened(store, "a.zarr") as movie:
+    with (
+        sources.open_store(tmp_path / "a.zarr") as store,
+        readers.opened(store, "a.zarr", planes.Choice(**make_zarr.FIRST)) as movie,
+    ):
         monkeypatch.setattr(asyncio, "to_thread", full)  # as Python does
         with pytest.raises(RuntimeError, match="start new thread"):
             movie.read(1)

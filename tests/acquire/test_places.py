@@ -122,7 +122,7 @@ def test_what_lies_directly_below_the_root_is_looked_for_there(tmp_path):
     asked = {"plate": "P", "well": "A01", "well_number": 1, "site": 1, "frame": 1, "key": "P_A01_s1_f1"}
     asked["locations"] = ["/p.zarr"]
     assert places.folders([asked], None) == ["/"]
-    batch = {"images": [asked], "source": None, "channel": 0}
+    batch = {"images": [asked], "source": None}
     (row,) = fetch.fetch(batch, tmp_path / "frames", places={"/": str(tmp_path)})
     assert row["reason"] == ""
 

@@ -6,7 +6,9 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 import yaml
 
 from idrstream import batches, deepprofiler, digest, plan, request, strict_yaml, study
@@ -290,6 +292,45 @@ def test_another_channel_is_another_image(here):
     mine = yaml.safe_load((ROOT / "assets/studies/example.yml").read_text()) | {"channel": 1}
     (here / "mine.yml").write_text(yaml.safe_dump(mine))
     assert not before & {asked["id"] for asked in planned(here, study="mine.yml").images}
+
+
+def test_the_channel_of_a_study_is_that_of_the_nuclei_and_the_param_goes_first(here):
+    mine = yaml.safe_load((ROOT / "assets/studies/example.yml").read_text()) | {"channel": 1}
+    (here / "mine.yml").write_text(yaml.safe_dump(mine))
+    assert planned(here, study="mine.yml").recipe["nuclear"] == 2
+    assert planned(here, study="mine.yml", nuclear="DAPI").recipe["nuclear"] == "DAPI"
+    made = planned(here, study="mine.yml", z="max")
+    assert (made.recipe["nuclear"], made.recipe["z"]) == (2, "max")
+    assert "the nuclei are in channel 2; of several z planes: max" in made.text()
+    plan.write(made, here / "plan")
+    for path in (here / "plan").glob("*/*.json"):
+        content = json.loads(path.read_text())
+        assert (content["nuclear"], content["z"]) == (2, "max")
+    assert "nuclear" not in planned(here).recipe and "of several z planes" not in planned(here).text()
+
+
+PLANES = {
+    "unsaid": ({}, "a.ome.tif: it has 2 channels (1 GFP, 2 DAPI); name the one of the nuclei by --nuclear"),
+    "wrong": ({"nuclear": "RFP"}, 'it has no channel "RFP" (--nuclear); its channels: 1 GFP, 2 DAPI'),
+    "zero": ({"nuclear": 0}, "--nuclear 0: is neither the number of a channel, counted from 1, nor its name"),
+    "some z": ({"nuclear": 1, "z": "mean"}, "--z mean: is neither max, middle nor the number of a z plane"),
+}
+
+
+@pytest.mark.parametrize("params, said", PLANES.values(), ids=PLANES)
+def test_a_channel_that_nobody_chose_is_asked_for_before_the_start(params, said, here):
+    with tifffile.TiffWriter(here / "a.ome.tif") as file:
+        pixels = np.arange(2 * 32 * 40, dtype=np.uint16).reshape(2, 32, 40)
+        file.write(pixels, photometric="minisblack", metadata={"axes": "CYX", "Channel": {"Name": ["GFP", "DAPI"]}})
+    (here / "sheet.csv").write_text("plate,well,frame,path\nP,A1,1,a.ome.tif\nP,A2,1,gone.tif\n")
+    samplesheet = {"input": "sheet.csv", "study": None, "screens": None, "source": None}
+    with pytest.raises(Problems) as problems:
+        planned(here, **samplesheet | params)
+    assert said in problems.value.sentences[0]
+    assert len(planned(here, **samplesheet, nuclear="dapi").images) == 2
+    (here / "sheet.csv").write_text("plate,well,frame,path,Channel\nP,A1,1,a.ome.tif,DAPI\nP,A2,1,gone.tif,\n")
+    (first, _) = planned(here, **samplesheet).images
+    assert first["metadata"]["Channel"] == "DAPI", "it stays a column of the results"
 
 
 def test_what_is_given_to_a_stage_follows_from_the_params(here):

@@ -12,17 +12,21 @@ import numpy as np
 import pytest
 import tifffile
 
+import make_zarr
 from idrstream.failures import (
     ConstantFrame,
     ImageFailure,
     NoSuchFrame,
+    NoSuchPlane,
+    NotFinite,
     NotReadable,
     Truncated,
+    UnchosenPlane,
     Unreachable,
     UnwrittenFrame,
 )
 from idrstream.readers import WatchedFile
-from idrstream.sources import open_location
+from idrstream.sources import open_location, open_store
 from make_screen import make_screen, write_cellh5
 from support import MOVIES, SCREEN, http_server, images_of, needs_kit, read_frames
 
@@ -33,10 +37,10 @@ def noise(frames, shape=SHAPE, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (frames, *shape), np.uint8)
 
 
-def frames_of(path, frames, channel=0):
+def frames_of(path, frames, **choice):
     """{frame: image or failure} of a file on disk."""
     with open_location(path) as file:
-        return dict(read_frames(file, path.name, frames, channel))
+        return dict(read_frames(file, path.name, frames, **choice))
 
 
 def same(image, truth):
@@ -92,7 +96,7 @@ def test_however_a_movie_is_stored_its_pixels_are_the_same(chunks, libver, tmp_p
     with h5py.File(path, "w", libver=libver) as file:
         file.create_dataset("sample/0/plate/P/experiment/W/position/S/image/channel", data=images, chunks=chunks)
     for channel in 0, 1:
-        found = frames_of(path, [1, 2, 40], channel)
+        found = frames_of(path, [1, 2, 40], nuclear=channel + 1)
         assert all(same(image, images[channel, frame - 1, 0]) for frame, image in found.items())
 
 
@@ -192,7 +196,90 @@ def test_hdf5_that_is_not_cellh5_is_refused_with_what_is_lacking(tmp_path):
 
 
 def test_a_channel_that_the_movie_lacks_is_refused(movie):
-    assert_says(frames_of(movie, [1], channel=1)[1], "no channel 1; there are 1", NotReadable)
+    assert_says(frames_of(movie, [1], nuclear=2)[1], 'no channel "2"', NoSuchPlane)
+
+
+NAMED = {
+    "named": ([(b"gfp", 1), (b"rfp", 2)], [("channel_name", "S9"), ("x", "i4")], "1 gfp, 2 rfp"),
+    "one of two": ([(b"gfp", 1)], [("channel_name", "S9"), ("x", "i4")], "1 gfp, 2"),
+    "another table": ([(1,), (2,)], [("x", "i4")], "1, 2"),
+    "numbers": ([(1,), (2,)], [("channel_name", "f4")], "1"),
+    "none": (None, None, "1, 2"),
+}
+
+
+@pytest.mark.parametrize("rows, dtype, said", NAMED.values(), ids=NAMED)
+def test_a_movie_of_several_channels_and_z_planes_asks_which_by_the_names_it_gives(rows, dtype, said, tmp_path):
+    images = noise(2 * 3 * 5, (64, 80)).reshape(2, 3, 5, 64, 80)
+    with h5py.File(tmp_path / "a.ch5", "w") as file:
+        file["sample/0/plate/P/experiment/W/position/S/image/channel"] = images
+        if rows:
+            file["definition/image/channel"] = np.array(rows, dtype)
+    unsaid = frames_of(tmp_path / "a.ch5", [1])[1]
+    assert_says(unsaid, f"^a.ch5: it has 2 channels .{said}.*--nuclear.*, and 5 z planes; choose by --z", UnchosenPlane)
+    assert same(frames_of(tmp_path / "a.ch5", [2], nuclear=2, z="max")[2], images[1, 1].max(0))
+    assert same(frames_of(tmp_path / "a.ch5", [2], nuclear=2, z="middle")[2], images[1, 1, 2])
+    if said == "1 gfp, 2 rfp":
+        assert same(frames_of(tmp_path / "a.ch5", [3], nuclear="RFP", z=5)[3], images[1, 2, 4])
+
+
+def test_names_of_channels_that_lead_into_another_file_are_not_looked_up(tmp_path):
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["names"] = np.array([(b"secret",), (b"secret",)], [("channel_name", "S9")])
+    with h5py.File(tmp_path / "a.ch5", "w") as file:
+        file["sample/0/plate/P/experiment/W/position/S/image/channel"] = noise(2, (64, 80)).reshape(2, 1, 1, 64, 80)
+        file["definition/image/channel"] = h5py.ExternalLink(str(tmp_path / "b.h5"), "names")
+    said = str(frames_of(tmp_path / "a.ch5", [1])[1])
+    assert "secret" not in said and "it has 2 channels (1, 2)" in said
+
+
+def test_more_channels_than_a_file_can_have_are_refused_before_memory_is_asked_for(tmp_path):
+    with h5py.File(tmp_path / "a.ch5", "w") as file:
+        place = "sample/0/plate/P/experiment/W/position/S/image/channel"
+        file.create_dataset(place, (2**40, 1, 1, 64, 80), "u1", chunks=(1, 1, 1, 64, 80))
+    assert_says(frames_of(tmp_path / "a.ch5", [1])[1], "1,099,511,627,776 channels; 10,000 at most", NotReadable)
+    with h5py.File(tmp_path / "b.ch5", "w") as file:
+        file.create_dataset(place, (1, 1, 2**40, 64, 80), "u1", chunks=(1, 1, 1, 64, 80))
+    assert_says(frames_of(tmp_path / "b.ch5", [1], z="max")[1], "1,099,511,627,776 z planes", NotReadable)
+
+
+# What is no number
+
+
+NOT_FINITE = {
+    "one NaN": (
+        [(10, 20)],
+        [],
+        "1 of its 5,120 pixels are not finite .1 NaN, 0 infinite., in rows 10 to 10 and",
+    ),
+    "infinite": ([], [(3, 4), (60, 79)], "2 of .* .0 NaN, 2 infinite., in rows 3 to 60 and columns 4 to 79"),
+    "both": ([(0, 0)], [(63, 0)], "2 of .* .1 NaN, 1 infinite., in rows 0 to 63 and columns 0 to 0"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["tif", "ch5", "zarr"])
+@pytest.mark.parametrize("nan, infinite, said", NOT_FINITE.values(), ids=NOT_FINITE)
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_a_frame_with_pixels_that_are_no_numbers_fails_with_how_many_and_where(
+    dtype, nan, infinite, said, suffix, tmp_path
+):
+    images = noise(2, (64, 80)).astype(dtype)
+    for place in nan:
+        images[1][place] = np.nan
+    for number, place in enumerate(infinite):
+        images[1][place] = (-1) ** number * np.inf
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "tif":
+        tifffile.imwrite(path, images, photometric="minisblack")
+    elif suffix == "ch5":
+        with h5py.File(path, "w") as file:
+            file["sample/0/plate/P/experiment/W/position/S/image/channel"] = images[None, :, None]
+    else:
+        make_zarr.write(path, images, axes="tyx", chunks=(1, 64, 80))
+    with open_store(str(path)) if suffix == "zarr" else open_location(path) as file:
+        found = dict(read_frames(file, path.name, [1, 2]))
+    assert same(found[1], images[0])
+    assert_says(found[2], f"a.{suffix} frame 2: {said}", NotFinite)
 
 
 def test_a_suffix_without_reader_is_refused_with_those_that_have_one():

@@ -152,8 +152,8 @@ def test_the_variants_of_a_frame_share_one_file_and_its_cost(tmp_path):
         named | {"id": v, "variant": v, "key": image.key("P", "A01", 1, 1, v), "metadata": {}} for v in image.VARIANTS
     ]
     out = tmp_path / "frames"
-    rows = fetch.fetch({"source": None, "channel": 0, "images": asked}, out, root=str(tmp_path))
-    alone = fetch.fetch({"source": None, "channel": 0, "images": asked[:1]}, tmp_path / "alone", root=str(tmp_path))
+    rows = fetch.fetch({"source": None, "images": asked}, out, root=str(tmp_path))
+    alone = fetch.fetch({"source": None, "images": asked[:1]}, tmp_path / "alone", root=str(tmp_path))
     assert [path.name for path in out.glob("*.tif")] == ["P_A01_s1_f1.tif"]
     assert [(row["key"], row["id"], row["status"]) for row in rows] == [
         ("P_A01_s1_f1__ic", "ic", "ok"),

@@ -11,7 +11,7 @@ import tifffile
 from idrstream import readers
 from idrstream.failures import MissingWell, NotReadable, Truncated, Unreachable
 from idrstream.sources import FIRST_READ, https, open_location, open_store, probe, retry
-from make_zarr import WELL, noise, write
+from make_zarr import FIRST, WELL, noise, write
 from support import CONTENT, http_server, read_frames
 
 needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="certificates are made by openssl")
@@ -68,9 +68,9 @@ def test_chunks_of_pixels_that_are_sent_packed_give_the_pixels_that_were_written
     write(tmp_path / "shards.zarr", noise(), 3, shards=(4, 2, 2, 128, 200))
     with http_server(tmp_path, packed="gzip") as server:
         with open_store(f"{server.url}/{WELL}") as store:
-            assert np.array_equal(dict(read_frames(store, WELL, [3]))[3], noise()[2, 0, 0])
+            assert np.array_equal(dict(read_frames(store, WELL, [3], **FIRST))[3], noise()[2, 0, 0])
         with open_store(f"{server.url}/shards.zarr") as store:
-            failure = dict(read_frames(store, "shards.zarr", [3]))[3]
+            failure = dict(read_frames(store, "shards.zarr", [3], **FIRST))[3]
         assert isinstance(failure, NotReadable) and "keeps this object packed (gzip)" in str(failure)
 
 
@@ -88,7 +88,7 @@ def test_a_server_that_does_not_say_how_long_a_file_is_gives_its_parts_all_the_s
 def test_shards_come_from_a_server_that_does_not_say_how_long_they_are(tmp_path):
     write(tmp_path / WELL, noise(), 3, shards=(4, 2, 2, 128, 200))
     with http_server(tmp_path, star_total=True) as server, open_store(f"{server.url}/{WELL}") as store:
-        assert np.array_equal(dict(read_frames(store, WELL, [3]))[3], noise()[2, 0, 0])
+        assert np.array_equal(dict(read_frames(store, WELL, [3], **FIRST))[3], noise()[2, 0, 0])
 
 
 # What is cut off
@@ -128,7 +128,7 @@ def test_a_file_that_may_have_been_cut_off_is_never_called_truncated(tmp_path):
 def test_a_chunk_that_may_have_been_cut_off_is_no_fault_of_the_image(tmp_path):
     write(tmp_path / WELL, noise(), 2, "raw")
     with http_server(tmp_path, no_length=True) as server, open_store(f"{server.url}/{WELL}") as store:
-        found = read_frames(store, WELL, [1, 2])
+        found = read_frames(store, WELL, [1, 2], **FIRST)
         assert np.array_equal(next(found)[1], noise()[0, 0, 0])
         server.faults.reset_after = 5000
         assert type(next(found)[1]) is Unreachable

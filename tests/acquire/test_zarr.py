@@ -12,23 +12,26 @@ from idrstream.failures import (
     ImageFailure,
     MissingWell,
     NoSuchFrame,
+    NoSuchPlane,
     NotReadable,
     Truncated,
+    UnchosenPlane,
     Unreachable,
     UnwrittenFrame,
 )
+from idrstream.readers import planes
 from idrstream.sources import https, open_store, split
 from make_screen import write_cellh5
-from make_zarr import CHUNKS, SHAPE, V2, WELL, edit, noise, write
+from make_zarr import CHUNKS, FIRST, SHAPE, V2, WELL, edit, noise, write
 from support import http_server, read_frames
 
 
-def frames_of(location, frames, channel=0):
-    """{frame: image or failure} of an image on a disk or a server."""
+def frames_of(location, frames, **choice):
+    """{frame: image or failure} of an image on a disk or a server; of its first channel and z plane, if not told."""
     name = split(str(location))[1]
     try:
         with open_store(str(location)) as store:
-            return dict(read_frames(store, name, frames, channel))
+            return dict(read_frames(store, name, frames, **FIRST | choice))
     except ImageFailure as failure:
         return dict.fromkeys(frames, failure)
 
@@ -59,7 +62,7 @@ def test_whatever_the_format_and_compressor_near_and_far_give_the_pixels_that_we
     write(tmp_path / WELL, pixels, version, codec)
     with http_server(tmp_path) as server:
         for place in tmp_path / WELL, f"{server.url}/{WELL}":
-            found = frames_of(place, [1, 4], channel=1)
+            found = frames_of(place, [1, 4], nuclear=2)
             assert same(found[1], pixels[0, 1, 0]) and same(found[4], pixels[3, 1, 0])
 
 
@@ -84,7 +87,7 @@ def test_chunks_may_be_named_with_dots(tmp_path):
     (tmp_path / WELL / "0/1.0.0.1.0").unlink()
     found = frames_of(tmp_path / WELL, [1, 2])
     assert same(found[1], noise()[0, 0, 0])
-    assert_says(found[2], UnwrittenFrame, "frame 2: chunk 0/1.0.0.1.0 of its pixels")
+    assert found[2].mask[64:, :100].all() and found[2].mask.mean() == pytest.approx(36 / 132)
 
 
 # What it costs
@@ -94,7 +97,7 @@ def test_chunks_may_be_named_with_dots(tmp_path):
 def test_a_frame_costs_its_chunks_and_the_description_of_the_image_is_read_once(version, described, tmp_path):
     write(tmp_path / WELL, noise(), version)
     with http_server(tmp_path) as server:
-        with open_store(f"{server.url}/{WELL}") as store, readers.opened(store, WELL) as movie:
+        with open_store(f"{server.url}/{WELL}") as store, readers.opened(store, WELL, planes.Choice(**FIRST)) as movie:
             assert movie.frames == 4
             for number in range(1, 4):
                 assert same(movie.read(number), noise()[number - 1, 0, 0])
@@ -107,7 +110,7 @@ def test_of_shards_only_the_wanted_chunks_travel_and_where_they_lie_is_asked_onc
     pixels = noise()
     write(tmp_path / WELL, pixels, 3, shards=(4, 2, 2, 128, 200))
     with http_server(tmp_path) as server, open_store(f"{server.url}/{WELL}") as store:
-        found = dict(read_frames(store, WELL, [1, 3]))
+        found = dict(read_frames(store, WELL, [1, 3], **FIRST))
     assert same(found[1], pixels[0, 0, 0]) and same(found[3], pixels[2, 0, 0])
     assert store.requests == 3 + 1 + 2 * 4
     assert store.bytes < 2.5 * pixels[0, 0, 0].nbytes
@@ -123,28 +126,69 @@ def test_a_server_without_ranges_gives_whole_shards_and_the_same_pixels(tmp_path
 
 
 @pytest.mark.parametrize("far", [False, True])
+@pytest.mark.parametrize("fill", [0, 7])
 @pytest.mark.parametrize("version", [2, 3])
-def test_a_frame_of_which_a_chunk_is_absent_is_not_filled_up(version, far, tmp_path):
+def test_chunks_that_were_never_written_hold_the_fill_value_and_are_marked(version, fill, far, tmp_path):
     pixels = noise()
-    folder = write(tmp_path / WELL, pixels, version)
+    folder = write(tmp_path / WELL, pixels, version, fill_value=fill)
     for path in [path for path in folder.glob("0/*1/0/0/1/*" if version == 2 else "0/c/1/0/0/1/*") if path.is_file()]:
         path.unlink()
     with http_server(tmp_path) as server:
         found = frames_of(f"{server.url}/{WELL}" if far else folder, [1, 2, 5])
-    assert same(found[1], pixels[0, 0, 0])
-    assert_says(found[2], UnwrittenFrame, f"{WELL} frame 2: chunk 0/", "1/0/0/1/0 of its pixels was never written")
+    assert same(found[1], pixels[0, 0, 0]) and not np.ma.isMaskedArray(found[1])
+    assert same(found[2].data[:64], pixels[1, 0, 0, :64]) and np.all(found[2].data[64:] == fill)
+    assert found[2].mask[64:].all() and not found[2].mask[:64].any()
     assert_says(found[5], NoSuchFrame, "the movie has 4 frames")
+
+
+@pytest.mark.parametrize("fill, frame", [(0, "z 1"), (7, "z 1"), (None, "z 1"), (0, "max"), (7, "max")])
+def test_a_frame_of_which_no_chunk_was_written_fails_whatever_it_would_be_filled_with(fill, frame, tmp_path):
+    folder = write(tmp_path / WELL, noise(), fill_value=fill)
+    shutil.rmtree(folder / "0/1/0/0")
+    if frame == "max":  # of which one plane is there still
+        assert found_mask(frames_of(folder, [2], z="max")[2]) == 1
+        shutil.rmtree(folder / "0/1/0/1")
+    found = frames_of(folder, [1, 2], z=1 if frame == "z 1" else "max")
+    assert not isinstance(found[1], ImageFailure)
+    assert_says(
+        found[2], UnwrittenFrame, f"{WELL} frame 2: ", "never written" if fill is None else "none of its pixels"
+    )
+
+
+def found_mask(found):
+    """Share of the pixels that were never written."""
+    return np.ma.getmaskarray(found).mean()
+
+
+@pytest.mark.parametrize("version, fill", [(2, None), (2, np.nan), (3, np.nan), (3, np.inf)])
+def test_chunks_that_were_never_written_cannot_be_filled_with_what_is_no_number(version, fill, tmp_path):
+    folder = write(tmp_path / WELL, noise(dtype="f4"), version, fill_value=fill)
+    (folder / ("0/1/0/0/1/0" if version == 2 else "0/c/1/0/0/1/0")).unlink()
+    found = frames_of(folder, [1, 2])
+    assert same(found[1], noise(dtype="f4")[0, 0, 0])
+    assert_says(found[2], UnwrittenFrame, "frame 2: 1 of its chunks were never written", "1/0/0/1/0", "names no number")
+
+
+def test_how_much_was_never_written_stands_in_the_row_of_the_image(well, tmp_path):
+    folder, _ = well
+    (folder / "0/1/0/0/1/0").unlink()
+    batch = {"images": [asked_for(frame, WELL) for frame in (1, 2)], "source": None} | FIRST
+    whole, part = fetch.fetch(batch, tmp_path / "frames", root=str(folder.parents[3]))
+    assert (whole["status"], whole["unwritten"]) == ("ok", 0)
+    assert (part["status"], part["unwritten"]) == ("ok", pytest.approx(36 * 100 / (100 * 132), abs=1e-6))
+    assert np.array_equal(image.read_frame(tmp_path / "frames", part["key"])[64:, :100], np.zeros((36, 100)))
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 @pytest.mark.parametrize("chunks", [(1, 1, 1, 64, 100), (1, 1, 1, 128, 200)], ids=["some of a shard", "a whole one"])
-def test_a_chunk_that_is_absent_from_its_shard_is_missed(chunks, dtype, tmp_path):
+def test_a_chunk_that_is_absent_from_its_shard_is_noticed(chunks, dtype, tmp_path):
     pixels = noise(dtype=dtype)
     pixels[1, 0, 0, :64, :100] = 0  # Zarr does not write what is all filling
     write(tmp_path / WELL, pixels, 3, chunks=CHUNKS, shards=(1, 1, 1, 2 * chunks[3], 2 * chunks[4]))
     found = frames_of(tmp_path / WELL, [1, 2])
     assert same(found[1], pixels[0, 0, 0])
-    assert_says(found[2], UnwrittenFrame, "was never written")
+    assert same(found[2].data, pixels[1, 0, 0])
+    assert found[2].mask[:64, :100].all() and not found[2].mask[64:].any()
 
 
 @pytest.mark.parametrize("value", [0, 255])
@@ -268,6 +312,48 @@ def test_a_description_that_describes_nothing_is_refused(content, well):
     assert_says(frames_of(folder, [1])[1], NotReadable, WELL)
 
 
+@pytest.mark.parametrize(
+    "axes, version, said", [(list("tczyx"), "0.3", "0.3"), (None, "0.2", "0.2"), (None, None, "0.1 or 0.2")]
+)
+def test_versions_before_0_4_are_called_by_their_name(axes, version, said, well):
+    folder, _ = well
+    multiscale = {"axes": axes, "version": version, "datasets": [{"path": "0"}]}
+    edit(folder / ".zattrs", multiscales=[{key: value for key, value in multiscale.items() if value}])
+    assert_says(frames_of(folder, [1])[1], NotReadable, f"{WELL}: this is OME-Zarr {said}; convert it to 0.4 or 0.5")
+    edit(folder / ".zattrs", multiscales=[multiscale | {"axes": None, "version": "0.4"}])
+    assert_says(frames_of(folder, [1])[1], NotReadable, f"{WELL}: this is no OME-Zarr image", "lacks its multiscales")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_the_channels_have_the_names_that_omero_shows(version, tmp_path):
+    folder = write(tmp_path / WELL, noise(), version)
+    group = zarr.open_group(folder, mode="a", zarr_format=version)
+    channels = {"channels": [{"label": "GFP"}, {"label": "DAPI"}]}
+    group.attrs.update({"omero": channels} if version == 2 else {"ome": group.attrs["ome"] | {"omero": channels}})
+    assert same(frames_of(folder, [1], nuclear="dapi")[1], noise()[0, 1, 0])
+    assert_says(frames_of(folder, [1], nuclear=None)[1], UnchosenPlane, "2 channels (1 GFP, 2 DAPI)", "--nuclear")
+
+
+@pytest.mark.parametrize("omero", [1, [], {"channels": 1}, {"channels": [1, {}]}, {"channels": [{"label": 2}]}])
+def test_settings_of_omero_that_are_none_name_no_channel(omero, well):
+    folder, _ = well
+    edit(folder / ".zattrs", omero=omero)
+    assert_says(frames_of(folder, [1], nuclear=None)[1], UnchosenPlane, "2 channels (1, 2)")
+
+
+def test_of_several_z_planes_the_wanted_ones_travel_and_no_others(tmp_path):
+    pixels = noise((1, 2, 5, 100, 132))
+    write(tmp_path / WELL, pixels)
+    wanted = {"max": pixels[0, 1].max(0), "middle": pixels[0, 1, 2], 4: pixels[0, 1, 3]}
+    with http_server(tmp_path) as server:
+        for z, image_ in wanted.items():
+            before = len(server.log)
+            assert same(frames_of(f"{server.url}/{WELL}", [1], nuclear=2, z=z)[1], image_)
+            assert len(server.log) - before == 2 + 4 * (5 if z == "max" else 1)
+    assert_says(frames_of(tmp_path / WELL, [1], z=6)[1], NoSuchPlane, "no z plane 6 (--z); there are 5")
+    assert_says(frames_of(tmp_path / WELL, [1], z=None)[1], UnchosenPlane, "5 z planes; choose by --z max")
+
+
 @pytest.mark.parametrize("path", ["./0", "0/", ".//0/."])
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_path_of_level_0_is_read_however_it_is_written(path, version, tmp_path):
@@ -295,7 +381,7 @@ def test_pixels_that_are_said_to_lie_outside_are_not_looked_for(path, well):
 
 
 def test_a_channel_that_the_image_lacks_is_refused(well):
-    assert_says(frames_of(well[0], [1], channel=2)[1], NotReadable, "no channel 2; there are 2, counted from 0")
+    assert_says(frames_of(well[0], [1], nuclear=3)[1], NoSuchPlane, 'no channel "3" (--nuclear); its channels: 1, 2')
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -330,7 +416,7 @@ def test_a_server_that_is_busy_at_first_gives_the_frame_in_the_end(well):
     folder, pixels = well
     with http_server(folder.parents[3], fail_first=3) as server, open_store(f"{server.url}/{WELL}") as store:
         server.faults.fail_first = 3
-        assert same(dict(read_frames(store, WELL, [1]))[1], pixels[0, 0, 0])
+        assert same(dict(read_frames(store, WELL, [1], **FIRST))[1], pixels[0, 0, 0])
         assert store.requests == len(server.log) == 3 + 3 + 2 + 4
 
 
@@ -340,7 +426,7 @@ def test_a_server_that_is_busy_at_first_gives_the_frame_in_the_end(well):
 def test_a_server_that_breaks_down_is_to_blame_not_the_image(trouble, well):
     folder, pixels = well
     with http_server(folder.parents[3]) as server, open_store(f"{server.url}/{WELL}") as store:
-        found = read_frames(store, WELL, [1, 2, 3])
+        found = read_frames(store, WELL, [1, 2, 3], **FIRST)
         assert same(next(found)[1], pixels[0, 0, 0])
         vars(server.faults).update(trouble)
         lost = [failure for _, failure in found]
@@ -350,7 +436,7 @@ def test_a_server_that_breaks_down_is_to_blame_not_the_image(trouble, well):
 def test_a_range_that_is_not_the_one_asked_for_is_not_taken(tmp_path):
     write(tmp_path / WELL, noise(), 3, shards=(4, 1, 1, 128, 200))
     with http_server(tmp_path) as server, open_store(f"{server.url}/{WELL}") as store:
-        found = read_frames(store, WELL, [2, 1])
+        found = read_frames(store, WELL, [2, 1], **FIRST)
         assert same(next(found)[1], noise()[1, 0, 0])
         server.faults.wrong_range = True
         ((_, failure),) = found
@@ -380,7 +466,7 @@ def test_a_batch_reads_a_store_first_and_where_it_lacks_the_well_the_movie(well,
     with http_server(folder.parents[3]) as server:
         images = [asked_for(2, f"{server.url}/{WELL}", "00027_01.ch5")]
         images += [asked_for(1, f"{server.url}/P.zarr/C/9/0", "00027_01.ch5")]
-        batch = {"images": images, "source": server.url, "channel": 0, "window": False}
+        batch = {"images": images, "source": server.url, "nuclear": 1, "z": 1, "window": False}
         stored, fallen = fetch.fetch(batch, tmp_path / "frames")
     assert (stored["status"], fallen["status"]) == ("ok", "ok")
     assert np.array_equal(image.read_frame(tmp_path / "frames", stored["key"]), pixels[1, 0, 0])
@@ -390,7 +476,7 @@ def test_a_batch_reads_a_store_first_and_where_it_lacks_the_well_the_movie(well,
 
 def test_a_local_store_below_the_root_is_read_with_the_neighbours_in_time(well, tmp_path):
     folder, _ = well
-    batch = {"images": [asked_for(2, WELL)], "source": None, "channel": 1, "window": True}
+    batch = {"images": [asked_for(2, WELL)], "source": None, "nuclear": 2, "z": 1, "window": True}
     (row,) = fetch.fetch(batch, tmp_path / "frames", root=str(folder.parents[3]))
     assert row["status"] == "ok" and row["shape"] == [100, 132]
     assert len(row["window"]) == 3

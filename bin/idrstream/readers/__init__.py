@@ -1,8 +1,11 @@
 """Frames out of image files. A reader is a module with a class `Movie`, and a line in READERS for each of its suffixes.
 
-Movie(file, name, channel)  opens a binary file (for OME-Zarr: a store); name is what messages call it
-.frames                     how many frames it has
-.read(frame)                (Y, X) image, as stored, of a frame counted from 1
+Movie(file, name)           opens a binary file (for OME-Zarr: a store); name is what messages call it
+.frames                     how many frames (time points) it has
+.channels                   the file's names of its channels, "" for one without; one where there is no such axis
+.planes                     how many z planes
+.read(frame, channel, z)    (Y, X) image, as stored, of a frame counted from 1, channel and z plane counted from 0;
+                            masked (numpy.ma) where it was never written, the data there being what the file says
 .close()
 
 A reader raises an ImageFailure for what it knows to be wrong with the file or the frame, before memory is asked for
@@ -18,16 +21,21 @@ from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import PurePosixPath
 
+import numpy as np
+
 from idrstream.failures import (
     ConstantFrame,
     ImageFailure,
     NoSuchFrame,
+    NotFinite,
     NotReadable,
     Unreachable,
+    UnwrittenFrame,
     image_failures,
 )
+from idrstream.readers.planes import Choice, chosen
 
-VERSION = 1  # raised when the pixels of an image change
+VERSION = 2  # raised when the pixels of an image change
 
 READERS = {  # suffix: module
     ".ch5": "cellh5",
@@ -47,26 +55,33 @@ PIECE = 16 * 1024 * 1024  # bytes of a far file asked for at a time where all of
 
 
 @contextmanager
-def opened(file, name, channel=0, reader=None, cache=None):
+def opened(file, name, choice=Choice(), reader=None, cache=None):  # noqa: B008, a tuple
     """A movie to read from; what is wrong with it or a frame is a value, not raised, so that no frame spoils another.
 
     file     what `sources.open_location` gives, or any binary file to read and seek in
     name     what messages call it; its suffix says how to read it
-    channel  counted from 0
+    choice   planes.Choice: which of the file's planes are wanted
     reader   module to read it with, whatever its suffix; None or auto: by its suffix
     cache    folder for a far file of which a reader needs all; None: a temporary one
-    gives    `frames`, how many there are, and `read(frame)`, counted from 1: a (Y, X) image, as stored, or ImageFailure
+    gives    `failure`, the ImageFailure of the whole movie, or None; `frames`, how many there are; `read(frame)`,
+             counted from 1: a (Y, X) image, or ImageFailure. Parts of it that were never written are masked (numpy.ma),
+             and hold what the file says of such
     """
     with ExitStack() as stack:
 
         def open_movie():
             module = _reader(name, reader)
             place = stack.enter_context(_on_disk(file, name, cache)) if getattr(module, "WHOLE", False) else file
-            movie = module.Movie(place, name, channel)
+            movie = module.Movie(place, name)
             stack.callback(_close, movie)
-            return movie
+            return _Planes(movie, name, *chosen(movie, name, choice))
 
         yield _Opened(_outcome(file, f"{name}: it cannot be opened", open_movie), file, name)
+
+
+def needs_all(name, reader=None):
+    """Does what reads this file need all of it, and a program of its own? Raises NotReadable where nothing reads it."""
+    return getattr(_reader(name, reader), "WHOLE", False)
 
 
 def check_size(name, height, width):
@@ -82,12 +97,12 @@ class _Opened:
 
     def __init__(self, movie, file, name):
         self._movie, self._file, self._name = movie, file, name
-        self._lost = movie if isinstance(movie, ImageFailure) else None
+        self.failure = self._lost = movie if isinstance(movie, ImageFailure) else None
         self.frames = 0 if self._lost else movie.frames
 
     def read(self, frame):
         problem = f"{self._name} frame {frame}: it cannot be read"
-        result = self._lost or _outcome(self._file, problem, lambda: _read(self._movie, self._name, frame))
+        result = self._lost or _outcome(self._file, problem, lambda: self._movie.read(frame))
         if isinstance(result, ImageFailure) and result.heals:  # the source is gone: other frames need not wait for it
             self._lost = result
         return result
@@ -104,16 +119,45 @@ def _reader(name, reader=None):
     return import_module(f"{__name__}.{READERS[suffix]}")
 
 
-def _read(movie, name, frame):
-    """The image, if it is one."""
-    if not 1 <= frame <= movie.frames:
-        raise NoSuchFrame(f"frame {frame}: the movie has {movie.frames} frames ({name}).")
-    image = movie.read(frame)
+class _Planes:
+    """The wanted planes of a movie: what `opened` reads frames from."""
+
+    def __init__(self, movie, name, channel, planes):
+        self._movie, self._name, self._channel, self._planes = movie, name, channel, planes
+        self.frames = movie.frames
+
+    def read(self, frame):
+        """The image, if it is one."""
+        if not 1 <= frame <= self.frames:
+            raise NoSuchFrame(f"frame {frame}: the movie has {self.frames} frames ({self._name}).")
+        name = f"{self._name} frame {frame}"
+        pixels, unwritten, written = None, np.ma.nomask, False
+        for z in self._planes:
+            plane = self._movie.read(frame, self._channel, z)
+            levels, absent = np.ma.getdata(plane), np.ma.getmask(plane)
+            _check(levels, name)
+            pixels = levels if pixels is None else np.maximum(pixels, levels)
+            unwritten = np.ma.mask_or(unwritten, absent)
+            written = written or not np.all(absent)
+        if not written:
+            raise UnwrittenFrame(f"{name}: none of its pixels was ever written.")
+        if pixels.min() == pixels.max():
+            raise ConstantFrame(f"{name}: every pixel is {pixels.min()}, so nothing was recorded.")
+        return pixels if unwritten is np.ma.nomask else np.ma.array(pixels, mask=unwritten)
+
+
+def _check(image, name):
+    """Raise an ImageFailure for what is no image of grey levels, each of them a number."""
     if image.dtype.kind not in "uif" or image.dtype.itemsize > WIDEST or image.ndim != 2 or image.size == 0:
-        raise NotReadable(f"{name} frame {frame}: this is no image of grey levels ({image.dtype} {image.shape}).")
-    if image.min() == image.max():
-        raise ConstantFrame(f"{name} frame {frame}: every pixel is {image.min()}, so nothing was recorded.")
-    return image
+        raise NotReadable(f"{name}: this is no image of grey levels ({image.dtype} {image.shape}).")
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        rows, columns = np.nonzero(~np.isfinite(image))
+        nan = int(np.isnan(image).sum())
+        raise NotFinite(
+            f"{name}: {len(rows):,} of its {image.size:,} pixels are not finite ({nan:,} NaN, {len(rows) - nan:,} "
+            f"infinite), in rows {rows.min()} to {rows.max()} and columns {columns.min()} to {columns.max()}, counted "
+            "from 0; cut them off, or fill them with the background."
+        )
 
 
 def _outcome(file, problem, action):

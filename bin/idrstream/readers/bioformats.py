@@ -14,6 +14,7 @@ import numpy as np
 
 from idrstream.failures import ImageFailure, NotReadable, Truncated
 from idrstream.readers import check_size, found_instead, tiff
+from idrstream.readers.planes import MOST, named
 from idrstream.task import MustMend
 
 WHOLE = True
@@ -29,10 +30,10 @@ _starting = threading.Lock()
 
 
 class Movie:
-    """One channel of the one image of a file; of several z planes the first."""
+    """The one image of a file."""
 
-    def __init__(self, path, name, channel=0):
-        self._path, self._name, self._channel = str(path), name, channel
+    def __init__(self, path, name):
+        self._path, self._name = str(path), name
         with open(path, "rb") as file:
             head, instead = file.read(4), found_instead(file)
         if not head:
@@ -44,7 +45,7 @@ class Movie:
         self._thread = _Thread()
         try:
             with self._explained("Bio-Formats cannot open it", f", {instead}"):
-                self.frames, self._shape, self._dtype = self._thread.run(self._open)
+                self._thread.run(self._open)
         except BaseException:
             self.close()
             raise
@@ -52,14 +53,15 @@ class Movie:
     def close(self):
         self._thread.end(self._reader.close)
 
-    def read(self, frame):
-        """(Y, X) image, as stored, of a frame counted from 1."""
+    def read(self, frame, channel, z):
+        """(Y, X) image, as stored, of a frame counted from 1, channel and z plane counted from 0."""
         with self._explained(f"frame {frame} cannot be read"):
-            return self._thread.run(lambda: self._plane(frame - 1))
+            return self._thread.run(lambda: self._plane(frame, channel, z))
 
     def _open(self):
-        """Frames, shape and type of a pixel."""
-        name, reader, tools = self._name, self._reader, java().formats.FormatTools
+        name, reader, formats = self._name, self._reader, java().formats
+        described = formats.MetadataTools.createOMEXMLMetadata()
+        reader.setMetadataStore(described)
         reader.setFlattenedResolutions(False)  # the levels of a pyramid are one image
         reader.setGroupFiles(False)  # frames of other files are not this file's
         reader.setId(self._path)
@@ -70,28 +72,31 @@ class Movie:
                 f"{name}: grey images are needed, these are in colour; "
                 "save the channel you want alone (in Fiji: Image > Color > Split Channels)."
             )
-        if self._channel >= reader.getSizeC():
-            raise NotReadable(f"{name}: no channel {self._channel}; there are {reader.getSizeC()}, counted from 0.")
-        shape = int(reader.getSizeY()), int(reader.getSizeX())
-        check_size(name, *shape)
-        pixel = reader.getPixelType()
+        self._shape = int(reader.getSizeY()), int(reader.getSizeX())
+        check_size(name, *self._shape)
+        pixel, tools = reader.getPixelType(), formats.FormatTools
         kind = "f" if tools.isFloatingPoint(pixel) else "i" if tools.isSigned(pixel) else "u"
         order = "<" if reader.isLittleEndian() else ">"
-        return int(reader.getSizeT()), shape, np.dtype(f"{order}{kind}{tools.getBytesPerPixel(pixel)}")
+        self._dtype = np.dtype(f"{order}{kind}{tools.getBytesPerPixel(pixel)}")
+        self.frames, self.planes = int(reader.getSizeT()), int(reader.getSizeZ())
+        count = int(reader.getSizeC())
+        names = [described.getChannelName(0, at) for at in range(min(count, MOST))]
+        self.channels = named(name, count, [text and str(text) for text in names])
 
-    def _plane(self, time):
-        plane = self._read(time, UNREAD)
-        if plane[-1] == UNREAD and self._read(time, ~UNREAD)[-1] == ~UNREAD:
-            raise Truncated(f"{self._name} frame {time + 1}: the file ends before its pixels do.")
+    def _plane(self, frame, channel, z):
+        index = self._reader.getIndex(z, channel, frame - 1)
+        plane = self._read(index, UNREAD)
+        if plane[-1] == UNREAD and self._read(index, ~UNREAD)[-1] == ~UNREAD:
+            raise Truncated(f"{self._name} frame {frame}: the file ends before its pixels do.")
         image = plane.view(self._dtype).reshape(self._shape)
         return image.astype(self._dtype.newbyteorder("="), copy=False)
 
-    def _read(self, time, last):
+    def _read(self, index, last):
         """The bytes of a plane, the last being LAST if the file has none: Bio-Formats leaves such as they were."""
         height, width = self._shape
         buffer = _java_bytes(height * width * self._dtype.itemsize)
         buffer[-1] = last
-        return np.array(self._reader.openBytes(self._reader.getIndex(0, self._channel, time), buffer))
+        return np.array(self._reader.openBytes(index, buffer))
 
     @contextmanager
     def _explained(self, problem, instead=""):

@@ -8,6 +8,7 @@ import h5py
 
 from idrstream.failures import NotReadable, Truncated, UnwrittenFrame, image_failures
 from idrstream.readers import WatchedFile, check_size, found_instead
+from idrstream.readers.planes import named
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_BLOCKS = 100_000  # of an image: more are looked up for minutes
@@ -15,11 +16,10 @@ LARGE = 8 * 1024  # bytes; no node of the chunk index of an HDF5 file with defau
 
 
 class Movie:
-    """One channel of a movie; of several z planes the first."""
+    """A movie of one site."""
 
-    def __init__(self, file, name, channel=0):
+    def __init__(self, file, name):
         self._name = name
-        self._channel = channel
         self._file = _Hdf5sFile(file)
         self._hdf5 = None
         try:
@@ -29,24 +29,25 @@ class Movie:
                 self._images = self._find_images()
                 self._check_extent()
                 self._valid = self._images.attrs.get("valid")  # a number for each frame; absent: all were written
+                self.channels = self._find_channels()
         except BaseException:
             self.close()
             raise
-        self.frames = self._images.shape[1]
+        _, self.frames, self.planes, _, _ = self._images.shape
 
     def close(self):
         if self._hdf5 is not None:
             self._hdf5.close()
 
-    def read(self, frame):
-        """(Y, X) image, as stored, of a frame counted from 1."""
+    def read(self, frame, channel, z):
+        """(Y, X) image, as stored, of a frame counted from 1, channel and z plane counted from 0."""
         time = frame - 1
         with self._explained(f"frame {frame} cannot be read"):
             if self._valid is not None and not self._valid[time]:
                 raise UnwrittenFrame(f"{self._name} frame {frame}: the file says that this frame was never written.")
             if self._images.chunks:
-                self._prefetch(frame)
-            return self._images[self._channel, time, 0]
+                self._prefetch(frame, (channel, time, z))
+            return self._images[channel, time, z]
 
     def _open(self):
         if self._file.read(len(SIGNATURE)) != SIGNATURE:
@@ -66,14 +67,25 @@ class Movie:
         images = group.get("image/channel")
         if not isinstance(images, h5py.Dataset) or images.ndim != 5:
             raise NotReadable(f"{self._name}: this is not CellH5: there are no images (C, T, Z, Y, X) in {group.name}.")
-        if self._channel >= images.shape[0]:
-            raise NotReadable(f"{self._name}: no channel {self._channel}; there are {images.shape[0]}, counted from 0.")
         return images
+
+    def _find_channels(self):
+        """The names of the channels; they are looked up only where there is something to choose."""
+        count, names = self._images.shape[0], []
+        table = self._hdf5.get("definition/image/channel") if count > 1 else None
+        if isinstance(table, h5py.Dataset) and table.ndim == 1 and self._owns(table):
+            with suppress(ValueError, TypeError, KeyError):  # it may be a table of anything
+                names = [bytes(name).decode(errors="replace") for name in table[:count]["channel_name"]]
+        return named(self._name, count, names)
+
+    def _owns(self, dataset):
+        """Is what a dataset holds in this file, and in no other that it leads to?"""
+        return dataset.file == self._hdf5 and not dataset.external and not dataset.is_virtual
 
     def _check_extent(self):
         """What the file says of its images must be an image's, and all of it in this file."""
         images, name = self._images, self._name
-        if images.file != self._hdf5 or images.external or images.is_virtual:
+        if not self._owns(images):
             raise NotReadable(f"{name}: its images lie in another file, which is not opened.")
         if images.dtype.kind not in "uif":
             raise NotReadable(f"{name}: these are no images of grey levels ({images.dtype}).")
@@ -88,9 +100,9 @@ class Movie:
                     f"{name}: an image is cut into {blocks:,} blocks; {MOST_BLOCKS:,} at most can be read."
                 )
 
-    def _prefetch(self, frame):
-        """Fetch the frame's chunks in one go, for HDF5 would ask for them one after the other."""
-        offsets = list(_chunk_offsets(self._images, (self._channel, frame - 1, 0)))
+    def _prefetch(self, frame, place):
+        """Fetch the chunks of the plane at PLACE in one go, for HDF5 would ask for them one after the other."""
+        offsets = list(_chunk_offsets(self._images, place))
         ranges = [place for place in map(self._place, offsets) if place]
         missing = len(offsets) - len(ranges)
         if missing:

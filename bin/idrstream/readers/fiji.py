@@ -11,6 +11,7 @@ import threading
 from idrstream.failures import NotReadable
 from idrstream.readers import check_size
 from idrstream.readers.bioformats import SIGNALS
+from idrstream.readers.planes import named
 from idrstream.task import MustMend
 
 WHOLE = True
@@ -22,9 +23,9 @@ _started = []
 
 
 class Movie:
-    """One channel of the first image of a file, all of it in memory; of several z planes the first."""
+    """The first image of a file, all of it in memory."""
 
-    def __init__(self, path, name, channel=0):
+    def __init__(self, path, name):
         with _starting:  # ImageJ's services are shared by all who ask for one
             gateway = started()
             try:
@@ -38,18 +39,18 @@ class Movie:
         strange = [f"{dim} ({images.sizes[dim]})" for dim in images.dims if dim not in ("t", "pln", "row", "col", "ch")]
         if strange:
             raise NotReadable(f"{name}: one image is expected in a file, this one has also {', '.join(strange)}.")
-        if channel >= images.sizes.get("ch", 1):
-            raise NotReadable(f"{name}: no channel {channel}; there are {images.sizes.get('ch', 1)}, counted from 0.")
         check_size(name, images.sizes["row"], images.sizes["col"])
-        self._images = images.isel({dim: at for dim, at in (("ch", channel), ("pln", 0)) if dim in images.dims})
-        self.frames = images.sizes.get("t", 1)
+        self._images = images
+        self.frames, self.planes = images.sizes.get("t", 1), images.sizes.get("pln", 1)
+        self.channels = named(name, images.sizes.get("ch", 1))
 
     def close(self):
         self._images = None
 
-    def read(self, frame):
-        """(Y, X) image, as stored, of a frame counted from 1."""
-        image = self._images.isel(t=frame - 1) if "t" in self._images.dims else self._images
+    def read(self, frame, channel, z):
+        """(Y, X) image, as stored, of a frame counted from 1, channel and z plane counted from 0."""
+        place = {"t": frame - 1, "ch": channel, "pln": z}
+        image = self._images.isel({dim: at for dim, at in place.items() if dim in self._images.dims})
         return image.transpose("row", "col").values
 
 

@@ -1,20 +1,22 @@
-"""TIFF: every page is a frame of channel 0."""
+"""TIFF: what its planes are, `tiff_axes` says; one of them is read at a time."""
 
 import math
 from contextlib import contextmanager
 
+import numpy as np
 import tifffile
 
 from idrstream.failures import NotReadable, Truncated, UnwrittenFrame, image_failures
-from idrstream.readers import WatchedFile, check_size, found_instead
+from idrstream.readers import WatchedFile, check_size, found_instead, tiff_axes
+
+PHOTOMETRIC = 262  # tag, and values of it
+MIN_IS_WHITE, PALETTE = 0, 3
 
 
 class Movie:
     """A TIFF file of grey images."""
 
-    def __init__(self, file, name, channel=0):
-        if channel:
-            raise NotReadable(f"{name}: no channel {channel}; the pages of a TIFF are frames of channel 0.")
+    def __init__(self, file, name):
         self._name = name
         self._file = WatchedFile(file)
         with self._explained("its directory cannot be read"):
@@ -22,18 +24,25 @@ class Movie:
                 self._tiff = tifffile.TiffFile(self._file, name=name)
             except tifffile.TiffFileError:
                 raise NotReadable(f"{name}: this is not a TIFF file: {found_instead(self._file)}.") from None
-            self.frames = len(self._tiff.pages)
+            pages = len(self._tiff.pages)
             self._file.seek(self._tiff.pages.next_page_offset)
             if any(self._file.read(self._tiff.tiff.offsetsize)):  # it points on, to a page that is not there
-                raise Truncated(f"{name}: the file ends before its page {self.frames + 1} does.")
+                raise Truncated(f"{name}: the file ends before its page {pages + 1} does.")
+        with self._explained("what its pages are cannot be read"):
+            self._axes = tiff_axes.read(self._tiff, name)
+        self.frames, self.channels, self.planes = self._axes.frames, self._axes.channels, self._axes.planes
 
     def close(self):
         self._tiff.close()
 
-    def read(self, frame):
-        """(Y, X) image, as stored, of a frame counted from 1."""
+    def read(self, frame, channel, z):
+        """(Y, X) image of a frame counted from 1, channel and z plane counted from 0; white is the largest value."""
+        place = (frame - 1, channel, z)
         with self._explained(f"frame {frame} cannot be read"):
-            page = self._tiff.pages[frame - 1]
+            number = self._axes.pages[place]
+            if number is None:
+                raise UnwrittenFrame(f"{self._name} frame {frame}: its OME-XML describes it, and the file has it not.")
+            page = self._tiff.pages.get(number, aspage=True)
             if page.ndim != 2:
                 raise NotReadable(
                     f"{self._name} frame {frame}: a grey image is needed, this is {page.axes} {page.shape}; "
@@ -41,14 +50,37 @@ class Movie:
                 )
             check_size(f"{self._name} frame {frame}", *page.shape)
             check_size(f"{self._name} frame {frame}", *page.chunks[-2:])  # tiles may be larger than the image
-            self._check_pieces(frame, page)
-            return page.asarray(maxworkers=1)
+            if place in self._axes.offsets:
+                image = self._stacked(frame, page, self._axes.offsets[place])
+            else:
+                self._check_pieces(frame, page)
+                image = page.asarray(maxworkers=1)
+            return self._white_is_large(frame, page, image)
 
     def check_whole(self):
         """Raise an ImageFailure if pixels of a page are not in the file."""
-        for number in range(self.frames):
+        for number in range(len(self._tiff.pages)):
             with self._explained(f"page {number + 1} cannot be read"):
-                self._check_pieces(number + 1, self._tiff.pages[number])
+                self._check_pieces(number + 1, self._tiff.pages.get(number, aspage=True))
+
+    def _stacked(self, frame, page, offset):
+        """An image of a stack whose images follow each other without pages of their own, as ImageJ's above 4 GB."""
+        if offset + page.nbytes > self._file.size():
+            raise Truncated(f"{self._name} frame {frame}: the file ends before its pixels do.")
+        self._file.seek(offset)
+        stored = np.frombuffer(self._file.read(page.nbytes), page.dtype.newbyteorder(self._tiff.byteorder))
+        return stored.reshape(page.shape).astype(page.dtype)
+
+    def _white_is_large(self, frame, page, image):
+        """The image, inverted within the bits that a pixel has if the file says that 0 is white."""
+        if not _white_is_zero(page):
+            return image
+        if image.dtype.kind != "u":
+            raise NotReadable(
+                f"{self._name} frame {frame}: it says that 0 is white, and {image.dtype} has no black; save it with "
+                "black as 0 (in Fiji: Image > Lookup Tables > Invert LUT, Edit > Invert)."
+            )
+        return image.dtype.type(2**page.bitspersample - 1) - image
 
     def _check_pieces(self, frame, page):
         """Raise an ImageFailure if strips or tiles are not in the file: tifffile takes such for black."""
@@ -70,3 +102,12 @@ class Movie:
         """Say where tifffile tripped; a failure of the file below it comes first."""
         with image_failures(f"{self._name}: {problem}"), self._file.blamed_first():
             yield
+
+
+def _white_is_zero(page):
+    """Does a page say that its lowest level is white, by its tag or by a palette of greys that falls?"""
+    if page.photometric == PALETTE and page.colormap is not None:
+        red, *others = page.colormap.astype(int)
+        grey = all(np.array_equal(red, other) for other in others)
+        return grey and red[0] > red[-1] and bool(np.all(np.diff(red) <= 0))
+    return PHOTOMETRIC in page.tags and page.photometric == MIN_IS_WHITE

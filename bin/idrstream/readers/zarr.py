@@ -14,6 +14,7 @@ from zarr.codecs import BloscCodec
 
 from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, of_machine
 from idrstream.readers import check_size, found_instead
+from idrstream.readers.planes import named
 
 AXES = "tczyx"
 MOST_CHUNKS = 10_000  # of a plane
@@ -27,29 +28,34 @@ GROUPS = {"plate": ("a plate", "B/3/0"), "well": ("a well", "0"), "bioformats2ra
 
 
 class Movie:
-    """One channel of an image; of several z planes the first."""
+    """Level 0 of an image."""
 
-    def __init__(self, store, name, channel=0):
-        self._name, self._channel = name, channel
+    def __init__(self, store, name):
+        self._name = name
         self._store = store
-        self._axes, self._path, description = self._describe()
+        self._axes, self._path, names, description = self._describe()
         self._chunks = zarr.storage.StorePath(_Chunks(store, name), self._path)
         self._array = self._opened(description)
         self._check()
         # Of a chunk that is absent Zarr says nothing, and gives what the image is described to be filled with. So it is
         # described twice, with fillings that differ.
         dtype = self._array.dtype
+        self._fill = _fill(description, self._array)
         self._filling = float(np.finfo(dtype).max) if dtype.kind == "f" else int(np.iinfo(dtype).max)
         self._array = self._opened(description | {"fill_value": self._filling})
         self._otherwise = self._opened(description | {"fill_value": 0})
-        self.frames = self._size("t")
+        self.frames, self.planes = self._size("t"), self._size("z")
+        self.channels = named(name, self._size("c"), names)
 
     def close(self):
         """Nothing: the store is its opener's."""
 
-    def read(self, frame):
-        """(Y, X) image, as stored, of a frame counted from 1."""
-        place = {"t": frame - 1, "c": self._channel, "z": 0}
+    def read(self, frame, channel, z):
+        """(Y, X) image, as stored, of a frame counted from 1, channel and z plane counted from 0.
+
+        Masked (numpy.ma) where chunks were never written, which hold the fill value.
+        """
+        place = {"t": frame - 1, "c": channel, "z": z}
         plane = tuple(place[axis] for axis in self._axes[:-2])
         try:
             pixels = self._array[plane]
@@ -59,16 +65,27 @@ class Movie:
             if of_machine(error):
                 raise
             raise self._broken(frame, plane, error) from error
-        for block in self._blocks():
-            filled = pixels[block] == self._filling
-            if filled.flat[0] and filled.all() and not np.array_equal(self._otherwise[plane + block], pixels[block]):
-                raise UnwrittenFrame(
-                    f"{self._name} frame {frame}: chunk {self._key(plane, block)} of its pixels was never written."
-                )
-        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+        absent = [block for block in self._blocks() if self._is_absent(plane, block, pixels[block])]
+        pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+        if not absent:
+            return pixels
+        if self._fill is None:
+            raise UnwrittenFrame(
+                f"{self._name} frame {frame}: {len(absent):,} of its chunks were never written, the first "
+                f"{self._key(plane, absent[0])}, and the image names no number to fill them with."
+            )
+        unwritten = np.zeros(pixels.shape, bool)
+        for block in absent:
+            pixels[block], unwritten[block] = self._fill, True
+        return np.ma.array(pixels, mask=unwritten)
+
+    def _is_absent(self, plane, block, pixels):
+        """Was the chunk of a block of a plane, of which PIXELS were read, never written?"""
+        filled = pixels == self._filling
+        return filled.flat[0] and filled.all() and not np.array_equal(self._otherwise[plane + block], pixels)
 
     def _describe(self):
-        """(axes, path of level 0, its description in JSON with its format) of the image."""
+        """(axes, path of level 0, names of channels, description of level 0 in JSON with its format) of the image."""
         if self._store.get(".zattrs") is not None:
             attributes, own = self._json(".zattrs"), ".zarray"
         else:
@@ -81,8 +98,9 @@ class Movie:
                 raise NotReadable(f"{self._name}: this is {what}; name an image in it, such as {self._name}/{within}.")
         try:
             multiscale = attributes["multiscales"][0]
-            axes = "".join(axis["name"] for axis in multiscale["axes"])
             parts = multiscale["datasets"][0]["path"].split("/")
+            self._check_version(multiscale.get("version", attributes.get("version")), multiscale.get("axes"))
+            axes = "".join(axis["name"] for axis in multiscale["axes"])
         except (KeyError, IndexError, TypeError, AttributeError):
             raise NotReadable(
                 f"{self._name}: this is no OME-Zarr image of version 0.4 or 0.5: it lacks its multiscales."
@@ -95,7 +113,15 @@ class Movie:
             raise NotReadable(f"{self._name}: its pixels are said to lie at {'/'.join(parts)!r}, outside of it.")
         path = "/".join(part for part in parts if part not in ("", "."))
         description = self._json(f"{path}/{own}".lstrip("/"))
-        return axes, path, {"zarr_format": 2} | description if own == ".zarray" else description
+        description = {"zarr_format": 2} | description if own == ".zarray" else description
+        return axes, path, _channel_names(attributes), description
+
+    def _check_version(self, version, axes):
+        """Raise NotReadable for the versions before 0.4, whose axes are a list of letters (0.3), or tczyx unsaid."""
+        letters = isinstance(axes, list) and axes and all(isinstance(axis, str) for axis in axes)
+        if (axes is None or letters) and version not in ("0.4", "0.5"):
+            version = version or ("0.3" if axes else "0.1 or 0.2")
+            raise NotReadable(f"{self._name}: this is OME-Zarr {version}; convert it to 0.4 or 0.5, which are read.")
 
     def _json(self, key):
         content = self._store.get(key)
@@ -133,8 +159,6 @@ class Movie:
             raise NotReadable(f"{name}: its axes are {self._axes!r}, but its pixels have {array.ndim} dimensions.")
         if array.dtype.kind not in NUMBERS:
             raise NotReadable(f"{name}: this is no image of grey levels ({array.dtype}).")
-        if self._channel >= self._size("c"):
-            raise NotReadable(f"{name}: no channel {self._channel}; there are {self._size('c')}, counted from 0.")
         height, width = array.shape[-2:]
         check_size(name, height, width)
         if math.prod(array.chunks) * array.dtype.itemsize > LARGEST:
@@ -223,6 +247,25 @@ class _Chunks(zarr.abc.store.Store):
         raise NotImplementedError("far images are only read, by key")
 
     exists = set = delete = list = list_prefix = list_dir = _refused
+
+
+def _channel_names(attributes):
+    """What OMERO's settings call the channels, a list of whatever stands there."""
+    settings = attributes.get("omero")
+    channels = settings.get("channels") if isinstance(settings, dict) else None
+    channels = channels if isinstance(channels, list) else []
+    return [channel.get("label") if isinstance(channel, dict) else None for channel in channels]
+
+
+def _fill(description, array):
+    """What chunks that were never written hold, as the array's type; None where that is no number.
+
+    Zarr 2 may say null: then nobody knows.
+    """
+    value = array.metadata.fill_value
+    if description.get("fill_value") is None or value is None or not np.isfinite(value):
+        return None
+    return array.dtype.type(value)
 
 
 def _codecs(description):

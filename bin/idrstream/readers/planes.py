@@ -1,0 +1,100 @@
+"""Which of a file's planes is the image: never "the first" in silence.
+
+Time is frames. Where a file has several channels, or several z planes, the user says which: see `Choice`.
+"""
+
+from typing import NamedTuple
+
+from idrstream.failures import NoSuchPlane, NotReadable, UnchosenPlane
+
+MOST = 10_000  # channels of a file, and z planes of which the maximum is taken: a file may say anything
+LISTED = 12  # channels in a message, and ...
+SHOWN = 40  # ... characters of a name
+
+
+class Choice(NamedTuple):
+    """What the user says of the planes that are wanted; None: nothing.
+
+    nuclear  channel of the nuclei (--nuclear, or the study's): its number, counted from 1, or the file's name for it.
+             A number that the file has as a number is not taken for a name
+    column   the same, in the column "channel" of the image's row, which goes first. Of a file with one channel it is
+             the name of that, and chooses nothing
+    z        z plane (--z): max, their maximum; middle, of an even number the lower; or its number, counted from 1
+    """
+
+    nuclear: str | int | None = None
+    column: str | None = None
+    z: str | int | None = None
+
+
+def in_words(settings):
+    """What the params say of the planes, as the plan shows it: a list of a line, or of none."""
+    words = {"nuclear": "the nuclei are in channel {}", "z": "of several z planes: {}"}
+    said = [words[name].format(settings[name]) for name in words if settings.get(name) is not None]
+    return ["; ".join(said)] if said else []
+
+
+def named(name, count, names=()):
+    """The names of a file's channels, as a reader gives them: COUNT of them, "" for those that NAMES lacks."""
+    if count > MOST:
+        raise NotReadable(f"{name}: it says that it has {count:,} channels; {MOST:,} at most can be read.")
+    known = [text.strip() if isinstance(text, str) else "" for text in names[:count]]
+    return known + [""] * (count - len(known))
+
+
+def chosen(movie, name, choice):
+    """(channel, z planes), counted from 0, of a reader's movie; of several planes the maximum is wanted.
+
+    Raises UnchosenPlane where nothing is said of what the file has several of, NoSuchPlane where it lacks what is said.
+    """
+    several = [
+        f"{len(movie.channels)} channels ({_listed(movie.channels)}); name the one of the nuclei by --nuclear, or in a "
+        'column "channel"'
+    ] * (len(movie.channels) > 1 and _said(choice) is None)
+    several += [f"{movie.planes} z planes; choose by --z max, --z middle or --z N"] * (
+        movie.planes > 1 and choice.z is None
+    )
+    if several:
+        raise UnchosenPlane(f"{name}: it has {', and '.join(several)}.")
+    return _channel(movie.channels, name, choice), _planes(movie.planes, name, choice.z)
+
+
+def _said(choice):
+    """What is said of the channel, as text, and where; None: nothing."""
+    said = ('column "channel"', choice.column), ("--nuclear", choice.nuclear)
+    return next(((where, str(text).strip()) for where, text in said if text not in (None, "")), None)
+
+
+def _channel(names, name, choice):
+    """The place of the wanted channel among NAMES, "" for one that the file does not name."""
+    if len(names) == 1 and (choice.column or choice.nuclear is None):
+        return 0
+    where, wanted = _said(choice)
+    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(names):
+        return int(wanted) - 1
+    if names == [""] and not wanted.isdigit():  # a name, which nothing contradicts
+        return 0
+    places = [place for place, own in enumerate(names) if own == wanted]
+    places = places or [place for place, own in enumerate(names) if own.casefold() == wanted.casefold()]
+    if len(places) == 1:
+        return places[0]
+    wrong = f"{len(places)} channels are called" if places else "it has no channel"
+    raise NoSuchPlane(f'{name}: {wrong} "{wanted}" ({where}); its channels: {_listed(names)}.')
+
+
+def _planes(count, name, z):
+    if z == "max" and count > MOST:
+        raise NotReadable(f"{name}: it says that it has {count:,} z planes; the maximum is of {MOST:,} at most.")
+    if z == "max":
+        return range(count)
+    if z in (None, "middle"):
+        return [(count - 1) // 2]
+    if 1 <= int(z) <= count:
+        return [int(z) - 1]
+    raise NoSuchPlane(f"{name}: it has no z plane {z} (--z); there are {count}, counted from 1.")
+
+
+def _listed(names):
+    """``1 DAPI, 2 GFP``, as they may be said."""
+    shown = [f"{number} {own[:SHOWN]}".strip() for number, own in enumerate(names[:LISTED], 1)]
+    return ", ".join(shown) + f", ... {len(names)}" * (len(names) > LISTED)

@@ -1,0 +1,193 @@
+"""What the planes of a TIFF are, by what it says of itself: OME-XML, ImageJ's and tifffile's descriptions, and tags.
+
+Pages of which nothing more is said are frames, except reduced images (thumbnails, levels of a pyramid) and masks.
+"""
+
+import itertools
+import json
+import math
+import struct
+from contextlib import suppress
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+from idrstream.failures import NotReadable, Truncated
+from idrstream.readers.planes import named
+
+# Kinds of TIFF that describe their planes, as tifffile knows them.
+KINDS = "shaped lsm mmstack ome imagej ndtiff fluoview stk sis svs scn qpi ndpi bif avs eer philips scanimage nih mdgel"
+FRAMES = "TIQ"  # axes that are time, or of which nothing more is said
+WITHIN = "YXS"  # axes of a page
+MOST = 1_000_000  # planes that a description may speak of
+LISTED = 6  # images in a message
+HEAD = 1000  # characters
+COUNTS = ("SizeC", "SizeZ", "SizeT", "FirstC", "FirstZ", "FirstT", "IFD", "PlaneCount", "NumPlanes")  # of OME-XML
+NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255  # tags
+SHORT = 3  # type of a tag's value
+REDUCED_OR_MASK = 0b101  # bits of the first tag
+REDUCED = 2  # value of the second
+
+
+class Axes(NamedTuple):
+    """The planes of a file.
+
+    pages     (time, channel, z plane) -> page, all counted from 0; None: the file describes the plane and has it not
+    frames    time points
+    channels  a name each, "" for one without
+    planes    z planes
+    offsets   as `pages`: the first byte of the pixels, in a stack that has one page for all its planes; else empty
+    """
+
+    pages: dict
+    frames: int
+    channels: list
+    planes: int
+    offsets: dict
+
+
+def read(tiff, name):
+    """The Axes of an open tifffile.TiffFile. Raises an ImageFailure for a description that cannot be followed."""
+    pages = len(tiff.pages)
+    if not pages:
+        raise NotReadable(f"{name}: there is no image in it.")
+    first = tiff.pages.first
+    ome = tiff.is_ome or "<OME " in first.description[:HEAD]  # that it is whole, tifffile asks besides
+    if not ome and (not any(getattr(tiff, f"is_{kind}") for kind in KINDS.split()) or _only_counts(first, pages)):
+        return _plain(tiff, name, range(pages))
+    if ome:
+        _check_ome(first.description, name)
+    whole = [one for one in tiff.series if not one.keyframe.subfiletype & REDUCED_OR_MASK]
+    kinds = {one.kind for one in whole}
+    if tiff.is_imagej and not kinds & {"imagej", "ome", "mmstack"}:  # tifffile fell back on the pages that are there
+        raise Truncated(f"{name}: the file ends before all images do that its ImageJ description counts.")
+    if ome and not kinds & {"ome", "imagej", "mmstack"}:
+        raise NotReadable(f"{name}: its OME-XML does not fit its pages; save it anew.")
+    if kinds == {"shaped"} and all(_only_counts(one.keyframe, len(one)) for one in whole):
+        return _plain(tiff, name, [page.index for one in whole for page in one])
+    if len(whole) != 1:
+        names = ", ".join(one.name or str(number) for number, one in enumerate(whole[:LISTED], 1))
+        listed = f" ({names}{', ...' * (len(whole) > LISTED)})" * bool(whole)
+        raise NotReadable(f"{name}: one image is expected in a file, here are {len(whole)}{listed}; save yours alone.")
+    return _described(tiff, whole[0], name)
+
+
+def _only_counts(page, pages):
+    """Does a description by tifffile, on its first PAGE, say no more than how many frames there are?"""
+    with suppress(TypeError, ValueError, AttributeError, KeyError):  # another description, or an old one
+        said = json.loads(page.shaped_description)
+        shape = said["shape"]
+        axes = said.get("axes") or "Q" * (len(shape) - page.ndim) + page.axes
+        named = {axis for axis, size in zip(axes, shape, strict=True) if size > 1}
+        return named <= {*FRAMES, *WITHIN} and math.prod(shape[: len(shape) - page.ndim]) == pages
+    return False
+
+
+def _plain(tiff, name, numbers):
+    """Axes of pages that are frames."""
+    aside = _reduced_or_masks(tiff)
+    frames = [number for number in numbers if number not in aside]
+    if not frames and aside:
+        raise NotReadable(f"{name}: all of its images are reduced ones or masks, as their tags say.")
+    return Axes({(time, 0, 0): number for time, number in enumerate(frames)}, len(frames), [""], 1, {})
+
+
+def _reduced_or_masks(tiff):
+    """Numbers of the pages that are reduced images or masks; of each page nothing but its directory is read."""
+    file, form, found = tiff.filehandle, tiff.tiff, set()
+    offset = tiff.pages.first.offset
+    for number in range(len(tiff.pages)):
+        file.seek(offset)
+        (count,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+        directory = file.read(count * form.tagsize + form.offsetsize)
+        for place in range(0, count * form.tagsize, form.tagsize):
+            tag, kind = struct.unpack_from(f"{form.byteorder}HH", directory, place)
+            number_format = f"{form.byteorder}{'H' if kind == SHORT else 'I'}"
+            (value,) = struct.unpack_from(number_format, directory, place + form.tagsize - form.offsetsize)
+            if (tag == NEW_SUBFILE_TYPE and value & REDUCED_OR_MASK) or (tag == SUBFILE_TYPE and value == REDUCED):
+                found.add(number)
+        (offset,) = struct.unpack(form.offsetformat, directory[-form.offsetsize :])
+    return found
+
+
+def _described(tiff, series, name):
+    """Axes of the one image of a file, a tifffile.TiffPageSeries."""
+    sizes = zip(series.get_axes(squeeze=False), series.get_shape(squeeze=False), strict=True)
+    lead = [(axis, size) for axis, size in sizes if axis not in WITHIN]
+    numbers = [None if page is None else page.index for page in series]
+    if series.keyframe.ndim != 2:  # in colour, which is refused where it is read
+        return _plain(tiff, name, [number for number in numbers if number is not None])
+    strange = [f"{axis} ({size})" for axis, size in lead if size > 1 and axis not in (*FRAMES, "C", "Z")]
+    if strange:
+        raise NotReadable(
+            f"{name}: besides time, channels and z planes it has axes {', '.join(strange)}; save one image."
+        )
+    count = math.prod(size for _, size in lead)
+    if count > MOST or (len(numbers) != count and not series.is_truncated):
+        raise NotReadable(f"{name}: it describes {count:,} planes, and has {len(numbers):,} of them.")
+    places = [_place(lead, at) for at in itertools.product(*(range(size) for _, size in lead))]
+    offsets = {}
+    if series.is_truncated:
+        offsets = {place: series.dataoffset + at * series.keyframe.nbytes for at, place in enumerate(places)}
+        numbers = [series.keyframe.index] * count
+    pages = dict(zip(places, numbers, strict=True))
+    channels = named(name, 1 + max(channel for _, channel, _ in places), _channel_names(tiff, series, places))
+    if tiff.is_ome and _names_other_files(tiff.ome_metadata):
+        pages, channels = _own(pages, channels)
+    frames, planes = (1 + max(place[axis] for place in pages) for axis in (0, 2))
+    return Axes(pages, frames, channels, planes, offsets)
+
+
+def _place(lead, at):
+    """(time, channel, z plane) of the plane AT these places of the axes LEAD, a list of (axis, size)."""
+    time, found = 0, {"C": 0, "Z": 0}
+    for (axis, size), place in zip(lead, at, strict=True):
+        if axis in FRAMES:
+            time = time * size + place
+        elif axis in found:
+            found[axis] = place
+    return time, found["C"], found["Z"]
+
+
+def _own(pages, channels):
+    """PAGES and CHANNELS of one file of several that are described together, which has a part of every axis."""
+    there = [place for place, page in pages.items() if page is not None]
+    first, last = (tuple(pick(places) for places in zip(*there, strict=True)) for pick in (min, max))
+    own = {
+        tuple(at - start for at, start in zip(place, first, strict=True)): page
+        for place, page in pages.items()
+        if all(start <= at <= end for start, at, end in zip(first, place, last, strict=True))
+    }
+    return own, channels[first[1] : last[1] + 1]
+
+
+def _channel_names(tiff, series, places):
+    """What the file calls the channels of a series whose planes lie at PLACES, a list of whatever stands there."""
+    with suppress(KeyError, TypeError, AttributeError, StopIteration):  # descriptions may lack anything
+        if tiff.is_ome:
+            images = ElementTree.fromstring(tiff.ome_metadata).iterfind("{*}Image")
+            image = next(image for image in images if image.get("Name", "") == series.name)
+            return [channel.get("Name") for channel in image.iterfind("{*}Pixels/{*}Channel")]
+        if tiff.is_micromanager:
+            return list(tiff.micromanager_metadata["Summary"]["ChNames"])
+        if tiff.is_imagej and len(tiff.imagej_metadata["Labels"]) == len(places):
+            labels = dict(zip(places, tiff.imagej_metadata["Labels"], strict=True))
+            return [label for (time, _, z), label in sorted(labels.items()) if time == z == 0]
+    return []
+
+
+def _check_ome(xml, name):
+    """Raise NotReadable for OME-XML that cannot be followed, before memory is asked for what it says."""
+    try:
+        root = ElementTree.fromstring(xml)
+        counts = [int(element.get(key, 0)) for element in root.iter() for key in COUNTS]
+        sizes = [[int(pixels.get(f"Size{axis}", 1)) for axis in "CZT"] for pixels in root.iter() if pixels.get("SizeC")]
+    except (ElementTree.ParseError, ValueError) as error:
+        raise NotReadable(f"{name}: its OME-XML cannot be read ({error}).") from None
+    if max([*counts, *map(math.prod, sizes)]) > MOST:
+        raise NotReadable(f"{name}: its OME-XML speaks of more than {MOST:,} planes.")
+    if any("ModuloAlong" in element.tag for element in root.iter()):
+        raise NotReadable(f"{name}: its OME-XML divides an axis further (ModuloAlong...); save one image of it.")
+
+
+def _names_other_files(xml):
+    return len({element.text for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}UUID")}) > 1
