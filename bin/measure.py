@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, image, processes, task
+from idrstream import bit_depth, files, image, processes, task
 
 
 @click.command()
@@ -44,14 +44,14 @@ def main(frames, labels, measures, known, count):
 def _measure(frames, labels, measures, known, row):
     from idrstream import measurement
 
-    numbers, features = measurement.measure(
-        image.read_labels(labels, row["key"]),
-        image.read_even(frames, row, known) / image.full_scale(frames, image.stored(row)),
-    )
+    nuclei = image.read_labels(labels, row["key"])
+    pixels = image.read_even(frames, row, known) / bit_depth.full_scale(row["type"], row["bit_depth"])
+    numbers, features = measurement.measure(nuclei, pixels)
     found = image.read_cells(labels, row["key"])["label"]
     if list(found) != list(numbers):
         raise ValueError(f"{row['key']}: its label image holds {len(numbers)} cells, its table {len(found)}")
-    image.write_cells(measures, row["key"], {"label": numbers, "features": features})
+    levels = measurement.texture.occupied(nuclei, pixels)[numbers - 1]
+    image.write_cells(measures, row["key"], {"label": numbers, "features": features, "texture_levels": levels})
 
 
 if __name__ == "__main__":

@@ -173,6 +173,16 @@ class Launch {
         return Math.max(1, Math.min(64, free.intdiv(2 * Math.max(1, bytes)) as int))
     }
 
+    /** (PLATE, FOLDER) as they are, once it is said of how many bits the plate's grey levels are; FOLDER is what FLATFIELD made. */
+    static List ranged(Map plate, Path folder, Object log) {
+        final frames = read(folder.resolve('fields.json')).frames
+        if( frames?.bits ) {
+            final why = frames.significant == frames.bits ? 'as its files say' : 'the fewest that hold its reference frames'
+            log.info "${plate.id}: grey levels up to ${frames.highest}, of ${frames.bits} bits, ${why}"
+        }
+        return [plate, folder]
+    }
+
     /** (META, FOLDER) as they are, once it is said which flat-fields of a plate or batch were refused; FOLDER is what FLATFIELD made. */
     static List heard(Map meta, Path folder, Object log) {
         final found = read(folder.resolve('fields.json')).fields

@@ -9,19 +9,24 @@ from urllib.parse import quote
 
 import numpy as np
 
-from idrstream import image, readers, sources, tables
+from idrstream import bit_depth, image, readers, sources, tables
 from idrstream.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
 from idrstream.task import MayHeal, OutOfMemory
 
 LONGEST = 500  # characters of a reason
+FACTS = ("shape", "type", "focus", "saturation", "background")  # of the pixels of a frame
+FACTS += ("highest", "significant_bits", "bit_depth", "out_of_range")
 
-VERSION = 1  # raised when focus, saturation or background of an image change
+VERSION = 2  # raised when focus, saturation, background or range of an image change
+
+NOT_KNOWN = bit_depth.Range()
 
 
 def fetch(batch, folder, root=None, places=None, connections=4, last=False, known=None, watch=iter):
     """Write the frames of a batch, each once, and a row for each of its images.
 
-    batch        as the planner wrote it: images, source, channel; with `window` also each image's neighbours in time
+    batch        as the planner wrote it: images, source, channel, bit_depth; with `window` also each image's neighbours
+                 in time
     folder       where the frames go, see `image`; neighbours that are no images of the batch in `context` below it
     root         local folder that relative locations are relative to
     places       local folder -> where it is to be found here instead; of the root and of folders that hold an image
@@ -29,8 +34,8 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     last         this is the last try: an image that cannot be reached is a row, even if none can
     known        folder of what is known of the plates
     watch        wraps the iterable of movies, to show progress
-    returns      the rows: the images, with status, reason, heals, bytes, seconds, shape, focus, saturation, background,
-                 and for neighbours field_bytes and window (the keys of the frames in it)
+    returns      the rows: the images, with status, reason, heals, bytes, seconds, the FACTS of their pixels, and for
+                 neighbours field_bytes and window (the keys of the frames in it)
 
     A bad image is a row, whatever is wrong with it. Before the last try, raises OutOfMemory if memory ran short, and
     MayHeal if not one image of the batch could be reached, or for a batch that needs `all` of its images, if one could
@@ -38,7 +43,7 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     """
     os.makedirs(os.path.join(folder, image.CONTEXT))
     without = {fields.name: content["lost"] for fields, content in image.read_fields(known) if content["lost"]}
-    fetched, movies = {}, {}
+    fetched, movies, batch = {}, {}, batch | {"depths": image.read_bit_depths(known)}
     for asked in {image.stored(asked): asked | {"key": image.stored(asked)} for asked in batch["images"]}.values():
         if asked["plate"] in without:  # computed without its plate's field, its cells would not be those of another day
             reason = Unreachable(
@@ -73,11 +78,9 @@ def _shared(images, fetched):
     return rows
 
 
-def saturation(image):
-    """Share of the pixels (0 to 1) at the largest value the integer type can hold; 0 for floats, which have none."""
-    if image.dtype.kind == "f":
-        return 0.0
-    return float(np.mean(image == np.iinfo(image.dtype).max))
+def saturation(image, full):
+    """Share of the pixels (0 to 1) at FULL, the largest grey level of the range, or above it."""
+    return float(np.mean(image >= full))
 
 
 def focus(image):
@@ -133,7 +136,11 @@ def _read(batch, wanted, folder, root, places):
         with opened as file:
             name = sources.split(location)[1]
             with readers.opened(file, name, batch["channel"], batch.get("reader"), cache) as movie:
-                rows = {asked["frame"]: _row(asked, movie.read(asked["frame"]), folder) for asked in wanted}
+                known = bit_depth.of_image(batch, wanted[0]["plate"], batch["depths"])
+                rows = {
+                    asked["frame"]: _row(asked, movie.read(asked["frame"]), folder, known, movie.significant_bits)
+                    for asked in wanted
+                }
                 cost = {"bytes": file.bytes}
                 if batch.get("window"):
                     _windows(movie, rows, folder)
@@ -189,14 +196,13 @@ def _local(location, root, places):
     return name, place
 
 
-def _row(asked, pixels, folder):
-    row = asked | {"status": "ok", "reason": "", "heals": False}
-    row |= dict.fromkeys(("shape", "focus", "saturation", "background"))
-    failure = _write(folder, asked["key"], pixels, row)
+def _row(asked, pixels, folder, known=NOT_KNOWN, significant=None):
+    row = asked | {"status": "ok", "reason": "", "heals": False} | dict.fromkeys(FACTS)
+    failure = _write(folder, asked["key"], pixels, row, known, significant)
     return row | _failed(failure) if failure else row
 
 
-def _write(folder, key, pixels, row=None):
+def _write(folder, key, pixels, row=None, known=NOT_KNOWN, significant=None):
     """Write a frame, and what there is to tell of its pixels into ROW.
 
     Returns the ImageFailure where the frame is one or cannot be used, else None.
@@ -205,7 +211,7 @@ def _write(folder, key, pixels, row=None):
         return pixels
     try:
         with image_failures(f"{key}: its pixels cannot be used"):
-            facts = _facts(pixels) if row is not None else {}
+            facts = _facts(key, pixels, known, significant) if row is not None else {}
     except ImageFailure as failure:
         return failure
     image.write_frame(folder, key, pixels)
@@ -214,12 +220,19 @@ def _write(folder, key, pixels, row=None):
     return None
 
 
-def _facts(pixels):
+def _facts(key, pixels, known, significant):
+    depth, kind = bit_depth.of_frame(key, pixels, known, significant), pixels.dtype.newbyteorder("=").name
+    full = bit_depth.full_scale(kind, depth)
     return {
         "shape": list(pixels.shape),
+        "type": kind,
         "focus": round(focus(pixels), 4),
-        "saturation": round(saturation(pixels), 6),
+        "saturation": round(saturation(pixels, full), 6),
         "background": float(np.median(pixels)),
+        "highest": np.nanmax(pixels).item(),
+        "significant_bits": significant,
+        "bit_depth": depth,
+        "out_of_range": round(bit_depth.beyond(pixels, full), 6),
     }
 
 

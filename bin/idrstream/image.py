@@ -7,8 +7,9 @@ In a run with streams a frame may be two images, its variants `ic` (illumination
 stored): two rows, each with its `variant` and a key that ends in it, and one TIFF, named by the key without it.
 
 A folder of fields holds flat-fields, named by their plate or by their image, and `fields.json`: {"offset": grey levels,
-"lost": why its frames could not be fetched or None, "fields": {name: {"status": "ok" or "refused", "reason", "kind":
-"plate" or "frames", "shape", figures}}}. What is known of the plates of a batch lies in one folder, called `known`.
+"lost": why its frames could not be fetched or None, "frames": their range and size (bit_depth.of_plate), "fields":
+{name: {"status": "ok" or "refused", "reason", "kind": "plate" or "frames", "shape", figures}}}; of a plate that is kept
+also "plate", its name. What is known of the plates of a batch lies in one folder, called `known`.
 """
 
 import io
@@ -65,19 +66,6 @@ def read_frame(folder, name):
     return tifffile.imread(Path(folder) / f"{name}.tif")
 
 
-def full_scale(folder, name):
-    """The grey level that counts as full: the largest that a stored frame's type can hold; 1 for floats.
-
-    The camera's, not the image's own: intensities stay comparable from image to image.
-    """
-    import numpy
-    import tifffile
-
-    with tifffile.TiffFile(Path(folder) / f"{name}.tif") as file:
-        dtype = file.pages[0].dtype
-    return 1 if dtype.kind == "f" else int(numpy.iinfo(dtype).max)
-
-
 def write_field(folder, name, field):
     """Write a flat-field: (Y, X) float32, mean 1."""
     _write(folder, name, field, compression="zlib")
@@ -121,6 +109,12 @@ def read_diameters(known):
     """Diameters of the nuclei in pixels by plate, from the estimates in KNOWN, which need not exist."""
     estimates = map(files.read_json, sorted(Path(known).glob("*/diameter.json")) if known else [])
     return {estimate["plate"]: estimate["diameter"] for estimate in estimates}
+
+
+def read_bit_depths(known):
+    """Bits of the grey levels by plate, from the plates in KNOWN, which need not exist; None where none were seen."""
+    plates = [content for _, content in read_fields(known) if "plate" in content]
+    return {content["plate"]: content["frames"] and content["frames"]["bits"] for content in plates}
 
 
 def read_even(folder, row, known=None):

@@ -7,6 +7,7 @@ from pathlib import Path
 from idrstream import (
     arguments,
     batches,
+    bit_depth,
     checkpoints,
     deepprofiler,
     digest,
@@ -37,7 +38,7 @@ class Plan:
     images    every image of the selection
     places    image id -> place of its row in the input table, of all images of the table
     batches   what is left to do (batches.cut)
-    plates    plate -> images to which its flat-field is fitted and its diameter estimated; empty if neither is wanted
+    plates    plate -> images that tell its flat-field, diameter and range of grey levels; empty if none is wanted
     identities      plate -> what that is made of
     settled_plates  those of which the output folder holds it
     workflow  that the output folder belongs to
@@ -107,6 +108,7 @@ class Plan:
                 "frames": f"a flat-field an image, fitted to {WINDOW} frames of its movie",
                 "none": "no flat-field",
             }[self.settings["illumination"]],
+            bit_depth.text(self.settings["bit_depth"]),
         ]
         if taken := batches.taken(self.batches):
             lines.append(f"{taken} label images are taken from labels/, where --stop_after qc left them")
@@ -188,7 +190,7 @@ def write(plan, folder):
     """Write `plan.json` and one JSON a batch and a plate; the folder is what the pipeline reads."""
     auto, own = plan.settings["diameter"] == "auto", plan.settings["illumination"] == "frames"
     common = {"source": plan.source, "channel": plan.study.channel, "session": plan.session, "window": own}
-    common |= {"reader": plan.settings["reader"], "root": plan.root}
+    common |= {name: plan.settings[name] for name in ("reader", "bit_depth")} | {"root": plan.root}
     within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
     pixels = plan.study.frame["height"] * plan.study.frame["width"]
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
@@ -270,14 +272,15 @@ def _decide(values, given, described, images, source, root, session):
     if conflicts := targets.problems(given["outdir"], values, stages, images, todo, whole + broken):
         raise Problems(conflicts)
     plates = {asked["plate"] for asked in todo}
-    identities = {plate: known.identity(frames[plate], shaping) for plate in sorted(plates) if plate in frames}
+    learnt = {plate: frames[plate] for plate in sorted(plates) if plate in frames}
+    identities = {plate: known.identity(own, recipe.of_plates(wanted)) for plate, own in learnt.items()}
     differs = batches.differences(old, wanted) if old else ""
     return Plan(
         workflow=values["workflow"],
         images=selected,
         places={asked["id"]: asked["row"] for asked in images},
         batches=cut,
-        plates={plate: frames[plate] for plate in sorted(plates) if plate in frames},
+        plates=learnt,
         identities=identities,
         settled_plates=known.settled(given["outdir"], identities),
         stale=[entry["batch"] for entry in old],
@@ -315,8 +318,8 @@ def _recipe(values, given, described, libraries):
 
 
 def _references(values, images, entries, shaping):
-    """Frames of each plate for its flat-field and its diameter: those of ENTRIES whose label images are alike."""
-    auto = REFERENCES if values["diameter"] == "auto" else 0
+    """Frames of each plate for field, diameter and range: those of ENTRIES whose label images are alike."""
+    auto = REFERENCES if "auto" in (values["diameter"], values["bit_depth"]) else 0
     count = {"plate": batches.CANDIDATES}.get(values["illumination"], auto)
     alike = [entry for entry in entries if recipe.of_labels(entry["recipe"]) == shaping]
     return batches.references(streams.frames(images), alike, count) if count else {}

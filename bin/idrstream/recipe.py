@@ -37,7 +37,7 @@ class Stage(NamedTuple):
 
 STAGES = {
     "readers": Stage("reading of images", "readers/__init__.py"),
-    "figures": Stage("focus, saturation and background", "fetch.py"),
+    "figures": Stage("focus, saturation, background and range", "fetch.py"),
     "flatfield": Stage("flat-fields", "illumination.py"),
     "diameter": Stage("diameters", "segmentation.py", "DIAMETER_VERSION"),
     "segment": Stage("segmentation", "segmentation.py"),
@@ -52,6 +52,7 @@ STAGES = {
 PARAMS = {
     "channel": (("readers",), 0),
     "reader": (("readers",), "auto"),
+    "bit_depth": (("figures", "measure.Intensity", "measure.Texture"), "auto"),
     "illumination": (("segment",), "plate"),
     "camera_offset": (("flatfield",), 0),
     "model": (("segment",), None),
@@ -161,6 +162,11 @@ def until_qc(recipe):
 def of_labels(recipe):
     """What of a recipe shapes label images."""
     return _of(recipe, set(LABELS))
+
+
+def of_plates(recipe):
+    """What of a recipe shapes what is learnt of a plate: its field, its diameter, its range of grey levels."""
+    return _of(recipe, {*LABELS, "figures"})
 
 
 def stopped(recipe):

@@ -22,6 +22,7 @@ DEFAULTS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"phenotypes": None, "outlines": False}
 DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
+DEFAULTS |= {"bit_depth": "auto"}
 DEFAULTS |= {"reader": "auto", "features": "deep,cp", "stop_after": None, "qc_rules": None, "save_images": False}
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
@@ -269,7 +270,8 @@ def test_a_plate_is_judged_by_frames_spread_over_its_wells_whatever_is_selected(
     assert [asked["key"] for asked in found["PB"]] == ["PB_A04_s1_f1", "PB_P24_s1_f1", "PB_P24_s1_f2"]
     three = planned(here, illumination="none").plates["PA"]
     assert [asked["key"] for asked in three] == ["PA_A04_s1_f5", "PA_B02_s1_f5", "PA_C01_s1_f5"]
-    assert planned(here, illumination="none", diameter=20).plates == {}
+    assert planned(here, illumination="none", diameter=20).plates["PA"] == three, "they tell the range of grey levels"
+    assert planned(here, illumination="none", diameter=20, bit_depth=12).plates == {}
     assert [len(frames) for frames in planned(here, diameter=20).plates.values()] == [5, 3]
 
 

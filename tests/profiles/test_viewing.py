@@ -52,7 +52,7 @@ def finished(folder, rows, keep=("images",), recipe=None, tables="profiles/singl
     for row in rows:
         pixels = np.random.default_rng(row["frame"]).integers(0, 255, SHAPE, np.uint8)
         if "images" in keep:
-            ome_zarr.write(saved / hcs.field(row), row["key"], pixels, labelled(), {})
+            ome_zarr.write(saved / hcs.field(row), row["key"], pixels, labelled(), {}, 255)
         labels.mkdir(exist_ok=True)
         if "labels" in keep:
             image.write_labels(labels, row["key"], labelled())

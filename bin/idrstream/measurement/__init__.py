@@ -17,7 +17,7 @@ from idrstream.measurement import granularity, neighbors, radial, texture
 from idrstream.measurement.sheet import lay_out
 
 # One is raised when features of that name change.
-VERSIONS = {"AreaShape": 1, "Granularity": 1, "Intensity": 1, "Neighbors": 1, "RadialDistribution": 1, "Texture": 1}
+VERSIONS = {"AreaShape": 1, "Granularity": 1, "Intensity": 2, "Neighbors": 1, "RadialDistribution": 1, "Texture": 2}
 
 ENGINE = f"cp_measure-{metadata.version('cp_measure')}"
 COMPARTMENT, CHANNEL = "Nuclei", "DNA"
@@ -66,7 +66,7 @@ def measure(labels, image):
     labels   (Y, X) label image, 0 is background
     image    (Y, X) intensities, of which 1 is full scale; an evened one may go beyond
     returns  (numbers, features): (n,) labels, ascending, and (n, len(COLUMNS)) float32; NaN where a cell is too small
-             or too dark for a feature
+             or too dark for a feature, or has too few grey levels
     """
     labels, numbers = sanitize_masks(labels)
     if not len(numbers):

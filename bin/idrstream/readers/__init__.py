@@ -4,6 +4,7 @@ Movie(file, name, channel)  opens a binary file (for OME-Zarr: a store); name is
 .frames                     how many frames it has
 .read(frame)                (Y, X) image, as stored, of a frame counted from 1
 .close()
+.significant_bits           optional: of how many bits its grey levels are, where the file says so, else None
 
 A reader raises an ImageFailure for what it knows to be wrong with the file or the frame, before memory is asked for
 what the file only says of itself (`check_size`). Whatever else it raises becomes a NotReadable in `_outcome`. A module
@@ -55,7 +56,8 @@ def opened(file, name, channel=0, reader=None, cache=None):
     channel  counted from 0
     reader   module to read it with, whatever its suffix; None or auto: by its suffix
     cache    folder for a far file of which a reader needs all; None: a temporary one
-    gives    `frames`, how many there are, and `read(frame)`, counted from 1: a (Y, X) image, as stored, or ImageFailure
+    gives    `frames`, how many there are, `significant_bits`, and `read(frame)`, counted from 1: a (Y, X) image, as
+             stored, or ImageFailure
     """
     with ExitStack() as stack:
 
@@ -84,6 +86,7 @@ class _Opened:
         self._movie, self._file, self._name = movie, file, name
         self._lost = movie if isinstance(movie, ImageFailure) else None
         self.frames = 0 if self._lost else movie.frames
+        self.significant_bits = getattr(movie, "significant_bits", None)
 
     def read(self, frame):
         problem = f"{self._name} frame {frame}: it cannot be read"

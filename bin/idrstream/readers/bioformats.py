@@ -77,6 +77,8 @@ class Movie:
         pixel = reader.getPixelType()
         kind = "f" if tools.isFloatingPoint(pixel) else "i" if tools.isSigned(pixel) else "u"
         order = "<" if reader.isLittleEndian() else ">"
+        bits, width = int(reader.getBitsPerPixel()), 8 * tools.getBytesPerPixel(pixel)
+        self.significant_bits = bits if 0 < bits < width else None  # the width of the type is its word for not knowing
         return int(reader.getSizeT()), shape, np.dtype(f"{order}{kind}{tools.getBytesPerPixel(pixel)}")
 
     def _plane(self, time):
