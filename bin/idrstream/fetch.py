@@ -132,7 +132,7 @@ def _read(batch, wanted, folder, root, places):
         tempfile.TemporaryDirectory(dir=folder, prefix=".whole-") as cache,
         image_failures(f"{locations[0]}: it cannot be opened"),
     ):
-        location, opened = _open(batch["source"], locations, root, places, cache)
+        location, opened = open_first(batch["source"], locations, root, places, cache)
         with opened as file:
             name = sources.split(location)[1]
             with readers.opened(file, name, batch["channel"], batch.get("reader"), cache) as movie:
@@ -169,7 +169,7 @@ def _windows(movie, rows, folder):
         row |= _failed(lost[0]) if lost else {"window": [keys[frame] for frame in window if frame in keys]}
 
 
-def _open(source, locations, root, places, cache):
+def open_first(source, locations, root, places, cache):
     """(location, file or store) of the first location where there is one."""
     for location in locations:
         try:

@@ -11,6 +11,7 @@ from idrstream import (
     checkpoints,
     deepprofiler,
     digest,
+    frame_size,
     ledger,
     places,
     recipe,
@@ -98,7 +99,7 @@ class Plan:
         lines += [
             f"{todo} images to do in {len(self.batches)} batches, from {place}",
             f"to fetch about {fetched}; at most about {worked} in the work folder, and {kept} of results "
-            "(an estimate from the study description)",
+            f"(an estimate from {frame_size.text(self.study.frame)})",
             *[f"of these {units.size(todo * self.saved)} are images to look at, {units.size(self.saved)} each"]
             * bool(self.saved),
             f"model sha256 {self.recipe['model'][:12]}, diameter {self.settings['diameter']}"
@@ -193,20 +194,22 @@ def write(plan, folder):
     common |= {name: plan.settings[name] for name in ("reader", "bit_depth")} | {"root": plan.root}
     within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
     pixels = plan.study.frame["height"] * plan.study.frame["width"]
+    size = {"pixels": pixels, "bytes": pixels * plan.study.frame["bits"] // 8}  # of a frame
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
     summary = {
         "problems": [],
-        "batch_bytes": batches.estimate(largest, plan.study, plan.stop)["work"] + largest * plan.saved,
+        "batch_bytes": _work(plan, largest),
         "text": plan.text(),
         "folders": plan.folders,
         "stages": plan.stages,
         "batches": [
             {"id": b["id"], "number": b["number"], "images": len(b["images"]), "plates": _plates(b, plan)}
-            | {"fields": own, "pixels": pixels, "kept": bool(b["kept"])}
+            | {"fields": own, "kept": bool(b["kept"]), "work": _work(plan, len(b["images"]))}
+            | size
             for b in plan.batches
         ],
         "plates": [
-            {"id": plate, "images": len(images), "pixels": pixels, "diameter": auto}
+            {"id": plate, "images": len(images), "diameter": auto} | size
             for plate, images in plan.plates.items()
             if plate not in plan.settled_plates
         ],
@@ -239,6 +242,11 @@ def write(plan, folder):
         packet = {"id": plate, "identity": plan.identities[plate], "images": images, "all": True}
         packet["folders"] = places.folders(images, plan.root)
         (folder / "plates" / f"{plate}.json").write_text(json.dumps(packet | common, indent=1))
+
+
+def _work(plan, images):
+    """Bytes that so many images take in the work folder, about."""
+    return batches.estimate(images, plan.study, plan.stop)["work"] + images * plan.saved
 
 
 def _decide(values, given, described, images, source, root, session):
@@ -274,6 +282,8 @@ def _decide(values, given, described, images, source, root, session):
     plates = {asked["plate"] for asked in todo}
     learnt = {plate: frames[plate] for plate in sorted(plates) if plate in frames}
     identities = {plate: known.identity(own, recipe.of_plates(wanted)) for plate, own in learnt.items()}
+    size = None if source else frame_size.of_first(todo, root, described.channel, values["reader"])
+    described = described.with_frames_of(size) if size else described
     differs = batches.differences(old, wanted) if old else ""
     return Plan(
         workflow=values["workflow"],

@@ -4,9 +4,11 @@ from __future__ import annotations  # the head's Python may be older than its ty
 
 import re
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from idrstream.tables import Problems
+
+STORED = 16  # bits of a pixel where nothing else is known: cameras write no more
 
 # What a location may contain, and of which kind it is.
 EXAMPLE = {
@@ -55,8 +57,8 @@ class Study:
     source     address or folder under which the locations lie; None where only the user knows it
     wells      (rows, columns) of its plates
     locations  patterns tried in this order, relative to the source
-    frame      (height, width) in pixels, and what the planner needs to say beforehand: bytes that travel for a frame
-               and nuclei in it, both about
+    frame      height and width in pixels, bits of a stored pixel, and what the planner needs to say beforehand: bytes
+               that travel for a frame and nuclei in it, both about; `seen`: the image that tells the size
     """
 
     name: str
@@ -73,6 +75,11 @@ class Study:
     def holds(self, well):
         """Does the plate have this well?"""
         return well.row < self.wells[0] and well.column < self.wells[1]
+
+    def with_frames_of(self, size):
+        """The same study with frames of another size (frame_size.of_first); a samplesheet's travel as they are."""
+        travelling = {} if self.locations else {"bytes": size["height"] * size["width"] * size["bits"] // 8}
+        return replace(self, frame=self.frame | size | travelling)
 
     @property
     def stored(self):
@@ -105,7 +112,7 @@ SAMPLESHEET = Study(
     source=None,
     wells=(16, 24),
     locations=(),
-    frame={"height": 1024, "width": 1344, "bytes": 1_400_000, "nuclei": 250},
+    frame={"height": 1024, "width": 1344, "bits": STORED, "bytes": 1024 * 1344 * STORED // 8, "nuclei": 250},
 )
 
 
@@ -143,6 +150,6 @@ def load(path, schema):
         source=content.get("source"),
         wells=(content["wells"]["rows"], content["wells"]["columns"]),
         locations=tuple(content["locations"]),
-        frame=content["frame"],
+        frame={"bits": STORED} | content["frame"],
         channel=content.get("channel", 0),
     )
