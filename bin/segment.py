@@ -49,7 +49,7 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
         image.write_labels(labels, name, segmented)
         image.write_cells(labels, name, nuclei.table(segmented))
         if outlines and row.get("outlines", True):  # in a run with streams, not of every image
-            image.write_outlines(labels, name, nuclei.outlines(segmented))
+            image.write_outlines(labels, name, nuclei.polygons(segmented), nuclei.outlines(segmented))
 
     with gpu.watched(task.torch_name(device, count), device.type == "cuda") as used:
         for _ in task.progress(task.in_threads(segment, rows, count), "segmenting", len(rows)):

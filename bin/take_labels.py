@@ -35,7 +35,7 @@ def main(frames, kept, labels, outlines):
         shutil.copy(kept / f"{name}.tif", labels)
         image.write_cells(labels, name, nuclei.table(found))
         if outlines and row.get("outlines", True):  # in a run with streams, not of every image
-            image.write_outlines(labels, name, nuclei.outlines(found))
+            image.write_outlines(labels, name, nuclei.polygons(found), nuclei.outlines(found))
     files.write_json(labels / image.MADE, {"taken": "labels"})
 
 

@@ -158,18 +158,37 @@ def read_cells(folder, name):
         return {column: cells[column] for column in cells.files}
 
 
-def write_outlines(folder, name, polygons):
+def write_outlines(folder, name, polygons, border_pixels):
     """Write the outlines of the cells as GeoJSON, which QuPath, shapely and napari read.
 
-    polygons  list of (k, 2) integer (y, x) in pixels, of labels 1, 2, ...; written as (x, y), closed
+    polygons       nuclei.polygons of labels 1, 2, ...: parts of rings of (y, x) corners; written as (x, y), closed,
+                   counted as QuPath does: the first pixel is from 0 to 1
+    border_pixels  nuclei.outlines of them, (k, 2) (y, x): IDR_stream's outlines, of pixels; a property of each
     """
     features = []
-    for label, polygon in enumerate(polygons, 1):
-        ring = [[int(x), int(y)] for y, x in polygon]
-        geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
-        features.append({"type": "Feature", "properties": {"label": label}, "geometry": geometry})
+    for label, (parts, border) in enumerate(zip(polygons, border_pixels, strict=True), 1):
+        areas = [[_closed(ring) for ring in part] for part in parts]
+        one = len(areas) == 1
+        geometry = {"type": "Polygon" if one else "MultiPolygon", "coordinates": areas[0] if one else areas}
+        properties = {"label": label, "border_pixels": [[int(x), int(y)] for y, x in border]}
+        features.append({"type": "Feature", "properties": properties, "geometry": geometry})
     content = {"type": "FeatureCollection", "features": features}
     (Path(folder) / f"{name}.geojson").write_text(json.dumps(content))
+
+
+def read_outlines(path):
+    """label -> (parts, border pixels), (x, y), of a file that `write_outlines` wrote; a part is a list of rings."""
+    found = {}
+    for feature in files.read_json(path)["features"]:
+        geometry, properties = feature["geometry"], feature["properties"]
+        parts = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
+        found[properties["label"]] = (parts, properties["border_pixels"])
+    return found
+
+
+def _closed(ring):
+    corners = [[int(x), int(y)] for y, x in ring]
+    return [*corners, corners[0]]
 
 
 def _write(folder, name, image, compression=None):
