@@ -135,12 +135,25 @@ def read_even(folder, row, known=None):
     return (frame.astype("float32") - float(offset)) / read_frame(fields, name)
 
 
-def write_labels(folder, name, labels):
-    """Write a label image: (Y, X) uint16 or uint32, 0 is background; compressed without loss."""
-    _write(folder, name, labels, compression="zlib")
+def write_labels(folder, name, labels, too_large=0):
+    """Write a label image: (Y, X) uint16 or uint32, 0 is background; compressed without loss.
+
+    too_large  how many nuclei were dropped for their size: stays with the image, wherever it is taken from
+    """
+    said = {"description": json.dumps({"too_large": too_large})} if too_large else {}
+    _write(folder, name, labels, compression="zlib", **said)
 
 
 read_labels = read_frame
+
+
+def too_large(folder, name):
+    """How many nuclei of a label image were dropped for their size."""
+    import tifffile
+
+    with tifffile.TiffFile(Path(folder) / f"{name}.tif") as file:
+        said = file.pages[0].description
+    return json.loads(said)["too_large"] if said.startswith('{"too_large"') else 0
 
 
 def write_cells(folder, name, cells):
@@ -191,9 +204,10 @@ def _closed(ring):
     return [*corners, corners[0]]
 
 
-def _write(folder, name, image, compression=None):
+def _write(folder, name, image, compression=None, description=None):
     import tifffile
 
     content = io.BytesIO()  # NumPy, writing to the disk itself, would not say that it is full
-    tifffile.imwrite(content, image, compression=compression, photometric="minisblack")
+    named = {"description": description, "metadata": None} if description else {}  # else tifffile describes the shape
+    tifffile.imwrite(content, image, compression=compression, photometric="minisblack", **named)
     (Path(folder) / f"{name}.tif").write_bytes(content.getbuffer())

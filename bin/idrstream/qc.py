@@ -20,7 +20,7 @@ IMAGES = pa.schema(
     + [("variant", pa.string()), ("row", pa.int64()), ("status", pa.string()), ("reason", pa.string())]
     + [("cells", pa.int32()), ("control_type", pa.string()), ("gene", pa.string())]
     + [(name, pa.float64()) for name in ("focus", "saturation", "background", "out_of_range")]
-    + [("bit_depth", pa.int32())]
+    + [("bit_depth", pa.int32()), ("too_large", pa.int32())]
     + [("flatfield", pa.string()), ("bytes", pa.int64()), ("seconds", pa.float64())]
 )
 CELLS = pa.schema(

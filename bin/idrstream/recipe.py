@@ -59,6 +59,7 @@ PARAMS = {
     "diameter": (("segment",), "auto"),
     "flow_threshold": (("segment",), 0.4),
     "cellprob_threshold": (("segment",), 0),
+    "largest_nucleus": (("segment",), 1),
     "remove_edge_masks": (("segment",), False),
     "streams": (("merge",), False),  # their cells have a column more
     "features": (("merge",), "deep,cp"),

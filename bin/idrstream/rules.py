@@ -12,7 +12,7 @@ from idrstream import strict_yaml, tables
 from idrstream.tables import CONTROL, Problems
 
 COLUMNS = {
-    "images": ("cells", "focus", "saturation", "background", "out_of_range"),
+    "images": ("cells", "focus", "saturation", "background", "out_of_range", "too_large"),
     "cells": ("Metadata_Area", "Metadata_Solidity", "Metadata_TouchesBorder", "Metadata_CropPaddedFraction"),
 }
 COLUMNS["cells"] += ("Metadata_TextureLevels",)

@@ -17,7 +17,7 @@ from idrstream.task import MustMend, in_threads
 
 logging.getLogger("cellpose").setLevel(logging.ERROR)  # an image without nuclei is no reason to warn
 
-VERSION = 1  # raised when label images change
+VERSION = 2  # raised when label images change
 DIAMETER_VERSION = 1  # raised when the diameter of a plate changes while its label images do not
 
 TILE = 224  # pixels, Cellpose's own; the network looks at tiles of this size
@@ -39,6 +39,7 @@ class Segmenter:
     diameter            nucleus diameter in pixels; the model's own if None
     flow_threshold      masks whose flows differ more from the network's are dropped; 0 keeps all
     cellprob_threshold  pixels above it (a logit) belong to nuclei
+    largest             share of an image that one nucleus may take; larger masks are dropped
     remove_edge         drop the masks that touch the border of the image
     device              "cpu", "cuda" or "cuda:N"; a GPU if torch sees one when None
     threads             how many may call it at a time, on a processor
@@ -53,6 +54,7 @@ class Segmenter:
         diameter=None,
         flow_threshold=0.4,
         cellprob_threshold=0.0,
+        largest=1.0,
         remove_edge=False,
         device=None,
         threads=1,
@@ -63,6 +65,7 @@ class Segmenter:
         self.requested = diameter
         self.flow_threshold = flow_threshold
         self.cellprob_threshold = cellprob_threshold
+        self.largest = largest
         self.remove_edge = remove_edge
         self.threads = threads
         on_gpu = self.device.type == "cuda"
@@ -81,7 +84,12 @@ class Segmenter:
         diameter  nucleus diameter in pixels, instead of the segmenter's
         returns   (Y, X) uint16, or uint32 above 65,535 nuclei: 0 = background, 1 … n in the order of their first pixel
         """
-        return masks.in_order(self.assemble(*self.predict(image, diameter)), self.remove_edge)
+        return self.segment(image, diameter)[0]
+
+    def segment(self, image, diameter=None):
+        """Likewise: (label image, how many masks were dropped for being too large)."""
+        labels, too_large = self.assemble(*self.predict(image, diameter))
+        return masks.in_order(labels, self.remove_edge), too_large
 
     def predict(self, image, diameter=None):
         """What the network sees.
@@ -115,9 +123,9 @@ class Segmenter:
         return whole[:, top : top + height, left : left + width]
 
     def assemble(self, flows, probability, scale):
-        """(Y, X) int32 label image from what `predict` returned, border masks included."""
+        """(Y, X) int32 label image from what `predict` returned, border masks included; how many were too large."""
         limits = self.cellprob_threshold, self.flow_threshold
-        return masks.from_flows(flows, probability, ROUNDS / scale, *limits, MIN_SIZE)
+        return masks.from_flows(flows, probability, ROUNDS / scale, *limits, MIN_SIZE, self.largest)
 
     def estimate_diameter(self, images, quantile=0.5):
         """A diameter of the nuclei found at the model's own diameter: what to segment these images with.

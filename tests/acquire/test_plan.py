@@ -22,7 +22,7 @@ DEFAULTS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"phenotypes": None, "outlines": False}
 DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
-DEFAULTS |= {"bit_depth": "auto"}
+DEFAULTS |= {"bit_depth": "auto", "largest_nucleus": 1.0}
 DEFAULTS |= {"reader": "auto", "features": "deep,cp", "stop_after": None, "qc_rules": None, "save_images": False}
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
@@ -246,6 +246,7 @@ def test_an_image_has_the_same_id_in_any_order_batch_or_selection(here):
         {"illumination": "none"},
         {"camera_offset": 6},
         {"flow_threshold": 0.5},
+        {"largest_nucleus": 0.4},
         {"remove_edge_masks": True},
         "model",
         "row",
@@ -293,7 +294,7 @@ def test_another_channel_is_another_image(here):
 
 def test_what_is_given_to_a_stage_follows_from_the_params(here):
     stages = planned(here, diameter=20, remove_edge_masks=True, connections=2).stages
-    wanted = "--diameter 20 --flow_threshold 0.4 --cellprob_threshold 0.0 --remove_edge_masks"
+    wanted = "--diameter 20 --flow_threshold 0.4 --cellprob_threshold 0.0 --largest_nucleus 1.0 --remove_edge_masks"
     assert stages["segment"]["args"].split(" --libraries ")[0] == wanted
     assert stages["fetch"]["args"] == "--connections 2"
     assert planned(here).stages["segment"]["args"].startswith("--flow_threshold")

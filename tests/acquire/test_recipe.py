@@ -199,7 +199,7 @@ def test_every_stage_and_library_is_read_and_counts_from_what_it_is_today():
 
 
 def test_a_version_that_is_not_there_is_said(copy):
-    change(copy / "bin/idrstream/nuclei.py", "\nVERSION = 1", "\nVERSION = None")
+    change(copy / "bin/idrstream/nuclei.py", "\nVERSION = ", "\nVERSION = None  # ")
     with pytest.raises(LookupError, match=r"nuclei\.py: VERSION says no integer for cells"):
         recipe.read_versions(copy / "bin/idrstream")
     change(copy / "containers/profiles/requirements.txt", "centrosome==", "centrosom==")

@@ -158,7 +158,7 @@ def test_a_folder_without_a_cell_or_an_image_has_its_tables(tmp_path):
     done = CliRunner().invoke(command.main, [str(tmp_path / "out"), str(tmp_path / "qc"), "--rules", str(SHIPPED)])
     assert done.exit_code == 0, done.output
     asked = rules.read(SHIPPED)
-    for name, count in (("images", 7), ("cells", 6)):
+    for name, count in (("images", 8), ("cells", 6)):
         table = pq.read_table(tmp_path / f"qc/{name}.parquet")
         reasons = [field.metadata[b"reason"].decode() for field in table.schema if field.name.startswith("cqc.")]
         assert len(table) == 0 and len(reasons) == count
