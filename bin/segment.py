@@ -34,19 +34,7 @@ from idrstream import files, image, task
 @click.option("--threads", "count", default=1, show_default=True, help="Frames to segment at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 @task.whole("labels")
-def main(
-    frames,
-    labels,
-    model,
-    diameter,
-    known,
-    largest_nucleus,
-    remove_edge_masks,
-    outlines,
-    count,
-    require_gpu,
-    **limits,
-):
+def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, count, require_gpu, **limits):
     """Segment every frame in FRAMES: a label image, and a table of its cells, each into LABELS."""
     task.limit_threads(1)  # each thread segments one frame
     from idrstream import gpu, nuclei, segmentation
