@@ -76,7 +76,7 @@ workflow {
             error "nothing was started, because of\n  ${problems.join('\n  ')}"
         log.info said.text
         def slots = Launch.slots(params.max_inflight, said.batch_bytes, workflow.workDir)
-        Gate.open(slots, params.on_batch_failure == 'continue', params.keep_intermediates)
+        Gate.open(slots, said.batch_bytes, params.on_batch_failure == 'continue', params.keep_intermediates)
         return folder
     }
     plan = agreed.combine(BEGIN(agreed, outdir)).map { folder, begun ->

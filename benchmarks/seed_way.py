@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 import torch
 
-from idrstream import illumination, image, masks, nuclei
+from idrstream import illumination, image, nuclei
 from segment import Stock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,7 +80,7 @@ def main(table, address, network, out, diameter, threads):
         watch.lap("read and correct")
         for row in done:
             segmenter = Stock(ROOT / "assets/models/nuclei/nuclei.pth", diameter)
-            found = masks.in_order(segmenter.assemble(*segmenter.predict(image.read_frame(frames, row["key"]))))
+            found = segmenter(image.read_frame(frames, row["key"]))
             centers = nuclei.centroids(found)
             cells += len(centers)
             columns = {"center_y": centers[:, 0], "center_x": centers[:, 1]}

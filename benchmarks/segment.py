@@ -45,7 +45,7 @@ class Stock(segmentation.Segmenter):
 
     def assemble(self, flows, probability, scale):
         rounds = segmentation.ROUNDS / scale
-        return dynamics.compute_masks(flows, probability, niter=rounds, min_size=segmentation.MIN_SIZE)
+        return dynamics.compute_masks(flows, probability, niter=rounds, min_size=segmentation.MIN_SIZE), 0
 
 
 @click.command(help=__doc__)
@@ -82,7 +82,7 @@ def _best(segmenter, image):
         start = time.process_time()
         prediction = segmenter.predict(image)
         middle = time.process_time()
-        labels = segmenter.assemble(*prediction)
+        labels, _ = segmenter.assemble(*prediction)
         costs.append((middle - start, time.process_time() - middle))
     return masks.in_order(labels), min(costs, key=sum)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, image, task
+from idrstream import bit_depth, files, image, task
 
 
 @click.command()
@@ -38,6 +38,7 @@ def main(frames, fields, illumination, camera_offset):
     content = {
         "offset": camera_offset,
         "lost": next((row["reason"] for row in rows if row["heals"]), None),
+        "frames": bit_depth.of_plate(usable),
         "fields": facts,
     }
     files.write_json(fields / image.FIELDS, content)

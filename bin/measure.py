@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, image, processes, task
+from idrstream import bit_depth, files, image, processes, task
 
 
 @click.command()
@@ -47,12 +47,13 @@ def _measure(frames, labels, measures, known, row):
     from idrstream import measurement
 
     nuclei, cells = image.read_labels(labels, row["key"]), image.read_cells(labels, row["key"])["label"]
-    pixels = image.read_even(frames, row, known) / image.full_scale(frames, image.stored(row))
+    pixels = image.read_even(frames, row, known) / bit_depth.full_scale(row["type"], row["bit_depth"])
     numbers, features = measurement.measure(nuclei, pixels, cells)
     unlisted = np.setdiff1d(nuclei[1:-1, 1:-1], [0, *cells, *nuclei[[0, -1]].ravel(), *nuclei[:, [0, -1]].ravel()])
     if list(cells) != list(numbers) or len(unlisted):  # only a nucleus at the border may be none of the cells
         raise ValueError(f"{row['key']}: its label image holds other cells than its table of {len(cells)}")
-    image.write_cells(measures, row["key"], {"label": numbers, "features": features})
+    levels = measurement.texture.occupied(nuclei, pixels)[numbers - 1]
+    image.write_cells(measures, row["key"], {"label": numbers, "features": features, "texture_levels": levels})
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ def main(frames, labels, features, tables, known, batch, count):
     from idrstream import profiles, thumbnails
 
     table, rows = profiles.single_cells(frames, labels, features, known)
+    for row in rows:
+        row["too_large"] = image.too_large(labels, row["key"]) if row["status"] == "ok" else None
     profiles.write(table, rows, batch, tables / "results", profiles.FOLDER if features else profiles.UNMEASURED)
     thumbnails.write(frames, labels, rows, known, batch, tables / "results")
     image.write_rows(tables, rows)

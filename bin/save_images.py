@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import hcs, image, task
+from idrstream import bit_depth, hcs, image, task
 
 
 @click.command()
@@ -28,7 +28,8 @@ def main(frames, labels, saved, known):
         stored = image.read_frame(frames, image.stored(row)).dtype
         pixels = ome_zarr.like_stored(image.read_even(frames, row, known), stored)
         nuclei = image.read_labels(labels, row["key"])
-        ome_zarr.write(saved / hcs.field(row), row["key"], pixels, nuclei, about)
+        full = bit_depth.full_scale(row["type"], row["bit_depth"])
+        ome_zarr.write(saved / hcs.field(row), row["key"], pixels, nuclei, about, full)
 
 
 if __name__ == "__main__":

@@ -26,31 +26,35 @@ from idrstream import files, image, task
 @click.option(
     "--cellprob_threshold", type=float, default=0.0, show_default=True, help="Smallest cell probability (logit)."
 )
+@click.option(
+    "--largest_nucleus", "largest", default=1.0, show_default=True, help="Share of an image that a nucleus may take."
+)
 @click.option("--remove_edge_masks", is_flag=True, help="Nuclei that touch the border are no cells, but neighbours.")
 @click.option("--outlines", is_flag=True, help="Write outlines as GeoJSON too.")
 @click.option("--threads", "count", default=1, show_default=True, help="Frames to segment at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 @task.whole("labels")
-def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, count, require_gpu, **thresholds):
+def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, count, require_gpu, **limits):
     """Segment every frame in FRAMES: a label image, and a table of its cells, each into LABELS."""
     task.limit_threads(1)  # each thread segments one frame
     from idrstream import gpu, nuclei, segmentation
 
     device = task.torch_device(require_gpu)
     diameters = image.read_diameters(known)
-    settings = thresholds | {"device": device, "threads": count}
+    settings = limits | {"device": device, "threads": count}
     segmenter = segmentation.Segmenter(model, diameter, **settings)
     rows = image.read_rows(frames, "ok")
     labels.mkdir()
 
     def segment(row):
         name = row["key"]
-        segmented = segmenter(image.read_even(frames, row, known), diameter=diameters.get(row["plate"], diameter))
-        image.write_labels(labels, name, segmented)
+        pixels = image.read_even(frames, row, known)
+        segmented, too_large = segmenter.segment(pixels, diameter=diameters.get(row["plate"], diameter))
+        image.write_labels(labels, name, segmented, too_large)
         cells = nuclei.table(segmented, remove_edge_masks)
         image.write_cells(labels, name, cells)
         if outlines and row.get("outlines", True):  # in a run with streams, not of every image
-            image.write_outlines(labels, name, nuclei.outlines(segmented), cells["label"])
+            image.write_outlines(labels, name, nuclei.polygons(segmented), nuclei.outlines(segmented), cells["label"])
 
     with gpu.watched(task.torch_name(device, count), device.type == "cuda") as used:
         for _ in task.progress(task.in_threads(segment, rows, count), "segmenting", len(rows)):

@@ -37,7 +37,7 @@ def main(frames, kept, labels, remove_edge_masks, outlines):
         cells = nuclei.table(found, remove_edge_masks)
         image.write_cells(labels, name, cells)
         if outlines and row.get("outlines", True):  # in a run with streams, not of every image
-            image.write_outlines(labels, name, nuclei.outlines(found), cells["label"])
+            image.write_outlines(labels, name, nuclei.polygons(found), nuclei.outlines(found), cells["label"])
     files.write_json(labels / image.MADE, {"taken": "labels"})
 
 

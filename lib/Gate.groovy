@@ -15,7 +15,7 @@ class Gate {
     static final List MAY_HEAL = [75, 137, 140, 143, Integer.MAX_VALUE]  // 143: a scheduler ended it; the last: its node is gone
 
     private static Semaphore slots = new Semaphore(1)
-    private static final Set<String> held = ConcurrentHashMap.newKeySet()
+    private static final Map<String, Integer> held = new ConcurrentHashMap<>()   // batches that are in: how many slots each has
     private static final Map<String, Map> lost = new ConcurrentHashMap<>()
     private static final Map<String, List<Path>> heavy = new ConcurrentHashMap<>()
     private static final Map<String, Long> sizes = [:]      // bytes of those folders, of the batches that are in
@@ -23,27 +23,35 @@ class Gate {
     private static boolean goOn = true, keep = false
     private static int width = 1, peak = 0, row = 0, healed = 0, ignored = 0
     private static long disk = 0                            // bytes: the most they had at once
+    private static long slot = 1                            // bytes that the plan reckoned with for a batch
 
     /**
-     * Let so many batches in at a time. GO_ON: after a batch is lost, let others in. KEEP: what a lost batch has made stays in
-     * the work folder.
+     * Let so many batches of so many BYTES in at a time. GO_ON: after a batch is lost, let others in. KEEP: what a lost batch
+     * has made stays in the work folder.
      */
-    static void open(int batches, boolean goOn, boolean keep) {
+    static void open(int batches, long bytes, boolean goOn, boolean keep) {
         slots = new Semaphore(batches)
         width = batches
+        slot = Math.max(1, bytes)
         this.goOn = goOn
         this.keep = keep
     }
 
-    /** For filter{}: waits for a slot. False once no more batches are let in. */
-    static boolean enter(Object id) {
+    /** How many slots a batch takes whose folders take so many BYTES; [that number, those there are]. */
+    static List<Integer> needed(long bytes) {
+        [Math.max(1, Math.ceil(bytes / slot) as int), width]
+    }
+
+    /** For filter{}: waits until a batch of so many BYTES has its slots, all there are at most. False once no more batches are let in. */
+    static boolean enter(Object id, long bytes = 0) {
+        final wanted = needed(bytes).min()
         try {
             while( !closed ) {
-                if( slots.tryAcquire(1, TimeUnit.SECONDS) ) {
+                if( slots.tryAcquire(wanted, 1, TimeUnit.SECONDS) ) {
                     if( closed )                            // meanwhile
                         break
                     synchronized( Gate ) {
-                        held.add(id.toString())
+                        held[id.toString()] = wanted
                         peak = Math.max(peak, held.size())
                     }
                     return true
@@ -64,7 +72,7 @@ class Gate {
             heavy.computeIfAbsent(id.toString()) { [] } << folder
             if( lost.containsKey(id.toString()) )
                 discard(heavy.remove(id.toString()))
-            else if( held.contains(id.toString()) ) {
+            else if( held.containsKey(id.toString()) ) {
                 sizes[id.toString()] = bytes + (sizes[id.toString()] ?: 0L)
                 disk = Math.max(disk, sizes.values().sum() as long)
             }
@@ -130,8 +138,7 @@ class Gate {
 
     private static void leave(Object id) {
         sizes.remove(id.toString())
-        if( held.remove(id.toString()) )
-            slots.release()
+        slots.release(held.remove(id.toString()) ?: 0)
     }
 
     /** Slots of batches whose task was ignored without us: a site's configuration has replaced our errorStrategy. */

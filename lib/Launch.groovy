@@ -16,6 +16,7 @@ class Launch {
     private static final String ELSEWHERE = /(?s)~\/.*|[A-Za-z]:[\\\/].*|\\\\.*/   // by a shell, by Windows
     private static int batches = 0
     private static long cells = 0
+    private static final Set<String> larger = [] as Set      // plates whose frames are larger than the plan reckoned with
     private static FileChannel claimed              // open as long as the run lasts
 
     /** The file at a path, for a task; an empty list, which a process takes for no file, where there is none. */
@@ -171,6 +172,39 @@ class Launch {
             return asked as int
         final free = Files.getFileStore(Files.createDirectories(work)).usableSpace
         return Math.max(1, Math.min(64, free.intdiv(2 * Math.max(1, bytes)) as int))
+    }
+
+    /**
+     * BATCH with the size of frames that those of its plates have, `pixels` and `bytes`, and the disk that it will `work` with.
+     * KNOWN: a folder of each plate. Plates whose batches take more of the disk than the plan reckoned with are said, once.
+     */
+    static synchronized Map sized(Map batch, List<Path> known, Object log) {
+        final frames = known.collect { folder -> folder.resolve('fields.json') }.findAll { path -> Files.exists(path) }
+            .collect { path -> read(path).frames }.findAll { frame -> frame }
+        if( !frames )
+            return batch
+        final pixels = frames*.pixels.max() as long, bytes = frames*.bytes.max() as long
+        final labels = pixels.intdiv(20) - batch.pixels.intdiv(20)                   // they are packed
+        final work = batch.work + batch.images * (bytes - batch.bytes + labels)
+        final (needed, there) = Gate.needed(work)
+        if( needed > 1 && larger.addAll(batch.plates) ) {
+            final size = { count -> String.format(Locale.ROOT, '%.1f MB', count / 1e6) }
+            final so = needed > there
+                ? "a batch of them needs more disk than --max_inflight has reckoned with in all, so each goes alone"
+                : "a batch of them counts as ${needed} of the ${there} that may be on disk at a time"
+            log.warn "${batch.plates.join(', ')}: frames take ${size(bytes)}, where the plan reckoned with ${size(batch.bytes)}; ${so}"
+        }
+        return batch + [pixels: pixels, bytes: bytes, work: work]
+    }
+
+    /** (PLATE, FOLDER) as they are, once it is said of how many bits the plate's grey levels are; FOLDER is what FLATFIELD made. */
+    static List ranged(Map plate, Path folder, Object log) {
+        final frames = read(folder.resolve('fields.json')).frames
+        if( frames?.bits ) {
+            final why = frames.significant == frames.bits ? 'as its files say' : 'the fewest that hold its reference frames'
+            log.info "${plate.id}: grey levels up to ${frames.highest}, of ${frames.bits} bits, ${why}"
+        }
+        return [plate, folder]
     }
 
     /** (META, FOLDER) as they are, once it is said which flat-fields of a plate or batch were refused; FOLDER is what FLATFIELD made. */

@@ -21,6 +21,6 @@ process FLATFIELD {
 
     stub:
     """
-    mkdir ${meta.id}.fields && echo '{"fields": {}, "lost": null}' > ${meta.id}.fields/fields.json
+    mkdir ${meta.id}.fields && echo '{"fields": {}, "frames": null, "lost": null}' > ${meta.id}.fields/fields.json
     """
 }

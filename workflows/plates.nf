@@ -1,4 +1,4 @@
-// What must be known of a plate (its flat-field, its nuclei's diameter) is learnt once from a few of its frames, and kept.
+// What must be known of a plate (flat-field, range of grey levels, diameter of its nuclei) is learnt once from a few of its frames, and kept.
 
 include { FETCH as FETCH_REFERENCES } from '../modules/fetch'
 include { FLATFIELD } from '../modules/flatfield'
@@ -22,6 +22,7 @@ workflow PLATES {
     ).frames
     fields = FLATFIELD(frames, stages.map { all -> all.flatfield }).fields
         .map { plate, folder -> Launch.heard(plate, folder, log) }
+        .map { plate, folder -> Launch.ranged(plate, folder, log) }
     diameters = DIAMETER(
         frames.join(fields).filter { plate, _frames, _field -> plate.diameter }, model, stages.map { all -> all.diameter }
     )

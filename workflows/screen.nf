@@ -40,9 +40,9 @@ workflow SCREEN {
         .combine(plates, by: 0)
         .map { _plate, batch, file, known -> tuple(batch, file, known) }
         .groupTuple()
-        .map { batch, files, known -> tuple(batch.target, files.first(), known.sort { path -> path.name }) }
+        .map { batch, files, known -> tuple(Launch.sized(batch.target, known, log), files.first(), known.sort { path -> path.name }) }
         .mix(batches.filter { batch, _file -> !batch.plates }.map { batch, file -> tuple(batch, file, []) })
-        .filter { batch, _file, _known -> Gate.enter(batch.id) }
+        .filter { batch, _file, _known -> Gate.enter(batch.id, batch.work) }
 
     fetched = ready.map { batch, file, known -> tuple(batch, file, Launch.folders(file), known) }
     frames = FETCH(fetched, aspera[0], aspera[1], stages.map { all -> all.fetch }).frames

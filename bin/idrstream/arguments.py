@@ -20,7 +20,7 @@ def of(values):
         return " ".join(named[name] for name in names if name in named)
 
     diameter = [] if values["diameter"] == "auto" else ["diameter"]
-    thresholds = ("flow_threshold", "cellprob_threshold")
+    thresholds = ("flow_threshold", "cellprob_threshold", "largest_nucleus")
     own = ("embedder", "embed_input", "crop_rule", "crop_mask")
     each = {
         "fetch": chosen("connections"),

@@ -200,10 +200,11 @@ def estimate(images, study, stop=False):
     """
     frame, nuclei = study.frame, study.frame["nuclei"]
     pixels = frame["height"] * frame["width"]
+    stored = pixels * frame["bits"] // 8
     cells, labels = nuclei * (BARE_BYTES if stop else CELL_BYTES), pixels // 20
     return {
         "fetch": images * frame["bytes"],
-        "work": images * (pixels + labels + 2 * cells),
+        "work": images * (stored + labels + 2 * cells),
         "results": images * (cells + (labels if stop else 0)),
     }
 

@@ -177,9 +177,8 @@ class Export:
             name = image.key(*key)
             if name not in known:
                 path = self._outlines_path(name, key[0])
-                found = files.read_json(path)["features"] if path.exists() else None
-                rings = {cell["properties"]["label"]: cell["geometry"]["coordinates"][0] for cell in found or ()}
-                known = {name: None if found is None else rings}
+                found = image.read_outlines(path) if path.exists() else None
+                known = {name: found and {label: [*border, border[0]] for label, (_, border) in found.items()}}
             if known[name] is not None and label not in known[name]:
                 self._refuse(f"{self._outlines_path(name, key[0])} has no outline of cell {label}; --redo its batch")
             outlines.append(known[name] and outline_text(known[name][label]))

@@ -58,6 +58,10 @@ class ConstantFrame(ImageFailure):
     """Every pixel has one value: a lost or closed-shutter exposure, or missing chunks read as zeros."""
 
 
+class OutOfRange(ImageFailure):
+    """The values are beyond any range of grey levels that the file's type or the user says."""
+
+
 class Unreachable(ImageFailure):
     """The server did not answer, or broke off, after every retry."""
 

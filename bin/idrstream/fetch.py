@@ -5,34 +5,29 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from urllib.parse import quote
 
 import numpy as np
 
-from idrstream import image, readers, sources, tables
-from idrstream.failures import (
-    ImageFailure,
-    MissingWell,
-    NoSuchPlane,
-    NotReadable,
-    UnchosenPlane,
-    Unreachable,
-    image_failures,
-)
+from idrstream import bit_depth, image, readers, sources, tables
+from idrstream.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
 from idrstream.readers import planes
 from idrstream.task import MayHeal, OutOfMemory
 
 LONGEST = 500  # characters of a reason
+FACTS = ("shape", "type", "focus", "saturation", "background")  # of the pixels of a frame
+FACTS += ("highest", "significant_bits", "bit_depth", "out_of_range", "unwritten")
 
-VERSION = 2  # raised when focus, saturation or background of an image change
+VERSION = 2  # raised when focus, saturation, background or range of an image change
+
+NOT_KNOWN = bit_depth.Range()
 
 
 def fetch(batch, folder, root=None, places=None, connections=4, last=False, known=None, watch=iter):
     """Write the frames of a batch, each once, and a row for each of its images.
 
-    batch        as the planner wrote it: images, source, nuclear, z (readers.planes.Choice); with `window` also each
-                 image's neighbours in time
+    batch        as the planner wrote it: images, source, bit_depth, nuclear, z (readers.planes.Choice); with `window`
+                 also each image's neighbours in time
     folder       where the frames go, see `image`; neighbours that are no images of the batch in `context` below it
     root         local folder that relative locations are relative to
     places       local folder -> where it is to be found here instead; of the root and of folders that hold an image
@@ -40,8 +35,7 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     last         this is the last try: an image that cannot be reached is a row, even if none can
     known        folder of what is known of the plates
     watch        wraps the iterable of movies, to show progress
-    returns      the rows: the images, with status, reason, heals, bytes, seconds, shape, focus, saturation, background,
-                 unwritten (share of the pixels, 0 to 1, that were never written and are the file's fill value), and for
+    returns      the rows: the images, with status, reason, heals, bytes, seconds, the FACTS of their pixels, and for
                  neighbours field_bytes and window (the keys of the frames in it)
 
     A bad image is a row, whatever is wrong with it. Before the last try, raises OutOfMemory if memory ran short, and
@@ -50,7 +44,7 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     """
     os.makedirs(os.path.join(folder, image.CONTEXT))
     without = {fields.name: content["lost"] for fields, content in image.read_fields(known) if content["lost"]}
-    fetched, movies = {}, {}
+    fetched, movies, batch = {}, {}, batch | {"depths": image.read_bit_depths(known)}
     for asked in {image.stored(asked): asked | {"key": image.stored(asked)} for asked in batch["images"]}.values():
         if asked["plate"] in without:  # computed without its plate's field, its cells would not be those of another day
             reason = Unreachable(
@@ -73,28 +67,6 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     return rows
 
 
-def plane_problem(asked, batch, root):
-    """Why the wanted planes of an image are not in its file, in a sentence, or None: by the header of a file nearby.
-
-    asked  the image
-    batch  as of `fetch`, without images
-    root   local folder that relative locations are relative to
-
-    Whatever else is wrong with the file, `fetch` says. What takes time to look at, a far file or a program, is left to
-    it as well.
-    """
-    if batch.get("source") or any(map(sources.scheme, asked["locations"])):
-        return None
-    with suppress(ImageFailure), image_failures(asked["locations"][0]):
-        location, opened = _open(None, asked["locations"], root, {}, None)
-        name = sources.split(location)[1]
-        if not readers.needs_all(name, batch.get("reader")):
-            choice = planes.Choice(batch.get("nuclear"), _channel(asked), batch.get("z"))
-            with opened as file, readers.opened(file, name, choice, batch.get("reader")) as movie:
-                return str(movie.failure) if isinstance(movie.failure, UnchosenPlane | NoSuchPlane) else None
-    return None
-
-
 def _shared(images, fetched):
     """A row an image: its frame's, the cost of which the variants of a frame share equally."""
     count = Counter(image.stored(asked) for asked in images)
@@ -108,11 +80,9 @@ def _shared(images, fetched):
     return rows
 
 
-def saturation(image):
-    """Share of the pixels (0 to 1) at the largest value the integer type can hold; 0 for floats, which have none."""
-    if image.dtype.kind == "f":
-        return 0.0
-    return float(np.mean(image == np.iinfo(image.dtype).max))
+def saturation(image, full):
+    """Share of the pixels (0 to 1) at FULL, the largest grey level of the range, or above it."""
+    return float(np.mean(image >= full))
 
 
 def focus(image):
@@ -164,17 +134,25 @@ def _read(batch, wanted, folder, root, places):
         tempfile.TemporaryDirectory(dir=folder, prefix=".whole-") as cache,
         image_failures(f"{locations[0]}: it cannot be opened"),
     ):
-        location, opened = _open(batch["source"], locations, root, places, cache)
+        location, opened = open_first(batch["source"], locations, root, places, cache)
         with opened as file:
             name = sources.split(location)[1]
-            choice = planes.Choice(batch.get("nuclear"), _channel(wanted[0]), batch.get("z"))
-            with readers.opened(file, name, choice, batch.get("reader"), cache) as movie:
-                rows = {asked["frame"]: _row(asked, movie.read(asked["frame"]), folder) for asked in wanted}
+            with readers.opened(file, name, choice(batch, wanted[0]), batch.get("reader"), cache) as movie:
+                known = bit_depth.of_image(batch, wanted[0]["plate"], batch["depths"])
+                rows = {
+                    asked["frame"]: _row(asked, movie.read(asked["frame"]), folder, known, movie.significant_bits)
+                    for asked in wanted
+                }
                 cost = {"bytes": file.bytes}
                 if batch.get("window"):
                     _windows(movie, rows, folder)
                     cost["field_bytes"] = file.bytes - cost["bytes"]
                 return rows, cost
+
+
+def choice(batch, asked):
+    """Which of a file's planes are wanted of an image, as a readers.planes.Choice."""
+    return planes.Choice(batch.get("nuclear"), _channel(asked), batch.get("z"))
 
 
 def _channel(asked):
@@ -204,7 +182,7 @@ def _windows(movie, rows, folder):
         row |= _failed(lost[0]) if lost else {"window": [keys[frame] for frame in window if frame in keys]}
 
 
-def _open(source, locations, root, places, cache):
+def open_first(source, locations, root, places, cache):
     """(location, file or store) of the first location where there is one."""
     for location in locations:
         try:
@@ -231,14 +209,13 @@ def _local(location, root, places):
     return name, place
 
 
-def _row(asked, pixels, folder):
-    row = asked | {"status": "ok", "reason": "", "heals": False}
-    row |= dict.fromkeys(("shape", "focus", "saturation", "background", "unwritten"))
-    failure = _write(folder, asked["key"], pixels, row)
+def _row(asked, pixels, folder, known=NOT_KNOWN, significant=None):
+    row = asked | {"status": "ok", "reason": "", "heals": False} | dict.fromkeys(FACTS)
+    failure = _write(folder, asked["key"], pixels, row, known, significant)
     return row | _failed(failure) if failure else row
 
 
-def _write(folder, key, pixels, row=None):
+def _write(folder, key, pixels, row=None, known=NOT_KNOWN, significant=None):
     """Write a frame, and what there is to tell of its pixels into ROW.
 
     Returns the ImageFailure where the frame is one or cannot be used, else None.
@@ -249,7 +226,7 @@ def _write(folder, key, pixels, row=None):
     pixels = np.ma.getdata(pixels)
     try:
         with image_failures(f"{key}: its pixels cannot be used"):
-            facts = _facts(pixels) | {"unwritten": unwritten} if row is not None else {}
+            facts = _facts(key, pixels, known, significant) | {"unwritten": unwritten} if row is not None else {}
     except ImageFailure as failure:
         return failure
     image.write_frame(folder, key, pixels)
@@ -258,12 +235,19 @@ def _write(folder, key, pixels, row=None):
     return None
 
 
-def _facts(pixels):
+def _facts(key, pixels, known, significant):
+    depth, kind = bit_depth.of_frame(key, pixels, known, significant), pixels.dtype.newbyteorder("=").name
+    full = bit_depth.full_scale(kind, depth)
     return {
         "shape": list(pixels.shape),
+        "type": kind,
         "focus": round(focus(pixels), 4),
-        "saturation": round(saturation(pixels), 6),
+        "saturation": round(saturation(pixels, full), 6),
         "background": float(np.median(pixels)),
+        "highest": np.nanmax(pixels).item(),
+        "significant_bits": significant,
+        "bit_depth": depth,
+        "out_of_range": round(bit_depth.beyond(pixels, full), 6),
     }
 
 

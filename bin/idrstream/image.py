@@ -8,8 +8,9 @@ In a run with streams a frame may be two images, its variants `ic` (illumination
 stored): two rows, each with its `variant` and a key that ends in it, and one TIFF, named by the key without it.
 
 A folder of fields holds flat-fields, named by their plate or by their image, and `fields.json`: {"offset": grey levels,
-"lost": why its frames could not be fetched or None, "fields": {name: {"status": "ok" or "refused", "reason", "kind":
-"plate" or "frames", "shape", figures}}}. What is known of the plates of a batch lies in one folder, called `known`.
+"lost": why its frames could not be fetched or None, "frames": their range and size (bit_depth.of_plate), "fields":
+{name: {"status": "ok" or "refused", "reason", "kind": "plate" or "frames", "shape", figures}}}; of a plate that is kept
+also "plate", its name. What is known of the plates of a batch lies in one folder, called `known`.
 """
 
 import io
@@ -66,19 +67,6 @@ def read_frame(folder, name):
     return tifffile.imread(Path(folder) / f"{name}.tif")
 
 
-def full_scale(folder, name):
-    """The grey level that counts as full: the largest that a stored frame's type can hold; 1 for floats.
-
-    The camera's, not the image's own: intensities stay comparable from image to image.
-    """
-    import numpy
-    import tifffile
-
-    with tifffile.TiffFile(Path(folder) / f"{name}.tif") as file:
-        dtype = file.pages[0].dtype
-    return 1 if dtype.kind == "f" else int(numpy.iinfo(dtype).max)
-
-
 def write_field(folder, name, field):
     """Write a flat-field: (Y, X) float32, mean 1."""
     _write(folder, name, field, compression="zlib")
@@ -124,6 +112,12 @@ def read_diameters(known):
     return {estimate["plate"]: estimate["diameter"] for estimate in estimates}
 
 
+def read_bit_depths(known):
+    """Bits of the grey levels by plate, from the plates in KNOWN, which need not exist; None where none were seen."""
+    plates = [content for _, content in read_fields(known) if "plate" in content]
+    return {content["plate"]: content["frames"] and content["frames"]["bits"] for content in plates}
+
+
 def read_even(folder, row, known=None):
     """Read a frame with its illumination evened: ``(frame - offset) / field``.
 
@@ -142,12 +136,25 @@ def read_even(folder, row, known=None):
     return (frame.astype("float32") - float(offset)) / read_frame(fields, name)
 
 
-def write_labels(folder, name, labels):
-    """Write a label image: (Y, X) uint16 or uint32, 0 is background; compressed without loss."""
-    _write(folder, name, labels, compression="zlib")
+def write_labels(folder, name, labels, too_large=0):
+    """Write a label image: (Y, X) uint16 or uint32, 0 is background; compressed without loss.
+
+    too_large  how many nuclei were dropped for their size: stays with the image, wherever it is taken from
+    """
+    said = {"description": json.dumps({"too_large": too_large})} if too_large else {}
+    _write(folder, name, labels, compression="zlib", **said)
 
 
 read_labels = read_frame
+
+
+def too_large(folder, name):
+    """How many nuclei of a label image were dropped for their size."""
+    import tifffile
+
+    with tifffile.TiffFile(Path(folder) / f"{name}.tif") as file:
+        said = file.pages[0].description
+    return json.loads(said)["too_large"] if said.startswith('{"too_large"') else 0
 
 
 def write_cells(folder, name, cells):
@@ -165,25 +172,45 @@ def read_cells(folder, name):
         return {column: cells[column] for column in cells.files}
 
 
-def write_outlines(folder, name, polygons, cells):
+def write_outlines(folder, name, polygons, border_pixels, cells):
     """Write the outlines of the cells as GeoJSON, which QuPath, shapely and napari read.
 
-    polygons  list of (k, 2) integer (y, x) in pixels, of labels 1, 2, ...; written as (x, y), closed
-    cells     (n,) labels of the cells: of these alone
+    polygons       nuclei.polygons of labels 1, 2, ...: parts of rings of (y, x) corners; written as (x, y), closed,
+                   counted as QuPath does: the first pixel is from 0 to 1
+    border_pixels  nuclei.outlines of them, (k, 2) (y, x): IDR_stream's outlines, of pixels; a property of each
+    cells          (n,) labels of the cells: of these alone
     """
     features = []
     for label in map(int, cells):
-        polygon = polygons[label - 1]
-        ring = [[int(x), int(y)] for y, x in polygon]
-        geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
-        features.append({"type": "Feature", "properties": {"label": label}, "geometry": geometry})
+        areas = [[_closed(ring) for ring in part] for part in polygons[label - 1]]
+        one = len(areas) == 1
+        geometry = {"type": "Polygon" if one else "MultiPolygon", "coordinates": areas[0] if one else areas}
+        border = [[int(x), int(y)] for y, x in border_pixels[label - 1]]
+        properties = {"label": label, "border_pixels": border}
+        features.append({"type": "Feature", "properties": properties, "geometry": geometry})
     content = {"type": "FeatureCollection", "features": features}
     (Path(folder) / f"{name}.geojson").write_text(json.dumps(content))
 
 
-def _write(folder, name, image, compression=None):
+def read_outlines(path):
+    """label -> (parts, border pixels), (x, y), of a file that `write_outlines` wrote; a part is a list of rings."""
+    found = {}
+    for feature in files.read_json(path)["features"]:
+        geometry, properties = feature["geometry"], feature["properties"]
+        parts = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
+        found[properties["label"]] = (parts, properties["border_pixels"])
+    return found
+
+
+def _closed(ring):
+    corners = [[int(x), int(y)] for y, x in ring]
+    return [*corners, corners[0]]
+
+
+def _write(folder, name, image, compression=None, description=None):
     import tifffile
 
     content = io.BytesIO()  # NumPy, writing to the disk itself, would not say that it is full
-    tifffile.imwrite(content, image, compression=compression, photometric="minisblack")
+    named = {"description": description, "metadata": None} if description else {}  # else tifffile describes the shape
+    tifffile.imwrite(content, image, compression=compression, photometric="minisblack", **named)
     (Path(folder) / f"{name}.tif").write_bytes(content.getbuffer())

@@ -21,10 +21,9 @@ APART = 5  # side in pixels in which a seed is the only one
 LEAST = 10  # pixels: of no more that rest in one no seed is made
 REACH = 5  # pixels that a nucleus's resting place reaches from its seed
 MEMBER = 2  # pixels: of no more that rest in one it is no part of a resting place
-LARGEST = 0.4  # share of an image that one nucleus may take
 
 
-def from_flows(flows, probability, rounds, threshold=0.0, flow_threshold=0.4, smallest=15):
+def from_flows(flows, probability, rounds, threshold=0.0, flow_threshold=0.4, smallest=15, largest=1.0):
     """Masks of an image.
 
     flows           (2, Y, X) float32, y and x, as the network gives them
@@ -33,7 +32,8 @@ def from_flows(flows, probability, rounds, threshold=0.0, flow_threshold=0.4, sm
     threshold       pixels of a larger logit belong to nuclei
     flow_threshold  masks whose own flows differ more from the network's (mean square) go; 0 keeps all
     smallest        pixels: smaller masks go
-    returns         (Y, X) int32, 0 is background
+    largest         share of the image: larger masks go (0.4 in cellpose)
+    returns         (Y, X) int32, 0 is background; how many masks were larger than LARGEST
     """
     y, x = np.nonzero(probability > threshold)
     inside = (flows * (probability > threshold) / np.float32(STEP)).astype(np.float32)
@@ -43,11 +43,12 @@ def from_flows(flows, probability, rounds, threshold=0.0, flow_threshold=0.4, sm
     labels = in_order(labels).astype(np.int32)  # of two that lie in each other's holes the later goes before
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    labels[(sizes > LARGEST * labels.size)[labels]] = 0
+    too_large = sizes > largest * labels.size
+    labels[too_large[labels]] = 0
     if flow_threshold > 0:
         wrong = np.flatnonzero(flow_errors(labels, flows) > flow_threshold) + 1
         labels[np.isin(labels, wrong)] = 0
-    return _whole(labels, smallest)
+    return _whole(labels, smallest), int(too_large.sum())
 
 
 def in_order(labels):

@@ -9,7 +9,7 @@ LONGEST = 100  # characters of a column's name
 
 # What idrstream itself writes after `Metadata_`, in whichever table; a column of the user's may not take its place.
 RESERVED = {"Plate", "Well", "WellNumber", "Site", "Frame", "Label", "Center_X", "Center_Y"}
-RESERVED |= {"Area", "Solidity", "TouchesBorder", "CropPaddedFraction", "Model", "Cell_ID"}
+RESERVED |= {"Area", "Solidity", "TouchesBorder", "CropPaddedFraction", "TextureLevels", "Model", "Cell_ID"}
 RESERVED |= {"Illumination"}  # the variant, in a run with streams: exports tell by it that a cell is there twice
 RESERVED |= {"Cell_Count", "Image_Count"}  # of wells
 RESERVED |= {"Phenotypic_Class"}  # of labelled cells

@@ -18,7 +18,7 @@ SHOWN = 0.1, 99.9  # percent of the pixels: what a viewer shows as black and whi
 AXES = [{"name": name, "type": kind} for name, kind in zip("tczyx", ("time", "channel", *["space"] * 3), strict=True)]
 
 
-def write(folder, name, image, labels, about):
+def write(folder, name, image, labels, about, full):
     """Write a field.
 
     folder  to write into
@@ -26,10 +26,11 @@ def write(folder, name, image, labels, about):
     image   (Y, X) grey levels, any integer or float type
     labels  (Y, X) uint16 or uint32, 0 is background
     about   what there is to say of the image: a dict, kept as metadata of its multiscales
+    full    the largest grey level of the image's range
     """
     low, high = (float(level) for level in np.percentile(image, SHOWN))
-    ends = np.iinfo(image.dtype) if image.dtype.kind in "ui" else np.finfo(image.dtype)
-    window = {"start": low, "end": max(high, low + 1), "min": float(max(ends.min, 0)), "max": float(ends.max)}
+    high = max(high, low + min(1, full))
+    window = {"start": low, "end": high, "min": 0.0, "max": float(max(full, high))}
     channel = {"label": "image", "color": "FFFFFF", "active": True, "window": window}
     means, picks = _pyramid(image, _mean), _pyramid(labels, lambda finer: finer[::2, ::2])
     nuclei = Path(folder) / "labels" / LABELS

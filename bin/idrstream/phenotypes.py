@@ -11,11 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import shapely
 
-from idrstream import files, image, input_tables, tables
+from idrstream import image, input_tables, tables
 from idrstream.study import Well
 
 CLASS = "Metadata_Phenotypic_Class"
-RING = 4  # corners of a closed ring; a nucleus of one or two pixels has fewer
 
 
 def points(path, outdir):
@@ -96,15 +95,10 @@ def _labels(outdir, row, some):
     path = Path(outdir, "outlines", f"plate={row['plate']}", f"{row['key']}.geojson")
     if not path.exists():
         return nothing, "its image has no outlines; compute it again: --outlines --redo"
-    outlines = files.read_json(path)["features"]
-    tree = shapely.STRtree([_polygon(outline["geometry"]["coordinates"][0]) for outline in outlines])
-    spots = shapely.points([[float(point["x"]), float(point["y"])] for point in some])
-    for place, number in zip(
-        *tree.query(spots, predicate="intersects"), strict=True
-    ):  # outlines are of pixels' centres
-        nothing[place] = outlines[number]["properties"]["label"]
+    outlines = image.read_outlines(path)
+    areas = [shapely.MultiPolygon([(part[0], part[1:]) for part in parts]) for parts, _ in outlines.values()]
+    spots = shapely.points([[float(point["x"]) + 0.5, float(point["y"]) + 0.5] for point in some])  # of corners, too
+    found = zip(*shapely.STRtree(areas).query(spots, predicate="intersects"), strict=True)
+    for place, number in sorted(found, reverse=True):  # of two nuclei on whose common edge it lies, the first
+        nothing[place] = list(outlines)[number]
     return nothing, "no nucleus lies there"
-
-
-def _polygon(ring):
-    return shapely.Polygon(ring + ring[-1:] * (RING - len(ring)))

@@ -7,10 +7,11 @@ from pathlib import Path
 from idrstream import (
     arguments,
     batches,
+    bit_depth,
     checkpoints,
     deepprofiler,
     digest,
-    fetch,
+    first_look,
     ledger,
     places,
     recipe,
@@ -39,7 +40,7 @@ class Plan:
     images    every image of the selection
     places    image id -> place of its row in the input table, of all images of the table
     batches   what is left to do (batches.cut)
-    plates    plate -> images to which its flat-field is fitted and its diameter estimated; empty if neither is wanted
+    plates    plate -> images that tell its flat-field, diameter and range of grey levels; empty if none is wanted
     identities      plate -> what that is made of
     settled_plates  those of which the output folder holds it
     workflow  that the output folder belongs to
@@ -101,7 +102,7 @@ class Plan:
         lines += [
             f"{todo} images to do in {len(self.batches)} batches, from {place}",
             f"to fetch about {fetched}; at most about {worked} in the work folder, and {kept} of results "
-            "(an estimate from the study description)",
+            f"(an estimate from {first_look.text(self.study.frame)})",
             *[f"of these {units.size(todo * self.saved)} are images to look at, {units.size(self.saved)} each"]
             * bool(self.saved),
             *planes.in_words(self.settings),
@@ -112,6 +113,7 @@ class Plan:
                 "frames": f"a flat-field an image, fitted to {WINDOW} frames of its movie",
                 "none": "no flat-field",
             }[self.settings["illumination"]],
+            bit_depth.text(self.settings["bit_depth"]),
         ]
         if taken := batches.taken(self.batches):
             lines.append(f"{taken} label images are taken from labels/, where --stop_after qc left them")
@@ -195,7 +197,8 @@ def make(values, launch_dir, session, given, schema):
     plan.views, plan.warnings = views, warnings
     if plan.batches:
         places.probe(images, source)
-        if wrong := fetch.plane_problem(plan.batches[0]["images"][0], _reading(plan), plan.root):
+        wrong = None if source else first_look.plane_problem(plan.batches[0]["images"][0], root, _reading(values))
+        if wrong:
             raise Problems([wrong])
     return plan
 
@@ -203,23 +206,26 @@ def make(values, launch_dir, session, given, schema):
 def write(plan, folder):
     """Write `plan.json` and one JSON a batch and a plate; the folder is what the pipeline reads."""
     auto, own = plan.settings["diameter"] == "auto", plan.settings["illumination"] == "frames"
-    common = _reading(plan) | {"root": plan.root, "session": plan.session, "window": own}
+    common = _reading(plan.settings) | {"source": plan.source, "bit_depth": plan.settings["bit_depth"]}
+    common |= {"root": plan.root, "session": plan.session, "window": own}
     within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
     pixels = plan.study.frame["height"] * plan.study.frame["width"]
+    size = {"pixels": pixels, "bytes": pixels * plan.study.frame["bits"] // 8}  # of a frame
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
     summary = {
         "problems": [],
-        "batch_bytes": batches.estimate(largest, plan.study, plan.stop)["work"] + largest * plan.saved,
+        "batch_bytes": _work(plan, largest),
         "text": plan.text(),
         "folders": plan.folders,
         "stages": plan.stages,
         "batches": [
             {"id": b["id"], "number": b["number"], "images": len(b["images"]), "plates": _plates(b, plan)}
-            | {"fields": own, "pixels": pixels, "kept": bool(b["kept"])}
+            | {"fields": own, "kept": bool(b["kept"]), "work": _work(plan, len(b["images"]))}
+            | size
             for b in plan.batches
         ],
         "plates": [
-            {"id": plate, "images": len(images), "pixels": pixels, "diameter": auto}
+            {"id": plate, "images": len(images), "diameter": auto} | size
             for plate, images in plan.plates.items()
             if plate not in plan.settled_plates
         ],
@@ -254,6 +260,11 @@ def write(plan, folder):
         (folder / "plates" / f"{plate}.json").write_text(json.dumps(packet | common, indent=1))
 
 
+def _work(plan, images):
+    """Bytes that so many images take in the work folder, about."""
+    return batches.estimate(images, plan.study, plan.stop)["work"] + images * plan.saved
+
+
 def _decide(values, given, described, images, source, root, session):
     """The plan of a request that has nothing wrong in itself; what is left depends on the selection and the ledger."""
     whole, broken = ledger.read(given["outdir"])
@@ -285,14 +296,17 @@ def _decide(values, given, described, images, source, root, session):
     if conflicts := targets.problems(given["outdir"], values, stages, images, todo, whole + broken):
         raise Problems(conflicts)
     plates = {asked["plate"] for asked in todo}
-    identities = {plate: known.identity(frames[plate], shaping) for plate in sorted(plates) if plate in frames}
+    learnt = {plate: frames[plate] for plate in sorted(plates) if plate in frames}
+    identities = {plate: known.identity(own, recipe.of_plates(wanted)) for plate, own in learnt.items()}
+    size = None if source else first_look.size(todo, root, _reading(values))
+    described = described.with_frames_of(size) if size else described
     differs = batches.differences(old, wanted) if old else ""
     return Plan(
         workflow=values["workflow"],
         images=selected,
         places={asked["id"]: asked["row"] for asked in images},
         batches=cut,
-        plates={plate: frames[plate] for plate in sorted(plates) if plate in frames},
+        plates=learnt,
         identities=identities,
         settled_plates=known.settled(given["outdir"], identities),
         stale=[entry["batch"] for entry in old],
@@ -330,8 +344,8 @@ def _recipe(values, given, described, libraries):
 
 
 def _references(values, images, entries, shaping):
-    """Frames of each plate for its flat-field and its diameter: those of ENTRIES whose label images are alike."""
-    auto = REFERENCES if values["diameter"] == "auto" else 0
+    """Frames of each plate for field, diameter and range: those of ENTRIES whose label images are alike."""
+    auto = REFERENCES if "auto" in (values["diameter"], values["bit_depth"]) else 0
     count = {"plate": batches.CANDIDATES}.get(values["illumination"], auto)
     alike = [entry for entry in entries if recipe.of_labels(entry["recipe"]) == shaping]
     return batches.references(streams.frames(images), alike, count) if count else {}
@@ -393,9 +407,9 @@ def _unfit_for_streams(values, named):
     return problems
 
 
-def _reading(plan):
+def _reading(values):
     """How the files of a run are read, as `fetch` takes it."""
-    return {"source": plan.source} | {name: plan.settings.get(name) for name in ("reader", "nuclear", "z")}
+    return {name: values.get(name) for name in ("reader", "nuclear", "z")}
 
 
 def _plates(batch, plan):

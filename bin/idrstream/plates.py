@@ -1,8 +1,8 @@
-"""What was learnt of a plate, kept in the output folder: its flat-field, and the diameter of its nuclei.
+"""What was learnt of a plate, kept in the output folder: flat-field, range of grey levels, diameter of its nuclei.
 
-`flatfields/PLATE/` holds the field and its picture, `fields.json` and, if it was estimated, `diameter.json`. The third
-says by its `id` what all was made of, the manifest whether all is there: a later run takes it as it is, or makes it
-anew. Standard library only, for it runs on the head.
+`flatfields/PLATE/` holds the field and its picture, `fields.json`, which has the range too, and, if it was estimated,
+`diameter.json`. The third says by its `id` what all was made of, the manifest whether all is there: a later run takes
+it as it is, or makes it anew. Standard library only, for it runs on the head.
 """
 
 import hashlib
@@ -57,6 +57,7 @@ def keep(packet, known, outdir):
         content["fields"] = {}
     if estimate.exists():
         sources[f"{folder}/diameter.json"] = estimate
+    content["plate"] = plate
     content["id"] = None if content["lost"] else packet["identity"]
     sources[f"{folder}/{image.FIELDS}"] = files.json_text(content).encode()
     manifest.put(outdir, part(plate), sources)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from idrstream import files, image
 
-VERSION = 1  # raised when columns of the table of cells change that are not features
+VERSION = 2  # raised when columns of the table of cells change that are not features
 
 FOLDER = Path("profiles", "single_cells")  # in an output folder: plate=P/BATCH.parquet
 UNMEASURED = Path("qc", "single_cells")  # likewise, of cells without features: their run stopped before those
@@ -81,6 +81,7 @@ def _flatfield(row, known):
 def _metadata(row, cells, found, model):
     label = cells["label"].astype(np.int32)
     padded = next((part["padded"] for part in found if "padded" in part), None)  # deep features have crops
+    levels = next((part["texture_levels"] for part in found if "texture_levels" in part), None)  # classical ones
     columns = {
         "Plate": row["plate"],
         "Well": row["well"],
@@ -95,6 +96,7 @@ def _metadata(row, cells, found, model):
         "Solidity": cells["solidity"].astype(np.float32),
         "TouchesBorder": cells["touches_border"].astype(bool),
         **({"CropPaddedFraction": padded.astype(np.float32)} if padded is not None else {}),
+        **({"TextureLevels": levels.astype(np.int32)} if levels is not None else {}),
         "Model": model,
         "Cell_ID": [f"{row['key']}_c{number}" for number in label],
     }

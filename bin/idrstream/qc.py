@@ -19,7 +19,8 @@ IMAGES = pa.schema(
     + [(name, pa.int32()) for name in ("well_number", "site", "frame")]
     + [("variant", pa.string()), ("row", pa.int64()), ("status", pa.string()), ("reason", pa.string())]
     + [("cells", pa.int32()), ("control_type", pa.string()), ("gene", pa.string())]
-    + [(name, pa.float64()) for name in ("focus", "saturation", "background", "unwritten")]
+    + [(name, pa.float64()) for name in ("focus", "saturation", "background", "out_of_range", "unwritten")]
+    + [("bit_depth", pa.int32()), ("too_large", pa.int32())]
     + [("flatfield", pa.string()), ("bytes", pa.int64()), ("seconds", pa.float64())]
 )
 CELLS = pa.schema(
@@ -28,7 +29,7 @@ CELLS = pa.schema(
     + [(f"Metadata_{name}", pa.string()) for name in ("Cell_ID", "Control_Type")]
     + [(f"Metadata_{name}", pa.float64()) for name in ("Center_X", "Center_Y")]
     + [("Metadata_Area", pa.int32()), ("Metadata_Solidity", pa.float32()), ("Metadata_TouchesBorder", pa.bool_())]
-    + [("Metadata_CropPaddedFraction", pa.float32())]
+    + [("Metadata_CropPaddedFraction", pa.float32()), ("Metadata_TextureLevels", pa.int32())]
 )
 
 

@@ -37,7 +37,7 @@ class Stage(NamedTuple):
 
 STAGES = {
     "readers": Stage("reading of images", "readers/__init__.py"),
-    "figures": Stage("focus, saturation and background", "fetch.py"),
+    "figures": Stage("focus, saturation, background and range", "fetch.py"),
     "flatfield": Stage("flat-fields", "illumination.py"),
     "diameter": Stage("diameters", "segmentation.py", "DIAMETER_VERSION"),
     "segment": Stage("segmentation", "segmentation.py"),
@@ -53,12 +53,14 @@ PARAMS = {
     "nuclear": (("readers",), None),
     "z": (("readers",), None),
     "reader": (("readers",), "auto"),
+    "bit_depth": (("figures", "measure.Intensity", "measure.Texture"), "auto"),
     "illumination": (("segment",), "plate"),
     "camera_offset": (("flatfield",), 0),
     "model": (("segment",), None),
     "diameter": (("segment",), "auto"),
     "flow_threshold": (("segment",), 0.4),
     "cellprob_threshold": (("segment",), 0),
+    "largest_nucleus": (("segment",), 1),
     "remove_edge_masks": (("cells",), False),
     "streams": (("merge",), False),  # their cells have a column more
     "features": (("merge",), "deep,cp"),
@@ -162,6 +164,11 @@ def until_qc(recipe):
 def of_labels(recipe):
     """What of a recipe shapes label images."""
     return _of(recipe, set(LABELS))
+
+
+def of_plates(recipe):
+    """What of a recipe shapes what is learnt of a plate: its field, its diameter, its range of grey levels."""
+    return _of(recipe, {*LABELS, "figures"})
 
 
 def stopped(recipe):

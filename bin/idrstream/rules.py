@@ -12,9 +12,10 @@ from idrstream import strict_yaml, tables
 from idrstream.tables import CONTROL, Problems
 
 COLUMNS = {
-    "images": ("cells", "focus", "saturation", "background", "unwritten"),
+    "images": ("cells", "focus", "saturation", "background", "out_of_range", "unwritten", "too_large"),
     "cells": ("Metadata_Area", "Metadata_Solidity", "Metadata_TouchesBorder", "Metadata_CropPaddedFraction"),
 }
+COLUMNS["cells"] += ("Metadata_TextureLevels",)
 THRESHOLDS = ("below", "above", "z")
 KEYS = ("column", *THRESHOLDS, "reason")
 

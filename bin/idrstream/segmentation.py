@@ -39,6 +39,7 @@ class Segmenter:
     diameter            nucleus diameter in pixels; the model's own if None
     flow_threshold      masks whose flows differ more from the network's are dropped; 0 keeps all
     cellprob_threshold  pixels above it (a logit) belong to nuclei
+    largest             share of an image that one nucleus may take; larger masks are dropped
     device              "cpu", "cuda" or "cuda:N"; a GPU if torch sees one when None
     threads             how many may call it at a time, on a processor
 
@@ -52,6 +53,7 @@ class Segmenter:
         diameter=None,
         flow_threshold=0.4,
         cellprob_threshold=0.0,
+        largest=1.0,
         device=None,
         threads=1,
     ):
@@ -61,6 +63,7 @@ class Segmenter:
         self.requested = diameter
         self.flow_threshold = flow_threshold
         self.cellprob_threshold = cellprob_threshold
+        self.largest = largest
         self.threads = threads
         on_gpu = self.device.type == "cuda"
         self.at_once = AtOnce(TILES if on_gpu else 1, "tiles", torch.cuda.OutOfMemoryError, on_gpu)
@@ -78,7 +81,12 @@ class Segmenter:
         diameter  nucleus diameter in pixels, instead of the segmenter's
         returns   (Y, X) uint16, or uint32 above 65,535 nuclei: 0 = background, 1 … n in the order of their first pixel
         """
-        return masks.in_order(self.assemble(*self.predict(image, diameter)))
+        return self.segment(image, diameter)[0]
+
+    def segment(self, image, diameter=None):
+        """Likewise: (label image, how many masks were dropped for being too large)."""
+        labels, too_large = self.assemble(*self.predict(image, diameter))
+        return masks.in_order(labels), too_large
 
     def predict(self, image, diameter=None):
         """What the network sees.
@@ -112,9 +120,9 @@ class Segmenter:
         return whole[:, top : top + height, left : left + width]
 
     def assemble(self, flows, probability, scale):
-        """(Y, X) int32 label image from what `predict` returned, border masks included."""
+        """(Y, X) int32 label image from what `predict` returned, border masks included; how many were too large."""
         limits = self.cellprob_threshold, self.flow_threshold
-        return masks.from_flows(flows, probability, ROUNDS / scale, *limits, MIN_SIZE)
+        return masks.from_flows(flows, probability, ROUNDS / scale, *limits, MIN_SIZE, self.largest)
 
     def estimate_diameter(self, images, choose=np.median):
         """A diameter of the nuclei found at the model's own diameter: what to segment these images with.

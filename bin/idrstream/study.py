@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from idrstream.tables import Problems
 
+STORED = 16  # bits of a pixel where nothing else is known: cameras write no more
+
 # What a location may contain, and of which kind it is.
 EXAMPLE = {
     "plate": "P",
@@ -59,8 +61,8 @@ class Study:
     source     address or folder under which the locations lie; None where only the user knows it
     wells      (rows, columns) of its plates
     locations  patterns tried in this order, relative to the source
-    frame      (height, width) in pixels, and what the planner needs to say beforehand: bytes that travel for a frame
-               and nuclei in it, both about
+    frame      height and width in pixels, bits of a stored pixel, and what the planner needs to say beforehand: bytes
+               that travel for a frame and nuclei in it, both about; `seen`: the image that tells the size
     channel    that of the nuclei, counted from 0; None where it does not say
     """
 
@@ -78,6 +80,11 @@ class Study:
     def holds(self, well):
         """Does the plate have this well?"""
         return well.row < self.wells[0] and well.column < self.wells[1]
+
+    def with_frames_of(self, size):
+        """The same study with frames of another size (frame_size.of_first); a samplesheet's travel as they are."""
+        travelling = {} if self.locations else {"bytes": size["height"] * size["width"] * size["bits"] // 8}
+        return replace(self, frame=self.frame | size | travelling)
 
     @property
     def format_text(self):
@@ -117,7 +124,7 @@ SAMPLESHEET = Study(
     source=None,
     wells=FORMATS[1536],
     locations=(),
-    frame={"height": 1024, "width": 1344, "bytes": 1_400_000, "nuclei": 250},
+    frame={"height": 1024, "width": 1344, "bits": STORED, "bytes": 1024 * 1344 * STORED // 8, "nuclei": 250},
 )
 
 
@@ -166,6 +173,6 @@ def load(path, schema):
         source=content.get("source"),
         wells=(content["wells"]["rows"], content["wells"]["columns"]),
         locations=tuple(content["locations"]),
-        frame=content["frame"],
+        frame={"bits": STORED} | content["frame"],
         channel=content.get("channel"),
     )

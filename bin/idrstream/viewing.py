@@ -55,7 +55,9 @@ def layers(outdir, row):
         made.append((labels, {"name": "nuclei", "features": _of_labels(cells), "opacity": 0.6}, "labels"))
     elif outlines.exists():
         options = {"name": "nuclei", "shape_type": "polygon", "edge_color": "orange", "face_color": "transparent"}
-        made.append((_polygons(outlines), options | {"features": cells}, "shapes"))
+        rings, labels_of = _rings(outlines)
+        own = cells.set_index("Metadata_Label", drop=False).reindex(labels_of).reset_index(drop=True)
+        made.append((rings, options | {"features": own}, "shapes"))
     else:
         notes.append("the nuclei were not kept: --save_images, --save_labels or --outlines keep them")
     options = {"name": "cells", "features": cells, "size": 6, "face_color": "orange", "border_width": 0}
@@ -90,7 +92,7 @@ def _shown(saved):
     return window["start"], window["end"]
 
 
-def _polygons(path):
-    """(k, 2) corners of each outline of a GeoJSON, y before x."""
-    features = json.loads(path.read_text())["features"]
-    return [[(y, x) for x, y in feature["geometry"]["coordinates"][0]] for feature in features]
+def _rings(path):
+    """Outer rings of a GeoJSON, and whose they are: corners (y, x), 0 at the centre of the first pixel, and labels."""
+    parts = [(label, part[0]) for label, (parts, _) in image.read_outlines(path).items() for part in parts]
+    return [[(y - 0.5, x - 0.5) for x, y in ring] for _, ring in parts], [label for label, _ in parts]

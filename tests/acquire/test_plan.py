@@ -25,6 +25,7 @@ DEFAULTS |= {"normalize_cells": False, "h5ad": False}
 DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"phenotypes": None, "outlines": False}
 DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
+DEFAULTS |= {"bit_depth": "auto", "largest_nucleus": 1.0}
 DEFAULTS |= {"reader": "auto", "features": "deep,cp", "stop_after": None, "qc_rules": None, "save_images": False}
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
@@ -251,6 +252,7 @@ def test_an_image_has_the_same_id_in_any_order_batch_or_selection(here):
         {"illumination": "none"},
         {"camera_offset": 6},
         {"flow_threshold": 0.5},
+        {"largest_nucleus": 0.4},
         "model",
         "row",
     ],
@@ -274,7 +276,8 @@ def test_a_plate_is_judged_by_frames_spread_over_its_wells_whatever_is_selected(
     assert [asked["key"] for asked in found["PB"]] == ["PB_A04_s1_f1", "PB_P24_s1_f1", "PB_P24_s1_f2"]
     three = planned(here, illumination="none").plates["PA"]
     assert [asked["key"] for asked in three] == ["PA_A04_s1_f5", "PA_B02_s1_f5", "PA_C01_s1_f5"]
-    assert planned(here, illumination="none", diameter=20).plates == {}
+    assert planned(here, illumination="none", diameter=20).plates["PA"] == three, "they tell the range of grey levels"
+    assert planned(here, illumination="none", diameter=20, bit_depth=12).plates == {}
     assert [len(frames) for frames in planned(here, diameter=20).plates.values()] == [5, 3]
 
 
@@ -335,7 +338,7 @@ def test_a_channel_that_nobody_chose_is_asked_for_before_the_start(params, said,
 
 def test_what_is_given_to_a_stage_follows_from_the_params(here):
     stages = planned(here, diameter=20, remove_edge_masks=True, connections=2).stages
-    wanted = "--diameter 20 --flow_threshold 0.4 --cellprob_threshold 0.0 --remove_edge_masks"
+    wanted = "--diameter 20 --flow_threshold 0.4 --cellprob_threshold 0.0 --largest_nucleus 1.0 --remove_edge_masks"
     assert stages["segment"]["args"].split(" --libraries ")[0] == wanted
     assert stages["fetch"]["args"] == "--connections 2"
     assert planned(here).stages["segment"]["args"].startswith("--flow_threshold")

@@ -1,6 +1,7 @@
 """What makes a result what it is: what voids it and what does not, and what is taken again of what is void."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,13 @@ def change(path, old, new):
     content = path.read_text()
     assert content.count(old) == 1, f"{path.name} no longer has {old!r}"
     path.write_text(content.replace(old, new))
+
+
+def raise_version(path, name):
+    """Raise the version that the text NAME stands before; returns (before, now)."""
+    before = int(re.search(rf"{name}(\d+)", path.read_text())[1])
+    change(path, f"{name}{before}", f"{name}{before + 1}")
+    return before, before + 1
 
 
 @pytest.fixture
@@ -76,7 +84,7 @@ def test_a_word_in_a_docstring_and_a_module_of_another_name_void_nothing(here, c
     assert_settled(before)
     change(copy / "bin/idrstream/segmentation.py", "a frame with a Cellpose 3 network", "a frame by Cellpose")
     (copy / "bin/idrstream/masks.py").rename(copy / "bin/idrstream/flows.py")
-    change(copy / "bin/idrstream/segmentation.py", "import masks, networks", "import flows as masks, networks")
+    change(copy / "bin/idrstream/segmentation.py", "import contrast, masks, networks", "import contrast, flows as masks, networks")
     (copy / "bin/idrstream/illumination.py").rename(copy / "bin/idrstream/fields.py")
     change(copy / "bin/flatfield.py", "import illumination", "import fields as illumination")
     change(copy / "bin/idrstream/recipe.py", '"illumination.py"', '"fields.py"')
@@ -100,14 +108,14 @@ def test_three_new_params_at_their_defaults_void_nothing_and_at_other_values_do(
 @pytest.mark.parametrize("made", FAMILIES, ids=lambda made: next(iter(made.values())))
 def test_a_raised_version_voids_exactly_the_batches_that_have_its_stage(made, here, committed, copy, monkeypatch):  # noqa: F811
     committed(plan_again(here, **made))
-    change(copy / "bin/idrstream/measurement/__init__.py", '"Texture": 1', '"Texture": 2')
+    old, new = raise_version(copy / "bin/idrstream/measurement/__init__.py", '"Texture": ')
     monkeypatch.setattr(plan, "BIN", copy / "bin")
     after = planned(here, **made)
     if "cp" not in made.get("features", ""):
         return assert_settled({"stale": after.stale, "batches": after.batches})
     assert (len(after.stale), len(after.batches)) == (3, 3)
-    assert after.differs == "Texture features version 1, now 2"
-    assert after.recipe["version.measure.Texture"] == 2
+    assert after.differs == f"Texture features version {old}, now {new}"
+    assert after.recipe["version.measure.Texture"] == new
     housekeeping.begin(_written(after, here), here / "out", here / "work")
     committed(plan_again(here, batch_nums="0", **made))
     assert_settled({"stale": planned(here, **made).stale, "batches": planned(here, batch_nums="0", **made).batches})
@@ -123,15 +131,15 @@ def _written(made, here):  # noqa: F811
 
 def test_where_features_alone_are_void_label_images_are_taken_from_stale(here, labelled, committed, copy, monkeypatch):  # noqa: F811
     before = labelled(batch_nums="0,1")
-    change(copy / "bin/idrstream/measurement/__init__.py", '"Texture": 1', '"Texture": 2')
+    old, new = raise_version(copy / "bin/idrstream/measurement/__init__.py", '"Texture": ')
     monkeypatch.setattr(plan, "BIN", copy / "bin")
     after = plan_again(here)
     kept = [path for batch in after.batches for path in batch["kept"]]
     names = [f"labels/plate={asked['plate']}/{asked['key']}.tif" for asked in before.images]
     assert sorted(kept) == sorted(f"stale/{after.stamp}/{name}" for name in names)
     assert [bool(batch["kept"]) for batch in after.batches] == [True, True, False]
-    sentence = "2 committed batches (6 images) used other settings (Texture features version 1, now 2): they will be "
-    fate = "moved to stale/ and their images fetched again; the label images of 6 are reused\n"
+    sentence = f"2 committed batches (6 images) used other settings (Texture features version {old}, now {new}): they "
+    fate = "will be moved to stale/ and their images fetched again; the label images of 6 are reused\n"
     assert sentence + fate in after.text()
     housekeeping.begin(_written(after, here), here / "out", here / "work")
     assert all((here / "out" / path).exists() for path in kept)
@@ -146,16 +154,16 @@ def test_label_images_are_not_taken_where_they_would_not_be_the_same(here, label
     assert all(batch["kept"] for batch in planned(here, embed_input=224).batches)
     for changed in {"diameter": 20}, {"embed_input": 224, "redo": True}:
         assert not any(batch["kept"] for batch in planned(here, **changed).batches)
-    change(copy / "bin/idrstream/segmentation.py", "\nVERSION = 2", "\nVERSION = 3")
+    old, new = raise_version(copy / "bin/idrstream/segmentation.py", "\nVERSION = ")
     monkeypatch.setattr(plan, "BIN", copy / "bin")
     made = planned(here)
     assert len(made.stale) == 3 and not any(batch["kept"] for batch in made.batches)
-    assert "(segmentation version 2, now 3)" in made.text()
+    assert f"(segmentation version {old}, now {new})" in made.text()
 
 
 def test_what_a_run_does_not_use_is_no_part_of_its_recipe(here):  # noqa: F811
-    keys = {key for key in planned(here).recipe if not key.startswith("version.")}
-    assert keys == {"model"}, "all at their defaults"
+    own = {key for key in planned(here).recipe if not key.startswith("version.")}
+    assert own == {"model"}, "all at their defaults"
     recipes = planned(here, illumination="none").recipe, planned(here, illumination="none", camera_offset=6).recipe
     assert recipes[0] == recipes[1]
     assert planned(here, features="cp").recipe == planned(here, features="cp", crop_mask=True, embed_input=224).recipe
@@ -191,7 +199,7 @@ def test_every_stage_and_library_is_read_and_counts_from_what_it_is_today():
 
 
 def test_a_version_that_is_not_there_is_said(copy):
-    change(copy / "bin/idrstream/nuclei.py", "\nVERSION = 1", "\nVERSION = None")
+    change(copy / "bin/idrstream/nuclei.py", "\nVERSION = ", "\nVERSION = None  # ")
     with pytest.raises(LookupError, match=r"nuclei\.py: VERSION says no integer for cells"):
         recipe.read_versions(copy / "bin/idrstream")
     change(copy / "containers/profiles/requirements.txt", "centrosome==", "centrosom==")

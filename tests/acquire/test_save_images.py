@@ -38,6 +38,7 @@ class Batch:
             made.mkdir(parents=True)
         random = np.random.default_rng(seed)
         top = np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else 1
+        rows = [asked | {"type": np.dtype(dtype).name, "bit_depth": None if top == 1 else 8} for asked in rows]
         for asked in rows:
             frame = (random.random(asked["shape"]) * top).astype(dtype)
             image.write_frame(self.frames, image.stored(asked), frame)
@@ -111,6 +112,14 @@ def test_a_frame_without_a_flatfield_is_saved_as_it_is_stored(dtype, tmp_path):
     pixels, _ = ome_zarr.read(batch.save() / hcs.field(batch.rows[0]))
     assert pixels.dtype == dtype
     assert np.array_equal(pixels, image.read_frame(batch.frames, batch.rows[0]["key"]))
+
+
+def test_a_viewer_offers_the_range_of_the_plate_not_of_the_type(tmp_path):
+    batch = Batch(tmp_path, [row("PB", "A01", 1, 1)], np.uint16)
+    image.write_rows(batch.frames, [batch.rows[0] | {"type": "uint16", "bit_depth": 12}])
+    image.write_frame(batch.frames, batch.rows[0]["key"], np.full(SHAPE, 4000, np.uint16))
+    (channel,) = attributes(batch.save() / hcs.field(batch.rows[0]))["omero"]["channels"]
+    assert channel["window"] == {"start": 4000, "end": 4001, "min": 0, "max": 4095}
 
 
 def test_levels_halve_the_image_by_means_and_the_labels_by_single_pixels(saved):

@@ -32,6 +32,7 @@ PARAMS |= {
     "crop_mask": False,
     "save_images": False,
 }
+PARAMS |= {"bit_depth": 16, "largest_nucleus": 1.0}
 PARAMS |= {"input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
 MOVIE = "movies/{long_plate}/{well_number:05d}_01.ch5"

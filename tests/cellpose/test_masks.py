@@ -13,6 +13,7 @@ from idrstream import masks, networks
 from idrstream import segmentation as sg
 
 ROUNDS = 250
+LARGEST = 0.4  # of an image, in cellpose
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_the_masks_are_those_of_cellpose(fields, limits, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "argsort", lambda sizes: torch.sort(sizes, stable=True).indices)
     flows, probability, _ = fields
     flow_threshold, smallest = limits
-    found = masks.from_flows(flows, probability, ROUNDS, flow_threshold=flow_threshold, smallest=smallest)
+    found, _ = masks.from_flows(flows, probability, ROUNDS, 0.0, flow_threshold, smallest, LARGEST)
     wanted = cellposes(flows, probability, flow_threshold=flow_threshold, min_size=smallest)
     assert wanted.max() > 20
     np.testing.assert_array_equal(masks.in_order(found), masks.in_order(wanted))
@@ -74,9 +75,21 @@ def test_only_masks_that_are_too_small_go():
     assert (masks._whole(labels.copy(), 15)[6:9, 2:5] == 1).all()  # holes are filled
 
 
+@pytest.mark.parametrize("side, largest, kept", [(19, 0.4, True), (19, 0.2, False), (29, 0.4, False), (29, 1.0, True)])
+def test_a_mask_that_takes_more_of_the_image_than_it_may_is_dropped_and_counted(side, largest, kept):
+    labels = np.zeros((30, 40), np.int32)
+    labels[:side, :side] = 1  # 30 % of the image, or 70 %
+    flows = (masks.STEP * dynamics.masks_to_flows(labels)).astype(np.float32)
+    found, too_large = masks.from_flows(flows, np.where(labels > 0, 2, -2).astype(np.float32), ROUNDS, largest=largest)
+    assert (
+        (too_large, np.array_equal(found > 0, labels > 0)) == (0, True) if kept else (too_large, found.any()) == (1, 0)
+    )
+
+
 def test_nothing_above_the_threshold_is_nothing():
     nothing = np.full((30, 40), -1, np.float32)
-    assert not masks.from_flows(np.zeros((2, 30, 40), np.float32), nothing, ROUNDS).any()
+    found, too_large = masks.from_flows(np.zeros((2, 30, 40), np.float32), nothing, ROUNDS)
+    assert not found.any() and too_large == 0
 
 
 def test_the_network_sees_the_tiles_that_cellpose_shows_it():

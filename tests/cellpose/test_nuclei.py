@@ -11,6 +11,7 @@ from small import small
 
 from idrstream import gpu, masks, networks
 from idrstream import segmentation as sg
+from idrstream.image import read_labels, too_large, write_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
@@ -50,6 +51,22 @@ def segmenter():
 @pytest.fixture(scope="module")
 def discs():
     return draw_nuclei(CENTRES)
+
+
+@pytest.mark.parametrize("radius", [60, 95, 110])
+def test_one_nucleus_may_fill_the_image(segmenter, radius):
+    image, truth = draw_nuclei([(128, 128)], radius=radius, shape=(256, 256))
+    labels, too_large = segmenter.segment(image, diameter=2 * radius)
+    assert labels.max() == 1 and too_large == 0
+    assert (labels > 0).sum() == pytest.approx((truth > 0).sum(), rel=0.15)
+    cellposes = sg.Segmenter(MODEL, device="cpu", largest=0.4)
+    assert cellposes.segment(image, diameter=2 * radius)[1] == (radius > 91)
+
+
+def test_the_count_of_dropped_nuclei_stays_with_the_label_image(tmp_path):
+    for name, count in (("none", 0), ("two", 2)):
+        write_labels(tmp_path, name, np.ones((20, 30), np.uint16), count)
+        assert too_large(tmp_path, name) == count and read_labels(tmp_path, name).all()
 
 
 def test_drawn_nuclei_are_found_and_nothing_else(segmenter, discs):

@@ -49,7 +49,7 @@ class Stream:
 
     def start(self, *options, **env):
         words = [*self.asked(), "--illumination", "none", "--diameter", 22, "--well_profiles", "none"]
-        words += ["--features", self.features]
+        words += ["--features", self.features, "--bit_depth", 8]
         command = [ROOT / "engine/nextflow", "run", self.light, "-profile", self.profile, "-ansi-log", "false"]
         self.runs += 1
         env = os.environ | {"NXF_SYNTAX_PARSER": "v2", "FAULT_LOG": str(self.folder / f"fault-{self.runs}")} | env

@@ -39,10 +39,10 @@ def test_the_demo_ends_with_a_table_of_cells_and_a_row_for_every_image(demo_run,
 def test_the_table_is_as_documented(demo_run):
     cells = demo_run.cells
     documented = "Plate Well WellNumber Site Frame Control_Type Gene Plate_Map_Name Gene_Replicate DNA Label Center_X"
-    documented += " Center_Y Area Solidity TouchesBorder CropPaddedFraction Model Cell_ID"
-    assert list(cells.columns[:19]) == [f"Metadata_{name}" for name in documented.split()]
-    assert list(cells.columns[19:]) == [*(f"efficientnet_{i}" for i in range(1280)), *measurement.COLUMNS]
-    assert (cells.dtypes[19:] == "float32").all()
+    documented += " Center_Y Area Solidity TouchesBorder CropPaddedFraction TextureLevels Model Cell_ID"
+    assert list(cells.columns[:20]) == [f"Metadata_{name}" for name in documented.split()]
+    assert list(cells.columns[20:]) == [*(f"efficientnet_{i}" for i in range(1280)), *measurement.COLUMNS]
+    assert (cells.dtypes[20:] == "float32").all()
     assert cells["Metadata_Cell_ID"].is_unique
     assert set(cells["Metadata_Well"]) == {"A03", "A17", "B16", "C03", "C18", "D18", "F03", "G04", "I13"}
     assert np.isfinite(cells.filter(regex="^efficientnet_").to_numpy()).all()
@@ -146,7 +146,8 @@ def test_an_image_has_the_same_rows_whatever_else_is_asked_for(illumination, sai
     chosen = cells[0][cells[0]["Metadata_Cell_ID"].isin(cells[1]["Metadata_Cell_ID"])].reset_index(drop=True)
     assert 0 < len(cells[1]) < len(cells[0])
     assert chosen.to_parquet() == cells[1].to_parquet()
-    assert not (runs[0].out / "flatfields").exists()
+    kept = [path.name for path in (runs[0].out / "flatfields/DM0001_01").iterdir()]
+    assert kept == ["fields.json"], "the range of grey levels alone"
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,14 @@
 """The disk that a stream takes: so many batches at a time, however many there are. `pytest -rP` prints the figures."""
 
+import itertools
 import json
 import os
 import time
 
+import numpy as np
+import pandas as pd
 import pytest
+import tifffile
 from streams import Stream
 
 from make_screen import make_screen
@@ -14,6 +18,7 @@ HEAVY = 30_000_000  # bytes that SEGMENT leaves, and EMBED
 BATCH = 2 * HEAVY
 TASKS = 100_000  # bytes a batch that Nextflow keeps, for all of its tasks
 VIEWS = 100_000  # and a run, for those at its end
+LARGE = ["b0004", "b0005", "b0006", "b0007"]  # batches of the plate of large frames
 NOISE = 200_000_000  # bytes that another program writes to the same disk meanwhile
 
 
@@ -58,6 +63,32 @@ def test_a_batch_that_is_lost_and_a_task_that_is_tried_again_leave_nothing_heavy
     assert (run.images["status"] == "lost").sum() == 1
     assert len((run.folder / "fault-1").read_text()) == 3
     assert size(run.folder / "work") < 2 * TASKS + VIEWS
+
+
+def test_batches_of_a_plate_with_larger_frames_than_the_plan_saw_wait_for_each_other_and_it_is_said(light, tmp_path):
+    rows, random = ["plate,well,frame,path"], np.random.default_rng(0)
+    for plate, side, dtype in (("small", 64, np.uint8), ("large", 2000, np.uint16)):
+        for well in ("A01", "A02", "A03", "A04"):
+            frame = random.integers(0, 200, (side, side)).astype(dtype)
+            tifffile.imwrite(tmp_path / f"{plate}{well}.tif", frame, photometric="minisblack")
+            rows.append(f"{plate},{well},1,{plate}{well}.tif")
+    (tmp_path / "sheet.csv").write_text("\n".join(rows) + "\n")
+    stream = Stream(light, None, tmp_path / "run")
+    stream.asked = lambda: ["--input", tmp_path / "sheet.csv"]
+    run = stream.run("--bit_depth", "auto", "--max_inflight", 6)
+    assert run.code == 0, run.said
+    assert "frames of 64 x 64 pixels of 8 bits, as" in run.said
+    words = "large: frames take 8.0 MB, where the plan reckoned with 0.0 MB; a batch of them counts as 4 of the 6 that "
+    assert run.said.count(words) == 1 and "small: frames take" not in run.said
+    trace = pd.read_table(max(run.out.glob("pipeline_info/trace_*.tsv")))
+    trace[["process", "batch"]] = trace["name"].str.extract(r"(\w+) \((b\d{4})-")
+    began, ended = (
+        pd.to_datetime(trace[trace["process"] == process].set_index("batch")[when])
+        for process, when in (("FETCH", "submit"), ("COMMIT", "complete"))
+    )
+    large = sorted(zip(began.reindex(LARGE), ended.reindex(LARGE), strict=True))
+    assert len(large) == 4
+    assert all(before <= begins for (_, before), (begins, _) in itertools.pairwise(large))
 
 
 @pytest.mark.full

@@ -40,7 +40,7 @@ def own(light, tmp_path):
     rows = ["plate,well,frame,path"]
     for column in (1, 2, 3):
         ome_zarr.write(
-            plate / f"A/{column}/0", "field", rng.integers(20, 200, SIDES, np.uint8), np.zeros(SIDES, "u2"), {}
+            plate / f"A/{column}/0", "field", rng.integers(20, 200, SIDES, np.uint8), np.zeros(SIDES, "u2"), {}, 255
         )
         hcs.write_group(plate / f"A/{column}", {"well": {"version": "0.4", "images": [{"path": "0"}]}})
         rows.append(f"P,A{column:02d},1,images/plate1.ome.zarr/A/{column}/0")

@@ -11,7 +11,7 @@ from runs import ROOT, Run
 ODD = "`touch RAN` $(touch RAN) $y *[1]?{a,b};&|<>~!#%41 (2)'\"\\"
 FIT = "`touch RAN` (touch RAN) T10:00 ;&|<>~!#%41 (2)'\"\\"  # for folders that Nextflow itself works in
 IMAGES = ["T10:00 #1?%41.tif", "W1:s1$(touch RAN).tif", "a\\b'c\"`touch RAN`.tif"]
-LIGHT = ["--illumination", "none", "--diameter", 22, "--well_profiles", "none", "--features", "deep"]
+LIGHT = ["--illumination", "none", "--diameter", 22, "--bit_depth", 8, "--well_profiles", "none", "--features", "deep"]
 
 
 def write_images(folder, *names):

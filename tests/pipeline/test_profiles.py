@@ -30,7 +30,7 @@ def scripts(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{folder}:{ROOT}/.venvs/acquire/bin:{os.environ['PATH']}")
         patch.setenv("NXF_SINGULARITY_CACHEDIR", str(folder / "images"))
-        options = screen_options(folder / "screen", illumination="none", diameter=22)
+        options = screen_options(folder / "screen", illumination="none", diameter=22, bit_depth=8)
         run = Run(folder / "run", *options, "-stub", profile="singularity,gpu")
     assert run.code == 0, run.said
     texts = [path.read_text() for path in run.folder.glob("work/*/*/.command.run")]

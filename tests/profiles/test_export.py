@@ -63,7 +63,8 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
             if outlines and row["status"] == "ok":
                 where = folder / "out" / "outlines" / f"plate={row['plate']}"
                 where.mkdir(parents=True, exist_ok=True)
-                image.write_outlines(where, row["key"], [ring(label) for label in cells["label"]])
+                drawn = [ring(label) for label in cells["label"]]
+                image.write_outlines(where, row["key"], [[[outline]] for outline in drawn], drawn)
         results = folder / f"work-{batch}" / "results"
         results.mkdir()
         profiles.write(*profiles.single_cells(*stages[:2], stages[2:]), f"b{batch:04}", results)
@@ -293,7 +294,8 @@ def test_a_killed_export_leaves_nothing_that_is_taken_for_a_batch(outdir, csv, m
 
 
 def test_a_cell_whose_outline_is_lost_is_said(outdir, tmp_path):
-    image.write_outlines(outdir / "outlines/plate=PB", "PB_A04_s1_f9", [ring(1), ring(2)])
+    two = [ring(1), ring(2)]
+    image.write_outlines(outdir / "outlines/plate=PB", "PB_A04_s1_f9", [[[outline]] for outline in two], two)
     assert "PB_A04_s1_f9.geojson has no outline of cell 3" in refused(outdir, tmp_path / "csv")
     assert not list((tmp_path / "csv").rglob("*.gz"))
 

@@ -14,7 +14,7 @@ INSIDE = "PA\tA15\t50\t14\t12\tInterphase"  # in the square of cell 1
 
 
 def square(label):
-    """Corners, (y, x), of a cell of 10 x 10 pixels: 20 pixels from the one before it."""
+    """Corner pixels, (y, x), of a cell of 11 x 11 pixels: 20 pixels from the one before it."""
     return np.array([[10, 20 * label - 10], [10, 20 * label], [20, 20 * label], [20, 20 * label - 10]])
 
 
@@ -27,7 +27,9 @@ def outlined(out):
     """Squares in place of the outlines."""
     for path in out.glob("outlines/plate=*/*.geojson"):
         count = path.read_text().count('"label"')
-        image.write_outlines(path.parent, path.stem, [square(label) for label in range(1, count + 1)])
+        squares = [square(label) for label in range(1, count + 1)]
+        edges = [[[pixels + np.array([[0, 0], [0, 1], [1, 1], [1, 0]])]] for pixels in squares]
+        image.write_outlines(path.parent, path.stem, edges, squares)
     return out
 
 

@@ -14,6 +14,12 @@ from idrstream.tables import Problems
 
 SHAPE = (60, 80)
 CENTERS = {1: (10.0, 12.0), 2: (40.0, 61.5)}  # of two nuclei, y and x
+# Their outlines: of the second two parts, which meet at a corner. Corners, y and x, and border pixels.
+POLYGONS = [
+    [[[(8, 10), (8, 15), (13, 15), (13, 10)]]],
+    [[[(38, 60), (38, 64), (43, 64)]], [[(43, 64), (43, 65), (44, 64)]]],
+]
+BORDERS = [[(8, 10), (12, 14)], [(38, 60), (42, 63)]]
 FRAMES = [("PA", "A03", 1, 93), ("PA", "A03", 1, 50), ("PA", "B12", 1, 93), ("PB", "A03", 2, 1)]
 
 
@@ -52,12 +58,12 @@ def finished(folder, rows, keep=("images",), recipe=None, tables="profiles/singl
     for row in rows:
         pixels = np.random.default_rng(row["frame"]).integers(0, 255, SHAPE, np.uint8)
         if "images" in keep:
-            ome_zarr.write(saved / hcs.field(row), row["key"], pixels, labelled(), {})
+            ome_zarr.write(saved / hcs.field(row), row["key"], pixels, labelled(), {}, 255)
         labels.mkdir(exist_ok=True)
         if "labels" in keep:
             image.write_labels(labels, row["key"], labelled())
         if "outlines" in keep:
-            image.write_outlines(labels, row["key"], [[(8, 10), (12, 10), (12, 14)], [(38, 60), (42, 60), (42, 63)]])
+            image.write_outlines(labels, row["key"], POLYGONS, BORDERS)
     for plate in {row["plate"] for row in rows}:
         path = merged / f"results/{tables}/plate={plate}/b0.parquet"
         path.parent.mkdir(parents=True)
@@ -126,8 +132,9 @@ def test_what_was_not_kept_is_said_and_the_rest_is_shown(keep, kinds, said, tmp_
     assert len(notes) == len(said) and all(part in note for part, note in zip(said, notes, strict=True))
     if "shapes" in layers:
         polygons, options = layers["shapes"]
-        assert polygons[1][:2] == [(38, 60), (42, 60)]
-        assert options["features"]["Metadata_Label"].tolist() == [1, 2]
+        assert polygons[0] == [(7.5, 9.5), (7.5, 14.5), (12.5, 14.5), (12.5, 9.5), (7.5, 9.5)], "edges of its pixels"
+        assert options["features"]["Metadata_Label"].tolist() == [1, 2, 2]
+        assert options["features"]["Metadata_Gene"].notna().all()
 
 
 def test_the_first_image_of_a_well_is_shown_and_the_others_are_known(outdir):

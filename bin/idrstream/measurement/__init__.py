@@ -17,7 +17,7 @@ from idrstream.measurement import granularity, neighbors, radial, texture
 from idrstream.measurement.sheet import lay_out
 
 # One is raised when features of that name change.
-VERSIONS = {"AreaShape": 1, "Granularity": 1, "Intensity": 1, "Neighbors": 2, "RadialDistribution": 1, "Texture": 1}
+VERSIONS = {"AreaShape": 1, "Granularity": 1, "Intensity": 2, "Neighbors": 2, "RadialDistribution": 1, "Texture": 2}
 
 ENGINE = f"cp_measure-{metadata.version('cp_measure')}"
 COMPARTMENT, CHANNEL = "Nuclei", "DNA"
@@ -67,7 +67,7 @@ def measure(labels, image, cells=None):
     image    (Y, X) intensities, of which 1 is full scale; an evened one may go beyond
     cells    (n,) the labels that are measured; all if None. Others are neighbours of theirs, and nothing else
     returns  (numbers, features): (n,) labels, ascending, and (n, len(COLUMNS)) float32; NaN where a cell is too small
-             or too dark for a feature
+             or too dark for a feature, or has too few grey levels
     """
     own = labels if cells is None else np.where(np.isin(labels, cells), labels, 0)
     others, _ = sanitize_masks(np.where(own, 0, labels))

@@ -9,6 +9,7 @@ import skimage.util
 
 SCALE = 3  # pixels between the two of a pair
 LEVELS = 256
+FEWEST = 8  # grey levels that a cell has: of fewer its texture tells of the range, not of the cell
 DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1))  # (y, x), CellProfiler's 00 to 03
 NAMES = (
     "AngularSecondMoment",
@@ -32,12 +33,12 @@ def haralick(labels, image):
 
     labels   (Y, X) label image, 1 ... n without gaps
     image    (Y, X) float64; below 0 counts as 0, above 1 as 1
-    returns  (n, len(DIRECTIONS), len(NAMES)) float64; NaN for a cell without a pair in one of the directions
+    returns  (n, len(DIRECTIONS), len(NAMES)) float64; NaN for a cell without a pair in one of the directions, and for
+             one of fewer than FEWEST grey levels
 
     As cp_measure 0.3.0, get_texture: pairs with grey level 0 do not count.
     """
-    grey = skimage.util.img_as_ubyte(np.clip(image, 0, 1)).astype(np.int64)
-    count = int(labels.max())
+    grey, count = _grey(image), int(labels.max())
     place = np.nonzero((labels > 0) & (grey > 0))
     cells, levels = labels[place].astype(np.int64) - 1, grey[place]
     brightest = np.zeros(count, np.int64)
@@ -50,8 +51,19 @@ def haralick(labels, image):
         pair = (labels[other] == cells[inside] + 1) & (grey[other] > 0)
         ends = levels[inside][pair], grey[other][pair]
         found[:, direction] = _features(cells[inside][pair], np.minimum(*ends), np.maximum(*ends), brightest)
-    found[np.isnan(found).any(axis=(1, 2))] = np.nan
+    found[np.isnan(found).any(axis=(1, 2)) | (occupied(labels, image) < FEWEST)] = np.nan
     return found
+
+
+def occupied(labels, image):
+    """(n,) int64: how many of the LEVELS above 0 the pixels of each cell have; arguments as of `haralick`."""
+    place = np.nonzero(labels)
+    keys = np.unique(labels[place].astype(np.int64) * LEVELS + _grey(image)[place])
+    return np.bincount(keys[keys % LEVELS > 0] // LEVELS, minlength=int(labels.max()) + 1)[1:]
+
+
+def _grey(image):
+    return skimage.util.img_as_ubyte(np.clip(image, 0, 1)).astype(np.int64)
 
 
 def _features(cells, low, high, brightest):

@@ -7,6 +7,7 @@ Movie(file, name)           opens a binary file (for OME-Zarr: a store); name is
 .read(frame, channel, z)    (Y, X) image, as stored, of a frame counted from 1, channel and z plane counted from 0;
                             masked (numpy.ma) where it was never written, the data there being what the file says
 .close()
+.significant_bits           optional: of how many bits its grey levels are, where the file says so, else None
 
 A reader raises an ImageFailure for what it knows to be wrong with the file or the frame, before memory is asked for
 what the file only says of itself (`check_size`). Whatever else it raises becomes a NotReadable in `_outcome`. A module
@@ -63,9 +64,9 @@ def opened(file, name, choice=Choice(), reader=None, cache=None):  # noqa: B008,
     choice   planes.Choice: which of the file's planes are wanted
     reader   module to read it with, whatever its suffix; None or auto: by its suffix
     cache    folder for a far file of which a reader needs all; None: a temporary one
-    gives    `failure`, the ImageFailure of the whole movie, or None; `frames`, how many there are; `read(frame)`,
-             counted from 1: a (Y, X) image, or ImageFailure. Parts of it that were never written are masked (numpy.ma),
-             and hold what the file says of such
+    gives    `failure`, the ImageFailure of the whole movie, or None; `frames`, how many there are; `significant_bits`;
+             `read(frame)`, counted from 1: a (Y, X) image, or ImageFailure. Parts of it that were never written are
+             masked (numpy.ma), and hold what the file says of such
     """
     with ExitStack() as stack:
 
@@ -99,6 +100,7 @@ class _Opened:
         self._movie, self._file, self._name = movie, file, name
         self.failure = self._lost = movie if isinstance(movie, ImageFailure) else None
         self.frames = 0 if self._lost else movie.frames
+        self.significant_bits = getattr(movie, "significant_bits", None)
 
     def read(self, frame):
         problem = f"{self._name} frame {frame}: it cannot be read"

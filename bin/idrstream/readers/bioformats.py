@@ -78,6 +78,8 @@ class Movie:
         kind = "f" if tools.isFloatingPoint(pixel) else "i" if tools.isSigned(pixel) else "u"
         order = "<" if reader.isLittleEndian() else ">"
         self._dtype = np.dtype(f"{order}{kind}{tools.getBytesPerPixel(pixel)}")
+        bits, width = int(reader.getBitsPerPixel()), 8 * tools.getBytesPerPixel(pixel)
+        self.significant_bits = bits if 0 < bits < width else None  # the width of the type is its word for not knowing
         self.frames, self.planes = int(reader.getSizeT()), int(reader.getSizeZ())
         count = int(reader.getSizeC())
         names = [described.getChannelName(0, at) for at in range(min(count, MOST))]

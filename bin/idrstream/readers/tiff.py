@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import tifffile
 
+from idrstream import bit_depth
 from idrstream.failures import NotReadable, Truncated, UnwrittenFrame, image_failures
 from idrstream.readers import WatchedFile, check_size, found_instead, tiff_axes
 
@@ -25,6 +26,7 @@ class Movie:
             except tifffile.TiffFileError:
                 raise NotReadable(f"{name}: this is not a TIFF file: {found_instead(self._file)}.") from None
             pages = len(self._tiff.pages)
+            self.significant_bits = self._bits()
             self._file.seek(self._tiff.pages.next_page_offset)
             if any(self._file.read(self._tiff.tiff.offsetsize)):  # it points on, to a page that is not there
                 raise Truncated(f"{name}: the file ends before its page {pages + 1} does.")
@@ -56,6 +58,13 @@ class Movie:
                 self._check_pieces(frame, page)
                 image = page.asarray(maxworkers=1)
             return self._white_is_large(frame, page, image)
+
+    def _bits(self):
+        """Bits of a grey level where OME-XML says so, or where they are packed closer than in whole bytes."""
+        page = self._tiff.pages[0]
+        width = page.dtype.itemsize * 8 if page.dtype else 0
+        packed = page.bitspersample if page.samplesperpixel == 1 and page.bitspersample < width else None
+        return bit_depth.in_ome(self._tiff.ome_metadata) or packed
 
     def check_whole(self):
         """Raise an ImageFailure if pixels of a page are not in the file."""
