@@ -32,7 +32,7 @@ def main(plates, shape, counts):
             errors = []
             for field, images in movies:
                 try:
-                    found, used, _ = illumination.of_plate(images, offset)
+                    found = illumination.of_plate(images, offset).field
                     errors.append(float(np.sqrt(np.mean((found / field - 1) ** 2))))
                 except illumination.Refused:
                     continue

@@ -21,7 +21,8 @@ VERSION = 1  # raised when focus, saturation or background of an image change
 def fetch(batch, folder, root=None, places=None, connections=4, last=False, known=None, watch=iter):
     """Write the frames of a batch, each once, and a row for each of its images.
 
-    batch        as the planner wrote it: images, source, channel; with `window` also each image's neighbours in time
+    batch        as the planner wrote it: images, source, channel, camera_offset; with `window` also each image's
+                 neighbours in time
     folder       where the frames go, see `image`; neighbours that are no images of the batch in `context` below it
     root         local folder that relative locations are relative to
     places       local folder -> where it is to be found here instead; of the root and of folders that hold an image
@@ -30,7 +31,8 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     known        folder of what is known of the plates
     watch        wraps the iterable of movies, to show progress
     returns      the rows: the images, with status, reason, heals, bytes, seconds, shape, focus, saturation, background,
-                 and for neighbours field_bytes and window (the keys of the frames in it)
+                 camera_offset (as it was given), and for neighbours field_bytes and window (the keys of the frames in
+                 it)
 
     A bad image is a row, whatever is wrong with it. Before the last try, raises OutOfMemory if memory ran short, and
     MayHeal if not one image of the batch could be reached, or for a batch that needs `all` of its images, if one could
@@ -55,7 +57,8 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     if lost and not last and (batch.get("all") or len(lost) == len(rows)):
         raise MayHeal(f"{len(lost)} of {len(rows)} images could not be reached; the first: {lost[0]['reason']}")
     fetched |= {row["key"]: row for row in rows}
-    rows = _shared(batch["images"], fetched)
+    offset = {"camera_offset": batch.get("camera_offset", 0)}
+    rows = [row | offset for row in _shared(batch["images"], fetched)]
     image.write_rows(folder, rows)
     return rows
 

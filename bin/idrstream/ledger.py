@@ -18,9 +18,16 @@ SEGMENTED = "segmented"  # status of an image that is ok as far as a run went th
 
 # What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
 KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "heals", "cells", "bytes")
-KEPT += ("field_bytes", "seconds", "flatfield", "focus", "saturation", "background")
+OFFSET = (
+    "camera_offset",
+    "offset_state",
+    "offset_low",
+    "offset_high",
+    "offset_bound",
+)  # estimated
+KEPT += ("field_bytes", "seconds", "flatfield", "focus", "saturation", "background", *OFFSET)
 COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
-COLUMNS += ("field_bytes", "seconds", "focus", "saturation", "background")
+COLUMNS += ("field_bytes", "seconds", "focus", "saturation", "background", *OFFSET)
 SUMMARY = "summary"  # part of the manifest: what the end of a run writes
 SUMMARY_FILES = ("images.tsv", "failures.tsv", "pipeline_info/run.json")
 STREAMS = "pipeline_info/streams.json"  # written with --streams alone

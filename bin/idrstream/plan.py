@@ -136,6 +136,8 @@ def make(values, launch_dir, session, given, schema):
         fault = checkpoints.b0_fault(given["embed_model"])
         problems += [f"--embed_model {given['embed_model'].name}: {fault}"] if fault else []
     values = values | {"features": ",".join(sorted(str(values["features"]).split(","), reverse=True))}  # one name
+    if values["camera_offset"] == "auto" and values["illumination"] != "plate":
+        values = values | {"camera_offset": 0}  # nuclei of several wells tell it
     families = {"DP": "deep", "CP": "cp"}
     for shape in filter(families.get, arguments.shapes(values)):
         if families[shape] not in values["features"]:
@@ -189,6 +191,7 @@ def write(plan, folder):
     auto, own = plan.settings["diameter"] == "auto", plan.settings["illumination"] == "frames"
     common = {"source": plan.source, "channel": plan.study.channel, "session": plan.session, "window": own}
     common |= {"reader": plan.settings["reader"], "root": plan.root}
+    common |= {"camera_offset": 0 if plan.settings["camera_offset"] == "auto" else plan.settings["camera_offset"]}
     within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
     pixels = plan.study.frame["height"] * plan.study.frame["width"]
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)

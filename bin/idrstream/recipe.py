@@ -53,7 +53,7 @@ PARAMS = {
     "channel": (("readers",), 0),
     "reader": (("readers",), "auto"),
     "illumination": (("segment",), "plate"),
-    "camera_offset": (("flatfield",), 0),
+    "camera_offset": (("segment",), 0),
     "model": (("segment",), None),
     "diameter": (("segment",), "auto"),
     "flow_threshold": (("segment",), 0.4),

@@ -19,7 +19,7 @@ DEFAULTS = {"workflow": "screen", "study": "example", "batch_size": 2, "start_ba
 DEFAULTS |= {"redo": False, "connections": 4, "model": "idrstream", "diameter": "auto", "flow_threshold": 0.4}
 DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128}
 DEFAULTS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
-DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
+DEFAULTS |= {"illumination": "plate", "camera_offset": "auto", "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"phenotypes": None, "outlines": False}
 DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
 DEFAULTS |= {"reader": "auto", "features": "deep,cp", "stop_after": None, "qc_rules": None, "save_images": False}
@@ -271,6 +271,14 @@ def test_a_plate_is_judged_by_frames_spread_over_its_wells_whatever_is_selected(
     assert [asked["key"] for asked in three] == ["PA_A04_s1_f5", "PA_B02_s1_f5", "PA_C01_s1_f5"]
     assert planned(here, illumination="none", diameter=20).plates == {}
     assert [len(frames) for frames in planned(here, diameter=20).plates.values()] == [5, 3]
+
+
+@pytest.mark.parametrize("asked, carried", [(6, 6), (0, 0), ("auto", 0)])
+def test_batches_and_plates_carry_the_offset_that_was_given(asked, carried, here):
+    for number, params in enumerate(({"illumination": "none", "diameter": 20}, {"illumination": "plate"})):
+        plan.write(planned(here, camera_offset=asked, **params), here / f"plan-{number}")
+        packets = [json.loads(path.read_text()) for path in (here / f"plan-{number}").glob("*/*.json")]
+        assert len(packets) == 3 + 2 * number and {packet["camera_offset"] for packet in packets} == {carried}
 
 
 def test_a_flat_field_has_frames_of_different_wells_first_and_of_different_times(here):
