@@ -19,7 +19,8 @@ logging.getLogger("basicpy").setLevel(logging.ERROR)  # what it warns of is judg
 VERSION = 2  # raised when fields or estimated offsets change, or which fields are refused
 
 FEWEST = 4  # frames: two for each half
-SHARE = 3  # of the frames fetched for a plate, the sparsest third is used
+SHARE = 3  # of the frames fetched for a plate, the sparsest third is used ...
+MOST = 8  # ... but no more than these
 AGREEMENT = (
     0.05  # RMS of the halves' ratio: 0.003 to 0.007 for right fields of real plates, 0.14 and more for wrong ones
 )
@@ -103,7 +104,7 @@ def of_plate(frames, offset=0.0, origins=()):
     if len(alike) < FEWEST:
         why = f"; of {len(left_out)} left out one {next(iter(left_out.values()))}" if left_out else ""
         raise Refused(f"{FEWEST} frames of one size are needed, there are {len(alike)}{why}")
-    used = sorted(alike, key=lambda i: looks[i].contrast)[: max(FEWEST, len(alike) // SHARE)]
+    used = sorted(alike, key=lambda i: looks[i].contrast)[: min(max(FEWEST, len(alike) // SHARE), MOST)]
     field = fit([frames[i] for i in used], given)
     halves = [fit([frames[i] for i in used[start::2]], given) for start in (0, 1)]
     estimate, unknown = None, ""

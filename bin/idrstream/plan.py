@@ -102,11 +102,7 @@ class Plan:
             * bool(self.saved),
             f"model sha256 {self.recipe['model'][:12]}, diameter {self.settings['diameter']}"
             + (f" (estimated from {REFERENCES} frames a plate)" if self.settings["diameter"] == "auto" else " pixels"),
-            {
-                "plate": f"a flat-field a plate, fitted to the sparsest of at most {batches.CANDIDATES} frames of it",
-                "frames": f"a flat-field an image, fitted to {WINDOW} frames of its movie",
-                "none": "no flat-field",
-            }[self.settings["illumination"]],
+            _illumination(self.settings),
         ]
         if taken := batches.taken(self.batches):
             lines.append(f"{taken} label images are taken from labels/, where --stop_after qc left them")
@@ -195,9 +191,11 @@ def write(plan, folder):
     within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
     pixels = plan.study.frame["height"] * plan.study.frame["width"]
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
+    work = batches.estimate(largest, plan.study, plan.stop)["work"] + largest * plan.saved
+    learnt = pixels * max(map(len, plan.plates.values()), default=0)
     summary = {
         "problems": [],
-        "batch_bytes": batches.estimate(largest, plan.study, plan.stop)["work"] + largest * plan.saved,
+        "batch_bytes": max(work, learnt),
         "text": plan.text(),
         "folders": plan.folders,
         "stages": plan.stages,
@@ -320,9 +318,23 @@ def _recipe(values, given, described, libraries):
 def _references(values, images, entries, shaping):
     """Frames of each plate for its flat-field and its diameter: those of ENTRIES whose label images are alike."""
     auto = REFERENCES if values["diameter"] == "auto" else 0
-    count = {"plate": batches.CANDIDATES}.get(values["illumination"], auto)
+    count = {"plate": _candidates(values)}.get(values["illumination"], auto)
     alike = [entry for entry in entries if recipe.of_labels(entry["recipe"]) == shaping]
     return batches.references(streams.frames(images), alike, count) if count else {}
+
+
+def _illumination(values):
+    """What is done about it, in words."""
+    if values["illumination"] == "none":
+        return "no flat-field"
+    if values["illumination"] == "frames":
+        return f"a flat-field an image, fitted to {WINDOW} frames of its movie"
+    words = f"a flat-field a plate, fitted to the sparsest of at most {_candidates(values)} frames of it"
+    return f"{words}, and the camera's offset estimated" if values["camera_offset"] == "auto" else words
+
+
+def _candidates(values):
+    return batches.CANDIDATES_AUTO if values["camera_offset"] == "auto" else batches.CANDIDATES
 
 
 def _stages(values, wanted, libraries):

@@ -284,10 +284,19 @@ def test_batches_and_plates_carry_the_offset_that_was_given(asked, carried, here
 def test_a_flat_field_has_frames_of_different_wells_first_and_of_different_times(here):
     wells = [f"{i}\tPA\tA{i + 1}\t1,2,3,4\t{i + 1}\t\t\t" for i in range(10)]
     (here / "wells.tsv").write_text("\n".join((HEADER, *wells)) + "\n")
-    frames = planned(here).plates["PA"]
+    frames = planned(here, camera_offset=6).plates["PA"]
     assert len({asked["key"] for asked in frames}) == batches.CANDIDATES == 24
     assert Counter(Counter(asked["well"] for asked in frames).values()) == {2: 6, 3: 4}
     assert {asked["frame"] for asked in frames} == {1, 2, 3, 4}
+
+
+def test_where_the_offset_is_unknown_twice_as_many_frames_are_fetched_for_their_nuclei(here):
+    wells = [f"{i}\tPA\tA{i + 1}\t1,2,3,4\t{i + 1}\t\t\t" for i in range(16)]
+    (here / "wells.tsv").write_text("\n".join((HEADER, *wells)) + "\n")
+    made, given = planned(here), planned(here, camera_offset=6)
+    assert [len(found.plates["PA"]) for found in (made, given)] == [48, 24]
+    assert "fitted to the sparsest of at most 48 frames of it, and the camera's offset estimated" in made.text()
+    assert "fitted to the sparsest of at most 24 frames of it\n" in given.text() + "\n"
 
 
 def test_another_channel_is_another_image(here):
