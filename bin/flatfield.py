@@ -95,7 +95,7 @@ def _of_offset(found):
     estimate = found.estimate
     if estimate is None:
         return {"state": "none", "reason": found.unknown, "offset": 0.0}
-    low, middle, high = (round(r * estimate.level, 3) for r in (estimate.low, estimate.ratio, estimate.high))
+    low, middle, high = (float(f"{r * estimate.level:.5g}") for r in (estimate.low, estimate.ratio, estimate.high))
     about = {"state": "sure" if estimate.sure else "rough", "offset": middle, "low": low, "high": high}
     return about | {"bound": round(estimate.bound, 5), "nuclei": estimate.nuclei}
 

@@ -18,6 +18,7 @@ DARKEST = 0.2  # of a true field of mean 1: no lens is worse
 FEWEST = 40  # nuclei, in frames that have NEIGHBOURS of them
 NEIGHBOURS = 3  # nuclei a frame, whose mean is its own
 LEAST_AREA = 60  # pixels
+LEAST = 1e-4  # of the background, that counts as a difference: where there is no noise
 SPREAD = 0.5  # of the nuclei's log brightness: more is debris, or no nuclei
 SHAPE = 4.1  # F of five further terms of second order in the place; p = 0.001
 QUADRATIC = 3.84  # 95 % point of chi-squared with one degree of freedom
@@ -96,8 +97,8 @@ def background(frame, field):
     values = np.sort((cv2.blur(frame.astype(np.float32), (9, 9)) / field)[4::9, 4::9], axis=None)
     while True:
         middle = np.median(values)
-        spread = max(middle - np.percentile(values, 16), 1e-3)
-        count = np.searchsorted(values, middle + 2.5 * spread)
+        spread = max(middle - np.percentile(values, 16), LEAST * abs(middle))
+        count = np.searchsorted(values, middle + 2.5 * spread, side="right")
         if count == len(values):
             return float(middle)
         values = values[:count]
@@ -109,7 +110,7 @@ def _nuclei(frame, field, level, ratio, peak):
     flat = cv2.GaussianBlur(above / true_field(field, ratio), (0, 0), 1.5)
     sample = flat[::3, ::3].ravel()
     noise = 1.4826 * np.median(np.abs(sample - np.median(sample)))
-    light = sample[sample > max(6 * noise, 1e-3)]
+    light = sample[sample > max(6 * noise, LEAST * level)]
     if len(light) < 50:
         return np.empty((0, 3))
     threshold = max(6 * noise, 0.5 * np.median(light[light >= np.exp(threshold_otsu(np.log(light)))]))

@@ -81,6 +81,9 @@ def test_the_estimate_does_not_depend_on_the_order_of_the_frames_or_on_the_camer
     bits = camera_offset.estimate(frames.astype(np.uint16) * 16, field, [0])
     assert bits.ratio == pytest.approx(found.ratio, abs=0.01)
     assert bits.level == pytest.approx(16 * found.level, rel=0.01)
+    floats = camera_offset.estimate((frames / 65535).astype(np.float32), field, [0])
+    assert floats.ratio == pytest.approx(found.ratio, abs=0.01)
+    assert floats.level == pytest.approx(found.level / 65535, rel=0.01)
 
 
 def test_nuclei_that_follow_another_pattern_than_the_lamp_tell_nothing(truth):
