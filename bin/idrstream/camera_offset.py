@@ -94,7 +94,8 @@ def background(frame, field):
 
     The median of what is left when means of 9 x 9 pixels far above it are gone: beyond 2.5 times the spread below it.
     """
-    values = np.sort((cv2.blur(frame.astype(np.float32), (9, 9)) / field)[4::9, 4::9], axis=None)
+    middles = tuple(slice(min(4, side - 1), None, 9) for side in frame.shape)
+    values = np.sort((cv2.blur(frame.astype(np.float32), (9, 9)) / field)[middles], axis=None)
     while True:
         middle = np.median(values)
         spread = max(middle - np.percentile(values, 16), LEAST * abs(middle))

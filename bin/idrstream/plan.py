@@ -102,7 +102,7 @@ class Plan:
             * bool(self.saved),
             f"model sha256 {self.recipe['model'][:12]}, diameter {self.settings['diameter']}"
             + (f" (estimated from {REFERENCES} frames a plate)" if self.settings["diameter"] == "auto" else " pixels"),
-            _illumination(self.settings),
+            _illumination(self.settings, self.study),
         ]
         if taken := batches.taken(self.batches):
             lines.append(f"{taken} label images are taken from labels/, where --stop_after qc left them")
@@ -247,7 +247,8 @@ def _decide(values, given, described, images, source, root, session):
     libraries = recipe.read_locks(given.get("locks", BIN.parent / "containers"))
     wanted, stop = _recipe(values, given, described, libraries), bool(values["stop_after"])
     shaping, earlier = recipe.of_labels(wanted), batches.aside(given["outdir"])
-    frames = _references(values, images, [*(entry for some in earlier.values() for entry in some), *whole], shaping)
+    before = [*(entry for some in earlier.values() for entry in some), *whole]
+    frames = _references(values, described, images, before, shaping)
     batches.identify(images, shaping, frames)
     numbers = set(batches.select(images, values))
     selected = [asked for asked in images if asked["row"] // values["batch_size"] in numbers]
@@ -315,26 +316,28 @@ def _recipe(values, given, described, libraries):
     return recipe.of(settings, recipe.read_versions(BIN / "idrstream"), libraries)
 
 
-def _references(values, images, entries, shaping):
+def _references(values, described, images, entries, shaping):
     """Frames of each plate for its flat-field and its diameter: those of ENTRIES whose label images are alike."""
     auto = REFERENCES if values["diameter"] == "auto" else 0
-    count = {"plate": _candidates(values)}.get(values["illumination"], auto)
+    count = {"plate": _candidates(values, described)}.get(values["illumination"], auto)
     alike = [entry for entry in entries if recipe.of_labels(entry["recipe"]) == shaping]
     return batches.references(streams.frames(images), alike, count) if count else {}
 
 
-def _illumination(values):
+def _illumination(values, described):
     """What is done about it, in words."""
     if values["illumination"] == "none":
         return "no flat-field"
     if values["illumination"] == "frames":
         return f"a flat-field an image, fitted to {WINDOW} frames of its movie"
-    words = f"a flat-field a plate, fitted to the sparsest of at most {_candidates(values)} frames of it"
+    words = f"a flat-field a plate, fitted to the sparsest of at most {_candidates(values, described)} frames of it"
     return f"{words}, and the camera's offset estimated" if values["camera_offset"] == "auto" else words
 
 
-def _candidates(values):
-    return batches.CANDIDATES_AUTO if values["camera_offset"] == "auto" else batches.CANDIDATES
+def _candidates(values, described):
+    """How many frames of a plate are fetched for its flat-field: more where nuclei are few, or nobody says how many."""
+    many = values["study"] and described.frame["nuclei"] * batches.CANDIDATES >= batches.ENOUGH
+    return batches.CANDIDATES if many or values["camera_offset"] != "auto" else batches.MORE_CANDIDATES
 
 
 def _stages(values, wanted, libraries):

@@ -290,12 +290,16 @@ def test_a_flat_field_has_frames_of_different_wells_first_and_of_different_times
     assert {asked["frame"] for asked in frames} == {1, 2, 3, 4}
 
 
-def test_where_the_offset_is_unknown_twice_as_many_frames_are_fetched_for_their_nuclei(here):
+@pytest.mark.parametrize("nuclei, count", [(83, 48), (84, 24)])
+def test_where_the_offset_is_unknown_and_nuclei_are_few_twice_as_many_frames_are_fetched(nuclei, count, here):
     wells = [f"{i}\tPA\tA{i + 1}\t1,2,3,4\t{i + 1}\t\t\t" for i in range(16)]
     (here / "wells.tsv").write_text("\n".join((HEADER, *wells)) + "\n")
-    made, given = planned(here), planned(here, camera_offset=6)
-    assert [len(found.plates["PA"]) for found in (made, given)] == [48, 24]
-    assert "fitted to the sparsest of at most 48 frames of it, and the camera's offset estimated" in made.text()
+    mine = yaml.safe_load((ROOT / "assets/studies/example.yml").read_text())
+    mine["frame"]["nuclei"] = nuclei
+    (here / "mine.yml").write_text(yaml.safe_dump(mine))
+    made, given = planned(here, study="mine.yml"), planned(here, study="mine.yml", camera_offset=6)
+    assert [len(found.plates["PA"]) for found in (made, given)] == [count, 24]
+    assert f"fitted to the sparsest of at most {count} frames of it, and the camera's offset estimated" in made.text()
     assert "fitted to the sparsest of at most 24 frames of it\n" in given.text() + "\n"
 
 
