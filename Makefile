@@ -80,6 +80,7 @@ train-model: tools ## the nuclei model that is shipped, trained anew and measure
 accuracy: setup ## how right nuclei, flat-fields and features are (docs/accuracy.md)
 	@./setup.sh tests
 	$(VENVS)/cellpose/bin/python benchmarks/accuracy/flatfield.py
+	$(VENVS)/cellpose/bin/python benchmarks/accuracy/camera_offset.py
 	if [[ -d $${IDRSTREAM_DATA:=../shared/data}/nuclei ]]; then \
 	    $(VENVS)/cellpose/bin/python benchmarks/accuracy/nuclei.py; \
 	    $(VENVS)/profiles/bin/python benchmarks/accuracy/examplehuman.py; \

@@ -8,6 +8,15 @@ import click
 from idrstream import bit_depth, files, image, task
 
 
+class Offset(click.ParamType):
+    """Grey levels, or ``auto``."""
+
+    name = "number|auto"
+
+    def convert(self, value, param, context):
+        return value if value == "auto" else click.FLOAT.convert(value, param, context)
+
+
 @click.command()
 @task.versions
 @task.libraries
@@ -15,7 +24,11 @@ from idrstream import bit_depth, files, image, task
 @click.argument("fields", type=click.Path(path_type=Path))
 @click.option("--illumination", default="none", show_default=True, help="plate: one field; frames: one an image; none.")
 @click.option(
-    "--camera_offset", default=0.0, show_default=True, help="Grey levels that the camera gives without light."
+    "--camera_offset",
+    type=Offset(),
+    default=0.0,
+    show_default=True,
+    help="Grey levels that the camera gives without light; auto: estimated from a plate's nuclei, elsewhere 0.",
 )
 @task.whole("fields")
 def main(frames, fields, illumination, camera_offset):
@@ -27,16 +40,17 @@ def main(frames, fields, illumination, camera_offset):
     fields.mkdir()
     rows = image.read_rows(frames)
     usable = [row for row in rows if row["status"] == "ok"]
-    facts = {}
+    facts, offset = {}, 0.0 if camera_offset == "auto" else camera_offset
     if illumination == "plate" and rows:
         cost = {"bytes": sum(row["bytes"] for row in rows)}
-        facts = {rows[0]["plate"]: _of_plate(frames, usable, camera_offset, fields) | cost}
+        of_plate = _of_plate(frames, usable, camera_offset, fields) | cost
+        facts, offset = {rows[0]["plate"]: of_plate}, of_plate.get("camera_offset", {}).get("offset", offset)
     elif illumination == "frames":
         even = {image.stored(row): row for row in usable if row.get("variant") != "no_ic"}
         each = task.progress(list(even.items()), "fitting")
-        facts = {name: _of_image(frames, row, camera_offset, fields) for name, row in each}
+        facts = {name: _of_image(frames, row, offset, fields) for name, row in each}
     content = {
-        "offset": camera_offset,
+        "offset": offset,
         "lost": next((row["reason"] for row in rows if row["heals"]), None),
         "frames": bit_depth.of_plate(usable),
         "fields": facts,
@@ -46,18 +60,45 @@ def main(frames, fields, illumination, camera_offset):
         click.echo(f"{name}: {found['status']} {found.get('reason', '')}")
 
 
+class _Frames:
+    """The frames of rows, each read when it is looked at: a plate's do not lie in memory together."""
+
+    def __init__(self, folder, rows):
+        self.folder, self.rows = folder, rows
+
+    def __getitem__(self, i):
+        return image.read_frame(self.folder, self.rows[i]["key"])
+
+
 def _of_plate(frames, usable, offset, fields):
     """Facts of the plate's field; the field and its picture are written if it is trusted."""
     illumination = _stage()
     facts = {"kind": "plate", "candidates": [row["key"] for row in usable]}
+    origins = [(row["well_number"], row["frame"]) for row in usable]
     try:
-        field, used, halves = illumination.of_plate([image.read_frame(frames, row["key"]) for row in usable], offset)
+        found = illumination.of_plate(_Frames(frames, usable), offset, origins)
     except illumination.Refused as reason:
-        return facts | {"status": "refused", "reason": str(reason)}
+        unknown = {"state": "none", "reason": "there is no flat-field to estimate it with", "offset": 0.0}
+        facts |= {"status": "refused", "reason": str(reason)}
+        return facts | ({"camera_offset": unknown} if offset == "auto" else {})
     name = usable[0]["plate"]
-    image.write_field(fields, name, field)
-    image.write_picture(fields, name, illumination.picture(field))
-    return facts | _figures(field) | {"used": [usable[i]["key"] for i in used], "halves_rms": round(halves, 5)}
+    image.write_field(fields, name, found.field)
+    image.write_picture(fields, name, illumination.picture(found.field))
+    facts |= _figures(found.field)
+    facts |= {"used": [usable[i]["key"] for i in found.used], "halves_rms": round(found.halves, 5)}
+    if found.left_out:
+        facts["left_out"] = {usable[i]["key"]: reason for i, reason in found.left_out.items()}
+    return facts | ({"camera_offset": _of_offset(found)} if offset == "auto" else {})
+
+
+def _of_offset(found):
+    """What is known of the camera's offset (grey levels) that was not given."""
+    estimate = found.estimate
+    if estimate is None:
+        return {"state": "none", "reason": found.unknown, "offset": 0.0}
+    low, middle, high = (float(f"{r * estimate.level:.5g}") for r in (estimate.low, estimate.ratio, estimate.high))
+    about = {"state": "sure" if estimate.sure else "rough", "offset": middle, "low": low, "high": high}
+    return about | {"bound": round(estimate.bound, 5), "nuclei": estimate.nuclei}
 
 
 def _of_image(frames, row, offset, fields):

@@ -23,8 +23,9 @@ def main(frames, labels, saved, known):
     for row in task.progress(image.read_rows(frames, "ok"), "saving"):
         found = image.field_of(row, known)
         about = {"flatfield": found[3]["kind"] if found and found[3]["status"] == "ok" else "none"}
-        if about["flatfield"] != "none":
-            about["camera_offset"] = found[2]
+        offset = image.offset_of(row, known)
+        if about["flatfield"] != "none" or offset:
+            about["camera_offset"] = offset
         stored = image.read_frame(frames, image.stored(row)).dtype
         pixels = ome_zarr.like_stored(image.read_even(frames, row, known), stored)
         nuclei = image.read_labels(labels, row["key"])

@@ -207,13 +207,21 @@ class Launch {
         return [plate, folder]
     }
 
-    /** (META, FOLDER) as they are, once it is said which flat-fields of a plate or batch were refused; FOLDER is what FLATFIELD made. */
+    /** (META, FOLDER) as they are, once it is said what is doubtful of the flat-fields of a plate or batch; FOLDER is what FLATFIELD made. */
     static List heard(Map meta, Path folder, Object log) {
         final found = read(folder.resolve('fields.json')).fields
         final refused = found.findAll { _name, facts -> facts.status == 'refused' }
         refused.values()*.reason.countBy { reason -> reason }.each { reason, count ->
             final whom = found.size() > 1 ? "${count} of ${found.size()} images" : 'it'
             log.warn("${meta.id}: no flat-field for ${whom}, so none is applied: ${reason}")
+        }
+        found.values().findAll { facts -> facts.status == 'ok' }.each { facts ->
+            facts.left_out?.each { key, reason -> log.warn("${key} ${reason}: left out of its plate's flat-field") }
+            final offset = facts.camera_offset
+            if( offset?.state == 'none' )
+                log.warn("${meta.id}: the camera's offset could not be estimated and is taken for 0, so the flat-field may be several per cent too flat: ${offset.reason}")
+            if( offset?.state == 'rough' )
+                log.warn("${meta.id}: the camera's offset is estimated roughly, ${offset.low} to ${offset.high} grey levels from ${offset.nuclei} nuclei; the flat-field may be off by ${Math.round(1000 * offset.bound) / 10} %")
         }
         return [meta, folder]
     }

@@ -113,6 +113,8 @@ def _figures(plate, refused):
         "high": 1.16,
         "used": ["x"] * 8,
         "halves_rms": 0.006 + len(plate) / 5000,
+        "left_out": {f"{plate}_A05_s1_f2": "is dark: its median is 3, that of the others 22"},
+        "camera_offset": {"state": "rough", "offset": 6.3, "low": 5.1, "high": 7.2, "bound": 0.0234, "nuclei": 812},
     }
 
 

@@ -84,7 +84,7 @@ def make_screen(
     (out / "screens.tsv").write_text("\n".join(screens) + "\n")
 
 
-def make_movie(rng, field, frames, control):
+def make_movie(rng, field, frames, control, offset=OFFSET):
     """Images (T, Y, X) uint8 and their label images (T, Y, X) uint16 of one well, whose nuclei creep about."""
     (fewest, most), mitotic = CONTROLS.get(control, ((0, 0), 0))
     area = field.size / np.prod(REFERENCE_SHAPE)
@@ -93,7 +93,7 @@ def make_movie(rng, field, frames, control):
     for _ in range(frames):
         signal, frame_labels = _draw(nuclei, field.shape)
         light = field * (BACKGROUND + signal)
-        grey = rng.poisson(light * PHOTONS) / PHOTONS + rng.normal(OFFSET, READ_NOISE, field.shape)
+        grey = rng.poisson(light * PHOTONS) / PHOTONS + rng.normal(offset, READ_NOISE, field.shape)
         images.append(np.clip(np.rint(grey), 0, 255).astype(np.uint8))
         labels.append(frame_labels)
         for nucleus in nuclei:

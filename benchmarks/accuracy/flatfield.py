@@ -32,8 +32,8 @@ def main(plates, shape, counts):
             errors = []
             for field, images in movies:
                 try:
-                    found, used, _ = illumination.of_plate(images, offset)
-                    errors.append(float(np.sqrt(np.mean((found / field - 1) ** 2))))
+                    found = illumination.of_plate(images, offset).field
+                    errors.append(rms(found / field))
                 except illumination.Refused:
                     continue
             middle, worst = (f"{100 * f(errors):.2f} %" if errors else "" for f in (np.median, np.max))
@@ -42,12 +42,16 @@ def main(plates, shape, counts):
             print(f"{count:10}{used:6}{said:>9}{middle:>15}{worst:>8}{refused:>9}", flush=True)
 
 
-def frames(plate, count, shape):
+def rms(ratio):
+    return float(np.sqrt(np.mean((ratio - 1) ** 2)))
+
+
+def frames(plate, count, shape, offset=OFFSET):
     """The true field of a plate, mean 1, and a frame of each of its wells; every fourth is a positive control."""
     field = vignette(shape, plate)
     kinds = list(CONTROLS)
     rng = np.random.default_rng(plate)
-    images = [make_movie(rng, field, 1, kinds[0 if well % 4 == 0 else 1])[0][0] for well in range(count)]
+    images = [make_movie(rng, field, 1, kinds[0 if well % 4 == 0 else 1], offset)[0][0] for well in range(count)]
     return field / field.mean(), images
 
 

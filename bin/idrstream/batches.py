@@ -9,6 +9,8 @@ from idrstream import hcs, image, ledger, recipe, tables
 from idrstream.housekeeping import STALE
 
 CANDIDATES = 24  # frames fetched for a plate's flat-field, of which the sparsest are used
+MORE_CANDIDATES = 48  # where the camera's offset is unknown and nuclei are few, for nuclei tell it ...
+ENOUGH = 2000  # ... so many well
 
 CELL_BYTES = (1280 + 148) * 4  # a row of the cell table, before compression: both families of features
 BARE_BYTES = 100  # one without features

@@ -26,8 +26,8 @@ NOT_KNOWN = bit_depth.Range()
 def fetch(batch, folder, root=None, places=None, connections=4, last=False, known=None, watch=iter):
     """Write the frames of a batch, each once, and a row for each of its images.
 
-    batch        as the planner wrote it: images, source, bit_depth, nuclear, z (readers.planes.Choice); with `window`
-                 also each image's neighbours in time
+    batch        as the planner wrote it: images, source, bit_depth, camera_offset, nuclear, z (readers.planes.Choice);
+                 with `window` also each image's neighbours in time
     folder       where the frames go, see `image`; neighbours that are no images of the batch in `context` below it
     root         local folder that relative locations are relative to
     places       local folder -> where it is to be found here instead; of the root and of folders that hold an image
@@ -35,8 +35,9 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     last         this is the last try: an image that cannot be reached is a row, even if none can
     known        folder of what is known of the plates
     watch        wraps the iterable of movies, to show progress
-    returns      the rows: the images, with status, reason, heals, bytes, seconds, the FACTS of their pixels, and for
-                 neighbours field_bytes and window (the keys of the frames in it)
+    returns      the rows: the images, with status, reason, heals, bytes, seconds, the FACTS of their pixels,
+                 camera_offset (as it was given), and for neighbours field_bytes and window (the keys of the frames in
+                 it)
 
     A bad image is a row, whatever is wrong with it. Before the last try, raises OutOfMemory if memory ran short, and
     MayHeal if not one image of the batch could be reached, or for a batch that needs `all` of its images, if one could
@@ -62,7 +63,8 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     if lost and not last and (batch.get("all") or len(lost) == len(rows)):
         raise MayHeal(f"{len(lost)} of {len(rows)} images could not be reached; the first: {lost[0]['reason']}")
     fetched |= {row["key"]: row for row in rows}
-    rows = _shared(batch["images"], fetched)
+    offset = {"camera_offset": batch.get("camera_offset", 0)}
+    rows = [row | offset for row in _shared(batch["images"], fetched)]
     image.write_rows(folder, rows)
     return rows
 

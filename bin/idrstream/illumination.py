@@ -6,25 +6,59 @@ the sparsest frames are used, and a field is refused unless the two halves of it
 
 import logging
 from collections import Counter
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from basicpy import BaSiC
 
+from idrstream import camera_offset
+
 logging.getLogger("basicpy").setLevel(logging.ERROR)  # what it warns of is judged here
 
-VERSION = 1  # raised when fields change, or which of them are refused
+VERSION = 2  # raised when fields or estimated offsets change, or which fields are refused
 
 FEWEST = 4  # frames: two for each half
-SHARE = 3  # of the frames fetched for a plate, the sparsest third is used
+SHARE = 3  # of the frames fetched for a plate, the sparsest third is used ...
+MOST = 8  # ... but no more than these
 AGREEMENT = (
     0.05  # RMS of the halves' ratio: 0.003 to 0.007 for right fields of real plates, 0.14 and more for wrong ones
 )
-RANGE = 0.2, 3.0  # of mean 1: no lens is worse
+RANGE = camera_offset.DARKEST, 3.0  # of mean 1: no lens is worse
+SATURATED = 0.1  # share of a frame's pixels at its plate's highest grey level, above which it is left out
+DARK = 0.5  # share of its plate's usual level, below which a frame is left out
 
 
 class Refused(Exception):
     """No field, or one that cannot be trusted; the message says why."""
+
+
+class PlateField(NamedTuple):
+    """A plate's flat-field.
+
+    field     (Y, X) float32, mean 1
+    used      indices of the frames it was fitted to, sparsest first
+    halves    RMS of the ratio of the fields from two halves of them less 1
+    left_out  index -> reason, of candidates that were no good
+    estimate  camera_offset.Estimate; None if the offset was given, or is not known
+    unknown   why it is not known, or ""
+    """
+
+    field: np.ndarray
+    used: list
+    halves: float
+    left_out: dict
+    estimate: object = None
+    unknown: str = ""
+
+
+class _Look(NamedTuple):
+    shape: tuple
+    finite: bool
+    contrast: float = 0.0
+    level: float = 0.0  # median above the offset, grey levels
+    peak: float = 0.0  # highest grey level
+    at_peak: float = 0.0  # share of the pixels that have it; 1: there is no other
 
 
 def fit(frames, offset=0.0):
@@ -53,28 +87,83 @@ def fit(frames, offset=0.0):
     return field.astype(np.float32)
 
 
-def of_plate(frames, offset=0.0):
+def of_plate(frames, offset=0.0, origins=()):
     """The field of a plate.
 
-    frames   list of (Y, X), grey levels: candidates from several wells and times; those of the commonest size count
-    offset   grey levels that the camera gives without light
-    returns  (Y, X) float32, mean 1; indices of the frames used, sparsest first; RMS of the ratio of the fields from two
-             halves of them less 1
+    frames   sequence of (Y, X), grey levels: candidates from several wells and times, each read whenever it is needed
+    offset   grey levels that the camera gives without light; "auto": estimated from the nuclei
+    origins  (well, time) of each candidate, which must agree about the offset
+    returns  PlateField
 
-    Raises Refused if there are too few such frames, the fit fails, or the halves disagree.
+    Raises Refused if there are too few usable candidates, the fit fails, or the halves disagree.
     """
-    sizes = Counter(frame.shape for frame in frames)
-    size = max(sizes, key=lambda shape: (sizes[shape], shape), default=None)
-    alike = [i for i, frame in enumerate(frames) if frame.shape == size]
+    given = 0.0 if offset == "auto" else offset
+    looks = [_look(frame, given) for frame in frames]
+    left_out = _odd(looks)
+    alike = [i for i in range(len(looks)) if i not in left_out]
     if len(alike) < FEWEST:
-        raise Refused(f"{FEWEST} frames of one size are needed, there are {len(alike)}")
-    used = sorted(alike, key=lambda i: contrast(frames[i], offset))[: max(FEWEST, len(alike) // SHARE)]
-    field = fit([frames[i] for i in used], offset)
-    halves = [fit([frames[i] for i in used[start::2]], offset) for start in (0, 1)]
+        why = f"; of {len(left_out)} left out one {next(iter(left_out.values()))}" if left_out else ""
+        raise Refused(f"{FEWEST} frames of one size are needed, there are {len(alike)}{why}")
+    used = sorted(alike, key=lambda i: looks[i].contrast)[: min(max(FEWEST, len(alike) // SHARE), MOST)]
+    field = fit([frames[i] for i in used], given)
+    halves = [fit([frames[i] for i in used[start::2]], given) for start in (0, 1)]
+    estimate, unknown = None, ""
+    if offset == "auto":
+        try:
+            part = _Part(frames, alike), field, [alike.index(i) for i in used]
+            estimate = camera_offset.estimate(*part, [origins[i] for i in alike] if origins else ())
+            field, *halves = (camera_offset.true_field(fitted, estimate.ratio) for fitted in (field, *halves))
+        except camera_offset.Unknown as reason:
+            unknown = str(reason)
     disagreement = float(np.sqrt(np.mean((halves[0] / halves[1] - 1) ** 2)))
     if not disagreement <= AGREEMENT:
         raise Refused(f"the fields from two halves of {len(used)} frames differ by {disagreement:.1%} (RMS)")
-    return field, used, disagreement
+    return PlateField(field, used, disagreement, left_out, estimate, unknown)
+
+
+def _look(frame, offset):
+    """What of a candidate decides whether it is used."""
+    if not np.isfinite(frame).all():
+        return _Look(frame.shape, False)
+    peak, level = frame.max(), float(np.median(frame)) - offset
+    return _Look(frame.shape, True, contrast(frame, offset), level, float(peak), float(np.mean(frame == peak)))
+
+
+def _odd(looks):
+    """Index -> reason, of the candidates that must not take part, wherever they stand.
+
+    One without light or without contrast would pass for the sparsest of all.
+    """
+    odd = {i: "has pixels that are no numbers" for i, look in enumerate(looks) if not look.finite}
+    sizes = Counter(look.shape for look in looks if look.finite)
+    size = max(sizes, key=lambda shape: (sizes[shape], shape), default=None)
+    alike = [look for look in looks if look.finite and look.shape == size]
+    peak = max((look.peak for look in alike), default=0.0)
+    usual = float(np.median([look.level for look in alike])) if alike else 0.0
+    for i, look in enumerate(looks):
+        if look.finite and look.shape != size:
+            odd[i] = f"has {_pixels(look.shape)} pixels, the others {_pixels(size)}"
+        elif look.at_peak == 1:
+            odd[i] = "has one grey level only"
+        elif look.finite and look.peak == peak and look.at_peak > SATURATED:
+            odd[i] = f"is saturated in {look.at_peak:.0%} of its pixels"
+        elif look.finite and usual > 0 and look.level < DARK * usual:
+            odd[i] = f"is dark: its median is {look.level:.4g}, that of the others {usual:.4g}"
+    return odd
+
+
+def _pixels(shape):
+    return "x".join(map(str, shape))
+
+
+class _Part:
+    """Some elements of a sequence, read when they are looked at."""
+
+    def __init__(self, whole, indices):
+        self.whole, self.indices = whole, indices
+
+    def __getitem__(self, i):
+        return self.whole[self.indices[i]]
 
 
 def contrast(frame, offset=0.0):

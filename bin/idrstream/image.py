@@ -8,9 +8,10 @@ In a run with streams a frame may be two images, its variants `ic` (illumination
 stored): two rows, each with its `variant` and a key that ends in it, and one TIFF, named by the key without it.
 
 A folder of fields holds flat-fields, named by their plate or by their image, and `fields.json`: {"offset": grey levels,
-"lost": why its frames could not be fetched or None, "frames": their range and size (bit_depth.of_plate), "fields":
-{name: {"status": "ok" or "refused", "reason", "kind": "plate" or "frames", "shape", figures}}}; of a plate that is kept
-also "plate", its name. What is known of the plates of a batch lies in one folder, called `known`.
+given or estimated, "lost": why its frames could not be fetched or None, "frames": their range and size
+(bit_depth.of_plate), "fields": {name: {"status": "ok" or "refused", "reason", "kind": "plate" or "frames", "shape",
+figures}}}; of a plate that is kept also "plate", its name. What is known of the plates of a batch lies in one folder,
+called `known`. A row's `camera_offset` is the offset that was given, for images of which no such folder speaks.
 """
 
 import io
@@ -106,6 +107,14 @@ def field_of(row, known):
     return None
 
 
+def offset_of(row, known=None):
+    """Grey levels that are taken off an image, whatever becomes of its field; arguments as of `field_of`."""
+    if row.get("variant") == "no_ic":
+        return 0.0
+    found = field_of(row, known)
+    return float(found[2] if found else row.get("camera_offset", 0))
+
+
 def read_diameters(known):
     """Diameters of the nuclei in pixels by plate, from the estimates in KNOWN, which need not exist."""
     estimates = map(files.read_json, sorted(Path(known).glob("*/diameter.json")) if known else [])
@@ -119,21 +128,21 @@ def read_bit_depths(known):
 
 
 def read_even(folder, row, known=None):
-    """Read a frame with its illumination evened: ``(frame - offset) / field``.
+    """Read a frame less the camera's offset, with its illumination evened: ``(frame - offset) / field``.
 
     folder   of frames
     row      the image's
     known    folder of what is known of the plates
-    returns  (Y, X) float32, grey levels, never rescaled, so wells stay comparable; where no field applies, the frame as
-             it is stored
+    returns  (Y, X) float32, grey levels, never rescaled, so wells stay comparable; where no field applies,
+             ``frame - offset``; where there is no offset either, the frame as it is stored
 
     Peng et al. 2017, doi:10.1038/ncomms14836, eq. 1.
     """
-    frame, found = read_frame(folder, stored(row)), field_of(row, known)
-    if found is None or found[3]["status"] != "ok":
-        return frame
-    fields, name, offset, _ = found
-    return (frame.astype("float32") - float(offset)) / read_frame(fields, name)
+    frame, found, offset = read_frame(folder, stored(row)), field_of(row, known), offset_of(row, known)
+    corrected = found is not None and found[3]["status"] == "ok"
+    if corrected or offset:
+        frame = frame.astype("float32") - offset
+    return frame / read_frame(found[0], found[1]) if corrected else frame
 
 
 def write_labels(folder, name, labels, too_large=0):

@@ -18,11 +18,11 @@ SEGMENTED = "segmented"  # status of an image that is ok as far as a run went th
 
 # What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
 KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "heals", "cells", "bytes")
-KEPT += ("field_bytes", "seconds", "flatfield", "focus", "saturation", "background", "bit_depth", "out_of_range")
-KEPT += ("unwritten", "too_large")
+OFFSET = ("camera_offset", "offset_state", "offset_low", "offset_high", "offset_bound")
+FIGURES = ("focus", "saturation", "background", "bit_depth", "out_of_range", "unwritten", "too_large", *OFFSET)
+KEPT += ("field_bytes", "seconds", "flatfield", *FIGURES)
 COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
-COLUMNS += ("field_bytes", "seconds", "focus", "saturation", "background", "bit_depth", "out_of_range", "unwritten")
-COLUMNS += ("too_large",)
+COLUMNS += ("field_bytes", "seconds", *FIGURES)
 SUMMARY = "summary"  # part of the manifest: what the end of a run writes
 SUMMARY_FILES = ("images.tsv", "failures.tsv", "pipeline_info/run.json")
 STREAMS = "pipeline_info/streams.json"  # written with --streams alone

@@ -9,6 +9,7 @@ from idrstream import (
     batches,
     bit_depth,
     checkpoints,
+    contradictions,
     deepprofiler,
     digest,
     first_look,
@@ -108,11 +109,7 @@ class Plan:
             *planes.in_words(self.settings),
             f"model sha256 {self.recipe['model'][:12]}, diameter {self.settings['diameter']}"
             + (f" (estimated from {REFERENCES} frames a plate)" if self.settings["diameter"] == "auto" else " pixels"),
-            {
-                "plate": f"a flat-field a plate, fitted to the sparsest of at most {batches.CANDIDATES} frames of it",
-                "frames": f"a flat-field an image, fitted to {WINDOW} frames of its movie",
-                "none": "no flat-field",
-            }[self.settings["illumination"]],
+            _illumination(self.settings, self.study),
             bit_depth.text(self.settings["bit_depth"]),
         ]
         if taken := batches.taken(self.batches):
@@ -143,6 +140,8 @@ def make(values, launch_dir, session, given, schema):
         fault = checkpoints.b0_fault(given["embed_model"])
         problems += [f"--embed_model {given['embed_model'].name}: {fault}"] if fault else []
     values = values | {"features": ",".join(sorted(str(values["features"]).split(","), reverse=True))}  # one name
+    if values["camera_offset"] == "auto" and values["illumination"] != "plate":
+        values = values | {"camera_offset": 0}  # nuclei of several wells tell it
     families = {"DP": "deep", "CP": "cp"}
     for shape in filter(families.get, arguments.shapes(values)):
         if families[shape] not in values["features"]:
@@ -160,8 +159,8 @@ def make(values, launch_dir, session, given, schema):
     if len(kinds) > 1:
         problems.append(f"{given['streams'].name}: some of its tables are samplesheets; all must be of one kind")
     if "wells" in kinds:
-        problems += _needed_for_wells(values, described)
-    problems += _unfit_for_streams(values, named or ())
+        problems += contradictions.of_wells(values, described)
+    problems += contradictions.of_streams(values, named or ())
     labelled = _attempt(problems, request.read, given["phenotypes"], "phenotypes") if "phenotypes" in given else None
     if values["phenotypes"] and not values.get("outlines") and not any(stream["outlines"] for stream in named or ()):
         problems.append("--phenotypes: a point lies in a nucleus's outline; add --outlines")
@@ -208,13 +207,15 @@ def write(plan, folder):
     auto, own = plan.settings["diameter"] == "auto", plan.settings["illumination"] == "frames"
     common = _reading(plan.settings) | {"source": plan.source, "bit_depth": plan.settings["bit_depth"]}
     common |= {"root": plan.root, "session": plan.session, "window": own}
+    common |= {"camera_offset": 0 if plan.settings["camera_offset"] == "auto" else plan.settings["camera_offset"]}
     within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
     pixels = plan.study.frame["height"] * plan.study.frame["width"]
     size = {"pixels": pixels, "bytes": pixels * plan.study.frame["bits"] // 8}  # of a frame
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
+    learnt = size["bytes"] * max(map(len, plan.plates.values()), default=0)
     summary = {
         "problems": [],
-        "batch_bytes": _work(plan, largest),
+        "batch_bytes": max(_work(plan, largest), learnt),
         "text": plan.text(),
         "folders": plan.folders,
         "stages": plan.stages,
@@ -272,7 +273,8 @@ def _decide(values, given, described, images, source, root, session):
     libraries = recipe.read_locks(given.get("locks", BIN.parent / "containers"))
     wanted, stop = _recipe(values, given, described, libraries), bool(values["stop_after"])
     shaping, earlier = recipe.of_labels(wanted), batches.aside(given["outdir"])
-    frames = _references(values, images, [*(entry for some in earlier.values() for entry in some), *whole], shaping)
+    before = [*(entry for some in earlier.values() for entry in some), *whole]
+    frames = _references(values, described, images, before, shaping)
     batches.identify(images, shaping, frames)
     numbers = set(batches.select(images, values))
     selected = [asked for asked in images if asked["row"] // values["batch_size"] in numbers]
@@ -343,12 +345,28 @@ def _recipe(values, given, described, libraries):
     return recipe.of(settings, recipe.read_versions(BIN / "idrstream"), libraries)
 
 
-def _references(values, images, entries, shaping):
+def _references(values, described, images, entries, shaping):
     """Frames of each plate for field, diameter and range: those of ENTRIES whose label images are alike."""
     auto = REFERENCES if "auto" in (values["diameter"], values["bit_depth"]) else 0
-    count = {"plate": batches.CANDIDATES}.get(values["illumination"], auto)
+    count = {"plate": _candidates(values, described)}.get(values["illumination"], auto)
     alike = [entry for entry in entries if recipe.of_labels(entry["recipe"]) == shaping]
     return batches.references(streams.frames(images), alike, count) if count else {}
+
+
+def _illumination(values, described):
+    """What is done about it, in words."""
+    if values["illumination"] == "none":
+        return "no flat-field"
+    if values["illumination"] == "frames":
+        return f"a flat-field an image, fitted to {WINDOW} frames of its movie"
+    words = f"a flat-field a plate, fitted to the sparsest of at most {_candidates(values, described)} frames of it"
+    return f"{words}, and the camera's offset estimated" if values["camera_offset"] == "auto" else words
+
+
+def _candidates(values, described):
+    """How many frames of a plate are fetched for its flat-field: more where nuclei are few, or nobody says how many."""
+    many = values["study"] and described.frame["nuclei"] * batches.CANDIDATES >= batches.ENOUGH
+    return batches.CANDIDATES if many or values["camera_offset"] != "auto" else batches.MORE_CANDIDATES
 
 
 def _stages(values, wanted, libraries):
@@ -374,37 +392,6 @@ def _study(given):
     if "study" not in given:
         return study.SAMPLESHEET
     return study.load(given["study"], request.SCHEMAS["study"])
-
-
-def _needed_for_wells(values, described):
-    """What a table of wells needs beside itself."""
-    problems = []
-    if not values["study"]:
-        problems.append("--study: a table of wells needs a study that says where a well's file lies, such as idr0013")
-    if not values["screens"]:
-        problems.append("--screens: a table of wells needs the table of screens (short plate name, long plate name)")
-    if values["study"] and values["source"] is None and described and described.source is None:
-        problems.append(
-            f"--source: study {described.name} has no address of its own; name its files' folder or address"
-        )
-    if described and values.get("zarr_index") and not described.stored:
-        problems.append(
-            f"--zarr_index: study {described.name} has no location in OME-Zarr, which begins with {{store}}"
-        )
-    if described and described.locations and not values.get("zarr_index") and described.stored == described.locations:
-        problems.append(f"--zarr_index: study {described.name} needs the table of its plates' OME-Zarr: plate, store")
-    return problems
-
-
-def _unfit_for_streams(values, named):
-    """What of the params does not go with streams, in which every cell may be there twice."""
-    problems = []
-    corrected = [stream["name"] for stream in named if "ic" in stream["variants"]]
-    if corrected and values["illumination"] == "none":
-        problems.append(f"--illumination none: stream {corrected[0]} wants ic; say plate or frames")
-    if named and values["normalize_cells"]:
-        problems.append("--normalize_cells: not with --streams, for it would take both variants of a cell together")
-    return problems
 
 
 def _reading(values):

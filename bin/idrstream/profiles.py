@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from idrstream import files, image
+from idrstream import files, image, ledger
 
 VERSION = 2  # raised when columns of the table of cells change that are not features
 
@@ -23,7 +23,8 @@ def single_cells(frames, labels, features, known=None):
     features        list of folders, of EMBED and MEASURE, or none: their columns follow each other
     known    folder of what is known of the plates
     returns  (table, rows): a DataFrame with a row a cell, sorted by plate, well, site, frame and label, Metadata_*
-             first, then float32 features; and the images' rows, with `cells`, `flatfield` and `field_bytes`
+             first, then float32 features; and the images' rows, with `cells`, `flatfield`, `field_bytes`,
+             `camera_offset` as it was taken off, and what is known of that where it was estimated
 
     Raises ValueError where the stages disagree about which cells there are: no cell is dropped silently.
     """
@@ -32,8 +33,9 @@ def single_cells(frames, labels, features, known=None):
     model, names = made[0]["model"] if made else "", [about["features"] for about in made]
     tables = []
     for row in rows:
-        row |= dict.fromkeys(("cells", "flatfield"))
+        row |= dict.fromkeys(("cells", "flatfield", *ledger.OFFSET[1:]))
         if row["status"] != "ok":
+            row["camera_offset"] = None
             continue
         cells, found = (
             image.read_cells(labels, row["key"]),
@@ -44,7 +46,7 @@ def single_cells(frames, labels, features, known=None):
                 count = f"{len(cells['label'])} cells segmented, {len(part['label'])} in {Path(folder).name}"
                 raise ValueError(f"{row['key']}: {count}")
         row["cells"] = len(cells["label"])
-        row |= _flatfield(row, known)
+        row |= _light(row, known)
         tables.append(pd.concat([_metadata(row, cells, found, model), *map(_features, found, names)], axis=1))
     extra = rows[0]["metadata"] if rows else {}
     empty = {"key": "", "plate": "", "well": "", "well_number": 0, "site": 0, "frame": 0, "metadata": extra}
@@ -68,14 +70,20 @@ def write(table, rows, batch, folder, place=FOLDER):
         pq.write_table(cells.replace_schema_metadata(None), path, compression="zstd", row_group_size=PIECE)
 
 
-def _flatfield(row, known):
-    """What became of an image's flat-field, in words, and the bytes fetched for it: a plate's for all of its images."""
-    found = image.field_of(row, known)
+def _light(row, known):
+    """What became of an image's flat-field, in words, and the bytes fetched for it: a plate's for all of its images.
+
+    And the camera's offset that was taken off it, with what is known of that.
+    """
+    found, offset = image.field_of(row, known), dict.fromkeys(ledger.OFFSET)
+    offset["camera_offset"] = image.offset_of(row, known)
     if found is None:
-        return {"flatfield": "none", "field_bytes": 0}
+        return {"flatfield": "none", "field_bytes": 0} | offset
     facts = found[3]
     word = facts["kind"] if facts["status"] == "ok" else f"refused: {facts['reason']}"
-    return {"flatfield": word, "field_bytes": facts.get("bytes", row.get("field_bytes"))}
+    estimate = facts.get("camera_offset", {})
+    offset |= {f"offset_{name}": estimate.get(name) for name in ("state", "low", "high", "bound")}
+    return {"flatfield": word, "field_bytes": facts.get("bytes", row.get("field_bytes"))} | offset
 
 
 def _metadata(row, cells, found, model):

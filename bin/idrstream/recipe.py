@@ -55,7 +55,7 @@ PARAMS = {
     "reader": (("readers",), "auto"),
     "bit_depth": (("figures", "measure.Intensity", "measure.Texture"), "auto"),
     "illumination": (("segment",), "plate"),
-    "camera_offset": (("flatfield",), 0),
+    "camera_offset": (("segment",), 0),
     "model": (("segment",), None),
     "diameter": (("segment",), "auto"),
     "flow_threshold": (("segment",), 0.4),

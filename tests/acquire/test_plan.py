@@ -22,7 +22,7 @@ DEFAULTS |= {"redo": False, "connections": 4, "model": "idrstream", "diameter": 
 DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128}
 DEFAULTS |= {"well_profiles": "plate", "profile_by": "auto", "negative_control": None, "plate_format": None}
 DEFAULTS |= {"normalize_cells": False, "h5ad": False}
-DEFAULTS |= {"illumination": "plate", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None}
+DEFAULTS |= {"illumination": "plate", "camera_offset": "auto", "csv": None, "dp_config": None, "dp_checkpoint": None}
 DEFAULTS |= {"phenotypes": None, "outlines": False}
 DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
 DEFAULTS |= {"bit_depth": "auto", "largest_nucleus": 1.0}
@@ -281,13 +281,34 @@ def test_a_plate_is_judged_by_frames_spread_over_its_wells_whatever_is_selected(
     assert [len(frames) for frames in planned(here, diameter=20).plates.values()] == [5, 3]
 
 
+@pytest.mark.parametrize("asked, carried", [(6, 6), (0, 0), ("auto", 0)])
+def test_batches_and_plates_carry_the_offset_that_was_given(asked, carried, here):
+    for number, params in enumerate(({"illumination": "none", "diameter": 20}, {"illumination": "plate"})):
+        plan.write(planned(here, camera_offset=asked, **params), here / f"plan-{number}")
+        packets = [json.loads(path.read_text()) for path in (here / f"plan-{number}").glob("*/*.json")]
+        assert len(packets) == 3 + 2 * number and {packet["camera_offset"] for packet in packets} == {carried}
+
+
 def test_a_flat_field_has_frames_of_different_wells_first_and_of_different_times(here):
     wells = [f"{i}\tPA\tA{i + 1}\t1,2,3,4\t{i + 1}\t\t\t" for i in range(10)]
     (here / "wells.tsv").write_text("\n".join((HEADER, *wells)) + "\n")
-    frames = planned(here).plates["PA"]
+    frames = planned(here, camera_offset=6).plates["PA"]
     assert len({asked["key"] for asked in frames}) == batches.CANDIDATES == 24
     assert Counter(Counter(asked["well"] for asked in frames).values()) == {2: 6, 3: 4}
     assert {asked["frame"] for asked in frames} == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("nuclei, count", [(83, 48), (84, 24)])
+def test_where_the_offset_is_unknown_and_nuclei_are_few_twice_as_many_frames_are_fetched(nuclei, count, here):
+    wells = [f"{i}\tPA\tA{i + 1}\t1,2,3,4\t{i + 1}\t\t\t" for i in range(16)]
+    (here / "wells.tsv").write_text("\n".join((HEADER, *wells)) + "\n")
+    mine = yaml.safe_load((ROOT / "assets/studies/example.yml").read_text())
+    mine["frame"]["nuclei"] = nuclei
+    (here / "mine.yml").write_text(yaml.safe_dump(mine))
+    made, given = planned(here, study="mine.yml"), planned(here, study="mine.yml", camera_offset=6)
+    assert [len(found.plates["PA"]) for found in (made, given)] == [count, 24]
+    assert f"fitted to the sparsest of at most {count} frames of it, and the camera's offset estimated" in made.text()
+    assert "fitted to the sparsest of at most 24 frames of it\n" in given.text() + "\n"
 
 
 def test_another_channel_is_another_image(here):

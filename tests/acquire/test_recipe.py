@@ -84,7 +84,11 @@ def test_a_word_in_a_docstring_and_a_module_of_another_name_void_nothing(here, c
     assert_settled(before)
     change(copy / "bin/idrstream/segmentation.py", "a frame with a Cellpose 3 network", "a frame by Cellpose")
     (copy / "bin/idrstream/masks.py").rename(copy / "bin/idrstream/flows.py")
-    change(copy / "bin/idrstream/segmentation.py", "import contrast, masks, networks", "import contrast, flows as masks, networks")
+    change(
+        copy / "bin/idrstream/segmentation.py",
+        "import contrast, masks, networks",
+        "import contrast, flows as masks, networks",
+    )
     (copy / "bin/idrstream/illumination.py").rename(copy / "bin/idrstream/fields.py")
     change(copy / "bin/flatfield.py", "import illumination", "import fields as illumination")
     change(copy / "bin/idrstream/recipe.py", '"illumination.py"', '"fields.py"')
@@ -163,9 +167,10 @@ def test_label_images_are_not_taken_where_they_would_not_be_the_same(here, label
 
 def test_what_a_run_does_not_use_is_no_part_of_its_recipe(here):  # noqa: F811
     own = {key for key in planned(here).recipe if not key.startswith("version.")}
-    assert own == {"model"}, "all at their defaults"
-    recipes = planned(here, illumination="none").recipe, planned(here, illumination="none", camera_offset=6).recipe
-    assert recipes[0] == recipes[1]
+    assert own == {"model", "camera_offset"}, "the others at their defaults"
+    for illumination in "none", "frames":
+        auto, zero, six = (planned(here, illumination=illumination, camera_offset=o).recipe for o in ("auto", 0, 6))
+        assert auto == zero and six == zero | {"camera_offset": 6}
     assert planned(here, features="cp").recipe == planned(here, features="cp", crop_mask=True, embed_input=224).recipe
     assert planned(here, diameter=22).recipe == planned(here, diameter=22.0).recipe
     assert planned(here, diameter=22).images == planned(here, diameter=22.0).images

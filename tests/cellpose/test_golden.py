@@ -29,8 +29,8 @@ def vignetted(number):
 
 def test_flat_field():
     torch.set_num_threads(1)
-    field, used, halves = illumination.of_plate([vignetted(number) for number in range(12)], offset=6.0)
-    assert_golden("flatfield", [*field[::53, ::66].ravel(), halves, *used], rtol=1e-3)
+    found = illumination.of_plate([vignetted(number) for number in range(12)], offset=6.0)
+    assert_golden("flatfield", [*found.field[::53, ::66].ravel(), found.halves, *found.used], rtol=1e-3)
 
 
 def test_diameter(segmenter):

@@ -39,6 +39,11 @@ def sparse():
 
 
 @pytest.fixture(scope="module")
+def field_of_sparse(sparse):
+    return illumination.of_plate(sparse[0], OFFSET)
+
+
+@pytest.fixture(scope="module")
 def crowded():
     """The real plate of known field: well 384 has no nuclei, the ten other frames are full of them."""
     return frames_of("XD0001_01", [(well, frame) for well in (3, 17, 40, 88, 200, 384) for frame in (1, 2)])
@@ -47,10 +52,10 @@ def crowded():
 @needs_kit
 def test_a_known_field_is_recovered_and_without_the_empty_well_refused(crowded):
     truth = np.load(SCREEN / "truth/XD0001_01_flatfield.npy")
-    field, used, halves = illumination.of_plate(list(crowded.values()), OFFSET)
-    assert rms(field / truth) < 0.015
-    assert {well for well, _ in np.array(list(crowded))[used[:2]]} == {384}
-    assert halves < illumination.AGREEMENT / 2
+    found = illumination.of_plate(list(crowded.values()), OFFSET)
+    assert rms(found.field / truth) < 0.015
+    assert {well for well, _ in np.array(list(crowded))[found.used[:2]]} == {384}
+    assert found.halves < illumination.AGREEMENT / 2
     with pytest.raises(illumination.Refused, match=r"two halves of 4 frames differ by [12]\d\.\d%"):
         illumination.of_plate([frame for (well, _), frame in crowded.items() if well != 384], OFFSET)
 
@@ -72,12 +77,11 @@ def fall_off(frame):
 
 def test_the_field_does_not_depend_on_the_order_of_its_frames(sparse):
     frames, truth = sparse
-    field, used, _ = illumination.of_plate(frames, OFFSET)
-    again, other, _ = illumination.of_plate(frames[::-1], OFFSET)
-    assert np.array_equal(field, again)
-    assert other == [len(frames) - 1 - i for i in used]
-    assert rms(field / truth) < 0.02
-    assert (field.dtype, field.mean()) == (np.float32, pytest.approx(1, abs=1e-5))
+    found, again = (illumination.of_plate(some, OFFSET) for some in (frames, frames[::-1]))
+    assert np.array_equal(found.field, again.field)
+    assert again.used == [len(frames) - 1 - i for i in found.used]
+    assert rms(found.field / truth) < 0.02
+    assert (found.field.dtype, found.field.mean()) == (np.float32, pytest.approx(1, abs=1e-5))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +89,7 @@ def test_the_field_does_not_depend_on_the_order_of_its_frames(sparse):
     [
         (lambda frames: frames[:3], "4 frames of one size are needed, there are 3"),
         (lambda frames: [*frames[:3], frames[3][:-1]], "4 frames of one size are needed, there are 3"),
-        (lambda frames: [frame * 0 + OFFSET for frame in frames], "implausible|BaSiC failed"),
+        (lambda frames: [frame * 0 + OFFSET for frame in frames], "there are 0; of 8 left out one has one grey level"),
         (lambda frames: [np.where(np.arange(SHAPE[1]) < 300, OFFSET, f) for f in frames], "implausible"),
     ],
     ids=["few", "sizes", "no light", "shutter"],
@@ -95,12 +99,39 @@ def test_what_cannot_be_fitted_is_refused_with_the_reason(change, said, sparse):
         illumination.of_plate(change(sparse[0]), OFFSET)
 
 
-def test_a_frame_of_another_size_is_left_out_of_its_plates_field(sparse):
-    frames, _ = sparse
-    field, used, _ = illumination.of_plate([frames[0][:-1], *frames], OFFSET)
-    alone, same, _ = illumination.of_plate(frames, OFFSET)
-    assert np.array_equal(field, alone)
-    assert used == [i + 1 for i in same]
+def _with_a(value):
+    """One pixel of a frame is VALUE."""
+
+    def change(frame):
+        odd = frame.astype(np.float32)
+        odd[5, 5] = value
+        return odd
+
+    return change
+
+
+ODD = {
+    "NaN": (_with_a(np.nan), "has pixels that are no numbers"),
+    "infinite": (_with_a(-np.inf), "has pixels that are no numbers"),
+    "another size": (lambda frame: frame[:-1], "has 255x336 pixels, the others 256x336"),
+    "empty": (lambda frame: frame * 0, "has one grey level only"),
+    "without light": (
+        lambda frame: np.random.default_rng(5).poisson(OFFSET, frame.shape).astype(frame.dtype),
+        "is dark: its median is 0, that of the others 7",
+    ),
+    "saturated": (lambda frame: np.clip(frame.astype(int) * 20, 0, 255).astype(np.uint8), "is saturated in 63% of"),
+}
+
+
+@pytest.mark.parametrize("change, said", ODD.values(), ids=ODD)
+def test_one_odd_frame_is_left_out_of_its_plates_field_wherever_it_stands(change, said, sparse, field_of_sparse):
+    (frames, _), alone = sparse, field_of_sparse
+    for place in (0, len(frames)):
+        found = illumination.of_plate([*frames[:place], change(frames[0]), *frames[place:]], OFFSET)
+        assert np.array_equal(found.field, alone.field)
+        assert found.used == [i + (i >= place) for i in alone.used]
+        ((index, reason),) = found.left_out.items()
+        assert index == place and reason.startswith(said)
 
 
 @pytest.fixture
@@ -136,14 +167,27 @@ def test_the_field_is_applied_as_it_says_and_nothing_else(known):
 
 @pytest.mark.parametrize(
     "asked, refused",
-    [(row(2), "why"), (row(1, shape=(4, 3)), "field and image differ in size: 2x3 and 4x3"), (row(1, plate="Q"), None)],
+    [
+        (row(2), "why"),
+        (row(1, shape=(4, 3)), "field and image differ in size: 2x3 and 4x3"),
+        (row(1, plate="Q") | {"camera_offset": 6}, None),
+    ],
+    ids=["refused", "size", "none"],
 )
-def test_without_a_field_that_applies_a_frame_is_as_it_is_stored(asked, refused, known):
+def test_the_offset_is_taken_off_whatever_becomes_of_the_field(asked, refused, known):
     folder, _ = known
-    assert image.read_even(folder, asked, folder / "known").dtype == np.uint8
+    even, stored = image.read_even(folder, asked, folder / "known"), image.read_frame(folder, asked["key"])
+    assert np.array_equal(even, stored.astype(np.float32) - 6) and even.dtype == np.float32
     found = image.field_of(asked, folder / "known")
     assert (found[3]["reason"] if found else None) == refused
-    assert image.read_even(folder, row(1)).dtype == np.uint8
+
+
+def test_without_field_and_offset_a_frame_is_as_it_is_stored(known):
+    folder, _ = known
+    for asked in (row(1), row(1) | {"camera_offset": 0}, row(1) | {"camera_offset": 6, "variant": "no_ic"}):
+        key = row(1) | {"well": "A01", "site": 1, "frame": 1}
+        even = image.read_even(folder, key | asked, None)
+        assert even.dtype == np.uint8 and np.array_equal(even, image.read_frame(folder, "P_A01_s1_f1"))
 
 
 def test_the_picture_has_a_contour_every_twentieth():

@@ -67,6 +67,12 @@ def test_images_and_labels_are_those_that_were_measured(kept):
             assert np.array_equal(read(folder / "labels/nuclei"), in_work(kept, "labels", name))
 
 
+def test_an_offset_that_nuclei_are_too_few_to_tell_is_said_to_be_taken_for_0(kept):
+    said = f"{PLATE}: the camera's offset could not be estimated and is taken for 0"
+    assert said in kept.said and "40 nuclei are needed, there are" in kept.said
+    assert set(kept.images["offset_state"]) <= {"none", ""} and set(kept.images["camera_offset"]) <= {"0.0", ""}
+
+
 def test_the_plan_says_what_they_cost(kept):
     assert "of these 6.95 MB are images to look at, 1.16 MB each" in kept.said
 

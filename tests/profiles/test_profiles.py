@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from idrstream import export, files, image, metadata_names, phenotypes, profiles, qc, streams, well_profiles
+from idrstream import export, files, image, ledger, metadata_names, phenotypes, profiles, qc, streams, well_profiles
 
 
 @pytest.fixture
@@ -60,6 +60,22 @@ def test_stages_that_disagree_about_the_cells_are_not_merged(stages):
     image.write_cells(stages[2][0], name, {"label": np.array([1, 3]), "features": np.ones((2, 2), np.float32)})
     with pytest.raises(ValueError, match="3 cells segmented, 2 in features"):
         profiles.single_cells(*stages)
+
+
+def test_the_rows_tell_the_offset_that_was_taken_off_and_what_is_known_of_it(stages, tmp_path):
+    rough = {"state": "rough", "offset": 6.5, "low": 5, "high": 8, "bound": 0.03, "nuclei": 300}
+    fields = {"PB": {"status": "ok", "kind": "plate", "shape": [4, 4], "camera_offset": rough}}
+    for name in image.read_rows(stages[0], "ok"):
+        image.write_frame(stages[0], name["key"], np.full((4, 4), 10, np.uint8))
+    image.write_rows(stages[0], [row | {"shape": [4, 4], "camera_offset": 2} for row in image.read_rows(stages[0])])
+    (tmp_path / "known/PB").mkdir(parents=True)
+    files.write_json(tmp_path / "known/PB" / image.FIELDS, {"offset": 6.5, "lost": None, "fields": fields})
+    _, rows = profiles.single_cells(*stages, tmp_path / "known")
+    assert [[row[name] for name in ledger.OFFSET] for row in rows] == [
+        [6.5, "rough", 5, 8, 0.03],
+        [2, None, None, None, None],
+        [None] * 5,
+    ]
 
 
 def test_every_column_about_cells_and_wells_that_is_not_the_users_is_reserved(stages):

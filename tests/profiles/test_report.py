@@ -80,6 +80,9 @@ def test_the_page_tells_the_faults_that_are_in_the_output(made, output):
     assert "segmented on a GPU 50%" in short
     assert "peak disk use of batches in flight 210 MB" in short
     assert f"LT0001_02 {REFUSED}" in said["flatfields"]
+    assert "LT0001_01_A05_s1_f2 is dark: its median is 3, that of the others 22" in said["flatfields"]
+    assert "well for 0 plates, roughly for 1 (" in said["flatfields"]
+    assert re.search(r"LT0001_01 .* 6\.3\d* 5\.1\d* 7\.2\d* 2\.34\d* 812 roughly", said["flatfields"])
     for place, reason in zip(FAILED, FAILURES, strict=True):
         assert f"{images['well'][place]} 1 2 {reason}" in said["failures"]
     assert "the next run takes it up" in said["failures"]

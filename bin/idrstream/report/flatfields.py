@@ -1,5 +1,7 @@
 """The flat-fields: pictures, figures, and why some were refused."""
 
+from collections import Counter
+
 import numpy as np
 from matplotlib import pyplot as plt
 from PIL import Image
@@ -34,6 +36,11 @@ def section(results, pictures):
     refused = [(name, facts["reason"]) for name, facts in fields.items() if facts["status"] == "refused"]
     if refused:
         made.html.append(page.table(("refused", "why"), refused[:ROWS], _caption("Refused", refused)))
+    made.html += [page.paragraph(sentence) for sentence in _offsets(fields)]
+    left_out = [(key, reason) for facts in trusted.values() for key, reason in facts.get("left_out", {}).items()]
+    if left_out:
+        rows = left_out[:ROWS]
+        made.html.append(page.table(("image", "why"), rows, _caption("Left out of their plate's flat-field", left_out)))
     of_plates = {name: facts for name, facts in trusted.items() if facts.get("kind") == "plate"}
     if of_plates:
         worst = sorted(of_plates, key=lambda name: (-of_plates[name]["halves_rms"], name))
@@ -42,6 +49,8 @@ def section(results, pictures):
             made.html.append(page.panels([_agreement(of_plates, pictures)]))
         rows = [(name, *_figures(of_plates[name])) for name in worst[:ROWS]]
         heads = ("plate", "halves differ by %", "lowest", "highest", "frames used", "frames fetched", "bytes fetched")
+        if any("camera_offset" in facts for facts in of_plates.values()):
+            heads += ("camera's offset", "from", "to", "error it leaves in the field, %", "nuclei", "offset is known")
         made.html.append(page.table(heads, rows, _caption("Fields, those whose halves agree least first", worst)))
     elif trusted:
         made.html.append(
@@ -52,7 +61,26 @@ def section(results, pictures):
 
 def _figures(facts):
     used, candidates = len(facts["used"]), len(facts["candidates"])
-    return 100 * facts["halves_rms"], facts["low"], facts["high"], used, candidates, units.size(facts.get("bytes", 0))
+    offset, size = facts.get("camera_offset"), units.size(facts.get("bytes", 0))
+    row = 100 * facts["halves_rms"], facts["low"], facts["high"], used, candidates, size
+    if offset is None:
+        return row
+    if offset["state"] == "none":
+        return *row, 0, "", "", "", "", f"no: {offset['reason']}"
+    limits = offset["offset"], offset["low"], offset["high"], 100 * offset["bound"], offset["nuclei"]
+    return *row, *limits, {"sure": "well", "rough": "roughly"}[offset["state"]]
+
+
+def _offsets(fields):
+    """What is known of the offsets that were not given, a sentence."""
+    states = Counter(facts["camera_offset"]["state"] for facts in fields.values() if "camera_offset" in facts)
+    if states:
+        yield (
+            f"The camera's offset was estimated from the nuclei: well for {states['sure']:,} plates, roughly for "
+            f"{states['rough']:,} (the field may be off by more than 2 %), not at all for {states['none']:,}, where it "
+            "is taken for 0 and the field, if there is one, may be several per cent too flat. Nuclei that are dimmer "
+            "by place for another reason than the lamp are not noticed."
+        )
 
 
 def _montage(results, names, fields, pictures):
