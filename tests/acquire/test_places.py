@@ -13,7 +13,7 @@ from test_plan import ROOT, planned
 
 from idrstream import fetch, files, image, places, plan, sources
 from idrstream.tables import Problems
-from make_zarr import noise, write
+from make_zarr import FIRST, noise, write
 from support import http_server
 
 here = test_plan.here  # its fixture
@@ -122,7 +122,7 @@ def test_what_lies_directly_below_the_root_is_looked_for_there(tmp_path):
     asked = {"plate": "P", "well": "A01", "well_number": 1, "site": 1, "frame": 1, "key": "P_A01_s1_f1"}
     asked["locations"] = ["/p.zarr"]
     assert places.folders([asked], None) == ["/"]
-    batch = {"images": [asked], "source": None}
+    batch = {"images": [asked], "source": None} | FIRST
     (row,) = fetch.fetch(batch, tmp_path / "frames", places={"/": str(tmp_path)})
     assert row["reason"] == ""
 

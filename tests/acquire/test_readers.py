@@ -237,10 +237,16 @@ def test_more_channels_than_a_file_can_have_are_refused_before_memory_is_asked_f
     with h5py.File(tmp_path / "a.ch5", "w") as file:
         place = "sample/0/plate/P/experiment/W/position/S/image/channel"
         file.create_dataset(place, (2**40, 1, 1, 64, 80), "u1", chunks=(1, 1, 1, 64, 80))
-    assert_says(frames_of(tmp_path / "a.ch5", [1])[1], "1,099,511,627,776 channels; 10,000 at most", NotReadable)
+    assert_says(
+        frames_of(tmp_path / "a.ch5", [1])[1], "1,099,511,627,776 channels; 1 to 10,000 can be read", NotReadable
+    )
     with h5py.File(tmp_path / "b.ch5", "w") as file:
         file.create_dataset(place, (1, 1, 2**40, 64, 80), "u1", chunks=(1, 1, 1, 64, 80))
     assert_says(frames_of(tmp_path / "b.ch5", [1], z="max")[1], "1,099,511,627,776 z planes", NotReadable)
+    for shape, lacking in ((0, 1, 1, 64, 80), "has 0 channels"), ((1, 1, 0, 64, 80), "has no z plane"):
+        with h5py.File(tmp_path / "c.ch5", "w") as file:
+            file.create_dataset(place, shape, "u1")
+        assert_says(frames_of(tmp_path / "c.ch5", [1])[1], lacking, NotReadable)
 
 
 # What is no number

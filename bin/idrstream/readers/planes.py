@@ -30,16 +30,16 @@ class Choice(NamedTuple):
 def in_words(settings):
     """What the params say of the planes, as the plan shows it: a list of a line, or of none."""
     words = {"nuclear": "the nuclei are in channel {}", "z": "of several z planes: {}"}
-    said = [words[name].format(settings[name]) for name in words if settings.get(name) is not None]
-    return ["; ".join(said)] if said else []
+    parts = [words[name].format(settings[name]) for name in words if settings.get(name) is not None]
+    return ["; ".join(parts)] if parts else []
 
 
 def named(name, count, names=()):
     """The names of a file's channels, as a reader gives them: COUNT of them, "" for those that NAMES lacks."""
-    if count > MOST:
-        raise NotReadable(f"{name}: it says that it has {count:,} channels; {MOST:,} at most can be read.")
-    known = [text.strip() if isinstance(text, str) else "" for text in names[:count]]
-    return known + [""] * (count - len(known))
+    if not 1 <= count <= MOST:
+        raise NotReadable(f"{name}: it says that it has {count:,} channels; 1 to {MOST:,} can be read.")
+    texts = [text.strip() if isinstance(text, str) else "" for text in names[:count]]
+    return texts + [""] * (count - len(texts))
 
 
 def chosen(movie, name, choice):
@@ -47,29 +47,30 @@ def chosen(movie, name, choice):
 
     Raises UnchosenPlane where nothing is said of what the file has several of, NoSuchPlane where it lacks what is said.
     """
-    several = [
-        f"{len(movie.channels)} channels ({_listed(movie.channels)}); name the one of the nuclei by --nuclear, or in a "
-        'column "channel"'
-    ] * (len(movie.channels) > 1 and _said(choice) is None)
-    several += [f"{movie.planes} z planes; choose by --z max, --z middle or --z N"] * (
-        movie.planes > 1 and choice.z is None
-    )
+    if movie.planes < 1:
+        raise NotReadable(f"{name}: it says that it has no z plane.")
+    several = []
+    if len(movie.channels) > 1 and _request(choice) is None:
+        remedy = 'name the one of the nuclei by --nuclear, or in a column "channel"'
+        several.append(f"{len(movie.channels)} channels ({_listed(movie.channels)}); {remedy}")
+    if movie.planes > 1 and choice.z is None:
+        several.append(f"{movie.planes} z planes; choose by --z max, --z middle or --z N")
     if several:
         raise UnchosenPlane(f"{name}: it has {', and '.join(several)}.")
     return _channel(movie.channels, name, choice), _planes(movie.planes, name, choice.z)
 
 
-def _said(choice):
-    """What is said of the channel, as text, and where; None: nothing."""
-    said = ('column "channel"', choice.column), ("--nuclear", choice.nuclear)
-    return next(((where, str(text).strip()) for where, text in said if text not in (None, "")), None)
+def _request(choice):
+    """(where, text) of the request for a channel that counts; None where there is none."""
+    requests = ('column "channel"', choice.column), ("--nuclear", choice.nuclear)
+    return next(((where, str(text).strip()) for where, text in requests if text not in (None, "")), None)
 
 
 def _channel(names, name, choice):
     """The place of the wanted channel among NAMES, "" for one that the file does not name."""
     if len(names) == 1 and (choice.column or choice.nuclear is None):
         return 0
-    where, wanted = _said(choice)
+    where, wanted = _request(choice)
     if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(names):
         return int(wanted) - 1
     if names == [""] and not wanted.isdigit():  # a name, which nothing contradicts
@@ -95,6 +96,6 @@ def _planes(count, name, z):
 
 
 def _listed(names):
-    """``1 DAPI, 2 GFP``, as they may be said."""
+    """``1 DAPI, 2 GFP``: by number and name, as a channel may be requested."""
     shown = [f"{number} {own[:SHOWN]}".strip() for number, own in enumerate(names[:LISTED], 1)]
     return ", ".join(shown) + f", ... {len(names)}" * (len(names) > LISTED)

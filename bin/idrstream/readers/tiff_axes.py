@@ -74,9 +74,9 @@ def read(tiff, name):
 def _only_counts(page, pages):
     """Does a description by tifffile, on its first PAGE, say no more than how many frames there are?"""
     with suppress(TypeError, ValueError, AttributeError, KeyError):  # another description, or an old one
-        said = json.loads(page.shaped_description)
-        shape = said["shape"]
-        axes = said.get("axes") or "Q" * (len(shape) - page.ndim) + page.axes
+        description = json.loads(page.shaped_description)
+        shape = description["shape"]
+        axes = description.get("axes") or "Q" * (len(shape) - page.ndim) + page.axes
         named = {axis for axis, size in zip(axes, shape, strict=True) if size > 1}
         return named <= {*FRAMES, *WITHIN} and math.prod(shape[: len(shape) - page.ndim]) == pages
     return False
