@@ -165,14 +165,14 @@ def read_cells(folder, name):
         return {column: cells[column] for column in cells.files}
 
 
-def write_outlines(folder, name, polygons, cells):
+def write_outlines(folder, name, polygons, cells=None):
     """Write the outlines of the cells as GeoJSON, which QuPath, shapely and napari read.
 
     polygons  list of (k, 2) integer (y, x) in pixels, of labels 1, 2, ...; written as (x, y), closed
-    cells     (n,) labels of the cells: of these alone
+    cells     (n,) labels of the cells: of these alone; of all if None
     """
     features = []
-    for label in map(int, cells):
+    for label in range(1, len(polygons) + 1) if cells is None else map(int, cells):
         polygon = polygons[label - 1]
         ring = [[int(x), int(y)] for y, x in polygon]
         geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
