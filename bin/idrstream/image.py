@@ -181,16 +181,16 @@ def read_cells(folder, name):
         return {column: cells[column] for column in cells.files}
 
 
-def write_outlines(folder, name, polygons, border_pixels, cells):
+def write_outlines(folder, name, polygons, border_pixels, cells=None):
     """Write the outlines of the cells as GeoJSON, which QuPath, shapely and napari read.
 
     polygons       nuclei.polygons of labels 1, 2, ...: parts of rings of (y, x) corners; written as (x, y), closed,
                    counted as QuPath does: the first pixel is from 0 to 1
     border_pixels  nuclei.outlines of them, (k, 2) (y, x): IDR_stream's outlines, of pixels; a property of each
-    cells          (n,) labels of the cells: of these alone
+    cells          (n,) labels of the cells: of these alone; of all if None
     """
     features = []
-    for label in map(int, cells):
+    for label in range(1, len(polygons) + 1) if cells is None else map(int, cells):
         areas = [[_closed(ring) for ring in part] for part in polygons[label - 1]]
         one = len(areas) == 1
         geometry = {"type": "Polygon" if one else "MultiPolygon", "coordinates": areas[0] if one else areas}
