@@ -1,14 +1,14 @@
 """What the plan sees of the first images of a run, where they lie on this machine: how large they are, and whether
 their files have the channel and z planes that are wanted.
 
-In a container the planner sees no images: then what the study states holds until reference frames are fetched, and what
-is wrong with a file is said by FETCH.
+In a container the planner sees no images, and what Bio-Formats would have to read it does not look at: then what the
+study states holds until reference frames are fetched, and what is wrong with a file is said by FETCH.
 """
 
 from contextlib import contextmanager, suppress
 
 from idrstream import fetch, readers, sources
-from idrstream.failures import ImageFailure, NoSuchPlane, UnchosenPlane, image_failures
+from idrstream.failures import ImageFailure, NoSuchPlane, NotReadable, UnchosenPlane, image_failures
 
 LOOKED_AT = 3  # images at most: the first may be the broken one
 
@@ -36,7 +36,6 @@ def size(images, root, reading):
 def plane_problem(asked, root, reading):
     """Why the wanted planes of an image are not in its file, in a sentence, or None. Arguments as of `size`.
 
-    What a program would have to read takes time to look at, and is left to FETCH.
     """
     if _near(asked):
         with suppress(ImageFailure), image_failures(asked["locations"][0]), _movie(asked, root, reading) as (_, movie):
@@ -58,5 +57,7 @@ def _near(asked):
 def _movie(asked, root, reading):
     location, opened = fetch.open_first(None, asked["locations"], root, {}, None)
     name = sources.split(location)[1]
+    if readers.needs_all(name, reading.get("reader")):
+        raise NotReadable(f"{name}: not before the start")
     with opened as file, readers.opened(file, name, fetch.choice(reading, asked), reading.get("reader")) as movie:
         yield location, movie

@@ -104,7 +104,7 @@ def test_what_ome_xml_says_goes_before_what_is_seen(said, bits, tmp_path):
         f'ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" SignificantBits="{said}" SizeX="84" '
         'SizeY="64" SizeC="1" SizeZ="1" SizeT="1"><TiffData/></Pixels></Image></OME>'
     )
-    plate = Plate(tmp_path, grey(700, np.uint16), description=xml)
+    plate = Plate(tmp_path, grey(700, np.uint16), description=xml, metadata=None)
     plate.learn("A01")
     (row,) = plate.fetch("A01")
     assert (row["status"], row["bit_depth"]) == ("ok", bits)

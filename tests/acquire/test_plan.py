@@ -283,7 +283,9 @@ def test_a_plate_is_judged_by_frames_spread_over_its_wells_whatever_is_selected(
 
 @pytest.mark.parametrize("asked, carried", [(6, 6), (0, 0), ("auto", 0)])
 def test_batches_and_plates_carry_the_offset_that_was_given(asked, carried, here):
-    for number, params in enumerate(({"illumination": "none", "diameter": 20}, {"illumination": "plate"})):
+    for number, params in enumerate(
+        ({"illumination": "none", "diameter": 20, "bit_depth": 8}, {"illumination": "plate"})
+    ):
         plan.write(planned(here, camera_offset=asked, **params), here / f"plan-{number}")
         packets = [json.loads(path.read_text()) for path in (here / f"plan-{number}").glob("*/*.json")]
         assert len(packets) == 3 + 2 * number and {packet["camera_offset"] for packet in packets} == {carried}

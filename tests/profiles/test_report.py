@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from idrstream import report, run_warnings, traces
-from idrstream.report import cells, montage, plate_maps, summary, throughput, well_map
+from idrstream.report import cells, images, montage, plate_maps, summary, throughput, well_map
 from idrstream.report.pictures import Pictures, limits
 from idrstream.report.results import Results
 from make_output import BRIGHT, EMPTY, FAILED, FAILURES, REFUSED, make_output
@@ -179,8 +180,20 @@ def test_flags_are_those_of_the_image_and_of_its_variant(tmp_path):
     images = make_output(tmp_path, plates=1, wells=8, cells=False, views=False)
     results = Results(tmp_path)
     assert results.rules == {"blurred": "why blurred", "saturated": "why saturated"}
-    assert results.images.loc[results.images["saturated"], "key"].tolist() == [images["key"][BRIGHT]]
+    assert results.images.loc[results.marks["saturated"], "key"].tolist() == [images["key"][BRIGHT]]
     assert len(results.images) == len(images) == 8
+
+
+def test_a_rule_may_have_the_name_of_a_column_of_the_images(tmp_path):
+    make_output(tmp_path, plates=1, wells=8, cells=False, views=False)
+    before, path = Results(tmp_path), tmp_path / "qc/images.parquet"
+    table = pq.read_table(path, partitioning=None)
+    pq.write_table(table.rename_columns([name.replace("blurred", "focus") for name in table.schema.names]), path)
+    after = Results(tmp_path)
+    assert after.rules.keys() == {"focus", "saturated"}
+    assert after.images["focus"].equals(before.images["focus"]) and after.flagged.equals(before.flagged)
+    section = images.section(after, Pictures(tmp_path / "pictures"))
+    assert "focus" in " ".join(section.html)
 
 
 @pytest.mark.parametrize(

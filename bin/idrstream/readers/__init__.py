@@ -100,7 +100,7 @@ class _Opened:
         self._movie, self._file, self._name = movie, file, name
         self.failure = self._lost = movie if isinstance(movie, ImageFailure) else None
         self.frames = 0 if self._lost else movie.frames
-        self.significant_bits = getattr(movie, "significant_bits", None)
+        self.significant_bits = None if self._lost else movie.significant_bits
 
     def read(self, frame):
         problem = f"{self._name} frame {frame}: it cannot be read"
@@ -126,7 +126,7 @@ class _Planes:
 
     def __init__(self, movie, name, channel, planes):
         self._movie, self._name, self._channel, self._planes = movie, name, channel, planes
-        self.frames = movie.frames
+        self.frames, self.significant_bits = movie.frames, getattr(movie, "significant_bits", None)
 
     def read(self, frame):
         """The image, if it is one."""

@@ -26,12 +26,12 @@ class Movie:
             except tifffile.TiffFileError:
                 raise NotReadable(f"{name}: this is not a TIFF file: {found_instead(self._file)}.") from None
             pages = len(self._tiff.pages)
-            self.significant_bits = self._bits()
             self._file.seek(self._tiff.pages.next_page_offset)
             if any(self._file.read(self._tiff.tiff.offsetsize)):  # it points on, to a page that is not there
                 raise Truncated(f"{name}: the file ends before its page {pages + 1} does.")
         with self._explained("what its pages are cannot be read"):
             self._axes = tiff_axes.read(self._tiff, name)
+            self.significant_bits = self._bits()
         self.frames, self.channels, self.planes = self._axes.frames, self._axes.channels, self._axes.planes
 
     def close(self):

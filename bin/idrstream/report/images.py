@@ -34,12 +34,13 @@ def section(results, pictures):
             page.paragraph("Nothing is flagged: qc/images.parquet, which a run's end writes, is not there.")
         )
     else:
-        counts = [(rule, why, int(done[rule].sum()), 100 * done[rule].mean()) for rule, why in results.rules.items()]
+        marks = results.marks.loc[done.index]
+        counts = [(rule, why, int(marks[rule].sum()), 100 * marks[rule].mean()) for rule, why in results.rules.items()]
         made.html.append(page.table(("rule", "why", "images flagged", "in %"), counts, "Flags"))
         worst = done[flagged].sort_values(["plate", "well_number", "site", "frame"])
         if len(worst):
             caption = f"Flagged images{f', the first {ROWS} of {len(worst):,}' if len(worst) > ROWS else ''}"
-            made.html.append(page.table(("image", "flags", *WORDS), _rows(worst[:ROWS], results.rules), caption))
+            made.html.append(page.table(("image", "flags", *WORDS), _rows(worst[:ROWS], marks), caption))
     if len(done) <= INTERACTIVE and pairs:
         made.plot = _interactive(done, flagged)
     elif pairs:
@@ -47,10 +48,10 @@ def section(results, pictures):
     return made
 
 
-def _rows(images, rules):
+def _rows(images, marks):
     return [
-        (row["key"], ", ".join(rule for rule in rules if row[rule]), *(row[name] for name in WORDS))
-        for _, row in images.iterrows()
+        (row["key"], ", ".join(marks.columns[marks.loc[index]]), *(row[name] for name in WORDS))
+        for index, row in images.iterrows()
     ]
 
 

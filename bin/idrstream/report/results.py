@@ -57,7 +57,7 @@ class Results:
         self.left = len(left)
         self.warnings = run_warnings.read(self.outdir)
         self.images = _typed(pd.DataFrame([*rows.values(), *self._unfinished()]))
-        self.rules = self._flag()
+        self.rules, self.marks = self._flag()
 
     def json(self, path):
         """A JSON file of the folder, read; None where it is not there."""
@@ -85,7 +85,7 @@ class Results:
     @property
     def flagged(self):
         """bool, a row an image: some rule flags it."""
-        return self.images[list(self.rules)].any(axis=1) if self.rules else pd.Series(False, index=self.images.index)
+        return self.marks.any(axis=1)
 
     @cached_property
     def fields(self):
@@ -111,24 +111,26 @@ class Results:
         return table[table["status"].isin(UNFINISHED)].to_dict("records")
 
     def _flag(self):
-        """Join control types and flags of `qc/images.parquet`; rules and their reasons."""
+        """Join control types of `qc/images.parquet`.
+
+        returns  rules and their reasons; a table of bool, a row an image, a column a rule
+        """
         self.images["control_type"] = ""
         path = self.outdir / "qc" / "images.parquet"
         if not path.exists() or self.images.empty:
-            return {}
+            return {}, pd.DataFrame(index=self.images.index)
         table = pq.read_table(path, partitioning=None)  # no columns out of the path
         marks = flags(table.schema)
-        known = table.to_pandas().rename(columns={name: rule for name, (rule, _) in marks.items()})
-        rules = dict(marks.values())
+        known = table.to_pandas()
         if "variant" not in known:
             known["variant"] = ""
         known["variant"] = known["variant"].fillna("")
-        wanted = known[[*PLACE, "control_type", *rules]].drop_duplicates(PLACE)
-        self.images = self.images.drop(columns="control_type").merge(wanted, on=PLACE, how="left")
-        self.images["control_type"] = self.images["control_type"].fillna("")
-        for rule in rules:
-            self.images[rule] = self.images[rule].eq(True).fillna(False).astype(bool)
-        return rules
+        wanted = known[[*PLACE, "control_type", *marks]].drop_duplicates(PLACE)
+        joined = self.images.drop(columns="control_type").merge(wanted, on=PLACE, how="left")
+        joined["control_type"] = joined["control_type"].fillna("")
+        self.images = joined.drop(columns=list(marks))
+        found = {rule: joined[name].eq(True).fillna(False).astype(bool) for name, (rule, _) in marks.items()}
+        return dict(marks.values()), pd.DataFrame(found, index=joined.index)
 
 
 def flags(schema):

@@ -49,7 +49,7 @@ def remarks(results):
     if empty := int((done["cells"] == 0).sum()):
         said.append(f"Images without cells: {empty:,}.")
     for rule in results.rules:
-        if count := int(results.images[rule].sum()):
+        if count := int(results.marks[rule].sum()):
             said.append(f"Images flagged as {rule}: {count:,}.")
     if not results.rules:
         said.append("No image is flagged, because qc/images.parquet, which a run's end writes, is not there.")
