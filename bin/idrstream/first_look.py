@@ -34,9 +34,7 @@ def size(images, root, reading):
 
 
 def plane_problem(asked, root, reading):
-    """Why the wanted planes of an image are not in its file, in a sentence, or None. Arguments as of `size`.
-
-    """
+    """Why the wanted planes of an image are not in its file, in a sentence, or None. Arguments as of `size`."""
     if _near(asked):
         with suppress(ImageFailure), image_failures(asked["locations"][0]), _movie(asked, root, reading) as (_, movie):
             return str(movie.failure) if isinstance(movie.failure, UnchosenPlane | NoSuchPlane) else None

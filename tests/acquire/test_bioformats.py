@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,8 +27,6 @@ from idrstream.readers import bioformats, fiji, planes
 from idrstream.task import MustMend
 from make_screen import make_screen
 from support import http_server, needs_java
-
-BIN = Path(__file__).parents[2] / "bin"
 
 
 def frames_of(path, frames, reader="bioformats", **choice):
@@ -155,12 +152,6 @@ def ome_set(number):
         'SizeX="80" SizeY="64" SizeZ="1" SizeC="1" SizeT="2" BigEndian="false">'
         f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{data}</Pixels></Image></OME>'
     )
-
-
-@needs_java
-def test_a_thread_that_java_was_left_with_does_not_keep_the_process_from_ending(tmp_path):
-    code = "from idrstream.readers import bioformats; bioformats.java(); import jpype; jpype.java.util.Timer()"
-    subprocess.run([sys.executable, "-c", code], cwd=BIN, timeout=60, check=True)
 
 
 @needs_java

@@ -95,7 +95,7 @@ def test_nothing_above_the_threshold_is_nothing():
 def test_the_network_sees_the_tiles_that_cellpose_shows_it():
     segmenter = sg.Segmenter(sg.Path(__file__).parents[2] / "assets/models/nuclei/nuclei.pth")
     image, _ = draw_nuclei([(40, 50), (150, 300), (260, 120)], shape=(300, 400))
-    normalized = sg.normalize(image)
+    normalized = contrast.normalize(image)
     tiles = np.zeros((1, *image.shape, segmenter.net.nchan), np.float32)
     tiles[0, ..., 0] = normalized
     segmenter.net.diam_mean.data.fill_(segmenter.diameter + 1e-6)  # no resizing

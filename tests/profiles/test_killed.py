@@ -20,7 +20,9 @@ def batch(tmp_path):
     """Folders of frames and of label images."""
     labels, pixels = crowd()
     rows = [
-        {"key": f"P_A01_s1_f{frame}", "plate": "P", "status": "ok", "shape": labels.shape} for frame in range(IMAGES)
+        {"key": f"P_A01_s1_f{frame}", "plate": "P", "status": "ok", "shape": labels.shape}
+        | {"type": "uint8", "bit_depth": 8}
+        for frame in range(IMAGES)
     ]
     for folder in "frames", "labels":
         (tmp_path / folder).mkdir()
