@@ -9,7 +9,7 @@ from scipy import ndimage
 from test_nuclei import draw_nuclei
 
 from cellpose import core, dynamics, metrics, transforms
-from idrstream import masks, networks
+from idrstream import contrast, masks, networks
 from idrstream import segmentation as sg
 
 ROUNDS = 250
