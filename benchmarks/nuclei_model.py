@@ -332,7 +332,7 @@ def measure(model, data, threads):
     diameter, _ = segmenter.estimate_diameter([tifffile.imread(dna)])
     count = segmenter(tifffile.imread(dna), diameter=diameter).max()
     click.echo(f"ExampleHuman: {count} nuclei at {diameter} px (CellProfiler counted 289)")
-    click.echo(torch_name(segmenter.device))
+    click.echo(torch_name(segmenter.device, threads))
 
 
 if __name__ == "__main__":
