@@ -39,7 +39,7 @@ def main(data):
         frames = Path(folder, "frames")
         frames.mkdir()
         image.write_frame(frames, "x", dna)
-        image.write_rows(frames, [ROW])
+        image.write_rows(frames, [ROW | {"shape": list(dna.shape), "type": dna.dtype.name, "bit_depth": 8}])
         diameter = segment(frames, Path(folder, "ours"))
         threshold = pd.read_csv(data / "Image.csv")["Threshold_FinalThreshold_Nuclei"][0]
         rebuild(Path(folder, "rebuilt"), dna, threshold, theirs)
