@@ -34,9 +34,9 @@ def main(outdir, cells, named, count):
     negative = controls.words(named)
     scaler = normalized_cells.fitted(found, negative)
     count = int(scaler.count.max(initial=0))
-    if count < normalized_cells.CONTROLS:
+    needed = normalized_cells.CONTROLS
+    if count < needed:
         types = normalized_cells.control_types(found)
-        needed = normalized_cells.CONTROLS
         raise task.MustMend(controls.too_few("Cells", "the screen's cells", count, needed, types, negative))
     cells.mkdir()
     columns = {"feature": found.features, "cells": scaler.count, "mean": scaler.mean}
@@ -46,8 +46,13 @@ def main(outdir, cells, named, count):
         target = cells / "cells" / path.parent.name / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         normalized_cells.write(path, target, found.features, scaler)
-    flat = f"; {(~scaler.scaled).sum()} features hardly vary among them (scaler.tsv: scaled)"
-    click.echo(f"by {count} cells of negative controls{flat * (not scaler.scaled.all())}")
+    flat, rare = ~scaler.scaled, scaler.count < needed
+    said = f"by {count} cells of negative controls"
+    if flat.any():
+        said += f"; {flat.sum()} features hardly vary among them (scaler.tsv: scaled)"
+    if rare.any():
+        said += f"; {rare.sum()} features of fewer than {needed} of them are empty (scaler.tsv: cells)"
+    click.echo("\n".join([said, *controls.incomparable(outdir, found.plates)]))
 
 
 if __name__ == "__main__":

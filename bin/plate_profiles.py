@@ -56,6 +56,8 @@ def main(outdir, wells, scope, profile_by, named, notes, count):
     levels, said, warned = {"aggregated": raw}, [], well_profiles.mixed_sentences(mixed)
     if profile_by == "auto" and well_profiles.FRAME in by:
         said = ["wells have several frames: their profiles are by well and frame, which --profile_by well pools"]
+    if scope == "screen":
+        warned += controls.incomparable(outdir, cells.plates)
     if scope != "raw":
         negative = controls.words(named)
         levels["normalized"], few, flat = well_profiles.normalized(raw, cells.features, scope, negative)

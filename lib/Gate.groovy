@@ -145,7 +145,8 @@ class Gate {
     private static synchronized void heal() {
         final unseen = Global.session.statsObserver.quickStats.ignoredCount - ignored
         if( unseen > healed ) {
-            slots.release(unseen - healed)
+            final most = held.values().max() ?: 1           // of theirs we do not know which
+            slots.release(Math.min((unseen - healed) * most, width - slots.availablePermits()))
             healed = unseen
         }
     }

@@ -201,8 +201,9 @@ class Launch {
     static List ranged(Map plate, Path folder, Object log) {
         final frames = read(folder.resolve('fields.json')).frames
         if( frames?.bits ) {
-            final why = frames.significant == frames.bits ? 'as its files say' : 'the fewest that hold its reference frames'
-            log.info "${plate.id}: grey levels up to ${frames.highest}, of ${frames.bits} bits, ${why}"
+            final fewest = [8, 10, 12, 14, 16].find { bits -> frames.highest < 2**bits }
+            final why = frames.significant == frames.bits ? ', as its files say' : frames.bits == fewest ? ', the fewest that hold its reference frames' : ''
+            log.info "${plate.id}: grey levels up to ${frames.highest}, of ${frames.bits} bits${why}"
         }
         return [plate, folder]
     }

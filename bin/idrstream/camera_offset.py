@@ -14,6 +14,7 @@ import numpy as np
 from skimage.filters import threshold_otsu
 
 SURE = 0.02  # RMS error of the field that the interval of r leaves, at most
+VAGUE = 4  # times: how well the light of the background must be known, which is what the offset leaves of it
 DARKEST = 0.2  # of a true field of mean 1: no lens is worse
 FEWEST = 40  # nuclei, in frames that have NEIGHBOURS of them
 NEIGHBOURS = 3  # nuclei a frame, whose mean is its own
@@ -85,6 +86,8 @@ def estimate(frames, field, used, origins=()):
     fit.check()
     _compare(seen, field, origins)
     low, high = fit.interval()
+    if 1 - low > VAGUE * (1 - high):  # even light: the field hardly depends on r, but each pixel would lose the offset
+        raise Unknown(f"the light is so even that it could be {max(low, 0):.0%} or {high:.0%} of the background")
     level = float(np.mean([levels[i] for i in used]))
     return Estimate(ratio, low, high, level, _bound(field, low, ratio, high), len(fit.light))
 

@@ -1,5 +1,8 @@
 """Negative controls: by which words they are known, how much they vary, and what is said where there are too few."""
 
+from pathlib import Path
+
+from idrstream import image
 from idrstream.single_cells import NEGATIVE
 
 SHOWN = 5  # other words
@@ -9,6 +12,16 @@ ROUNDING = 4 * 2.0**-23  # spread over size of values that differ in the last di
 def words(named=None):
     """The values of control_type that mark negative controls, sorted; NAMED is the user's, if there is one."""
     return sorted({NEGATIVE, named} - {None})
+
+
+def incomparable(outdir, plates):
+    """Why plates are not to be normalised by each other's controls, as sentences: at most one."""
+    depths = image.read_bit_depths(Path(outdir) / "flatfields")
+    found = sorted({bits for plate, bits in depths.items() if plate in plates and bits})
+    if len(found) < 2:
+        return []
+    what = f"plates have grey levels of {' and '.join(map(str, found))} bits"
+    return [f"{what}: their intensities and textures are not comparable; state one range by --bit_depth"]
 
 
 def varies(deviation, largest):

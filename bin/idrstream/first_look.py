@@ -25,7 +25,7 @@ def size(images, root, reading):
         try:
             with _movie(asked, root, reading) as (location, movie):
                 frame = movie.read(asked["frame"])
-        except (ImageFailure, OSError):
+        except (ImageFailure, OSError, MemoryError):
             continue
         if not isinstance(frame, ImageFailure):
             bits = 8 * frame.dtype.itemsize

@@ -46,8 +46,12 @@ class Scaler:
         return varies(self.deviation, self._largest)
 
     def __call__(self, cells):
-        """(n, features) float64; a feature that hardly varies among the controls is only moved."""
-        return (cells - self.mean) / np.where(self.scaled, self.deviation, 1)
+        """(n, features) float64; a feature that hardly varies among the controls is only moved.
+
+        NaN throughout where fewer than CONTROLS of the controls have the feature.
+        """
+        scaled = (cells - self.mean) / np.where(self.scaled, self.deviation, 1)
+        return np.where(self.count < CONTROLS, np.nan, scaled)
 
 
 def fitted(cells, negative):

@@ -29,8 +29,8 @@ def write(folder, name, image, labels, about, full):
     full    the largest grey level of the image's range
     """
     low, high = (float(level) for level in np.percentile(image, SHOWN))
-    high = max(high, low + min(1, full))
-    window = {"start": low, "end": high, "min": 0.0, "max": float(max(full, high))}
+    high = max(high, low + (1 if full > 1 else 1e-6))
+    window = {"start": low, "end": high, "min": min(0.0, low), "max": float(max(full, high))}
     channel = {"label": "image", "color": "FFFFFF", "active": True, "window": window}
     means, picks = _pyramid(image, _mean), _pyramid(labels, lambda finer: finer[::2, ::2])
     nuclei = Path(folder) / "labels" / LABELS

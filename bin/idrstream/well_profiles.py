@@ -112,7 +112,10 @@ def flat_sentences(flat):
 
 
 def _standardized(wells, features, controls):
-    """WELLS in units of the deviation of CONTROLS, (n,) bool; and the features that hardly vary and are only moved."""
+    """WELLS in units of the deviation of CONTROLS, (n,) bool; and the features that hardly vary and are only moved.
+
+    A feature that too few of the controls have is empty.
+    """
     meta = [column for column in wells.columns if column not in features]
     marked = wells.assign(Metadata_Is_Control=controls)
     chosen = {"meta_features": meta, "samples": "Metadata_Is_Control", "method": "standardize"}
@@ -122,6 +125,7 @@ def _standardized(wells, features, controls):
     flat = known.notna().any() & ~varies(known.std(ddof=0), values.abs().max())
     moved = flat.index[flat]
     table[moved] = (values[moved] - known[moved].mean()).to_numpy()
+    table[known.columns[known.notna().sum() < CONTROLS]] = float("nan")
     return table, set(moved)
 
 

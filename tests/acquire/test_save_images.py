@@ -122,6 +122,14 @@ def test_a_viewer_offers_the_range_of_the_plate_not_of_the_type(tmp_path):
     assert channel["window"] == {"start": 4000, "end": 4001, "min": 0, "max": 4095}
 
 
+def test_a_viewer_offers_a_dim_image_of_floats_as_it_is(tmp_path):
+    pixels = np.linspace(0.02, 0.06, 40 * 50, dtype=np.float32).reshape(40, 50)
+    about = {"name": "x"}
+    ome_zarr.write(tmp_path, "x", pixels, np.zeros(pixels.shape, np.uint16), about, 1)
+    (channel,) = attributes(tmp_path)["omero"]["channels"]
+    assert 0.02 <= channel["window"]["start"] < channel["window"]["end"] <= 0.06
+
+
 def test_levels_halve_the_image_by_means_and_the_labels_by_single_pixels(saved):
     batch, _ = saved
     folder = batch.folder / "saved" / hcs.field(batch.rows[3])

@@ -362,6 +362,18 @@ def test_a_palette_from_white_to_black_is_turned_round_and_another_is_colours_fo
         assert same(frames_of(tmp_path / "a.tif", [1])[1], wanted)
 
 
+def test_where_0_is_white_the_bits_are_those_that_ome_xml_says(tmp_path):
+    image = noise(1, (32, 40))[0].astype(np.uint16) * 16
+    xml = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" '
+        'DimensionOrder="XYCZT" Type="uint16" SignificantBits="12" SizeX="40" SizeY="32" SizeC="1" SizeZ="1" SizeT="1">'
+        "<TiffData/></Pixels></Image></OME>"
+    )
+    options = {"photometric": "miniswhite", "description": xml, "metadata": None}
+    tifffile.imwrite(tmp_path / "a.tif", 4095 - image, **options)
+    assert same(frames_of(tmp_path / "a.tif", [1])[1], image)
+
+
 def test_without_a_word_on_white_black_is_0(tmp_path):
     image = noise(1, (32, 40))[0]
     tifffile.imwrite(tmp_path / "a.tif", image, metadata=None)

@@ -54,6 +54,16 @@ def frames():
     return plate(13)
 
 
+@pytest.mark.parametrize("offset", [0, 10])
+@pytest.mark.parametrize("depth", [0.003, 0.02])
+def test_where_the_light_is_even_no_offset_is_made_up(depth, offset):
+    rows, columns = (np.linspace(-1, 1, side) for side in SHAPE)
+    even = (1 - depth * (rows[:, None] ** 2 + columns**2)).astype(np.float32)
+    even /= even.mean()
+    with pytest.raises(camera_offset.Unknown, match="the light is so even that it could be"):
+        camera_offset.estimate(plate(offset, field=even), fitted(even, offset), range(FRAMES))
+
+
 @pytest.mark.parametrize("offset", [0, 6, 40])
 def test_the_offset_lies_in_its_interval_and_makes_the_field_right(offset, truth):
     found = camera_offset.estimate(plate(offset), fitted(truth, offset), range(FRAMES))

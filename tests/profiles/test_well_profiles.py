@@ -211,6 +211,37 @@ def test_a_feature_whose_controls_differ_by_more_is_scaled_however_little_that_i
     assert "hardly vary" not in said
 
 
+def test_plates_of_different_ranges_are_not_taken_together_without_a_word(outdir, tmp_path):
+    assert "not comparable" not in made(plate_profiles, outdir, tmp_path / "alike", "--well_profiles", "screen")
+    for plate, bits in ("P", 12), ("Q", 14):
+        folder = outdir / "flatfields" / plate
+        folder.mkdir(parents=True)
+        content = {"plate": plate, "offset": 0, "lost": None, "fields": {}, "frames": {"bits": bits}}
+        (folder / "fields.json").write_text(json.dumps(content))
+    said = made(plate_profiles, outdir, tmp_path / "wells", "--well_profiles", "screen")
+    assert "plates have grey levels of 12 and 14 bits: their intensities and textures are not comparable" in said
+    assert "not comparable" not in made(plate_profiles, outdir, tmp_path / "own")
+
+
+def test_a_feature_that_too_few_controls_have_is_empty_in_all_wells(tmp_path):
+    wells = [
+        cells("P", well, NEGATIVE, [well]).assign(odd=np.float32(well if well < 3 else np.nan)) for well in range(1, 5)
+    ]
+    wells += [cells("P", 5, "", [9]).assign(odd=np.float32(123.4))]
+    made(plate_profiles, screen(tmp_path / "out", wells), tmp_path / "wells")
+    normal = read(tmp_path / "wells/normalized")
+    assert normal["odd"].isna().all() and normal["net_0"].notna().all()
+
+
+def test_cells_have_no_value_of_a_feature_that_too_few_controls_have():
+    values = np.random.default_rng(0).normal(5, 1, (40, 3))
+    values[:, 1], values[2:, 2] = np.nan, np.nan
+    scaler = normalized_cells.Scaler(3)
+    scaler.add(values)
+    scaled = scaler(np.full((2, 3), 123.4))
+    assert np.isfinite(scaled[:, 0]).all() and np.isnan(scaled[:, 1:]).all()
+
+
 def test_the_screen_is_in_units_of_all_controls(outdir, tmp_path):
     made(plate_profiles, outdir, tmp_path / "wells", "--well_profiles", "screen", "--profile_by", "well")
     wells = read(tmp_path / "wells/normalized")

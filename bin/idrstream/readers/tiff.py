@@ -89,7 +89,9 @@ class Movie:
                 f"{self._name} frame {frame}: it says that 0 is white, and {image.dtype} has no black; save it with "
                 "black as 0 (in Fiji: Image > Lookup Tables > Invert LUT, Edit > Invert)."
             )
-        return image.dtype.type(2**page.bitspersample - 1) - image
+        bits = min(self.significant_bits or page.bitspersample, page.bitspersample)
+        bits = bits if image.max() < 2**bits else page.bitspersample
+        return image.dtype.type(2**bits - 1) - image
 
     def _check_pieces(self, frame, page):
         """Raise an ImageFailure if strips or tiles are not in the file: tifffile takes such for black."""
