@@ -213,7 +213,9 @@ def estimate(images, study, stop=False):
 
 def saved(study):
     """About how many bytes --save_images costs an image: frame and label image as OME-Zarr, a third more for levels."""
-    return 4 * (study.frame["bytes"] + study.frame["height"] * study.frame["width"] // 20) // 3
+    pixels = study.frame["height"] * study.frame["width"]
+    packed = min(study.frame["bytes"], pixels * study.frame["bits"] // 8)  # as it travels, if that is known
+    return 4 * (packed + pixels // 20) // 3
 
 
 def settled_ids(entries, stop=False):

@@ -14,7 +14,7 @@ import numpy as np
 from skimage.filters import threshold_otsu
 
 SURE = 0.02  # RMS error of the field that the interval of r leaves, at most
-VAGUE = 4  # times: how well the light of the background must be known, which is what the offset leaves of it
+VAGUE = 6  # times: how well the light of the background must be known, which is what the offset leaves of it
 DARKEST = 0.2  # of a true field of mean 1: no lens is worse
 FEWEST = 40  # nuclei, in frames that have NEIGHBOURS of them
 NEIGHBOURS = 3  # nuclei a frame, whose mean is its own

@@ -113,10 +113,10 @@ def test_a_raised_version_of_features_fetches_again_and_takes_the_label_images(l
     before, cells = labels(run), run.cells
     run.light = make_light(tmp_path / "later")
     module = run.light / "bin/idrstream/measurement/__init__.py"
-    module.write_text(module.read_text().replace('"Texture": 1', '"Texture": 2'))
+    module.write_text(module.read_text().replace('"Texture": 2', '"Texture": 3'))
     after = run.run("--save_labels", "--batch_size", 4)
     assert after.code == 0, after.said
-    assert "2 committed batches (8 images) used other settings (Texture features version 1, now 2)" in after.said
+    assert "2 committed batches (8 images) used other settings (Texture features version 2, now 3)" in after.said
     assert "their images fetched again; the label images of 8 are reused" in after.said
     assert tasks(after)["TAKE_LABELS"] == 2 and "SEGMENT" not in tasks(after)
     assert labels(after) == before and after.cells == cells
