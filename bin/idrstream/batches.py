@@ -41,6 +41,16 @@ def references(images, entries, count):
     return {plate: [_travelling(asked) for asked in frames] for plate, frames in chosen.items()}
 
 
+def candidates(values, described):
+    """How many frames of a plate are fetched for its flat-field: more where nuclei are few, or nobody says how many.
+
+    values     the params
+    described  study.Study
+    """
+    many = values["study"] and described.frame["nuclei"] * CANDIDATES >= ENOUGH
+    return CANDIDATES if many or values["camera_offset"] != "auto" else MORE_CANDIDATES
+
+
 def identify(images, shaping, frames):
     """Give every image its id: a hash of what it is, its well's number, metadata and recipe, its plate's references.
 

@@ -348,7 +348,7 @@ def _recipe(values, given, described, libraries):
 def _references(values, described, images, entries, shaping):
     """Frames of each plate for field, diameter and range: those of ENTRIES whose label images are alike."""
     auto = REFERENCES if "auto" in (values["diameter"], values["bit_depth"]) else 0
-    count = {"plate": _candidates(values, described)}.get(values["illumination"], auto)
+    count = {"plate": batches.candidates(values, described)}.get(values["illumination"], auto)
     alike = [entry for entry in entries if recipe.of_labels(entry["recipe"]) == shaping]
     return batches.references(streams.frames(images), alike, count) if count else {}
 
@@ -359,14 +359,10 @@ def _illumination(values, described):
         return "no flat-field"
     if values["illumination"] == "frames":
         return f"a flat-field an image, fitted to {WINDOW} frames of its movie"
-    words = f"a flat-field a plate, fitted to the sparsest of at most {_candidates(values, described)} frames of it"
+    words = (
+        f"a flat-field a plate, fitted to the sparsest of at most {batches.candidates(values, described)} frames of it"
+    )
     return f"{words}, and the camera's offset estimated" if values["camera_offset"] == "auto" else words
-
-
-def _candidates(values, described):
-    """How many frames of a plate are fetched for its flat-field: more where nuclei are few, or nobody says how many."""
-    many = values["study"] and described.frame["nuclei"] * batches.CANDIDATES >= batches.ENOUGH
-    return batches.CANDIDATES if many or values["camera_offset"] != "auto" else batches.MORE_CANDIDATES
 
 
 def _stages(values, wanted, libraries):
