@@ -82,7 +82,7 @@ class Study:
         return well.row < self.wells[0] and well.column < self.wells[1]
 
     def with_frames_of(self, size):
-        """The same study with frames of another size (frame_size.of_first); a samplesheet's travel as they are."""
+        """The same study with frames of another size (first_look.size); a samplesheet's travel as they are."""
         travelling = {} if self.locations else {"bytes": size["height"] * size["width"] * size["bits"] // 8}
         return replace(self, frame=self.frame | size | travelling)
 
