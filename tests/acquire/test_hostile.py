@@ -8,7 +8,9 @@ import shlex
 import struct
 import tracemalloc
 import zlib
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 
 import h5py
 import numpy as np
@@ -318,18 +320,32 @@ def test_what_cannot_be_written_whole_changes_nothing(name, tmp_path):
 # Image files
 
 
-def refused(path, name=None, reader=None):
-    """What is said of the first frame of a file, which must cost next to nothing."""
+def refusal(path):
+    """What reading the first frame of a file gives, and the most bytes that Python held meanwhile."""
     tracemalloc.start()
-    try:
-        with open(path, "rb") as file, readers.opened(file, name or path.name, reader=reader) as movie:
-            found = movie.read(1)
-        assert tracemalloc.get_traced_memory()[1] < LIMIT
-    finally:
-        tracemalloc.stop()
-    assert isinstance(found, ImageFailure)
-    assert one_line(str(found))
-    return found
+    with open(path, "rb") as file, readers.opened(file, path.name) as movie:
+        found = movie.read(1)
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return found, held
+
+
+@pytest.fixture(scope="module")
+def refused():
+    """What is said of the first frame of a file, which must cost next to nothing.
+
+    It is read in a process of one thread: where Java's threads call into Python, stopping tracemalloc may crash.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+
+        def refused(path):
+            found, held = alone.submit(refusal, path).result()
+            assert held < LIMIT
+            assert isinstance(found, ImageFailure)
+            assert one_line(str(found))
+            return found
+
+        yield refused
 
 
 def dataset(shape, dtype="u1", **how):
@@ -352,14 +368,14 @@ HDF5 = {
 
 
 @pytest.mark.parametrize(("make", "said"), HDF5.values(), ids=HDF5)
-def test_hdf5_that_declares_too_much_is_refused_before_memory_is_asked_for(make, said, tmp_path):
+def test_hdf5_that_declares_too_much_is_refused_before_memory_is_asked_for(make, said, refused, tmp_path):
     with h5py.File(tmp_path / "a.ch5", "w") as file:
         make(file)
     assert_says(refused(tmp_path / "a.ch5"), said, NotReadable)
 
 
 @pytest.mark.parametrize("how", ["external", "virtual", "link", "link to a group"])
-def test_hdf5_whose_images_lie_in_another_file_is_refused(how, tmp_path):
+def test_hdf5_whose_images_lie_in_another_file_is_refused(how, refused, tmp_path):
     secret = np.arange(256, dtype="u1").reshape(1, 1, 1, 16, 16)
     (tmp_path / "secret").write_bytes(secret.tobytes())
     with h5py.File(tmp_path / "secret.h5", "w") as file:
@@ -378,7 +394,7 @@ def test_hdf5_whose_images_lie_in_another_file_is_refused(how, tmp_path):
 
 
 @pytest.mark.parametrize("names", [["P\n\t\x1b[31m=1+1", "Q"], [f"P{number}" for number in range(3000)]])
-def test_what_groups_are_called_does_not_spoil_the_line(names, tmp_path):
+def test_what_groups_are_called_does_not_spoil_the_line(names, refused, tmp_path):
     with h5py.File(tmp_path / "a.ch5", "w") as file:
         for name in names:
             file.create_group(f"sample/0/plate/{name}")
@@ -412,13 +428,13 @@ TIFF = {
 
 
 @pytest.mark.parametrize(("content", "said"), TIFF.values(), ids=TIFF)
-def test_a_tiff_that_declares_too_much_is_refused_before_memory_is_asked_for(content, said, tmp_path):
+def test_a_tiff_that_declares_too_much_is_refused_before_memory_is_asked_for(content, said, refused, tmp_path):
     (tmp_path / "a.tif").write_bytes(content)
     assert_says(refused(tmp_path / "a.tif"), said, (NotReadable, Truncated))
 
 
 @pytest.mark.parametrize("content", [b"no zlib", zlib.compress(bytes(64 * 64))[:-4], bytes(range(256))])
-def test_a_block_that_cannot_be_unpacked_is_refused(content, tmp_path):
+def test_a_block_that_cannot_be_unpacked_is_refused(content, refused, tmp_path):
     with h5py.File(tmp_path / "a.ch5", "w") as file:
         images = file.create_dataset(IMAGES, (1, 1, 1, 64, 64), "u1", chunks=(1, 1, 1, 64, 64), compression="gzip")
         images.id.write_direct_chunk((0, 0, 0, 0, 0), content)
