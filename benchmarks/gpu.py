@@ -172,6 +172,10 @@ def embedded(name, path, cells, device, processor, cpu_frames, threads):
     for size in (*AT_ONCE, CROPS):
         engine.at_once = at_once(size, "crops", device)
         run(f"{size}, again" if str(size) in figures else str(size), engine, cells)
+    if device.type == "cuda":
+        with patch.object(networks, "layout", lambda device: torch.channels_last):
+            engine = on_device(embedding.ENGINES[name], device=device, **settings)
+            run(f"{CROPS}, channels last", engine, cells[:cpu_frames])
     return figures
 
 
@@ -182,7 +186,11 @@ def reference(make, *arguments, **settings):
 
 def on_device(make, *arguments, **settings):
     """What computes by torch, as it does on a GPU, whatever the device."""
-    with patch.object(networks, "ready", lambda network, device, _threads=1: networks.by_torch(network, device)):
+
+    def ready(network, device, _threads=1, *layout):
+        return networks.by_torch(network, device, *layout)
+
+    with patch.object(networks, "ready", ready):
         return make(*arguments, **settings)
 
 
@@ -203,6 +211,7 @@ def timed(work, owner, device, count):
         made = work()
         seconds = time.perf_counter() - started
     figures = {"images/s": round(count / seconds, 2), "at once": owner.at_once.size}
+    print(figures, file=sys.stderr, flush=True)  # whatever becomes of the rest
     if on_gpu:
         figures["torch MiB"] = round(torch.cuda.max_memory_reserved() / MIB)
         figures["of it arrays"] = round(torch.cuda.max_memory_allocated() / MIB)

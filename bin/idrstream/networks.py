@@ -14,14 +14,24 @@ import torch
 SHAPES = 8  # of arrays for which a network is kept compiled; it takes a second
 
 
-def ready(network, device, threads=1):
+def layout(device):
+    """How a network with depthwise convolutions, and what it is given, lie in the memory of a torch device.
+
+    A GPU's "channels last" ones torch leaves to cuDNN, whose depthwise convolutions in float32 are slow; of the other
+    layout it has its own.
+    """
+    return torch.contiguous_format if device.type == "cuda" else torch.channels_last
+
+
+def ready(network, device, threads=1, layout=torch.channels_last):
     """NETWORK (a function of one tensor to one) as a function of one float32 array to another.
 
     device   a torch device, where the network's weights are
     threads  of a processor: how many may call at a time, each computed by one thread
+    layout   of the arrays, on a GPU: torch.channels_last or torch.contiguous_format
     """
     if device.type != "cpu":
-        return by_torch(network, device)
+        return by_torch(network, device, layout)
     one_at_a_time = threading.Lock()
     of_shape = lru_cache(SHAPES)(partial(compiled, network, threads))
 
@@ -33,14 +43,14 @@ def ready(network, device, threads=1):
     return compute
 
 
-def by_torch(network, device):
-    """NETWORK as a function of arrays, computed by torch, in float32 on a GPU too."""
+def by_torch(network, device, layout=torch.channels_last):
+    """NETWORK as a function of arrays that lie as LAYOUT says, computed by torch, in float32 on a GPU too."""
     if device.type == "cuda":
         _compute_exactly()
 
     def compute(array):
         with torch.inference_mode():
-            given = torch.from_numpy(array).to(device).contiguous(memory_format=torch.channels_last)
+            given = torch.from_numpy(array).to(device).contiguous(memory_format=layout)
             return network(given).cpu().numpy()
 
     return compute

@@ -21,7 +21,7 @@ VERSION = 2  # raised when label images change
 DIAMETER_VERSION = 2  # raised when the diameter of a plate changes while its label images do not
 
 TILE = 224  # pixels, Cellpose's own; the network looks at tiles of this size
-TILES = 8  # at once on a GPU; a processor's caches hold one
+TILES = 32  # at once on a GPU; a processor's caches hold one
 MIN_SIZE = 15  # pixels: smaller masks are dropped, as Cellpose does
 PLATE_SHARE = 0.1  # of a plate's nuclear area that is in smaller nuclei than the diameter it is segmented at
 DIAMETERS = 5.0, 200.0  # pixels: no estimate leaves this range
