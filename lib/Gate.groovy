@@ -12,7 +12,9 @@ import nextflow.extension.FilesEx
 class Gate {
     private static final int ROW = 3                        // batches lost one after the other: it is not the data
     private static final int TAIL = 20                      // lines of a lost task's log
-    static final List MAY_HEAL = [75, 137, 140, 143, Integer.MAX_VALUE]  // 143: a scheduler ended it; the last: its node is gone
+    // 125: docker or podman failed; 143: a scheduler ended it; 255: Apptainer failed, or ssh; the last: its node is gone
+    static final List MAY_HEAL = [75, 125, 137, 140, 143, 255, Integer.MAX_VALUE]
+    private static final String OF_THE_ENGINE = /INFO: .*|.*cd: too many arguments/  // Nextflow's cd into a folder with spaces
 
     private static Semaphore slots = new Semaphore(1)
     private static final Map<String, Integer> held = new ConcurrentHashMap<>()   // batches that are in: how many slots each has
@@ -86,7 +88,7 @@ class Gate {
         leave(id)
     }
 
-    /** For errorStrategy: by exit code. 64: the user must mend it. 75, 137, 140, 143: it may heal. Else the batch is given up. */
+    /** For errorStrategy: by exit code. 64: the user must mend it. One of MAY_HEAL: it may heal. Else the batch is given up. */
     static String verdict(Map task, Map meta) {
         if( task.exitStatus == 64 )
             return 'terminate'
@@ -114,10 +116,10 @@ class Gate {
         leave(meta.id)
     }
 
-    /** The last lines that a task wrote. */
+    /** The last lines that a task wrote, without those of its engine. */
     static List<String> tail(Map task) {
         final log = (task.workDir as Path).resolve('.command.log')
-        return Files.exists(log) ? log.readLines().takeRight(TAIL) : []
+        return Files.exists(log) ? log.readLines().findAll { line -> !(line ==~ OF_THE_ENGINE) }.takeRight(TAIL) : []
     }
 
     /** What a task that failed had begun in its folder: all but its inputs, which are links, and Nextflow's own files. */

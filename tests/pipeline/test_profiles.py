@@ -12,10 +12,13 @@ from make_screen import make_screen
 
 REPORTS = ("dag", "report", "timeline", "trace")
 
-# Leaves out its own options: what follows the image is the command.
+# Mounts what is a folder, and leaves out its own options: what follows the image is the command. PLAN and FETCH it fails to
+# start once, as Apptainer fails where a node's mounts do.
 STAND_IN = """#!/bin/bash
 if [[ $1 == pull ]]; then touch "$3"; exit; fi
-while [[ $1 != *.img ]]; do shift; done
+count=$(($(cat "$0.count" 2>/dev/null) + 1)); echo $count >"$0.count"
+if ((count == 1 || count == 3)); then echo "FATAL: while mounting image"; exit 255; fi
+while [[ $1 != *.img ]]; do [[ $1 != -B || -d $2 ]] || exit 255; shift; done
 exec "${@:2}"
 """
 
@@ -30,9 +33,11 @@ def scripts(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{folder}:{ROOT}/.venvs/acquire/bin:{os.environ['PATH']}")
         patch.setenv("NXF_SINGULARITY_CACHEDIR", str(folder / "images"))
+        patch.setenv("TMPDIR", str(folder / "scratch of mine"))
         options = screen_options(folder / "screen", illumination="none", diameter=22, bit_depth=8)
         run = Run(folder / "run", *options, "-stub", profile="singularity,gpu")
     assert run.code == 0, run.said
+    assert run.said.count("terminated with an error exit status (255) -- Execution is retried (1)") == 2
     texts = [path.read_text() for path in run.folder.glob("work/*/*/.command.run")]
     return {re.search(r"### name: '(?:\w+:)*(\w+)", text)[1]: text for text in texts}, folder / "images"
 
@@ -57,6 +62,12 @@ def test_a_container_has_no_home_but_the_folder_of_its_task(scripts):
         assert "cd $NXF_TASK_WORKDIR; eval $(nxf_container_env)" in launch(script)
 
 
+def test_a_container_has_the_folder_for_temporary_files_where_there_is_one(scripts):
+    for script in filter(launch, scripts[0].values()):
+        assert '${TMPDIR:+-B "$TMPDIR"}' in launch(script)
+        assert script.index("|| unset TMPDIR\n") < script.index("(nxf_launch |")
+
+
 def test_images_are_fetched_once_into_the_folder_named_for_them(scripts):
     assert len(list(scripts[1].glob("*.img"))) == 3
 
@@ -75,6 +86,13 @@ def test_profiles_say_the_same_to_both_parsers_and_take_nothing_away(profiles):
     assert {line.split(" = ")[0] for line in older ^ newer} <= {f"{name}.file" for name in REPORTS}  # with the time
     kept = {line.split(" = ")[0] for line in config("standard").splitlines() if line.startswith("process.")}
     assert kept <= {line.split(" = ")[0] for line in older}
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman", "singularity", "apptainer"])
+@pytest.mark.parametrize("more", ["", ",gpu"])
+def test_a_container_is_told_the_proxies_and_which_gpu_is_its_own(engine, more):
+    told = re.search(rf"\n{engine}.envWhitelist = '(.*)'\n", config(engine + more))[1].split(",")
+    assert {"https_proxy", "HTTPS_PROXY", "no_proxy", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"} <= set(told)
 
 
 @pytest.mark.parametrize("engine", ["singularity", "apptainer"])

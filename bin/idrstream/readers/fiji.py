@@ -1,7 +1,7 @@
 """Files read by Fiji itself, through PyImageJ: the user's own Fiji, with whatever plugins it has.
 
 PyImageJ is in no environment of ours: `uv pip install pyimagej` into the one that fetches, or build its image with
-FIJI=yes. IDRSTREAM_FIJI names the folder of the Fiji to use (`/opt/Fiji.app`); without it PyImageJ fetches one
+FIJI=yes. IDRSTREAM_FIJI names the folder of the Fiji to use (`/idrstream/Fiji.app`); without it PyImageJ fetches one
 (sc.fiji:fiji) by Maven.
 """
 
