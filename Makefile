@@ -4,7 +4,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 VENVS := .venvs
 REGISTRY := $(or $(IDRSTREAM_REGISTRY),ghcr.io/idrstream)
-VERSION := $(shell sed -n 's|.*/acquire:\(.*\)".*|\1|p' conf/base.config)
+VERSION := $(shell sed -n "s/^ *version *= '\(.*\)'.*/\1/p" nextflow.config)
 ENGINE := docker
 TOOLS := acquire profiles deepprofiler cellpose
 

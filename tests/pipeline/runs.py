@@ -56,8 +56,8 @@ def screen_options(screen, source=None, table="data_to_process.tsv", **params):
 
 def image(tool):
     """Name of a tool's container image."""
-    named = re.search(rf'/{tool}:(.+)"', (ROOT / "conf/base.config").read_text())
-    return f"{os.environ.get('IDRSTREAM_REGISTRY') or 'ghcr.io/idrstream'}/{tool}:{named[1]}"
+    version = re.search(r"\bversion *= '(.+)'", (ROOT / "nextflow.config").read_text())[1]
+    return f"{os.environ.get('IDRSTREAM_REGISTRY') or 'ghcr.io/idrstream'}/{tool}:{version}"
 
 
 def podman_has(tool):

@@ -12,8 +12,8 @@ from make_screen import make_screen
 
 REPORTS = ("dag", "report", "timeline", "trace")
 
-# Mounts what is a folder, and leaves out its own options: what follows the image is the command. PLAN and FETCH it fails to
-# start once, as Apptainer fails where a node's mounts do.
+# Mounts what is a folder, and leaves out its own options: what follows the image is the command. It fails to start PLAN
+# and FETCH once, as Apptainer fails where a node's mounts do.
 STAND_IN = """#!/bin/bash
 if [[ $1 == pull ]]; then touch "$3"; exit; fi
 count=$(($(cat "$0.count" 2>/dev/null) + 1)); echo $count >"$0.count"
