@@ -121,6 +121,14 @@ def test_what_does_not_go_with_streams_is_said(three):
         together(three, input="wells.tsv")
 
 
+@pytest.mark.parametrize("study", ["example", None])
+def test_streams_of_a_samplesheet_and_a_table_of_wells_are_refused(study, three):
+    (three / "negative.tsv").write_text("plate,well,frame,path\nPA,A04,5,a.tif\n")
+    with pytest.raises(Problems) as problems:
+        together(three, study=study)
+    assert "streams.yml: some of its tables are samplesheets; all must be of one kind" in problems.value.sentences
+
+
 def test_two_tables_that_say_different_things_of_a_frame_are_told(three):
     (three / "negative.tsv").write_text("\n".join((HEADER, ROWS[0].replace("negative control\t7", "GENE\t7"))) + "\n")
     with pytest.raises(Problems) as problems:
