@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Fit the flat-field of a plate, or of every image of a batch."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -60,23 +61,15 @@ def main(frames, fields, illumination, camera_offset):
         click.echo(f"{name}: {found['status']} {found.get('reason', '')}")
 
 
-class _Frames:
-    """The frames of rows, each read when it is looked at: a plate's do not lie in memory together."""
-
-    def __init__(self, folder, rows):
-        self.folder, self.rows = folder, rows
-
-    def __getitem__(self, i):
-        return image.read_frame(self.folder, self.rows[i]["key"])
-
-
 def _of_plate(frames, usable, offset, fields):
     """Facts of the plate's field; the field and its picture are written if it is trusted."""
     illumination = _stage()
-    facts = {"kind": "plate", "candidates": [row["key"] for row in usable]}
+    keys = [row["key"] for row in usable]
+    facts = {"kind": "plate", "candidates": keys}
+    candidates = image.Frames(partial(image.read_frame, frames), keys)
     origins = [(row["well_number"], row["frame"]) for row in usable]
     try:
-        found = illumination.of_plate(_Frames(frames, usable), offset, origins)
+        found = illumination.of_plate(candidates, offset, origins)
     except illumination.Refused as reason:
         unknown = {"state": "none", "reason": "there is no flat-field to estimate it with", "offset": 0.0}
         facts |= {"status": "refused", "reason": str(reason)}
@@ -85,9 +78,9 @@ def _of_plate(frames, usable, offset, fields):
     image.write_field(fields, name, found.field)
     image.write_picture(fields, name, illumination.picture(found.field))
     facts |= _figures(found.field)
-    facts |= {"used": [usable[i]["key"] for i in found.used], "halves_rms": round(found.halves, 5)}
+    facts |= {"used": [keys[i] for i in found.used], "halves_rms": round(found.halves, 5)}
     if found.left_out:
-        facts["left_out"] = {usable[i]["key"]: reason for i, reason in found.left_out.items()}
+        facts["left_out"] = {keys[i]: reason for i, reason in found.left_out.items()}
     return facts | ({"camera_offset": _of_offset(found)} if offset == "auto" else {})
 
 

@@ -63,6 +63,10 @@ def enter(outdir):
     return outdir
 
 
+def one_line(said):
+    return said and "\n" not in said and "\r" not in said
+
+
 def images_of(file):
     """The images of the one position of an open CellH5 file."""
     group = file["sample/0/plate"]

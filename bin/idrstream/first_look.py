@@ -5,10 +5,11 @@ In a container the planner sees no images, and what Bio-Formats would have to re
 study states holds until reference frames are fetched, and what is wrong with a file is said by FETCH.
 """
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from idrstream import fetch, readers, sources
-from idrstream.failures import ImageFailure, NoSuchPlane, NotReadable, UnchosenPlane, image_failures
+from idrstream.failures import ImageFailure, NoSuchPlane, NotReadable, UnchosenPlane
+from idrstream.tables import Problems
 
 LOOKED_AT = 3  # images at most: the first may be the broken one
 
@@ -20,24 +21,21 @@ def size(images, root, reading):
     root     local folder that locations are relative to, or None
     reading  nuclear, z and reader, as in a batch
     returns  {"height", "width", "bits" of a stored pixel, "seen": its location}
+
+    Raises tables.Problems where the file of the very first image lacks the wanted channel or z plane, or does not say
+    which of several is wanted.
     """
     for asked in [asked for asked in images if _near(asked)][:LOOKED_AT]:
         try:
             with _movie(asked, root, reading) as (location, movie):
+                if asked is images[0] and isinstance(movie.failure, UnchosenPlane | NoSuchPlane):
+                    raise Problems([str(movie.failure)])
                 frame = movie.read(asked["frame"])
         except (ImageFailure, OSError, MemoryError):
             continue
         if not isinstance(frame, ImageFailure):
             bits = 8 * frame.dtype.itemsize
             return {"height": frame.shape[0], "width": frame.shape[1], "bits": bits, "seen": location}
-    return None
-
-
-def plane_problem(asked, root, reading):
-    """Why the wanted planes of an image are not in its file, in a sentence, or None. Arguments as of `size`."""
-    if _near(asked):
-        with suppress(ImageFailure), image_failures(asked["locations"][0]), _movie(asked, root, reading) as (_, movie):
-            return str(movie.failure) if isinstance(movie.failure, UnchosenPlane | NoSuchPlane) else None
     return None
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from basicpy import BaSiC
 
-from idrstream import camera_offset
+from idrstream import camera_offset, image
 
 logging.getLogger("basicpy").setLevel(logging.ERROR)  # what it warns of is judged here
 
@@ -110,8 +110,12 @@ def of_plate(frames, offset=0.0, origins=()):
     estimate, unknown = None, ""
     if offset == "auto":
         try:
-            part = _Part(frames, alike), field, [alike.index(i) for i in used]
-            estimate = camera_offset.estimate(*part, [origins[i] for i in alike] if origins else ())
+            estimate = camera_offset.estimate(
+                image.Frames(frames.__getitem__, alike),
+                field,
+                used=[alike.index(i) for i in used],
+                origins=[origins[i] for i in alike] if origins else (),
+            )
             field, *halves = (camera_offset.true_field(fitted, estimate.ratio) for fitted in (field, *halves))
         except camera_offset.Unknown as reason:
             unknown = str(reason)
@@ -154,16 +158,6 @@ def _odd(looks):
 
 def _pixels(shape):
     return "x".join(map(str, shape))
-
-
-class _Part:
-    """Some elements of a sequence, read when they are looked at."""
-
-    def __init__(self, whole, indices):
-        self.whole, self.indices = whole, indices
-
-    def __getitem__(self, i):
-        return self.whole[self.indices[i]]
 
 
 def contrast(frame, offset=0.0):

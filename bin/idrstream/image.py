@@ -68,6 +68,20 @@ def read_frame(folder, name):
     return tifffile.imread(Path(folder) / f"{name}.tif")
 
 
+class Frames:
+    """A sequence of frames, each read anew when it is looked at: a plate's do not lie in memory together.
+
+    read   function of a name that returns the frame, (Y, X)
+    names  list, in the order of the frames
+    """
+
+    def __init__(self, read, names):
+        self._read, self._names = read, names
+
+    def __getitem__(self, i):
+        return self._read(self._names[i])
+
+
 def write_field(folder, name, field):
     """Write a flat-field: (Y, X) float32, mean 1."""
     _write(folder, name, field, compression="zlib")

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
-from test_readers import assert_says, noise, same
 
 from idrstream import image, readers, sources
 from idrstream.failures import (
@@ -26,6 +25,7 @@ from idrstream.fetch import fetch
 from idrstream.readers import bioformats, fiji, planes
 from idrstream.task import MustMend
 from make_screen import make_screen
+from reading import assert_says, noise, same
 from support import http_server, needs_java
 
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 import tifffile
-from test_plan import DEFAULTS, SCHEMA, given, here  # noqa: F401  (a fixture)
 
 from idrstream import batches, first_look, plan, study
+from planning import DEFAULTS, SCHEMA, given
 
 
 def planned(folder, *wells, **changed):
@@ -23,7 +23,7 @@ def written(made, folder):
 
 
 @pytest.mark.parametrize("dtype, wide", [("uint8", 1), ("uint16", 2), ("float32", 4)])
-def test_a_frame_counts_as_many_bytes_as_it_has(dtype, wide, here):  # noqa: F811
+def test_a_frame_counts_as_many_bytes_as_it_has(dtype, wide, here):
     tifffile.imwrite(here / "A01.tif", np.arange(300 * 400).reshape(300, 400).astype(dtype), photometric="minisblack")
     made = planned(here, "A01", "A02", batch_size=2)
     seen = f"(an estimate from frames of 300 x 400 pixels of {8 * wide} bits, as A01.tif has)"
@@ -36,14 +36,14 @@ def test_a_frame_counts_as_many_bytes_as_it_has(dtype, wide, here):  # noqa: F81
     assert made.study.frame["bytes"] == 120_000 * wide, "which travel"
 
 
-def test_the_first_image_that_can_be_read_tells_and_a_broken_one_stops_no_plan(here):  # noqa: F811
+def test_the_first_image_that_can_be_read_tells_and_a_broken_one_stops_no_plan(here):
     (here / "A01.tif").write_bytes(b"broken")
     tifffile.imwrite(here / "A02.tif", np.arange(50 * 60).reshape(50, 60).astype("uint16"), photometric="minisblack")
     frame = planned(here, "A01", "A02").study.frame
     assert (frame["height"], frame["width"], frame["bits"]) == (50, 60, 16)
 
 
-def test_without_an_image_on_this_machine_a_frame_is_as_stated_or_of_16_bits(here):  # noqa: F811
+def test_without_an_image_on_this_machine_a_frame_is_as_stated_or_of_16_bits(here):
     made = planned(here, "A01")
     assert "(an estimate from the study description: frames of 1024 x 1344 pixels of 16 bits)" in made.text()
     assert made.study.frame == study.SAMPLESHEET.frame

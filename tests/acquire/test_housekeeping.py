@@ -6,15 +6,15 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from test_ledger import committed, killed, plan_again, there  # noqa: F401  (a fixture)
-from test_plan import here, keys, planned  # noqa: F401  (a fixture)
 
 from idrstream import files, housekeeping, image, ledger, plan, plates, run_warnings
+from planning import planned
 
 sys.path.append(str(plan.BIN))
 import status  # (the command)
 
 
-def begun(here, made):  # noqa: F811
+def begun(here, made):
     plan.write(made, here / f"plan-{len(list(here.glob('plan-*')))}")
     newest = max(here.glob("plan-*"), key=lambda path: path.stat().st_mtime_ns)
     return housekeeping.begin(files.read_json(newest / "plan.json"), here / "out", here / "work")
@@ -81,7 +81,7 @@ def test_status_tells_what_is_done_failed_and_left_and_how_long_it_will_take(her
     assert status.status(here / "out", datetime.now(timezone.utc)) == "2 images: 0 done (0 cells), 0 failed, 2 left"
 
 
-def test_the_warnings_of_a_run_are_those_of_no_run_after_it(here):  # noqa: F811
+def test_the_warnings_of_a_run_are_those_of_no_run_after_it(here):
     begun(here, planned(here))
     assert run_warnings.read(here / "out") == []
     run_warnings.write(here / "out", ["EXPORT made nothing: why"])
@@ -122,7 +122,7 @@ def test_a_plate_whose_frames_could_not_be_fetched_is_tried_again(learnt):
     assert plates.settled(folder / "out", {"P": "abc"}) == set()
 
 
-def test_the_plan_asks_nothing_of_a_plate_that_is_settled(here, learnt):  # noqa: F811
+def test_the_plan_asks_nothing_of_a_plate_that_is_settled(here, learnt):
     made = planned(here)
     _, folder = learnt
     for name in ("P.fields/P.tif", "P.fields/P.png", "P.json"):

@@ -10,16 +10,16 @@ from datetime import datetime, timezone
 from itertools import count
 
 import pytest
-from test_plan import DEFAULTS, here, keys, planned  # noqa: F401  (here is a fixture)
 
 from idrstream import commit, files, image, ledger
 from idrstream.tables import Problems
+from planning import DEFAULTS, keys, planned
 
 GATE = {"lost": {}, "stopped": False, "inflight": 0}
 
 
 @pytest.fixture
-def committed(here):  # noqa: F811
+def committed(here):
     """A function that commits the batches of a plan, all images done but for those in `failed`."""
 
     def commits(made, failed=(), heals=False, heavy=(), save_labels=False, recover=True):
@@ -52,17 +52,17 @@ def committed(here):  # noqa: F811
     return commits
 
 
-def plan_again(here, note="", **changed):  # noqa: F811
+def plan_again(here, note="", **changed):
     made = planned(here, **changed)
     made.note = note
     return made
 
 
-def there(here):  # noqa: F811
+def there(here):
     return sorted(path.name for path in (here / "out/profiles").rglob("*.parquet*"))
 
 
-def test_a_finished_image_is_never_planned_again_whatever_the_batch_size(here, committed):  # noqa: F811
+def test_a_finished_image_is_never_planned_again_whatever_the_batch_size(here, committed):
     committed(plan_again(here, start_batch=1))
     assert keys(planned(here)) == [["PA_A04_s1_f5", "PA_B02_s1_f2", "PA_B02_s1_f5", "PA_B02_s1_f9"]]
     committed(plan_again(here, batch_size=5))
@@ -71,7 +71,7 @@ def test_a_finished_image_is_never_planned_again_whatever_the_batch_size(here, c
     assert "Nothing to do" in made.text()
 
 
-def test_a_failure_is_tried_again_only_if_time_may_heal_it(here, committed):  # noqa: F811
+def test_a_failure_is_tried_again_only_if_time_may_heal_it(here, committed):
     committed(plan_again(here), failed=["PA_C01_s1_f5"], heals=True)
     assert keys(planned(here)) == [["PA_C01_s1_f5"]]
     committed(plan_again(here), failed=["PA_C01_s1_f5"], heals=False)
@@ -97,7 +97,7 @@ def killed(monkeypatch, step, survived):
         yield
 
 
-def assert_whole_and_nothing_double(here):  # noqa: F811
+def assert_whole_and_nothing_double(here):
     """All eight images are there, once, and no file that no entry names; then the folder is emptied."""
     whole, broken = ledger.read(here / "out")
     assert broken == []
@@ -108,7 +108,7 @@ def assert_whole_and_nothing_double(here):  # noqa: F811
 
 
 @pytest.mark.parametrize("step", ["os.replace", "os.fsync", "shutil.copyfileobj"])
-def test_a_commit_killed_at_any_step_is_done_again_and_leaves_nothing_double(step, here, committed, monkeypatch):  # noqa: F811
+def test_a_commit_killed_at_any_step_is_done_again_and_leaves_nothing_double(step, here, committed, monkeypatch):
     for survived in range(6):
         with killed(monkeypatch, step, survived):
             committed(plan_again(here, note="begun", batch_size=5))
@@ -118,7 +118,7 @@ def test_a_commit_killed_at_any_step_is_done_again_and_leaves_nothing_double(ste
         assert_whole_and_nothing_double(here)
 
 
-def test_a_redo_killed_at_any_step_leaves_nothing_double(here, committed, monkeypatch):  # noqa: F811
+def test_a_redo_killed_at_any_step_leaves_nothing_double(here, committed, monkeypatch):
     for survived in range(8):
         committed(plan_again(here, note="old", batch_size=5))
         with killed(monkeypatch, "os.replace", survived):
@@ -127,7 +127,7 @@ def test_a_redo_killed_at_any_step_leaves_nothing_double(here, committed, monkey
         assert_whole_and_nothing_double(here)
 
 
-def visible(here):  # noqa: F811
+def visible(here):
     """What a reader of the folder sees, who knows nothing of a ledger: path -> content."""
     tables = (here / "out/profiles/single_cells").rglob("*")
     return {str(path.relative_to(here / "out")): path.read_text() for path in tables if readable(path)}
@@ -139,7 +139,7 @@ def readable(path):
 
 @pytest.mark.parametrize("redo", [False, True])
 @pytest.mark.parametrize("step", ["os.replace", "os.fsync", "shutil.copyfileobj", "os.unlink"])
-def test_a_killed_commit_leaves_no_cells_that_the_ledger_does_not_know(step, redo, here, committed, monkeypatch):  # noqa: F811
+def test_a_killed_commit_leaves_no_cells_that_the_ledger_does_not_know(step, redo, here, committed, monkeypatch):
     for survived in range(7):
         if redo:
             committed(plan_again(here, note="old", batch_nums="1"))
@@ -162,7 +162,7 @@ def test_a_killed_commit_leaves_no_cells_that_the_ledger_does_not_know(step, red
 def test_a_commit_that_is_killed_and_tried_again_by_its_run_ends_as_if_nothing_had_been(
     step,
     redo,
-    here,  # noqa: F811
+    here,
     committed,
     monkeypatch,
 ):
@@ -179,7 +179,7 @@ def test_a_commit_that_is_killed_and_tried_again_by_its_run_ends_as_if_nothing_h
         (here / "out").mkdir()
 
 
-def test_a_redo_in_other_batches_takes_away_nothing_before_all_of_it_is_there_anew(here, committed):  # noqa: F811
+def test_a_redo_in_other_batches_takes_away_nothing_before_all_of_it_is_there_anew(here, committed):
     committed(plan_again(here, note="old", batch_size=5))
     redo = plan_again(here, session="second", note="new", redo=True, batch_size=1)
     assert [len(batch["images"]) for batch in redo.batches] == [8], "a batch is made anew whole"
@@ -187,7 +187,7 @@ def test_a_redo_in_other_batches_takes_away_nothing_before_all_of_it_is_there_an
     assert [len(batch["supersedes"]) for batch in other.batches] == [1]
 
 
-def test_tables_of_a_commit_that_is_decided_are_read_though_they_are_hidden_still(here, committed, monkeypatch):  # noqa: F811
+def test_tables_of_a_commit_that_is_decided_are_read_though_they_are_hidden_still(here, committed, monkeypatch):
     made = plan_again(here, note="cells", batch_nums="1")
     with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
         patch.setattr(commit, "_finish", _die)
@@ -215,7 +215,7 @@ def full_disk(size):
         signal.signal(signal.SIGXFSZ, before)
 
 
-def test_a_redo_that_finds_no_room_loses_nothing(here, committed):  # noqa: F811
+def test_a_redo_that_finds_no_room_loses_nothing(here, committed):
     committed(plan_again(here, note="old" * 50_000))
     before, entries = visible(here), ledger.read(here / "out")
     for size in (1, 3, 8):  # the batches of eight images; of one, in whose place others come; all in one
@@ -227,7 +227,7 @@ def test_a_redo_that_finds_no_room_loses_nothing(here, committed):  # noqa: F811
         assert not list((here / "out").rglob(".*.part")) and not list((here / "out/ledger/pending").iterdir())
 
 
-def test_a_result_never_takes_the_place_of_somebody_elses_file(here, committed):  # noqa: F811
+def test_a_result_never_takes_the_place_of_somebody_elses_file(here, committed):
     made = plan_again(here, batch_nums="1")
     (path,) = {f"profiles/single_cells/plate=PA/{batch['id']}.parquet" for batch in made.batches}
     files.write_text(here / "out" / path, "mine")
@@ -237,7 +237,7 @@ def test_a_result_never_takes_the_place_of_somebody_elses_file(here, committed):
     assert ledger.read(here / "out") == ([], [])
 
 
-def test_an_entry_whose_file_was_changed_or_lost_does_not_count(here, committed):  # noqa: F811
+def test_an_entry_whose_file_was_changed_or_lost_does_not_count(here, committed):
     committed(plan_again(here, note="cells"))
     first, second = sorted((here / "out/profiles").rglob("plate=PB/*.parquet"))
     first.write_text("other")
@@ -247,7 +247,7 @@ def test_an_entry_whose_file_was_changed_or_lost_does_not_count(here, committed)
     assert len(keys(planned(here))) == 2, "another time stamp alone is no change"
 
 
-def test_redo_replaces_what_it_computes_anew(here, committed):  # noqa: F811
+def test_redo_replaces_what_it_computes_anew(here, committed):
     committed(plan_again(here, note="old"))
     before = there(here)
     redo = {"session": "second", "redo": True, "batch_nums": "1"}
@@ -277,7 +277,7 @@ def test_what_is_deleted_lies_inside_the_work_directory(tmp_path):
     assert (other / "file").exists()
 
 
-def test_the_summary_has_a_row_for_every_image_and_an_error_when_too_many_failed(here, committed):  # noqa: F811
+def test_the_summary_has_a_row_for_every_image_and_an_error_when_too_many_failed(here, committed):
     made = plan_again(here, batch_nums="0,1")
     committed(made, failed=["PA_C01_s1_f5"])
     rest = planned(here)
@@ -303,7 +303,7 @@ def test_the_summary_has_a_row_for_every_image_and_an_error_when_too_many_failed
     assert DEFAULTS["max_failed"] == 0.05
 
 
-def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlier_result(here, committed):  # noqa: F811
+def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlier_result(here, committed):
     committed(plan_again(here))
     redo = plan_again(here, session="second", redo=True, batch_nums="0,1")
     within = {asked["id"]: batch["id"] for batch in redo.batches for asked in batch["images"]}

@@ -7,16 +7,13 @@ import sys
 
 import numpy as np
 import pytest
-import test_plan
 import tifffile
-from test_plan import ROOT, planned
 
 from idrstream import fetch, files, image, places, plan, sources
 from idrstream.tables import Problems
 from make_zarr import FIRST, noise, write
+from planning import ROOT, planned
 from support import http_server
-
-here = test_plan.here  # its fixture
 
 NAMES = [
     "T10:00.tif",

@@ -11,10 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner
 from test_ledger import committed, plan_again  # noqa: F401  (a fixture)
-from test_plan import DEFAULTS, SCHEMA, given, here, planned  # noqa: F401  (a fixture)
 
 from idrstream import files, housekeeping, plan, recipe, task
 from idrstream.tables import Problems
+from planning import DEFAULTS, SCHEMA, given, planned
 
 FAMILIES = {"features": "deep,cp"}, {"features": "cp"}, {"features": "deep"}, {"stop_after": "qc"}
 
@@ -41,7 +41,7 @@ def raise_version(path, name):
 
 
 @pytest.fixture
-def planned_by(here):  # noqa: F811
+def planned_by(here):
     """A function that runs the planner's command of a copy: plan.json."""
 
     def planned_by(copy, schema=SCHEMA, **changed):
@@ -127,7 +127,7 @@ def test_a_raised_version_voids_exactly_the_batches_that_have_its_stage(made, he
     assert planned(here, **made).stale == [batch["id"] for batch in after.batches][:1], "the others are no longer there"
 
 
-def _written(made, here):  # noqa: F811
+def _written(made, here):
     shutil.rmtree(here / "plan", ignore_errors=True)
     plan.write(made, here / "plan")
     return files.read_json(here / "plan/plan.json")
@@ -153,7 +153,7 @@ def test_where_features_alone_are_void_label_images_are_taken_from_stale(here, l
     assert_settled({"stale": planned(here).stale, "batches": planned(here).batches})
 
 
-def test_label_images_are_not_taken_where_they_would_not_be_the_same(here, labelled, copy, monkeypatch):  # noqa: F811
+def test_label_images_are_not_taken_where_they_would_not_be_the_same(here, labelled, copy, monkeypatch):
     labelled()
     assert all(batch["kept"] for batch in planned(here, embed_input=224).batches)
     for changed in {"diameter": 20}, {"embed_input": 224, "redo": True}:
@@ -165,7 +165,7 @@ def test_label_images_are_not_taken_where_they_would_not_be_the_same(here, label
     assert f"(segmentation version {old}, now {new})" in made.text()
 
 
-def test_what_a_run_does_not_use_is_no_part_of_its_recipe(here):  # noqa: F811
+def test_what_a_run_does_not_use_is_no_part_of_its_recipe(here):
     own = {key for key in planned(here).recipe if not key.startswith("version.")}
     assert own == {"model", "camera_offset"}, "the others at their defaults"
     for illumination in "none", "frames":

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from test_plan import DEFAULTS, SCHEMA, given, here  # noqa: F401  (here is a fixture)
 
 from idrstream import plan, rules
 from idrstream.tables import Problems
+from planning import DEFAULTS, SCHEMA, given
 
 SHIPPED = Path(plan.BIN).parent / "assets/qc.yml"
 GOOD = """images:
@@ -46,7 +46,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_by_file_rule_and_key(mistake, here):  # noqa: F811
+def test_a_mistake_is_told_by_file_rule_and_key(mistake, here):
     content, said = mistake
     (here / "mine.yml").write_text(content)
     with pytest.raises(Problems) as problems:
@@ -56,14 +56,14 @@ def test_a_mistake_is_told_by_file_rule_and_key(mistake, here):  # noqa: F811
     assert all(sentence.startswith("mine.yml") for sentence in problems.value.sentences)
 
 
-def test_all_mistakes_of_a_file_are_told_at_once(here):  # noqa: F811
+def test_all_mistakes_of_a_file_are_told_at_once(here):
     (here / "mine.yml").write_text(GOOD.replace("focus,", "focal,").replace("50", "few"))
     with pytest.raises(Problems) as problems:
         rules.read(here / "mine.yml")
     assert len(problems.value.sentences) == 2
 
 
-def test_a_file_that_is_not_there_is_told(here):  # noqa: F811
+def test_a_file_that_is_not_there_is_told(here):
     params = DEFAULTS | {"qc_rules": "mine.yml"}
     with pytest.raises(Problems, match=r"--qc_rules mine\.yml: there is no such file"):
         plan.make(params, str(here), "first", given(here, params), SCHEMA)

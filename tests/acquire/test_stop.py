@@ -2,10 +2,10 @@
 
 import pytest
 from test_ledger import GATE, committed, plan_again  # noqa: F401  (a fixture)
-from test_plan import here, keys, planned  # noqa: F401  (here is a fixture)
 
 from idrstream import files, hcs, ledger
 from idrstream.tables import Problems
+from planning import keys, planned
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def labelled(here, committed):  # noqa: F811
     return stop
 
 
-def labels(here):  # noqa: F811
+def labels(here):
     return sorted(path.stem for path in (here / "out/labels").rglob("*.tif"))
 
 
@@ -30,7 +30,7 @@ def kept(made):
     return sorted(path for batch in made.batches for path in batch["kept"])
 
 
-def test_a_run_that_stops_has_no_stage_of_features_and_keeps_its_labels(here):  # noqa: F811
+def test_a_run_that_stops_has_no_stage_of_features_and_keeps_its_labels(here):
     made = planned(here, stop_after="qc", csv="DP", h5ad=True, normalize_cells=True)
     assert not {"export", "plate_profiles", "normalize_cells", "to_anndata"} & made.stages.keys()
     assert made.stages["commit"]["args"] == "--save_labels" and made.stages["qc"]["args"] == ""
@@ -38,7 +38,7 @@ def test_a_run_that_stops_has_no_stage_of_features_and_keeps_its_labels(here):  
     assert {batch["id"][0] for batch in made.batches} == {"q"}
 
 
-def test_the_full_run_has_the_same_images_to_do_whose_nuclei_it_takes(here, labelled):  # noqa: F811
+def test_the_full_run_has_the_same_images_to_do_whose_nuclei_it_takes(here, labelled):
     before = labelled()
     assert "Nothing to do" in planned(here, stop_after="qc").text()
     made = planned(here, features="cp")
@@ -48,7 +48,7 @@ def test_the_full_run_has_the_same_images_to_do_whose_nuclei_it_takes(here, labe
     assert "8 label images are taken from labels/" in made.text()
 
 
-def test_what_shapes_features_does_not_matter_and_what_shapes_nuclei_does(here, labelled):  # noqa: F811
+def test_what_shapes_features_does_not_matter_and_what_shapes_nuclei_does(here, labelled):
     labelled()
     assert len(kept(planned(here, crop_mask=True, embed_input=224))) == 8
     assert len(kept(planned(here, remove_edge_masks=True))) == 8  # which of the nuclei are cells
@@ -58,7 +58,7 @@ def test_what_shapes_features_does_not_matter_and_what_shapes_nuclei_does(here, 
         assert all(word not in made.text() for word in ("features None", "embedder None"))
 
 
-def test_what_failed_for_good_stays_so_and_what_may_heal_is_fetched_and_segmented(here, labelled):  # noqa: F811
+def test_what_failed_for_good_stays_so_and_what_may_heal_is_fetched_and_segmented(here, labelled):
     labelled(failed=["PA_C01_s1_f5"])
     assert ["PA_C01_s1_f5"] not in keys(planned(here))
     (path,) = (here / "out/ledger").glob("q0001*.json")
@@ -69,7 +69,7 @@ def test_what_failed_for_good_stays_so_and_what_may_heal_is_fetched_and_segmente
     assert [asked["key"] for asked in again["images"]] == ["PA_C01_s1_f5"]
 
 
-def test_images_that_a_run_which_stopped_has_saved_stay_its_own(here, labelled):  # noqa: F811
+def test_images_that_a_run_which_stopped_has_saved_stay_its_own(here, labelled):
     labelled(batch_nums="1")
     (path,) = (here / "out/ledger").glob("q*.json")
     entry = files.read_json(path)
@@ -81,7 +81,7 @@ def test_images_that_a_run_which_stopped_has_saved_stay_its_own(here, labelled):
     assert f"{field}/.zgroup" in kept(planned(here, save_images=True))
 
 
-def test_a_file_in_the_place_of_a_result_is_said_where_the_run_would_write_it(here):  # noqa: F811
+def test_a_file_in_the_place_of_a_result_is_said_where_the_run_would_write_it(here):
     mine = ["csv/DP_features/batch_0.csv.gz", "profiles/h5ad/PA.h5ad", "profiles/wells/selected/PB.parquet"]
     mine += ["profiles/normalized_cells/scaler.tsv", "images/PA.ome.zarr/A/4/s1f5/.zgroup"]
     for name in mine:
@@ -110,7 +110,7 @@ def test_a_committed_full_batch_leaves_labels_to_the_run_that_stopped(here, labe
     assert len(again.stale) == 1 and len(kept(again)) == 8  # other features: the nuclei stay
 
 
-def test_a_label_image_that_is_gone_or_changed_is_not_taken(here, labelled):  # noqa: F811
+def test_a_label_image_that_is_gone_or_changed_is_not_taken(here, labelled):
     labelled()
     (here / "out/labels/plate=PA/PA_A04_s1_f5.tif").write_text("mine")
     made = planned(here)
@@ -136,7 +136,7 @@ def test_redo_of_a_look_does_not_lose_features(here, labelled, committed):  # no
     assert sum(len(batch["supersedes"]) for batch in made.batches) == 2
 
 
-def test_redo_does_not_lose_wells_that_were_left_out_after_the_look(here, labelled):  # noqa: F811
+def test_redo_does_not_lose_wells_that_were_left_out_after_the_look(here, labelled):
     labelled()
     lines = (here / "wells.tsv").read_text().splitlines()
     (here / "wells.tsv").write_text("\n".join([lines[0], *lines[2:]]) + "\n")
@@ -145,7 +145,7 @@ def test_redo_does_not_lose_wells_that_were_left_out_after_the_look(here, labell
         planned(here, session="second", redo=True)
 
 
-def test_an_image_that_is_only_segmented_is_not_done_in_a_full_run(here, labelled):  # noqa: F811
+def test_an_image_that_is_only_segmented_is_not_done_in_a_full_run(here, labelled):
     labelled()
     made = planned(here)
     requested = [asked | {"batch": None} for asked in made.images]

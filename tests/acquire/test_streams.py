@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pytest
 import yaml
-from test_plan import DEFAULTS, HEADER, ROOT, ROWS, SCHEMA, given, here, plan, planned  # noqa: F401  (a fixture)
 
-from idrstream import batches, fetch, image, recipe, request, streams
+from idrstream import batches, fetch, image, plan, recipe, request, streams
 from idrstream.tables import Problems
 from make_screen import write_cellh5
+from planning import DEFAULTS, HEADER, ROOT, ROWS, SCHEMA, given, planned
 
 STREAMS = """streams:
   training:  {table: training.tsv, variants: [ic, no_ic], outlines: true}
@@ -21,7 +21,7 @@ TABLES = {"training": (1, 0), "negative": (0, 3), "more/positive": (2, 1)}
 
 
 @pytest.fixture
-def three(here):  # noqa: F811
+def three(here):
     """Three tables that overlap: one shares a movie with each of the others."""
     (here / "more").mkdir()
     for name, rows in TABLES.items():
@@ -68,7 +68,7 @@ def test_a_plate_is_judged_by_its_frames_not_by_their_variants(three):
     assert len(plates["PA"]) == 5 and not any("variant" in asked for asked in plates["PA"])
 
 
-def test_an_ordinary_run_is_what_it_was(here):  # noqa: F811
+def test_an_ordinary_run_is_what_it_was(here):
     made = planned(here)
     names = {"id", "key", "plate", "well", "well_number", "site", "frame", "locations", "metadata"}
     assert {frozenset(asked) for batch in made.batches for asked in batch["images"]} == {frozenset(names)}
@@ -119,6 +119,14 @@ def test_what_does_not_go_with_streams_is_said(three):
     ]
     with pytest.raises(Problems, match="give only one of the two"):
         together(three, input="wells.tsv")
+
+
+@pytest.mark.parametrize("study", ["example", None])
+def test_streams_of_a_samplesheet_and_a_table_of_wells_are_refused(study, three):
+    (three / "negative.tsv").write_text("plate,well,frame,path\nPA,A04,5,a.tif\n")
+    with pytest.raises(Problems) as problems:
+        together(three, study=study)
+    assert "streams.yml: some of its tables are samplesheets; all must be of one kind" in problems.value.sentences
 
 
 def test_two_tables_that_say_different_things_of_a_frame_are_told(three):

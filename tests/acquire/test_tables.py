@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from test_plan import DEFAULTS, given, here, plan, planned  # noqa: F401  (here is a fixture)
-from test_plan import SCHEMA as PARAMS
 
-from idrstream import image, input_tables, metadata_names, request, tables
+from idrstream import image, input_tables, metadata_names, plan, request, tables
 from idrstream.input_tables import SCHEMAS
 from idrstream.tables import Problems
+from planning import DEFAULTS, given, planned
+from planning import SCHEMA as PARAMS
 
 DOCS = Path(__file__).parents[2] / "docs/usage.md"
 ROWS = (("plate", "well", "frame", "path"), ("P", "A01", "1", "a.tif"), ("P", "B02", "2", "b.tif"))
@@ -135,7 +135,7 @@ def test_what_is_no_sound_table_is_named_with_its_line(case, tmp_path):
     assert all(part in sentence for part, sentence in zip(said, problems.value.sentences, strict=True))
 
 
-def test_a_table_of_neither_kind_is_told_its_columns_and_both_sets_and_nothing_of_a_study(here):  # noqa: F811
+def test_a_table_of_neither_kind_is_told_its_columns_and_both_sets_and_nothing_of_a_study(here):
     (here / "sheet.csv").write_text("plate;well;picture\nP;A01;a.tif\n")
     with pytest.raises(Problems) as problems:
         planned(here, input="sheet.csv", study=None, screens=None, source=None)
@@ -145,7 +145,7 @@ def test_a_table_of_neither_kind_is_told_its_columns_and_both_sets_and_nothing_o
     assert "its columns are plate, well, picture" in sentence
 
 
-def test_the_mistakes_of_all_tables_and_of_columns_and_rows_are_told_at_once(here):  # noqa: F811
+def test_the_mistakes_of_all_tables_and_of_columns_and_rows_are_told_at_once(here):
     (here / "wells.tsv").write_text("Plate\tWell\tFrames\tWell Number\tArea\nPA\tA4\tx\t4\t1\nPA\tQ4\t5\t4\t1\n")
     (here / "screens.tsv").write_text("PA\tPA.txt\n")
     with pytest.raises(Problems) as problems:
@@ -173,7 +173,7 @@ OUT_OF_BOUNDS = [
 
 
 @pytest.mark.parametrize(("column", "value"), OUT_OF_BOUNDS)
-def test_a_cell_beyond_what_a_result_can_hold_is_refused_before_anything_starts(column, value, here):  # noqa: F811
+def test_a_cell_beyond_what_a_result_can_hold_is_refused_before_anything_starts(column, value, here):
     cells = {"plate": "P", "well": "A01", "site": "1", "frame": "1", "path": "a.tif", "gene": "G", "note": "n"}
     rows = (cells.keys(), cells.values(), (cells | {"well": "A02", column: value}).values())
     (here / "sheet.csv").write_text(sheet(rows=rows))
@@ -256,26 +256,26 @@ def shared(folder, rows):
     return plan.make(params, str(folder), "first", given(folder, params), PARAMS)
 
 
-def test_a_file_and_frame_that_two_wells_name_is_a_warning_before_the_start(here):  # noqa: F811
+def test_a_file_and_frame_that_two_wells_name_is_a_warning_before_the_start(here):
     made = shared(here, [("P", "A01", "1", "a.tif"), ("P", "A02", "1", "./a.tif"), ("P", "A02", "2", "a.tif")])
     assert made.warnings == ["sheet.csv, lines 2 and 3: wells A01 and A02 of P name the same file and frame"]
     assert f"warning: {made.warnings[0]}" in made.text().splitlines()
     assert len(made.images) == 3
 
 
-def test_a_column_filled_down_is_told_in_a_few_lines(here):  # noqa: F811
+def test_a_column_filled_down_is_told_in_a_few_lines(here):
     made = shared(here, [("P", f"A{number:02}", "1", "a.tif") for number in range(1, 25)])
     assert len(made.warnings) == 4
     assert made.warnings[-1] == "sheet.csv: 20 more images name a file and frame that another names"
 
 
-def test_other_frames_of_a_file_and_other_files_are_no_warning(here):  # noqa: F811
+def test_other_frames_of_a_file_and_other_files_are_no_warning(here):
     made = shared(here, [("P", "A01", "1", "a.tif"), ("P", "A01", "2", "a.tif"), ("Q", "A01", "1", "q/a.tif")])
     assert made.warnings == [] and "warning" not in made.text()
     assert planned(here).warnings == []
 
 
-def test_a_study_whose_location_tells_no_wells_apart_is_a_warning(here):  # noqa: F811
+def test_a_study_whose_location_tells_no_wells_apart_is_a_warning(here):
     (here / "mine.yml").write_text(
         "name: mine\nwells: {rows: 16, columns: 24}\nlocations: ['{plate}.ch5']\n"
         "frame: {height: 9, width: 9, bytes: 9, nuclei: 1}\n"

@@ -7,7 +7,6 @@ import struct
 import numpy as np
 import pytest
 import tifffile
-from test_readers import assert_says, frames_of, noise, same
 
 from idrstream.failures import (
     ImageFailure,
@@ -20,6 +19,7 @@ from idrstream.failures import (
 )
 from idrstream.readers import tiff_axes
 from idrstream.sources import open_location
+from reading import assert_says, frames_of, noise, same
 from support import DATA, http_server, read_frames
 
 PAINTING = DATA / "tissue/painting_6ch.ome.tif"

@@ -3,21 +3,21 @@
 import shlex
 
 import pytest
-from test_plan import here, planned  # noqa: F401  (here is a fixture)
 
 from idrstream.study import FORMATS, Well
 from idrstream.tables import Problems
+from planning import planned
 
 ALONE = {"screens": None, "study": None, "source": None, "input": "sheet.csv"}
 
 
-def sheet(here, *rows, header="plate,well,frame,path", **params):  # noqa: F811
+def sheet(here, *rows, header="plate,well,frame,path", **params):
     """The plan of a samplesheet."""
     (here / "sheet.csv").write_text("\n".join((header, *rows)) + "\n")
     return planned(here, **ALONE | params)
 
 
-def of_wells(here, *wells, **params):  # noqa: F811
+def of_wells(here, *wells, **params):
     rows = [f"{plate},{well},1,{i}.tif" for i, (plate, well) in enumerate(wells)]
     (here / "images").mkdir(exist_ok=True)
     return sheet(here, *rows, **params)
@@ -37,7 +37,7 @@ LAST = {6: "B03", 12: "C04", 24: "D06", 48: "F08", 96: "H12", 384: "P24", 1536: 
 
 
 @pytest.mark.parametrize("size, last", LAST.items())
-def test_a_plate_has_the_smallest_standard_format_that_holds_its_wells(size, last, here):  # noqa: F811
+def test_a_plate_has_the_smallest_standard_format_that_holds_its_wells(size, last, here):
     made = of_wells(here, ("P", "A01"), ("P", "B01"), ("P", last))
     rows, columns = FORMATS[size]
     assert rows * columns == size
@@ -46,17 +46,17 @@ def test_a_plate_has_the_smallest_standard_format_that_holds_its_wells(size, las
 
 
 @pytest.mark.parametrize("row, number", [("Z1", 25 * 48 + 1), ("aa01", 26 * 48 + 1), ("AB12", 27 * 48 + 12)])
-def test_rows_after_z_have_two_letters(row, number, here):  # noqa: F811
+def test_rows_after_z_have_two_letters(row, number, here):
     assert number in numbers(of_wells(here, ("P", "AF48"), ("P", row))).values()
     assert Well.parse(row).name == (f"{row[:-2].upper()}{row[-2:]}" if len(row) > 2 else "Z01")
 
 
-def test_a_plate_that_is_partly_filled_has_the_numbers_of_the_others(here):  # noqa: F811
+def test_a_plate_that_is_partly_filled_has_the_numbers_of_the_others(here):
     made = of_wells(here, ("P", "H12"), ("Q", "B01"))
     assert numbers(made)["Q", "B01"] == 13
 
 
-def test_a_plates_format_can_be_named(here):  # noqa: F811
+def test_a_plates_format_can_be_named(here):
     made = of_wells(here, ("P", "B01"), plate_format=96)
     assert numbers(made)["P", "B01"] == 13 and "the smallest" not in made.text()
     (sentence,) = refused(of_wells, here, ("P", "A01"), ("P", "H12"), plate_format=48)
@@ -68,7 +68,7 @@ def test_a_plates_format_can_be_named(here):  # noqa: F811
     assert "--plate_format: not with --study" in refused(planned, here, plate_format=96)[0]
 
 
-def test_another_number_of_a_well_is_another_image(here):  # noqa: F811
+def test_another_number_of_a_well_is_another_image(here):
     before = of_wells(here, ("P", "A01"), ("P", "B01"))
     after = of_wells(here, ("P", "A01"), ("P", "B01"), plate_format=384)
     same = {asked["id"] for asked in before.images} & {asked["id"] for asked in after.images}
@@ -79,7 +79,7 @@ CONTROLS = "plate,well,site,frame,path,control_type"
 
 
 @pytest.mark.parametrize("second, words", [("positive control", '"positive control"'), ("", "none")])
-def test_a_well_of_two_control_types_is_refused_before_the_start(second, words, here):  # noqa: F811
+def test_a_well_of_two_control_types_is_refused_before_the_start(second, words, here):
     rows = ["P,A01,1,1,a.tif,negative control", "P,A02,1,1,b.tif,", "Q,A01,1,1,c.tif,", f"P,A1,2,1,d.tif,{second}"]
     rows += [f"P,A01,3,1,e.tif,{second}"]
     (sentence,) = refused(sheet, here, *rows, header=CONTROLS)
@@ -87,7 +87,7 @@ def test_a_well_of_two_control_types_is_refused_before_the_start(second, words, 
     assert sentence == f'{place} is {words}, but in line 2 it is "negative control"; give all rows of a well the same'
 
 
-def test_a_control_type_that_no_well_has_is_said_with_those_there_are(here):  # noqa: F811
+def test_a_control_type_that_no_well_has_is_said_with_those_there_are(here):
     rows = ["P,A01,1,1,a.tif,DMSO", "P,A02,1,1,b.tif,", "P,A03,1,1,c.tif,drug"]
     (sentence,) = refused(sheet, here, *rows, header=CONTROLS, negative_control="DMS0")
     there = 'no well has this control type; there are "DMSO", "drug". Did you mean DMSO?'
@@ -97,7 +97,7 @@ def test_a_control_type_that_no_well_has_is_said_with_those_there_are(here):  # 
     assert stages["normalize_cells"]["args"] == "--negative_control DMSO"
 
 
-def test_a_control_type_reaches_its_command_whole_whatever_is_in_it(here):  # noqa: F811
+def test_a_control_type_reaches_its_command_whole_whatever_is_in_it(here):
     word = 'it\'s $(no) "treatment"'
     (here / "images").mkdir()
     rows = ["P,A01,1,1,a.tif," + '"' + word.replace('"', '""') + '"']

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_measure import crowd
 
 from idrstream import files, image
 from killed import end
+from make_labels import crowd
 
 COMMAND = Path(__file__).parents[2] / "bin/measure.py"
 IMAGES = 200  # more than are measured before the command is ended
