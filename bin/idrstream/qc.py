@@ -83,12 +83,12 @@ def write_images(outdir, entries, rules, path):
     rules    list of rules.Rule
     returns  (rows, rule -> how many it marks)
     """
-    places = _places(outdir)
-    rows = ledger.rows(entries).values()
+    listed = _listed(outdir)
+    rows = [{"row": None} | row | listed.get(row["key"], {}) for row in ledger.rows(entries).values()]
     order = ("plate", "well_number", "site", "frame")
     rows = sorted(rows, key=lambda row: (*(row[name] for name in order), row.get("variant", "")))
     passed = {ledger.SEGMENTED: "ok"}  # of quality control, that is
-    rows = [row | {"row": places.get(row["key"]), "status": passed.get(row["status"], row["status"])} for row in rows]
+    rows = [row | {"status": passed.get(row["status"], row["status"])} for row in rows]
     names = [name for name in IMAGES.names if name != "variant" or any(row.get("variant") for row in rows)]
     table = pa.Table.from_pylist(rows, pa.schema([IMAGES.field(name) for name in names]))
     table, marks = _marked(table, rules, _spreads(rules, [table]))
@@ -132,12 +132,15 @@ def _cells(outdir, entries):
             yield pa.table(columns).cast(CELLS)
 
 
-def _places(outdir):
-    """Image -> place of its row in the last run's input table."""
+def _listed(outdir):
+    """Image -> place of its row in the last run's input table, and its well's number by that."""
     path = Path(outdir, "images.tsv")
-    rows = [row.cells for row in tables.read(path).rows] if path.exists() else []
-    name = ("plate", "well", "site", "frame")
-    return {image.key(*(row[n] for n in name), row.get("variant", "")): int(row["row"]) for row in rows if row["row"]}
+    rows = [row.cells for row in tables.read(path).rows if row.cells["row"]] if path.exists() else []
+    name, wanted = ("plate", "well", "site", "frame"), ("row", "well_number")
+    return {
+        image.key(*(row[n] for n in name), row.get("variant", "")): {n: int(row[n]) for n in wanted if n in row}
+        for row in rows
+    }
 
 
 def _spreads(rules, pieces):
