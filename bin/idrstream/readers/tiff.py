@@ -1,13 +1,13 @@
 """TIFF: what its planes are, `tiff_axes` says; one of them is read at a time."""
 
 import math
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import numpy as np
 import tifffile
 
 from idrstream import bit_depth
-from idrstream.failures import NotReadable, Truncated, UnwrittenFrame, image_failures
+from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, image_failures
 from idrstream.readers import WatchedFile, check_size, found_instead, tiff_axes
 
 PHOTOMETRIC = 262  # tag, and values of it
@@ -113,6 +113,13 @@ class Movie:
         """Say where tifffile tripped; a failure of the file below it comes first."""
         with image_failures(f"{self._name}: {problem}"), self._file.blamed_first():
             yield
+
+
+def significant_bits(path, name):
+    """The bits that a TIFF says its grey levels are of, for readers that pass this on in part; None of other files."""
+    with suppress(ImageFailure), open(path, "rb") as file, closing(Movie(file, name)) as movie:
+        return movie.significant_bits
+    return None
 
 
 def _white_is_zero(page):
