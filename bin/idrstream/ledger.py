@@ -19,7 +19,8 @@ SEGMENTED = "segmented"  # status of an image that is ok as far as a run went th
 # What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
 KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "heals", "cells", "bytes")
 OFFSET = ("camera_offset", "offset_state", "offset_low", "offset_high", "offset_bound")
-FIGURES = ("focus", "saturation", "background", "bit_depth", "out_of_range", "unwritten", "too_large", *OFFSET)
+FIGURES = ("focus", "saturation", "background", "bit_depth", "out_of_range", "unwritten", "too_large")
+FIGURES += ("texture_clipped", *OFFSET)
 KEPT += ("field_bytes", "seconds", "flatfield", *FIGURES)
 COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
 COLUMNS += ("field_bytes", "seconds", *FIGURES)

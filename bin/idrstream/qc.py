@@ -19,7 +19,8 @@ IMAGES = pa.schema(
     + [(name, pa.int32()) for name in ("well_number", "site", "frame")]
     + [("variant", pa.string()), ("row", pa.int64()), ("status", pa.string()), ("reason", pa.string())]
     + [("cells", pa.int32()), ("control_type", pa.string()), ("gene", pa.string())]
-    + [(name, pa.float64()) for name in ("focus", "saturation", "background", "out_of_range", "unwritten")]
+    + [(name, pa.float64()) for name in ("focus", "saturation", "background", "out_of_range", "texture_clipped")]
+    + [("unwritten", pa.float64())]
     + [("bit_depth", pa.int32()), ("too_large", pa.int32())]
     + [("flatfield", pa.string()), ("bytes", pa.int64()), ("seconds", pa.float64())]
 )

@@ -12,9 +12,10 @@ from idrstream import strict_yaml, tables
 from idrstream.tables import CONTROL, Problems
 
 COLUMNS = {
-    "images": ("cells", "focus", "saturation", "background", "out_of_range", "unwritten", "too_large"),
+    "images": ("cells", "focus", "saturation", "background", "out_of_range", "texture_clipped", "unwritten"),
     "cells": ("Metadata_Area", "Metadata_Solidity", "Metadata_TouchesBorder", "Metadata_CropPaddedFraction"),
 }
+COLUMNS["images"] += ("too_large",)
 COLUMNS["cells"] += ("Metadata_TextureLevels",)
 THRESHOLDS = ("below", "above", "z")
 KEYS = ("column", *THRESHOLDS, "reason")
