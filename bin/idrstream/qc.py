@@ -14,6 +14,7 @@ from idrstream import image, ledger, tables
 from idrstream.profiles import FOLDER, PIECE, UNMEASURED
 
 GROUP = 1 << 16  # cells of a row group: 10 MB
+FEWEST = 10  # values of a plate that give it a median and deviation of its own
 IMAGES = pa.schema(
     [(name, pa.string()) for name in ("plate", "well")]
     + [(name, pa.int32()) for name in ("well_number", "site", "frame")]
@@ -63,11 +64,32 @@ class Spread:
         order = np.argsort(distances)
         return 1.4826 * _median(distances[order], self._counts[order])
 
+    @property
+    def count(self):
+        return int(self._counts.sum())
+
+
+class Spreads:
+    """The Spread of each plate, for plates differ in staining and focus; of fewer than FEWEST values, the screen's."""
+
+    def __init__(self):
+        self._screen, self._plates = Spread(), {}
+
+    def add(self, plate, values):
+        """Take in VALUES of a plate, (n,) of any number type."""
+        for spread in (self._screen, self._plates.setdefault(plate, Spread())):
+            spread.add(values)
+
+    def of(self, plate):
+        """What its values are compared with."""
+        own = self._plates[plate]
+        return own if own.count >= FEWEST else self._screen
+
 
 def broken(rule, values, spread):
     """(n,) bool: which of VALUES, (n,) float64, break a rules.Rule; none where there is no value (NaN).
 
-    spread  Spread of all values of the screen; without any spread nothing is far from the median
+    spread  Spread of what they are compared with; without any spread nothing is far from the median
     """
     if rule.below is not None:
         return values < rule.below
@@ -145,23 +167,33 @@ def _listed(outdir):
 
 
 def _spreads(rules, pieces):
-    """Column -> Spread, of the columns whose rules need it."""
-    spreads = {rule.column: Spread() for rule in rules if rule.z is not None}
+    """Column -> Spreads, of the columns whose rules need them."""
+    spreads = {rule.column: Spreads() for rule in rules if rule.z is not None}
     for piece in pieces if spreads else ():
-        for column, spread in spreads.items():
-            spread.add(_numbers(piece, column))
+        for plate, own in _plates(piece):
+            for column, found in spreads.items():
+                found.add(plate, _numbers(piece, column)[own])
     return spreads
 
 
 def _marked(table, rules, spreads):
     """TABLE with a column a rule; and rule -> how many it marks."""
-    counts = {}
+    counts, plates = {}, _plates(table)
     for rule in rules:
-        marks = broken(rule, _numbers(table, rule.column), spreads.get(rule.column))
+        values, marks = _numbers(table, rule.column), np.zeros(len(table), bool)
+        for plate, own in plates:
+            spread = spreads[rule.column].of(plate) if rule.z is not None else None
+            marks[own] = broken(rule, values[own], spread)
         why = {"reason": rule.reason}  # stays with the column: the report gives it
         table = table.append_column(pa.field(rule.mark, pa.bool_(), metadata=why), pa.array(marks, pa.bool_()))
         counts[rule.name] = int(marks.sum())
     return table, counts
+
+
+def _plates(table):
+    """(plate, (n,) bool: which rows are of it) of the plates of a table of images or cells."""
+    plates = table["plate" if "plate" in table.column_names else "Metadata_Plate"]
+    return [(plate, pc.equal(plates, plate).to_numpy()) for plate in pc.unique(plates).to_pylist()]
 
 
 def _numbers(table, column):

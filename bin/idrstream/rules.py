@@ -1,6 +1,6 @@
 """Rules of quality control: which images and cells are marked, by which threshold, and why.
 
-A rule marks what is below or above a fixed value of a column, or so many robust standard deviations from the screen's
+A rule marks what is below or above a fixed value of a column, or so many robust standard deviations from its plate's
 median: above it if `z` is positive, below it if `z` is negative. Its mark is called as coSMicQC calls it.
 """
 
