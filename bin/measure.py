@@ -52,8 +52,9 @@ def _measure(frames, labels, measures, known, row):
     unlisted = np.setdiff1d(nuclei[1:-1, 1:-1], [0, *cells, *nuclei[[0, -1]].ravel(), *nuclei[:, [0, -1]].ravel()])
     if list(cells) != list(numbers) or len(unlisted):  # only a nucleus at the border may be none of the cells
         raise ValueError(f"{row['key']}: its label image holds other cells than its table of {len(cells)}")
-    levels = measurement.texture.occupied(nuclei, pixels)[numbers - 1]
-    image.write_cells(measures, row["key"], {"label": numbers, "features": features, "texture_levels": levels})
+    seen = {"texture_levels": measurement.texture.occupied, "texture_clipped": measurement.texture.clipped}
+    seen = {name: function(nuclei, pixels)[numbers - 1] for name, function in seen.items()}
+    image.write_cells(measures, row["key"], {"label": numbers, "features": features} | seen)
 
 
 if __name__ == "__main__":

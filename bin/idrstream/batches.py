@@ -52,13 +52,15 @@ def candidates(values, described):
 
 
 def identify(images, shaping, frames):
-    """Give every image its id: a hash of what it is, its well's number, metadata and recipe, its plate's references.
+    """Give every image its id: a hash of what it is, its metadata and recipe, its plate's references.
+
+    Its well is told by name: the well's number follows from the plates' format, and that perhaps from other wells.
 
     shaping  what shapes its label image (recipe.of_labels): more than that, the recipe of its batch says
     """
     for asked in images:
         own = [reference["key"] for reference in frames.get(asked["plate"], [])]
-        content = [asked["key"], asked["well_number"], asked["file"], asked["metadata"], shaping, own]
+        content = [asked["key"], asked["file"], asked["metadata"], shaping, own]
         asked["id"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -138,6 +140,21 @@ def moved(entries, differs, cut):
     reused = _taken(cut, f"{STALE}/")
     words += f"; the label images of {reused} are reused" if reused else ""
     return f"{count} used other settings ({differs}): they will be moved to {STALE}/{words}"
+
+
+def renumbered(entries, images):
+    """Which committed images number their wells by another format of plates than IMAGES do, in a sentence; "" if none.
+
+    entries  those that count
+    """
+    now = {asked["key"]: asked["well_number"] for asked in images}
+    rows = [row for entry in entries for row in entry["images"]]
+    other = [row for row in rows if now.get(row["key"], row["well_number"]) != row["well_number"]]
+    if not other:
+        return ""
+    example = f"{other[0]['well']} is {other[0]['well_number']} there and {now[other[0]['key']]} now"
+    what = "keep their Metadata_WellNumber in the tables of cells, by another format of plates"
+    return f"{len(other)} committed images {what} ({example}); join by Metadata_Well, or renumber by --redo"
 
 
 def taken(cut):

@@ -168,7 +168,10 @@ class Export:
                 places.append(own[own >= 0])
         cells = pa.concat_tables(pieces, promote_options="permissive")
         order = np.lexsort((cells["Metadata_Label"].to_numpy(), np.concatenate(places))) if places else []
-        return cells.combine_chunks().take(pa.array(order, pa.int64()))
+        cells = cells.combine_chunks().take(pa.array(order, pa.int64()))
+        numbers = np.array([int(row["well_number"]) for row in images], np.int32)  # all by one format of plates
+        numbers = pa.array(numbers[np.concatenate(places)[order]] if places else [], pa.int32())
+        return cells.set_column(cells.column_names.index("Metadata_WellNumber"), "Metadata_WellNumber", numbers)
 
     def _outlines(self, cells):
         """The outline of every cell as IDR_stream writes it; null where its image has none."""

@@ -57,7 +57,7 @@ def describe(outdir):
 
 def _groups(name, rows):
     """Folder -> attributes of a plate's groups: itself, its rows, its wells."""
-    rows = sorted(rows, key=lambda row: (row["well_number"], row["site"], row["frame"], row.get("variant", "")))
+    rows = sorted(rows, key=lambda row: (Well.parse(row["well"]), row["site"], row["frame"], row.get("variant", "")))
     wells = {}
     for row in rows:
         wells.setdefault(_well(row), []).append({"path": _name(row)})

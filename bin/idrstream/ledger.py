@@ -19,7 +19,8 @@ SEGMENTED = "segmented"  # status of an image that is ok as far as a run went th
 # What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
 KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "heals", "cells", "bytes")
 OFFSET = ("camera_offset", "offset_state", "offset_low", "offset_high", "offset_bound")
-FIGURES = ("focus", "saturation", "background", "bit_depth", "out_of_range", "unwritten", "too_large", *OFFSET)
+FIGURES = ("focus", "saturation", "background", "bit_depth", "out_of_range", "unwritten", "too_large")
+FIGURES += ("texture_clipped", *OFFSET)
 KEPT += ("field_bytes", "seconds", "flatfield", *FIGURES)
 COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
 COLUMNS += ("field_bytes", "seconds", *FIGURES)
@@ -136,7 +137,8 @@ def summarise(requested, places, outdir, max_failed, gate, stop=False, begun="")
     """Write the two tables and word the end of the run.
 
     requested   the images of this run's selection, from the plan
-    places      image id -> place of its row in the input table, from 0, of all images of the table
+    places      image id -> place of its row in the input table, from 0, and its well's number, of all images of the
+                table: a committed row may have a number by another format of plates
     outdir      the output folder
     max_failed  share of the requested images that may fail
     gate        what became of the batches: lost (id of a batch or plate -> process, exit, log), stopped, and what the
@@ -149,7 +151,7 @@ def summarise(requested, places, outdir, max_failed, gate, stop=False, begun="")
     known, done = rows(entries), finished(stop)
     settled = {id: row for id, row in known.items() if row["status"] in (*done, "failed")}
     asked = {image["id"]: settled.get(image["id"]) or image | _unfinished(image, gate) for image in requested}
-    table = [row | {"row": places.get(id)} for id, row in (known | asked).items()]
+    table = [row | {"row": None} | places.get(id, {}) for id, row in (known | asked).items()]
     table.sort(key=lambda row: (*(row[n] for n in ("plate", "well_number", "site", "frame")), row.get("variant", "")))
     columns = COLUMNS + ("variant",) * any(row.get("variant") for row in table)
     tables.write(Path(outdir) / "images.tsv", columns, table)

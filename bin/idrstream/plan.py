@@ -199,7 +199,7 @@ def _decide(values, given, described, images, source, root, session):
     return Plan(
         workflow=values["workflow"],
         images=selected,
-        places={asked["id"]: asked["row"] for asked in images},
+        places={asked["id"]: {name: asked[name] for name in ("row", "well_number")} for asked in images},
         batches=cut,
         plates=plates,
         identities=identities,
@@ -209,6 +209,7 @@ def _decide(values, given, described, images, source, root, session):
         stamp=stamp,
         differs=differs,
         moved=batches.moved(old, differs, cut) if old else "",
+        renumbered=batches.renumbered(entries, images),
         recipe=wanted,
         settings=values,
         stages=stages,

@@ -23,8 +23,8 @@ def single_cells(frames, labels, features, known=None):
     features        list of folders, of EMBED and MEASURE, or none: their columns follow each other
     known    folder of what is known of the plates
     returns  (table, rows): a DataFrame with a row a cell, sorted by plate, well, site, frame and label, Metadata_*
-             first, then float32 features; and the images' rows, with `cells`, `flatfield`, `field_bytes`,
-             `camera_offset` as it was taken off, and what is known of that where it was estimated
+             first, then float32 features; and the images' rows, with `cells`, `texture_clipped`, `flatfield`,
+             `field_bytes`, `camera_offset` as it was taken off, and what is known of that where it was estimated
 
     Raises ValueError where the stages disagree about which cells there are: no cell is dropped silently.
     """
@@ -33,7 +33,7 @@ def single_cells(frames, labels, features, known=None):
     model, names = made[0]["model"] if made else "", [about["features"] for about in made]
     tables = []
     for row in rows:
-        row |= dict.fromkeys(("cells", "flatfield", *ledger.OFFSET[1:]))
+        row |= dict.fromkeys(("cells", "texture_clipped", "flatfield", *ledger.OFFSET[1:]))
         if row["status"] != "ok":
             row["camera_offset"] = None
             continue
@@ -45,7 +45,7 @@ def single_cells(frames, labels, features, known=None):
             if not np.array_equal(cells["label"], part["label"]):
                 count = f"{len(cells['label'])} cells segmented, {len(part['label'])} in {Path(folder).name}"
                 raise ValueError(f"{row['key']}: {count}")
-        row["cells"] = len(cells["label"])
+        row |= {"cells": len(cells["label"]), "texture_clipped": _clipped(cells, found)}
         row |= _light(row, known)
         tables.append(pd.concat([_metadata(row, cells, found, model), *map(_features, found, names)], axis=1))
     extra = rows[0]["metadata"] if rows else {}
@@ -84,6 +84,12 @@ def _light(row, known):
     estimate = facts.get("camera_offset", {})
     offset |= {f"offset_{name}": estimate.get(name) for name in ("state", "low", "high", "bound")}
     return {"flatfield": word, "field_bytes": facts.get("bytes", row.get("field_bytes"))} | offset
+
+
+def _clipped(cells, found):
+    """Share of the pixels of the cells (0 to 1) that their textures clip; None without textures, or without cells."""
+    pixels = next((part["texture_clipped"] for part in found if "texture_clipped" in part), None)
+    return None if pixels is None or not len(pixels) else round(float(pixels.sum() / cells["area"].sum()), 6)
 
 
 def _metadata(row, cells, found, model):

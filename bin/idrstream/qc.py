@@ -14,12 +14,14 @@ from idrstream import image, ledger, tables
 from idrstream.profiles import FOLDER, PIECE, UNMEASURED
 
 GROUP = 1 << 16  # cells of a row group: 10 MB
+FEWEST = 10  # values of a plate that give it a median and deviation of its own
 IMAGES = pa.schema(
     [(name, pa.string()) for name in ("plate", "well")]
     + [(name, pa.int32()) for name in ("well_number", "site", "frame")]
     + [("variant", pa.string()), ("row", pa.int64()), ("status", pa.string()), ("reason", pa.string())]
     + [("cells", pa.int32()), ("control_type", pa.string()), ("gene", pa.string())]
-    + [(name, pa.float64()) for name in ("focus", "saturation", "background", "out_of_range", "unwritten")]
+    + [(name, pa.float64()) for name in ("focus", "saturation", "background", "out_of_range", "texture_clipped")]
+    + [("unwritten", pa.float64())]
     + [("bit_depth", pa.int32()), ("too_large", pa.int32())]
     + [("flatfield", pa.string()), ("bytes", pa.int64()), ("seconds", pa.float64())]
 )
@@ -62,11 +64,32 @@ class Spread:
         order = np.argsort(distances)
         return 1.4826 * _median(distances[order], self._counts[order])
 
+    @property
+    def count(self):
+        return int(self._counts.sum())
+
+
+class Spreads:
+    """The Spread of each plate, for plates differ in staining and focus; of fewer than FEWEST values, the screen's."""
+
+    def __init__(self):
+        self._screen, self._plates = Spread(), {}
+
+    def add(self, plate, values):
+        """Take in VALUES of a plate, (n,) of any number type."""
+        for spread in (self._screen, self._plates.setdefault(plate, Spread())):
+            spread.add(values)
+
+    def of(self, plate):
+        """What its values are compared with."""
+        own = self._plates[plate]
+        return own if own.count >= FEWEST else self._screen
+
 
 def broken(rule, values, spread):
     """(n,) bool: which of VALUES, (n,) float64, break a rules.Rule; none where there is no value (NaN).
 
-    spread  Spread of all values of the screen; without any spread nothing is far from the median
+    spread  Spread of what they are compared with; without any spread nothing is far from the median
     """
     if rule.below is not None:
         return values < rule.below
@@ -83,12 +106,12 @@ def write_images(outdir, entries, rules, path):
     rules    list of rules.Rule
     returns  (rows, rule -> how many it marks)
     """
-    places = _places(outdir)
-    rows = ledger.rows(entries).values()
+    listed = _listed(outdir)
+    rows = [{"row": None} | row | listed.get(row["key"], {}) for row in ledger.rows(entries).values()]
     order = ("plate", "well_number", "site", "frame")
     rows = sorted(rows, key=lambda row: (*(row[name] for name in order), row.get("variant", "")))
     passed = {ledger.SEGMENTED: "ok"}  # of quality control, that is
-    rows = [row | {"row": places.get(row["key"]), "status": passed.get(row["status"], row["status"])} for row in rows]
+    rows = [row | {"status": passed.get(row["status"], row["status"])} for row in rows]
     names = [name for name in IMAGES.names if name != "variant" or any(row.get("variant") for row in rows)]
     table = pa.Table.from_pylist(rows, pa.schema([IMAGES.field(name) for name in names]))
     table, marks = _marked(table, rules, _spreads(rules, [table]))
@@ -132,32 +155,45 @@ def _cells(outdir, entries):
             yield pa.table(columns).cast(CELLS)
 
 
-def _places(outdir):
-    """Image -> place of its row in the last run's input table."""
+def _listed(outdir):
+    """Image -> place of its row in the last run's input table, and its well's number by that."""
     path = Path(outdir, "images.tsv")
-    rows = [row.cells for row in tables.read(path).rows] if path.exists() else []
-    name = ("plate", "well", "site", "frame")
-    return {image.key(*(row[n] for n in name), row.get("variant", "")): int(row["row"]) for row in rows if row["row"]}
+    rows = [row.cells for row in tables.read(path).rows if row.cells["row"]] if path.exists() else []
+    name, wanted = ("plate", "well", "site", "frame"), ("row", "well_number")
+    return {
+        image.key(*(row[n] for n in name), row.get("variant", "")): {n: int(row[n]) for n in wanted if n in row}
+        for row in rows
+    }
 
 
 def _spreads(rules, pieces):
-    """Column -> Spread, of the columns whose rules need it."""
-    spreads = {rule.column: Spread() for rule in rules if rule.z is not None}
+    """Column -> Spreads, of the columns whose rules need them."""
+    spreads = {rule.column: Spreads() for rule in rules if rule.z is not None}
     for piece in pieces if spreads else ():
-        for column, spread in spreads.items():
-            spread.add(_numbers(piece, column))
+        for plate, own in _plates(piece):
+            for column, found in spreads.items():
+                found.add(plate, _numbers(piece, column)[own])
     return spreads
 
 
 def _marked(table, rules, spreads):
     """TABLE with a column a rule; and rule -> how many it marks."""
-    counts = {}
+    counts, plates = {}, _plates(table)
     for rule in rules:
-        marks = broken(rule, _numbers(table, rule.column), spreads.get(rule.column))
+        values, marks = _numbers(table, rule.column), np.zeros(len(table), bool)
+        for plate, own in plates:
+            spread = spreads[rule.column].of(plate) if rule.z is not None else None
+            marks[own] = broken(rule, values[own], spread)
         why = {"reason": rule.reason}  # stays with the column: the report gives it
         table = table.append_column(pa.field(rule.mark, pa.bool_(), metadata=why), pa.array(marks, pa.bool_()))
         counts[rule.name] = int(marks.sum())
     return table, counts
+
+
+def _plates(table):
+    """(plate, (n,) bool: which rows are of it) of the plates of a table of images or cells."""
+    plates = table["plate" if "plate" in table.column_names else "Metadata_Plate"]
+    return [(plate, pc.equal(plates, plate).to_numpy()) for plate in pc.unique(plates).to_pylist()]
 
 
 def _numbers(table, column):

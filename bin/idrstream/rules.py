@@ -1,6 +1,6 @@
 """Rules of quality control: which images and cells are marked, by which threshold, and why.
 
-A rule marks what is below or above a fixed value of a column, or so many robust standard deviations from the screen's
+A rule marks what is below or above a fixed value of a column, or so many robust standard deviations from its plate's
 median: above it if `z` is positive, below it if `z` is negative. Its mark is called as coSMicQC calls it.
 """
 
@@ -12,9 +12,10 @@ from idrstream import strict_yaml, tables
 from idrstream.tables import CONTROL, Problems
 
 COLUMNS = {
-    "images": ("cells", "focus", "saturation", "background", "out_of_range", "unwritten", "too_large"),
+    "images": ("cells", "focus", "saturation", "background", "out_of_range", "texture_clipped", "unwritten"),
     "cells": ("Metadata_Area", "Metadata_Solidity", "Metadata_TouchesBorder", "Metadata_CropPaddedFraction"),
 }
+COLUMNS["images"] += ("too_large",)
 COLUMNS["cells"] += ("Metadata_TextureLevels",)
 THRESHOLDS = ("below", "above", "z")
 KEYS = ("column", *THRESHOLDS, "reason")

@@ -9,7 +9,7 @@ class Plan:
     """A run's plan, made by plan.make.
 
     images    every image of the selection
-    places    image id -> place of its row in the input table, of all images of the table
+    places    image id -> place of its row in the input table and its well's number, of all images of the table
     batches   what is left to do (batches.cut)
     plates    plate -> images that tell its flat-field, diameter and range of grey levels; empty if none is wanted
     identities      plate -> what that is made of
@@ -20,6 +20,7 @@ class Plan:
     stamp     the time of this plan, in UTC
     differs   in what their settings differ, in words
     moved     what becomes of those that used other settings, in a sentence; "" without any
+    renumbered  which committed images number their wells otherwise, in a sentence; "" if none do
     recipe    what makes a result what it is (recipe.of)
     settings  the params by name, what a recipe leaves out because it has its default too
     stages    stage -> {"args": its command's arguments, "code": digest of its code}
@@ -56,8 +57,7 @@ class Plan:
         if not (self.settings["study"] or self.settings.get("plate_format")):
             lines.append(self.study.format_text)
         lines += [f"warning: {sentence}" for sentence in self.warnings]
-        if self.moved:
-            lines.append(self.moved)
+        lines += filter(None, [self.moved, self.renumbered])
         if self.broken:
             lines.append(
                 f"{len(self.broken)} committed batches have files that were changed or deleted since; "

@@ -1,15 +1,18 @@
 """The single cells of an output folder, read piece by piece: `profiles/single_cells/plate=P/BATCH.parquet`."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from idrstream import ledger
+from idrstream import ledger, tables
 from idrstream.profiles import FOLDER, PIECE
+from idrstream.study import Well
 
-WELL = ("Metadata_Plate", "Metadata_WellNumber")
+WELL, NUMBER = "Metadata_Well", "Metadata_WellNumber"
 NEGATIVE = "negative control"  # as IDR's tables of wells have it in `Control Type`
 
 
@@ -24,6 +27,7 @@ class SingleCells:
 
     def __init__(self, outdir):
         self.plates, self.features, self.metadata, self.notes = {}, [], [], []
+        self._numbers = _numbers(outdir)
         for path in ledger.tables_in(outdir, FOLDER):
             names = pq.read_schema(path).names
             features = [name for name in names if not name.startswith("Metadata_")]
@@ -40,25 +44,27 @@ class SingleCells:
         return [path for paths in self.plates.values() for path in paths]
 
     def wells(self, plate):
-        """Yield the cells of a plate as DataFrames of whole wells, of at most PIECE cells or of one well."""
-        paths = self.plates[plate]
-        numbers = ds.dataset(paths).to_table(columns=[WELL[1]])[WELL[1]]
-        counts = sorted((row["values"], row["counts"]) for row in numbers.value_counts().to_pylist())
+        """Yield the cells of a plate as DataFrames of whole wells, of at most PIECE cells or of one well.
+
+        Wells are numbered as in images.tsv: by one format of plates, also where batches were made with another.
+        """
+        names = ds.dataset(self.plates[plate]).to_table(columns=[WELL])[WELL]
+        counts = {row["values"]: row["counts"] for row in names.value_counts().to_pylist()}
         some, total = [], 0
-        for number, count in counts:
-            if some and total + count > PIECE:
-                yield self._of_wells(paths, some)
+        for well in sorted(counts, key=Well.parse):
+            if some and total + counts[well] > PIECE:
+                yield self._of_wells(plate, some)
                 some, total = [], 0
-            some.append(number)
-            total += count
+            some.append(well)
+            total += counts[well]
         if some:
-            yield self._of_wells(paths, some)
+            yield self._of_wells(plate, some)
 
     @property
     def several_frames(self):
         """Has any well cells of more than one frame?"""
         for paths in self.plates.values():
-            wells = ds.dataset(paths).to_table(columns=[WELL[1], "Metadata_Frame"]).group_by(WELL[1])
+            wells = ds.dataset(paths).to_table(columns=[WELL, "Metadata_Frame"]).group_by(WELL)
             frames = wells.aggregate([("Metadata_Frame", "count_distinct")])["Metadata_Frame_count_distinct"]
             if max(frames.to_pylist(), default=0) > 1:
                 return True
@@ -77,10 +83,11 @@ class SingleCells:
                 if len(chosen):
                     yield values(chosen, self.features)
 
-    @staticmethod
-    def _of_wells(paths, numbers):
-        table = ds.dataset(paths).to_table(filter=pc.field(WELL[1]).isin(numbers))
-        return table.to_pandas()
+    def _of_wells(self, plate, wells):
+        cells = ds.dataset(self.plates[plate]).to_table(filter=pc.field(WELL).isin(wells)).to_pandas()
+        numbers = (self._numbers.get((plate, well), own) for well, own in zip(cells[WELL], cells[NUMBER], strict=True))
+        cells[NUMBER] = np.fromiter(numbers, cells[NUMBER].dtype, len(cells))
+        return cells
 
 
 def values(piece, features):
@@ -93,3 +100,10 @@ def replaced(piece, features, new):
     columns = {name: piece[name] for name in piece.schema.names}
     columns |= {name: pa.array(new[:, i].astype(np.float32)) for i, name in enumerate(features)}
     return pa.table(columns)
+
+
+def _numbers(outdir):
+    """(plate, well) -> the well's number in the last run's table; of a folder in which no run has ended, nothing."""
+    path = Path(outdir, "images.tsv")
+    rows = [row.cells for row in tables.read(path).rows] if path.exists() else []
+    return {(row["plate"], row["well"]): int(row["well_number"]) for row in rows if row["row"]}

@@ -29,9 +29,9 @@ EXAMPLE = {
 FORMATS = {6: (2, 3), 12: (3, 4), 24: (4, 6), 48: (6, 8), 96: (8, 12), 384: (16, 24), 1536: (32, 48)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Well:
-    """A well by its place, both counted from 0: A01 is row 0, column 0."""
+    """A well by its place, both counted from 0: A01 is row 0, column 0. Wells are ordered row by row."""
 
     row: int
     column: int

@@ -79,6 +79,36 @@ def test_what_nothing_else_reads_goes_to_bio_formats_by_its_suffix(dtype, tmp_pa
 
 
 @needs_java
+@pytest.mark.parametrize("dtype, said, bits", [
+    ("uint16", None, None), ("uint16", 12, 12), ("uint16", 16, 16), ("uint16", 32, None), ("uint32", 20, None),
+    ("uint8", 8, 8),
+])  # fmt: skip
+def test_an_ome_tiff_says_its_bits_whatever_reads_it(dtype, said, bits, tmp_path):
+    word = f'SignificantBits="{said}" ' if said else ""
+    xml = (
+        '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image '
+        f'ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="{dtype}" {word}SizeX="80" SizeY="64" '
+        'SizeC="1" SizeZ="1" SizeT="1"><Channel ID="Channel:0" SamplesPerPixel="1"/><TiffData/></Pixels></Image></OME>'
+    )
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, noise(1, (64, 80))[0].astype(dtype), description=xml, metadata=None)
+    for reader in ("auto", "bioformats"):
+        with sources.open_location(path) as file, readers.opened(file, path.name, planes.Choice(), reader) as movie:
+            assert (movie.failure, movie.significant_bits) == (None, bits), reader
+
+
+@needs_java
+@pytest.mark.parametrize("said, bits", [(12, 12), (16, None)])
+def test_of_other_formats_the_width_of_the_type_counts_as_nothing_said(said, bits, tmp_path):
+    write_ics(tmp_path / "a.ics", noise(1, (64, 80)).astype(np.uint16) * 16)
+    header, _, pixels = (tmp_path / "a.ics").read_bytes().partition(b"end\n")
+    header = header.replace(b"significant_bits\t16", b"significant_bits\t%d" % said)
+    (tmp_path / "a.ics").write_bytes(header + b"end\n" + pixels)
+    with sources.open_location(tmp_path / "a.ics") as file, readers.opened(file, "a.ics", planes.Choice()) as movie:
+        assert (movie.failure, movie.significant_bits) == (None, bits)
+
+
+@needs_java
 def test_a_channel_and_a_z_plane_are_chosen_by_the_user(tmp_path):
     images = noise(2 * 4 * 3, (64, 80)).reshape(2, 4, 3, 64, 80)
     tifffile.imwrite(tmp_path / "a.tif", images, imagej=True, metadata={"axes": "TZCYX"})

@@ -374,6 +374,24 @@ def test_where_0_is_white_the_bits_are_those_that_ome_xml_says(tmp_path):
     assert same(frames_of(tmp_path / "a.tif", [1])[1], image)
 
 
+@pytest.mark.parametrize("dtype, said, masked", [
+    ("f4", "nan", True), ("f4", "-9999", True), ("f4", "0.5", False), ("u2", "0", False),
+])  # fmt: skip
+def test_gdals_value_for_no_data_is_a_mask_where_it_is_no_grey_level(dtype, said, masked, tmp_path):
+    image = noise(1, (32, 40))[0].astype(dtype)
+    image[:4, :5] = float(said)
+    tag = (42113, 2, len(said) + 1, said, True)
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack", metadata=None, extratags=[tag])
+    found = frames_of(tmp_path / "a.tif", [1])[1]
+    if not masked:
+        assert same(found, image) and not np.ma.isMaskedArray(found)
+        return
+    empty = np.zeros(image.shape, bool)
+    empty[:4, :5] = True
+    assert np.array_equal(found.mask, empty) and np.array_equal(found.data[~empty], image[~empty])
+    assert np.all(found.data[empty] == np.median(image[~empty]))
+
+
 def test_without_a_word_on_white_black_is_0(tmp_path):
     image = noise(1, (32, 40))[0]
     tifffile.imwrite(tmp_path / "a.tif", image, metadata=None)

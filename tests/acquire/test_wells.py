@@ -3,7 +3,9 @@
 import shlex
 
 import pytest
+from test_ledger import GATE, committed, plan_again  # noqa: F401  (committed is a fixture)
 
+from idrstream import ledger, tables
 from idrstream.study import FORMATS, Well
 from idrstream.tables import Problems
 from planning import planned
@@ -68,11 +70,40 @@ def test_a_plates_format_can_be_named(here):
     assert "--plate_format: not with --study" in refused(planned, here, plate_format=96)[0]
 
 
-def test_another_number_of_a_well_is_another_image(here):
-    before = of_wells(here, ("P", "A01"), ("P", "B01"))
-    after = of_wells(here, ("P", "A01"), ("P", "B01"), plate_format=384)
-    same = {asked["id"] for asked in before.images} & {asked["id"] for asked in after.images}
-    assert same == {before.images[0]["id"]}, "A01 is number 1 on every plate"
+PAIR = (("P", "A01"), ("P", "B01"))
+
+
+@pytest.mark.parametrize("more, params", [([("Q", "P24")], {}), ([], {"plate_format": 384})])
+def test_a_larger_plate_leaves_every_finished_image_as_it_is(more, params, here, committed):  # noqa: F811
+    before = plan_of_wells(here, *PAIR)
+    committed(before)
+    after = of_wells(here, *PAIR, *more, **params)
+    assert [asked["id"] for asked in after.images[:2]] == [asked["id"] for asked in before.images]
+    assert (after.settled, after.stale, numbers(after)["P", "B01"]) == (2, [], 25)
+    assert len([asked for batch in after.batches for asked in batch["images"]]) == len(more)
+
+
+def test_numbers_by_another_format_are_said_and_those_of_images_tsv_are_of_one(here, committed):  # noqa: F811
+    committed(plan_of_wells(here, *PAIR))
+    assert "by another format" not in of_wells(here, *PAIR).text()
+    after = plan_of_wells(here, *PAIR, ("P", "P24"))
+    what = "1 committed images keep their Metadata_WellNumber in the tables of cells, by another format of plates"
+    assert f"{what} (B01 is 4 there and 25 now); join by Metadata_Well, or renumber by --redo" in after.text()
+    committed(after)
+    ledger.summarise(after.images[:1], after.places, here / "out", 0, GATE)
+    rows = [row.cells for row in tables.read(here / "out/images.tsv").rows]
+    assert [(row["row"], row["well"], row["well_number"]) for row in rows] == [
+        ("0", "A01", "1"), ("1", "B01", "25"), ("2", "P24", "384")
+    ]  # fmt: skip
+    for name in ("images.tsv", "failures.tsv"):  # written here by no run
+        (here / "out" / name).unlink()
+    committed(plan_again(here, session="second", **ALONE, redo=True))
+    assert "by another format" not in of_wells(here, *PAIR, ("P", "P24")).text()
+
+
+def plan_of_wells(here, *wells):
+    of_wells(here, *wells)
+    return plan_again(here, **ALONE)
 
 
 CONTROLS = "plate,well,site,frame,path,control_type"

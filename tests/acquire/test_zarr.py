@@ -8,7 +8,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from idrstream import readers
-from idrstream.failures import ImageFailure, NoSuchFrame, NotReadable, Truncated, UnwrittenFrame
+from idrstream.failures import ImageFailure, NoSuchFrame, NotFinite, NotReadable, Truncated, UnwrittenFrame
 from idrstream.readers import planes
 from idrstream.sources import open_store
 from make_zarr import CHUNKS, FIRST, SHAPE, V2, WELL, noise, write
@@ -124,13 +124,32 @@ def found_mask(found):
     return np.ma.getmaskarray(found).mean()
 
 
-@pytest.mark.parametrize("version, fill", [(2, None), (2, np.nan), (3, np.nan), (3, np.inf)])
-def test_chunks_that_were_never_written_cannot_be_filled_with_what_is_no_number(version, fill, tmp_path):
-    folder = write(tmp_path / WELL, noise(dtype="f4"), version, fill_value=fill)
-    (folder / ("0/1/0/0/1/0" if version == 2 else "0/c/1/0/0/1/0")).unlink()
+def test_chunks_that_were_never_written_cannot_be_filled_where_nothing_is_named(tmp_path):
+    folder = write(tmp_path / WELL, noise(dtype="f4"), 2, fill_value=None)
+    (folder / "0/1/0/0/1/0").unlink()
     found = frames_of(folder, [1, 2])
     assert same(found[1], noise(dtype="f4")[0, 0, 0])
-    assert_says(found[2], UnwrittenFrame, "frame 2: 1 of its chunks were never written", "1/0/0/1/0", "names no number")
+    what = "frame 2: 1 of its chunks were never written"
+    assert_says(found[2], UnwrittenFrame, what, "1/0/0/1/0", "names nothing to fill them with")
+
+
+@pytest.mark.parametrize("version, fill", [(2, np.nan), (3, np.nan), (3, np.inf), (2, -9999.0)])
+def test_a_declared_fill_value_that_is_no_grey_level_is_a_mask(version, fill, tmp_path):
+    pixels = noise(dtype="f4")
+    pixels[1, 0, 0, 3:5, 7] = fill
+    pixels[2, 0, 0] = fill
+    pixels[3, 0, 0, 0, 0] = -np.inf  # no fill value
+    folder = write(tmp_path / WELL, pixels, version, fill_value=fill)
+    (folder / ("0/1/0/0/1/0" if version == 2 else "0/c/1/0/0/1/0")).unlink()
+    found = frames_of(folder, [1, 2, 3, 4])
+    assert same(found[1], pixels[0, 0, 0]) and not np.ma.isMaskedArray(found[1])
+    empty = np.zeros(found[2].shape, bool)
+    empty[3:5, 7] = empty[64:, :100] = True
+    assert np.array_equal(found[2].mask, empty)
+    assert np.array_equal(found[2].data[~empty], pixels[1, 0, 0][~empty])
+    assert np.all(found[2].data[empty] == np.median(pixels[1, 0, 0][~empty]))
+    assert_says(found[3], UnwrittenFrame, "none of its pixels was ever written")
+    assert_says(found[4], NotFinite, "1 of its 13,200 pixels are not finite (0 NaN, 1 infinite)")
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])

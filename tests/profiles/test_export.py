@@ -183,6 +183,15 @@ def test_cells_stand_in_the_order_of_the_table_however_they_were_computed(batche
     assert third["Location_Center_Y"] == cells.loc[("PB", 9, 3), "Metadata_Center_Y"]
 
 
+def test_images_are_named_by_the_numbers_of_images_tsv_whatever_format_of_plates_their_batch_had(outdir, tmp_path):
+    table = pd.read_table(outdir / "images.tsv", dtype=str, keep_default_na=False)
+    table["well_number"] = table["well_number"].replace("15", "39")
+    table.to_csv(outdir / "images.tsv", sep="\t", index=False)
+    exported(outdir, tmp_path / "csv", "--batch_size", "100")
+    names = read(tmp_path / "csv/DP_features/batch_0.csv.gz")["Metadata_DNA"]
+    assert names.tolist() == [name.replace("PA_15", "PA_39") for name in ORDER]
+
+
 def test_every_feature_read_back_is_the_one_in_the_parquet_bit_by_bit(outdir, tmp_path):
     exported(outdir, tmp_path / "csv", "--batch_size", "100")
     back = read(tmp_path / "csv/DP_features/batch_0.csv.gz")

@@ -65,6 +65,25 @@ def test_intensities_are_shares_of_the_range_of_the_plate_whatever_the_type_of_i
     assert not (stages / "measures/x.npz").exists()
 
 
+def test_pixels_of_nuclei_that_even_light_puts_beyond_the_range_are_counted_and_the_others_keep_their_textures(stages):
+    (stages / "known/P").mkdir(parents=True)
+    pixels, labels = (image.read_frame(stages / folder, "byte") for folder in ("frames", "labels"))
+    field = np.ones(pixels.shape, np.float32)
+    corner = int(labels.max())
+    field[labels == corner] = np.float32(0.25)
+    facts = {"status": "ok", "reason": "", "kind": "plate", "shape": list(field.shape)}
+    files.write_json(stages / "known/P" / image.FIELDS, {"offset": 0, "fields": {"P": facts}})
+    image.write_field(stages / "known/P", "P", field)
+    assert run(stages, "plain").exit_code == 0 and run(stages, "even", "--known", str(stages / "known")).exit_code == 0
+    plain, even = (image.read_cells(stages / folder, "byte") for folder in ("plain", "even"))
+    assert not plain["texture_clipped"].any()
+    above = int(((labels == corner) & (pixels > 255 / 4)).sum())
+    assert above and even["texture_clipped"].tolist() == [0] * (len(even["label"]) - 1) + [above]
+    names = files.read_json(stages / "plain/made.json")["features"]
+    textures = ["Texture" in name for name in names]
+    assert np.array_equal(plain["features"][:-1, textures], even["features"][:-1, textures], equal_nan=True)
+
+
 def test_the_number_of_processes_changes_no_byte(stages):
     for count in "1", "3":
         assert run(stages, count, "--threads", count).exit_code == 0

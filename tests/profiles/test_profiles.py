@@ -4,7 +4,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from idrstream import export, files, image, ledger, metadata_names, phenotypes, profiles, qc, streams, well_profiles
+from idrstream import (
+    export,
+    files,
+    image,
+    ledger,
+    metadata_names,
+    phenotypes,
+    profiles,
+    qc,
+    rules,
+    streams,
+    well_profiles,
+)
 
 
 @pytest.fixture
@@ -38,6 +50,15 @@ def test_a_plate_without_a_cell_has_a_table_with_the_same_columns(stages, tmp_pa
     assert [row["cells"] for row in rows] == [3, 0, None]
     assert read["plate=PB"]["Metadata_CropPaddedFraction"].to_pylist() == [0.25] * 3
     assert str(read["plate=PA"].schema.field("Metadata_CropPaddedFraction").type) == "float"
+
+
+def test_the_share_of_the_pixels_that_textures_clip_is_that_of_all_nuclei_of_an_image(stages):
+    assert [row["texture_clipped"] for row in profiles.single_cells(*stages)[1]] == [None] * 3, "no textures"
+    for row in image.read_rows(stages[0], "ok"):
+        cells = image.read_cells(stages[2][0], row["key"])
+        image.write_cells(stages[2][0], row["key"], cells | {"texture_clipped": cells["label"] * 2})
+    assert [row["texture_clipped"] for row in profiles.single_cells(*stages)[1]] == [round(12 / 63, 6), None, None]
+    assert {"texture_clipped"} <= {*ledger.COLUMNS} & {*qc.IMAGES.names} & {*rules.COLUMNS["images"]}
 
 
 def test_readers_need_not_take_a_whole_table_for_some_cells(stages, tmp_path, monkeypatch):

@@ -26,13 +26,13 @@ def cells_of(areas):
     return cells | {"touches_border": np.arange(count) == count - 1}
 
 
-def commit(out, batch, images, features=True, failed=()):
+def commit(out, batch, images, features=True, failed=(), plate="PA"):
     """Commit a batch of IMAGES (well -> areas of its cells) as the stages would, with features or stopped before."""
     work = out.parent / f"work-{batch}"
     rows = []
     for number, (well, areas) in enumerate(images.items(), 1):
-        name = image.key("PA", well, 1, 1)
-        row = {"id": name, "key": name, "plate": "PA", "well": well, "well_number": number, "site": 1, "frame": 1}
+        name = image.key(plate, well, 1, 1)
+        row = {"id": name, "key": name, "plate": plate, "well": well, "well_number": number, "site": 1, "frame": 1}
         row |= {"status": "failed" if well in failed else "ok", "reason": "Truncated: cut" if well in failed else ""}
         row |= {"heals": False, "shape": [9, 9], "bytes": 10, "seconds": 0.5}
         row |= {"metadata": {"Control_Type": CONTROL, "Gene": "INCENP"}}
@@ -95,6 +95,14 @@ def test_every_image_is_a_row_with_its_wells_role_though_it_has_no_cell_or_faile
     assert table.loc["A02", "background"] == 12
 
 
+def test_wells_are_numbered_as_in_images_tsv_whatever_format_of_plates_their_batch_had(out, tmp_path):
+    rows = ["row\tplate\twell\twell_number\tsite\tframe", "7\tPA\tA02\t26\t1\t1", "\tPA\tA01\t9\t1\t1"]
+    (out / "images.tsv").write_text("\n".join(rows) + "\n")
+    qc.write_images(out, ledger.read(out)[0], [EMPTY], tmp_path / "images.parquet")
+    table = pd.read_parquet(tmp_path / "images.parquet").set_index("well")
+    assert table.loc[["A01", "A02"], "well_number"].tolist() == [1, 26]
+
+
 def test_an_image_of_which_a_part_was_never_written_is_marked_by_the_shipped_rule(out, tmp_path):
     (shipped,) = (rule for rule in rules.read(SHIPPED)["images"] if rule.name == "incomplete")
     _, marks = qc.write_images(out, ledger.read(out)[0], [shipped], tmp_path / "images.parquet")
@@ -127,6 +135,48 @@ def test_reading_piece_by_piece_changes_nothing(out, tmp_path, monkeypatch):
     pieces = pq.ParquetFile(tmp_path / "pieces.parquet")
     assert pieces.metadata.num_row_groups > 2
     assert pieces.read().equals(pq.read_table(tmp_path / "whole.parquet"))
+
+
+@pytest.mark.parametrize("name", ["blurred", "background_high", "background_low"])
+def test_an_image_is_compared_with_those_of_its_plate(name, tmp_path):
+    rule = next(rule for rule in rules.read(SHIPPED)["images"] if rule.name == name)
+    random = np.random.default_rng(0)
+    plates = {"PA": random.normal(-2.2, 0.03, 40), "PB": random.normal(-3.2, 0.03, 12)}
+    odd = {"PA": -2.2 + np.sign(rule.z) * 0.5, "PB": -3.2 + np.sign(rule.z) * 0.5}
+    rows = [(plate, value) for plate, values in plates.items() for value in (*values, odd[plate])]
+    marked = _marks(rule, [*rows, ("PC", np.nan)], tmp_path)
+    assert marked == [value in odd.values() for _, value in rows] + [False]
+
+
+def test_a_plate_of_few_images_is_compared_with_the_screen(tmp_path):
+    rule, values = Rule("blurred", "focus", "dull", z=-3.5), [-2.0, -2.1, -1.9, -2.2, -1.8, -2.05, -2.0, -1.95, -2.1]
+    rows = [("PA", value) for value in values] + [("PB", -2.0), ("PB", -2.0), ("PB", -2.01), ("PB", -2.1), ("PB", -5)]
+    assert _marks(rule, rows, tmp_path) == [False] * 13 + [True]
+
+
+@pytest.mark.parametrize("piece", [7, 4096])
+def test_a_cell_is_compared_with_those_of_its_plate_however_its_table_is_read(piece, tmp_path, monkeypatch):
+    monkeypatch.setattr(qc, "PIECE", piece)
+    random = np.random.default_rng(0)
+    areas = {"PA": [*random.normal(900, 20, 50), 400], "PB": [*random.normal(400, 20, 20), 900]}
+    for number, (plate, own) in enumerate(areas.items()):
+        commit(tmp_path / "out", f"b{number:04d}", {"A01": np.rint(own).astype(int)}, plate=plate)
+    qc.write_cells(tmp_path / "out", ledger.read(tmp_path / "out")[0], [SMALL, LARGE], tmp_path / "cells.parquet")
+    cells = pd.read_parquet(tmp_path / "cells.parquet").set_index(["Metadata_Plate", "Metadata_Label"])
+    assert cells.index[cells["cqc.small.is_outlier"]].tolist() == [("PA", 51)]
+    assert cells.index[cells["cqc.large.is_outlier"]].tolist() == [("PB", 21)]
+
+
+def _marks(rule, rows, folder):
+    """The marks of images, by RULE; ROWS: (plate, value of the rule's column)."""
+    images = []
+    for number, (plate, value) in enumerate(rows, 1):
+        place = {"plate": plate, "well": "A01", "well_number": 1, "site": number, "frame": 1}
+        name = image.key(plate, "A01", number, 1)
+        images.append({"id": name, "key": name, "status": "ok", rule.column: value} | place)
+    entry = {"batch": "b0000", "recipe": RECIPE, "images": images}
+    qc.write_images(folder, [entry], [rule], folder / "images.parquet")
+    return pd.read_parquet(folder / "images.parquet")[rule.mark].tolist()
 
 
 @pytest.mark.parametrize("kind", ["whole numbers", "shares", "skewed", "one", "none", "missing"])

@@ -70,6 +70,19 @@ def read(folder):
     return pd.concat([pd.read_parquet(path) for path in sorted(folder.glob("**/*.parquet"))], ignore_index=True)
 
 
+def test_wells_are_told_by_name_and_numbered_by_one_format_though_batches_had_others(tmp_path):
+    first = [cells("P", 1, NEGATIVE, [1]), cells("P", 2, "", [2, 4]).assign(Metadata_Well="B01")]
+    second = [cells("P", 2, "", [10]), cells("P", 25, "", [6, 6]).assign(Metadata_Well="B01")]
+    outdir = screen(tmp_path / "out", first, second)
+    numbers = {"A01": 1, "A02": 2, "B01": 25}
+    rows = [f"0\tP\t{well}\t{number}\n" for well, number in numbers.items()]
+    (outdir / "images.tsv").write_text("row\tplate\twell\twell_number\n" + "".join(rows))
+    made(plate_profiles, outdir, tmp_path / "wells")
+    wells = read(tmp_path / "wells/aggregated").set_index("Metadata_Well")
+    assert wells["Metadata_WellNumber"].to_dict() == numbers
+    assert wells["net_0"].to_dict() == {"A01": 1, "A02": 10, "B01": 5}
+
+
 def test_a_well_is_the_median_of_its_cells_in_all_batches_and_frames(outdir, tmp_path):
     made(plate_profiles, outdir, tmp_path / "wells", "--profile_by", "well")
     wells = read(tmp_path / "wells/aggregated").set_index(["Metadata_Plate", "Metadata_WellNumber"])

@@ -62,6 +62,11 @@ def occupied(labels, image):
     return np.bincount(keys[keys % LEVELS > 0] // LEVELS, minlength=int(labels.max()) + 1)[1:]
 
 
+def clipped(labels, image):
+    """(n,) int64: how many pixels of each cell are below 0 or above 1; arguments as of `haralick`."""
+    return np.bincount(labels[(image < 0) | (image > 1)], minlength=int(labels.max()) + 1)[1:]
+
+
 def _grey(image):
     return skimage.util.img_as_ubyte(np.clip(image, 0, 1)).astype(np.int64)
 

@@ -66,7 +66,7 @@ def opened(file, name, choice=Choice(), reader=None, cache=None):  # noqa: B008,
     cache    folder for a far file of which a reader needs all; None: a temporary one
     gives    `failure`, the ImageFailure of the whole movie, or None; `frames`, how many there are; `significant_bits`;
              `read(frame)`, counted from 1: a (Y, X) image, or ImageFailure. Parts of it that were never written are
-             masked (numpy.ma), and hold what the file says of such
+             masked (numpy.ma), and hold what the file says of such, if that is a grey level (`without_fill`)
     """
     with ExitStack() as stack:
 
@@ -91,6 +91,24 @@ def check_size(name, height, width):
         raise NotReadable(
             f"{name}: it says that its images have {height:,} x {width:,} pixels; {MOST_PIXELS:,} at most can be read."
         )
+
+
+def without_fill(image, fill):
+    """IMAGE, masked (numpy.ma) where it holds FILL, which its file declares to stand where there is no pixel.
+
+    image  (Y, X); where it is masked already stays so
+    fill   a number; counts where it cannot be a grey level: in floats, if it is below 0 or not finite. None: none
+    gives  what is masked by it the median of the other pixels, a ground on which nothing is found
+    """
+    if image.dtype.kind != "f" or fill is None or 0 <= fill < np.inf:
+        return image
+    levels = np.ma.getdata(image)
+    empty = np.isnan(levels) if np.isnan(fill) else levels == levels.dtype.type(fill)
+    if not empty.any():
+        return image
+    others = levels[~empty & np.isfinite(levels)]
+    filled = np.where(empty, np.median(others) if others.size else 0, levels).astype(levels.dtype)
+    return np.ma.array(filled, mask=empty | np.ma.getmaskarray(image))
 
 
 class _Opened:

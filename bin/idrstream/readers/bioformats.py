@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
+from idrstream import bit_depth
 from idrstream.failures import ImageFailure, NotReadable, Truncated
 from idrstream.readers import check_size, found_instead, tiff
 from idrstream.readers.planes import MOST, named
@@ -41,6 +42,7 @@ class Movie:
         if head in TIFFS:  # Bio-Formats fills up with black what a file lacks
             with suppress(NotReadable), open(path, "rb") as file, closing(tiff.Movie(file, name)) as pages:
                 pages.check_whole()
+        self.significant_bits = tiff.significant_bits(path, name)
         self._reader = java().formats.ImageReader()
         self._thread = _Thread()
         try:
@@ -78,8 +80,11 @@ class Movie:
         kind = "f" if tools.isFloatingPoint(pixel) else "i" if tools.isSigned(pixel) else "u"
         order = "<" if reader.isLittleEndian() else ">"
         self._dtype = np.dtype(f"{order}{kind}{tools.getBytesPerPixel(pixel)}")
+        # The width of the type is also what Bio-Formats gives, here and as OME-XML, of a file that says nothing: not
+        # to be told apart, it counts as nothing said. Of a TIFF, its own words come first, as for our reader of TIFF.
         bits, width = int(reader.getBitsPerPixel()), 8 * tools.getBytesPerPixel(pixel)
-        self.significant_bits = bits if 0 < bits < width else None  # the width of the type is its word for not knowing
+        if self.significant_bits is None and 0 < bits < min(width, bit_depth.WIDEST + 1):
+            self.significant_bits = bits
         self.frames, self.planes = int(reader.getSizeT()), int(reader.getSizeZ())
         count = int(reader.getSizeC())
         names = [described.getChannelName(0, at) for at in range(min(count, MOST))]

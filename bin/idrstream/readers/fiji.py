@@ -9,7 +9,7 @@ import os
 import threading
 
 from idrstream.failures import NotReadable
-from idrstream.readers import check_size
+from idrstream.readers import check_size, tiff
 from idrstream.readers.bioformats import SIGNALS
 from idrstream.readers.planes import named
 from idrstream.task import MustMend
@@ -40,7 +40,7 @@ class Movie:
         if strange:
             raise NotReadable(f"{name}: one image is expected in a file, this one has also {', '.join(strange)}.")
         check_size(name, images.sizes["row"], images.sizes["col"])
-        self._images = images
+        self._images, self.significant_bits = images, tiff.significant_bits(path, name)
         self.frames, self.planes = images.sizes.get("t", 1), images.sizes.get("pln", 1)
         self.channels = named(name, images.sizes.get("ch", 1))
 

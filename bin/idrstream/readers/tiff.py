@@ -1,17 +1,18 @@
 """TIFF: what its planes are, `tiff_axes` says; one of them is read at a time."""
 
 import math
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import numpy as np
 import tifffile
 
 from idrstream import bit_depth
-from idrstream.failures import NotReadable, Truncated, UnwrittenFrame, image_failures
-from idrstream.readers import WatchedFile, check_size, found_instead, tiff_axes
+from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, image_failures
+from idrstream.readers import WatchedFile, check_size, found_instead, tiff_axes, without_fill
 
 PHOTOMETRIC = 262  # tag, and values of it
 MIN_IS_WHITE, PALETTE = 0, 3
+NODATA = 42113  # tag of GDAL: the value that stands where there is no pixel
 
 
 class Movie:
@@ -38,7 +39,10 @@ class Movie:
         self._tiff.close()
 
     def read(self, frame, channel, z):
-        """(Y, X) image of a frame counted from 1, channel and z plane counted from 0; white is the largest value."""
+        """(Y, X) image of a frame counted from 1, channel and z plane counted from 0; white is the largest value.
+
+        Masked (numpy.ma) where floats hold GDAL's value for no data, as `without_fill` takes it.
+        """
         place = (frame - 1, channel, z)
         with self._explained(f"frame {frame} cannot be read"):
             number = self._axes.pages[place]
@@ -57,7 +61,8 @@ class Movie:
             else:
                 self._check_pieces(frame, page)
                 image = page.asarray(maxworkers=1)
-            return self._white_is_large(frame, page, image)
+            image = self._white_is_large(frame, page, image)
+            return without_fill(image, page.nodata if NODATA in page.tags else None)
 
     def _bits(self):
         """Bits of a grey level where OME-XML says so, or where they are packed closer than in whole bytes."""
@@ -113,6 +118,13 @@ class Movie:
         """Say where tifffile tripped; a failure of the file below it comes first."""
         with image_failures(f"{self._name}: {problem}"), self._file.blamed_first():
             yield
+
+
+def significant_bits(path, name):
+    """The bits that a TIFF says its grey levels are of, for readers that pass this on in part; None of other files."""
+    with suppress(ImageFailure), open(path, "rb") as file, closing(Movie(file, name)) as movie:
+        return movie.significant_bits
+    return None
 
 
 def _white_is_zero(page):

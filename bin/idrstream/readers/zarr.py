@@ -13,7 +13,7 @@ from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteReques
 from zarr.codecs import BloscCodec
 
 from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, of_machine
-from idrstream.readers import check_size, found_instead
+from idrstream.readers import check_size, found_instead, without_fill
 from idrstream.readers.planes import named
 
 AXES = "tczyx"
@@ -53,7 +53,7 @@ class Movie:
     def read(self, frame, channel, z):
         """(Y, X) image, as stored, of a frame counted from 1, channel and z plane counted from 0.
 
-        Masked (numpy.ma) where chunks were never written, which hold the fill value.
+        Masked (numpy.ma) where chunks were never written, which hold the fill value, as `without_fill` takes it.
         """
         place = {"t": frame - 1, "c": channel, "z": z}
         plane = tuple(place[axis] for axis in self._axes[:-2])
@@ -68,16 +68,16 @@ class Movie:
         absent = [block for block in self._blocks() if self._is_absent(plane, block, pixels[block])]
         pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
         if not absent:
-            return pixels
+            return without_fill(pixels, self._fill)
         if self._fill is None:
             raise UnwrittenFrame(
                 f"{self._name} frame {frame}: {len(absent):,} of its chunks were never written, the first "
-                f"{self._key(plane, absent[0])}, and the image names no number to fill them with."
+                f"{self._key(plane, absent[0])}, and the image names nothing to fill them with."
             )
         unwritten = np.zeros(pixels.shape, bool)
         for block in absent:
             pixels[block], unwritten[block] = self._fill, True
-        return np.ma.array(pixels, mask=unwritten)
+        return without_fill(np.ma.array(pixels, mask=unwritten), self._fill)
 
     def _is_absent(self, plane, block, pixels):
         """Was the chunk of a block of a plane, of which PIXELS were read, never written?"""
@@ -258,14 +258,9 @@ def _channel_names(attributes):
 
 
 def _fill(description, array):
-    """What chunks that were never written hold, as the array's type; None where that is no number.
-
-    Zarr 2 may say null: then nobody knows.
-    """
+    """What chunks that were never written hold, as the array's type; None where Zarr 2 says null: nobody knows."""
     value = array.metadata.fill_value
-    if description.get("fill_value") is None or value is None or not np.isfinite(value):
-        return None
-    return array.dtype.type(value)
+    return None if description.get("fill_value") is None or value is None else array.dtype.type(value)
 
 
 def _codecs(description):
