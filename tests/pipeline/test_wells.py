@@ -42,3 +42,22 @@ def test_a_time_course_keeps_its_times_apart_unless_it_is_asked_to_pool_them(lig
     assert read(pooled, "normalized")["Metadata_dose"].tolist() == ["0.10"] * 5
     named = "Metadata_hour differs within 5 wells (P B01, P B02, P B03, P B04, P B05): blank in their profiles"
     assert f"WARN: {named}" in pooled.said and pooled.said.count(named) == 2  # once more in the last lines
+
+
+def test_a_well_that_makes_the_plates_larger_is_computed_alone(light, tmp_path):
+    table = write_course(tmp_path)
+    words = ["--input", table, *LIGHT[:-1], "--negative_control", CONTROL, "--profile_by", "well"]
+    before = Run(tmp_path / "run", *words, pipeline=light)
+    assert before.code == 0, before.said
+    kept = {path: path.read_bytes() for path in before.out.glob("profiles/single_cells/plate=P/*.parquet")}
+    with table.open("a") as file:
+        file.write("P,P24,1,1.tif,,0,0.10\n")
+    after = Run(tmp_path / "run", *words, pipeline=light)
+    assert after.code == 0, after.said
+    assert "1 images to do in 1 batches" in after.said
+    assert "10 committed images keep their Metadata_WellNumber in the tables of cells" in after.said
+    assert kept and all(path.read_bytes() == content for path, content in kept.items())
+    numbers = [25, 26, 27, 28, 29, 384]
+    assert read(after, "aggregated")["Metadata_WellNumber"].tolist() == numbers
+    assert sorted(set(after.images["well_number"])) == numbers
+    assert sorted(set(pd.read_parquet(after.out / "qc/images.parquet")["well_number"])) == numbers
