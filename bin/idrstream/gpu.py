@@ -11,6 +11,7 @@ from idrstream.task import MayHeal
 
 QUERY = "name,memory.total,memory.used,utilization.gpu"  # of nvidia-smi; MiB and percent
 EVERY_S = 2  # seconds between two looks at the GPU
+SMALLEST = 8  # what of the usual number of tiles or crops is still computed, one in so many
 PATIENCE_S = 10  # seconds; an nvidia-smi that takes longer hangs, with the driver
 
 
@@ -70,7 +71,7 @@ def _facts(lines):
 
 
 class AtOnce:
-    """How many tiles or crops a network is given at once: half as many from when the GPU's memory does not hold them.
+    """How many tiles or crops a network is given at once: half as many each time the GPU's memory does not hold them.
 
     size   how many to begin with, then how many there are
     what   what they are, in the plural
@@ -84,9 +85,9 @@ class AtOnce:
         self._turn = threading.Lock() if alone else nullcontext()
 
     def __call__(self, compute):
-        """``compute(size)``; if memory runs out, for the first time, once more with half of the size, said on stderr.
+        """``compute(size)``; if memory runs out, again with half of the size, said on stderr.
 
-        Raises MayHeal if it runs out again: another program may have the rest of the GPU.
+        Raises MayHeal below an eighth of the usual size: another program may have the rest of the GPU.
         """
         with self._turn:
             return self._computed(compute)
@@ -96,7 +97,7 @@ class AtOnce:
             try:
                 return compute(self.size)
             except self._error as error:
-                if self.size < self._usual or self.size == 1:
+                if self.size <= max(1, self._usual // SMALLEST):
                     why = f"the GPU's memory does not hold {self.size} {self._what} at once ({error})"
                     raise MayHeal(why) from error
             self.size //= 2

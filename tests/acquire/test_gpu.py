@@ -75,17 +75,18 @@ def at_most(limit):
     return compute
 
 
-def test_memory_that_runs_out_halves_the_work_once_and_for_good(capsys):
-    at_once = gpu.AtOnce(8, "tiles", MemoryError)
-    assert [at_once(at_most(limit)) for limit in (8, 4, 8)] == [8, 4, 4]
-    assert capsys.readouterr().err == "the GPU's memory ran out: 4 tiles at once from now on\n"
+def test_memory_that_runs_out_halves_the_work_for_good(capsys):
+    at_once = gpu.AtOnce(32, "tiles", MemoryError)
+    assert [at_once(at_most(limit)) for limit in (32, 16, 32, 7)] == [32, 16, 16, 4]
+    said = [f"the GPU's memory ran out: {count} tiles at once from now on\n" for count in (16, 8, 4)]
+    assert capsys.readouterr().err == "".join(said)
     with pytest.raises(MayHeal, match=r"does not hold 4 tiles at once \(4 are too many\)"):
         at_once(at_most(3))
 
 
-def test_memory_for_less_than_half_and_other_errors_are_told():
+def test_memory_for_less_than_an_eighth_and_other_errors_are_told():
     with pytest.raises(MayHeal, match="does not hold 4 tiles"):
-        gpu.AtOnce(8, "tiles", MemoryError)(at_most(3))
+        gpu.AtOnce(32, "tiles", MemoryError)(at_most(3))
     with pytest.raises(ZeroDivisionError):
         gpu.AtOnce(8, "tiles", MemoryError)(lambda count: 1 / 0)
 

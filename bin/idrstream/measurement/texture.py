@@ -58,8 +58,9 @@ def haralick(labels, image):
 def occupied(labels, image):
     """(n,) int64: how many of the LEVELS above 0 the pixels of each cell have; arguments as of `haralick`."""
     place = np.nonzero(labels)
-    keys = np.unique(labels[place].astype(np.int64) * LEVELS + _grey(image)[place])
-    return np.bincount(keys[keys % LEVELS > 0] // LEVELS, minlength=int(labels.max()) + 1)[1:]
+    there = np.zeros((int(labels.max()) + 1, LEVELS), bool)
+    there[labels[place], _grey(image[place])] = True
+    return there[1:, 1:].sum(axis=1)
 
 
 def clipped(labels, image):
