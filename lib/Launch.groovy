@@ -197,11 +197,16 @@ class Launch {
         return batch + [pixels: pixels, bytes: bytes, work: work]
     }
 
-    /** (PLATE, FOLDER) as they are, once it is said of how many bits the plate's grey levels are; FOLDER is what FLATFIELD made. */
-    static List ranged(Map plate, Path folder, Object log) {
+    /** The numbers of bits that --bit_depth takes, ascending; SCHEMA: nextflow_schema.json. */
+    static List depths(Path schema) {
+        read(schema)['$defs'].fetch.properties.bit_depth['enum'].findAll { bits -> bits instanceof Number }
+    }
+
+    /** (PLATE, FOLDER) as they are, once it is said of how many bits, one of DEPTHS, the plate's grey levels are; FOLDER is what FLATFIELD made. */
+    static List ranged(Map plate, Path folder, List depths, Object log) {
         final frames = read(folder.resolve('fields.json')).frames
         if( frames?.bits ) {
-            final fewest = [8, 10, 12, 14, 16].find { bits -> frames.highest < 2**bits }
+            final fewest = depths.find { bits -> frames.highest < 2**bits }
             final why = frames.significant == frames.bits ? ', as its files say' : frames.bits == fewest ? ', the fewest that hold its reference frames' : ''
             log.info "${plate.id}: grey levels up to ${frames.highest}, of ${frames.bits} bits${why}"
         }

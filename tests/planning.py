@@ -20,8 +20,6 @@ DEFAULTS |= {"reader": "auto", "features": "deep,cp", "stop_after": None, "qc_ru
 DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
 
 HEADER = "\tPlate\tWell\tFrames\tWell Number\tControl Type\tOriginal Gene Target\tBatch Of Cells"
-
-
 ROWS = (
     "0\tPA\tA4\t5\t4\tnegative control\tnegative control\t7",
     "1\tPA\tB2\t2,5,9\t26\tpositive control\tENSG01\t7",
@@ -44,9 +42,11 @@ def given(here, params):
 
 
 def planned(here, session="first", **changed):
+    """The plan of a run in the folder HERE with the params CHANGED."""
     params = DEFAULTS | changed
     return plan.make(params, str(here), session, given(here, params), SCHEMA)
 
 
 def keys(made):
+    """The images of a plan's batches, a list a batch."""
     return [[asked["key"] for asked in batch["images"]] for batch in made.batches]

@@ -11,6 +11,7 @@ SHAPE = (512, 512)  # noise of this size has 16 chunks of 16 KB: larger than the
 
 
 def noise(frames, shape=SHAPE, seed=0):
+    """(frames, *shape) uint8."""
     return np.random.default_rng(seed).integers(0, 256, (frames, *shape), np.uint8)
 
 
@@ -21,6 +22,7 @@ def frames_of(path, frames, **choice):
 
 
 def same(image, truth):
+    """Is it an image, of the type and the pixels of TRUTH?"""
     return not isinstance(image, ImageFailure) and image.dtype == truth.dtype and np.array_equal(image, truth)
 
 

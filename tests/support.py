@@ -64,6 +64,7 @@ def enter(outdir):
 
 
 def one_line(said):
+    """Is there something said, in one line?"""
     return said and "\n" not in said and "\r" not in said
 
 

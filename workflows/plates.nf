@@ -15,6 +15,7 @@ workflow PLATES {
     outdir                                      // where results are kept
 
     main:
+    depths = Launch.depths(projectDir.resolve('nextflow_schema.json'))
     plates = plan.flatMap { folder -> Launch.packets(folder, 'plates') }
         .filter { plate, _file -> Gate.enter(plate.id) }
     frames = FETCH_REFERENCES(
@@ -22,7 +23,7 @@ workflow PLATES {
     ).frames
     fields = FLATFIELD(frames, stages.map { all -> all.flatfield }).fields
         .map { plate, folder -> Launch.heard(plate, folder, log) }
-        .map { plate, folder -> Launch.ranged(plate, folder, log) }
+        .map { plate, folder -> Launch.ranged(plate, folder, depths, log) }
     diameters = DIAMETER(
         frames.join(fields).filter { plate, _frames, _field -> plate.diameter }, model, stages.map { all -> all.diameter }
     )

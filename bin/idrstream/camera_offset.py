@@ -138,6 +138,17 @@ class _Fit:
 
     By Tukey's biweight. Standard errors are the largest of those by nucleus, by quadrant of a frame and by frame, for
     neighbours are alike.
+
+    frame    (n,) number of each nucleus's frame, counted from 0 among the frames that have enough
+    place    (y, x) of (n,) each, from -1 to 1 across the frame
+    light    (n,) log of its grey levels above the background
+    field    (n,) the fitted field at its place
+    top      the highest r that is looked at; `highest`: that a lens can have
+    weights  (n,) from 0 to 1, of the biweight
+    ratio    r
+    sigma    robust standard deviation of the log brightness around the fit
+    error    standard error of r; `curvature`: half the second derivative of the sum of squares at r
+    excess   F of another pattern than the lamp's
     """
 
     def __init__(self, seen, field):
@@ -161,6 +172,7 @@ class _Fit:
         return float(np.clip(ratio, 0, max(self.highest, 0)))
 
     def _solve(self):
+        """Reweight and fit until r stays."""
         rest = self.light - np.log(self.field - min(0.3, self.top))
         rest -= np.array([np.median(rest[self.frame == k]) for k in range(self.frame[-1] + 1)])[self.frame]
         for _ in range(40):
@@ -173,6 +185,7 @@ class _Fit:
         self._errors(rest)
 
     def _errors(self, rest):
+        """Standard error and goodness of the fit, from its residuals REST (n,)."""
         slope = self._centred(1 / np.maximum(self.field - self.ratio, 1e-3))  # of `rest` by r
         self.curvature = (self.weights * slope**2).sum()
         share = np.clip(np.abs(rest) / (TUKEY * self.sigma), 0, 1) ** 2
@@ -192,10 +205,10 @@ class _Fit:
         y, x = self.place
         basis = np.column_stack([slope, *(self._centred(term) for term in (x, y, x * y, x * x, y * y))])
         root = np.sqrt(self.weights)
-        known, *_ = np.linalg.lstsq(basis * root[:, None], root * rest, rcond=None)
-        left = (self.weights * (rest - basis @ known) ** 2).sum()
+        coefficients, *_ = np.linalg.lstsq(basis * root[:, None], root * rest, rcond=None)
+        unexplained = (self.weights * (rest - basis @ coefficients) ** 2).sum()
         freedom = max(self.weights.sum() - self.frame[-1] - 8, 1)
-        return ((self.weights * rest**2).sum() - left) / 5 / (left / freedom)
+        return ((self.weights * rest**2).sum() - unexplained) / 5 / (unexplained / freedom)
 
     def _centred(self, values):
         """VALUES less their frame's weighted mean."""
@@ -203,6 +216,7 @@ class _Fit:
         return values - means[self.frame]
 
     def _rest(self, ratio):
+        """(n,) what a field with this r leaves of the log brightness, less the frame's mean."""
         return self._centred(self.light - np.log(np.maximum(self.field - ratio, 1e-6)))
 
     def _squares(self, ratio):
@@ -233,8 +247,8 @@ class _Fit:
 def _compare(seen, field, origins):
     """Raise Unknown where the nuclei of the first and of the last wells, or times, cannot have the same r."""
     for words, values in zip(("wells", "times"), zip(*origins, strict=True), strict=False):
-        known = sorted(set(values))
-        first = set(known[: len(known) // 2])
+        ordered = sorted(set(values))
+        first = set(ordered[: len(ordered) // 2])
         halves = ([n for n, v in zip(seen, values, strict=True) if (v in first) == wanted] for wanted in (True, False))
         try:
             fits = [_Fit(half, field) for half in halves]
@@ -256,5 +270,6 @@ def _lowest(function, low, high):
 
 
 def _bound(field, low, ratio, high):
+    """RMS error of the true field, the larger of those at LOW and HIGH, if RATIO is right."""
     right = true_field(field, ratio)
     return max(float(np.sqrt(np.mean((true_field(field, end) / right - 1) ** 2))) for end in (low, high))

@@ -55,7 +55,10 @@ class Histogram:
 
 
 class Values:
-    """The same of floats (n,), which hardly repeat: by sorting them as far as is needed."""
+    """The same of floats, which hardly repeat: by sorting them as far as is needed.
+
+    values  (n,) any float type, finite; they are put into another order
+    """
 
     def __init__(self, values):
         self._values, self.total = values, values.size
@@ -72,7 +75,7 @@ class Values:
 
 
 def _place(share, total):
-    """Two neighbours among sorted values, and the part of the way between them."""
+    """Indices of the two neighbours of a quantile among TOTAL sorted values, and the part of the way between them."""
     place = share * (total - 1)
     return int(place), min(int(place) + 1, total - 1), place % 1
 
@@ -92,7 +95,10 @@ def levels_of(image):
 
 
 def window(levels):
-    """(low, high): the grey levels that become 0 and 1; equal if the image is constant."""
+    """(low, high): the grey levels that become 0 and 1; equal if the image is constant.
+
+    levels  Histogram or Values of the whole image
+    """
     low, high = levels.quantile(LOW), levels.quantile(HIGH)
     first, dark = levels.spread(LOW), levels.spread(DARK)
     noise = (dark - first) / (Z_HIGH - Z_DARK)

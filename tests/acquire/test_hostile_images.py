@@ -16,8 +16,6 @@ from reading import assert_says
 from support import one_line
 
 IMAGES = "sample/0/plate/P/experiment/W/position/S/image/channel"
-
-
 LIMIT = 20_000_000  # bytes that refusing a file may take
 
 

@@ -18,12 +18,8 @@ from support import one_line
 pytestmark = pytest.mark.usefixtures("digests_once")
 
 SHELL = ("; touch pwned", "$(touch pwned)", "`touch pwned`", "' & touch pwned '", '" | touch pwned "', "> pwned")
-
-
 PLATES = ["../PA", "/etc/PA", "..", ".", "PA/../..", "-rf", "PA\\PB", "~root", "=1+1", "@SUM(A1)", "PA\x1b[31m", "PÄ"]
 PLATES += [f"PA{text}" for text in SHELL] + ["PA B", "PA'", "PA*", "PA\0"]
-
-
 STRICT, FREE = {"plate": "P", "well": "A1", "frame": "1", "site": "1"}, ("path", "gene", "note")
 NASTY = [
     *SHELL,

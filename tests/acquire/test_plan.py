@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 import yaml
 
-from idrstream import batches, digest, plan
-from planning import HEADER, ROOT, ROWS, keys, planned
+from idrstream import batches, bit_depth, digest, plan
+from planning import HEADER, ROOT, ROWS, SCHEMA, keys, planned
 from support import http_server
 
 FAMILIES = ("deep,cp", "cp,deep", "deep", "cp")
@@ -168,6 +168,10 @@ def test_a_result_without_a_family_of_features_is_not_the_one_that_a_run_with_it
     recipes = {features: planned(here, features=features).recipe for features in FAMILIES}
     assert recipes["deep,cp"] == recipes["cp,deep"]
     assert len({json.dumps(recipe) for recipe in recipes.values()}) == 3
+
+
+def test_the_depths_that_may_be_stated_are_those_that_reference_frames_are_told_by():
+    assert SCHEMA["$defs"]["fetch"]["properties"]["bit_depth"]["enum"] == [bit_depth.AUTO, *bit_depth.DEPTHS]
 
 
 def test_a_digest_changes_with_what_a_command_imports_and_with_nothing_else(tmp_path):

@@ -30,6 +30,7 @@ def test_a_time_course_keeps_its_times_apart_unless_it_is_asked_to_pool_them(lig
     apart = Run(tmp_path / "run", *words, pipeline=light)
     assert apart.code == 0, apart.said
     assert "plates of 24 wells (4 x 6), the smallest that hold all wells of the table" in apart.said
+    assert "P: grey levels up to 254, of 8 bits, the fewest that hold its reference frames" in apart.said
     assert "wells have several frames: their profiles are by well and frame" in apart.said
     assert len(read(apart, "aggregated")) == len(read(apart, "normalized")) == 10
     assert read(apart, "aggregated")["Metadata_WellNumber"].tolist() == [7, 7, 8, 8, 9, 9, 10, 10, 11, 11]
