@@ -69,7 +69,7 @@ def measure(labels, image, cells=None):
     returns  (numbers, features): (n,) labels, ascending, and (n, len(COLUMNS)) float32; NaN where a cell is too small
              or too dark for a feature, or has too few grey levels
     """
-    own = labels if cells is None else np.where(np.isin(labels, cells), labels, 0)
+    own = labels if cells is None else _only(labels, np.asarray(cells, int))
     others, _ = sanitize_masks(np.where(own, 0, labels))
     labels, numbers = sanitize_masks(own)
     if not len(numbers):
@@ -80,6 +80,13 @@ def measure(labels, image, cells=None):
         found = {name: values for group in groups for name, values in group().items()}
     features = np.stack([found[name] for name in NAMES], axis=1).astype(np.float32)
     return numbers, np.where(np.isfinite(features), features, np.float32(np.nan))
+
+
+def _only(labels, cells):
+    """The label image without the nuclei that are no CELLS."""
+    kept = np.zeros(int(labels.max()) + 1, labels.dtype)
+    kept[cells[cells < len(kept)]] = cells[cells < len(kept)]
+    return kept[labels]
 
 
 def steps(labels, image, others=0):
