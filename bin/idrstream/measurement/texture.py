@@ -59,7 +59,7 @@ def occupied(labels, image):
     """(n,) int64: how many of the LEVELS above 0 the pixels of each cell have; arguments as of `haralick`."""
     place = np.nonzero(labels)
     there = np.zeros((int(labels.max()) + 1, LEVELS), bool)
-    there[labels[place], _grey(image[place])] = True
+    there[labels[place], _grey(image)[place]] = True
     return there[1:, 1:].sum(axis=1)
 
 
