@@ -68,8 +68,9 @@ def _of_plate(frames, usable, offset, fields):
     facts = {"kind": "plate", "candidates": keys}
     candidates = image.Frames(partial(image.read_frame, frames), keys)
     origins = [(row["well_number"], row["frame"]) for row in usable]
+    unwritten = [row.get("unwritten") or 0 for row in usable]
     try:
-        found = illumination.of_plate(candidates, offset, origins)
+        found = illumination.of_plate(candidates, offset, origins, unwritten)
     except illumination.Refused as reason:
         unknown = {"state": "none", "reason": "there is no flat-field to estimate it with", "offset": 0.0}
         facts |= {"status": "refused", "reason": str(reason)}

@@ -87,19 +87,21 @@ def fit(frames, offset=0.0):
     return field.astype(np.float32)
 
 
-def of_plate(frames, offset=0.0, origins=()):
+def of_plate(frames, offset=0.0, origins=(), unwritten=()):
     """The field of a plate.
 
-    frames   sequence of (Y, X), grey levels: candidates from several wells and times, each read whenever it is needed
-    offset   grey levels that the camera gives without light; "auto": estimated from the nuclei
-    origins  (well, time) of each candidate, which must agree about the offset
-    returns  PlateField
+    frames     sequence of (Y, X), grey levels: candidates from several wells and times, each read whenever it is needed
+    offset     grey levels that the camera gives without light; "auto": estimated from the nuclei
+    origins    (well, time) of each candidate, which must agree about the offset
+    unwritten  share of the pixels (0 to 1) of each candidate that were never written, and are no light; empty: none
+    returns    PlateField
 
     Raises Refused if there are too few usable candidates, the fit fails, or the halves disagree.
     """
     given = 0.0 if offset == "auto" else offset
     looks = [_look(frame, given) for frame in frames]
     left_out = _odd(looks)
+    left_out |= _in_part(unwritten, left_out)
     alike = [i for i in range(len(looks)) if i not in left_out]
     if len(alike) < FEWEST:
         why = f"; of {len(left_out)} left out one {next(iter(left_out.values()))}" if left_out else ""
@@ -154,6 +156,18 @@ def _odd(looks):
         elif look.finite and usual > 0 and look.level < DARK * usual:
             odd[i] = f"is dark: its median is {look.level:.4g}, that of the others {usual:.4g}"
     return odd
+
+
+def _in_part(unwritten, left_out):
+    """Index -> reason, of the candidates that were not written whole; none where too few others are left.
+
+    left_out  indices of those that are no good anyway
+    """
+    usable = {i: share for i, share in enumerate(unwritten) if i not in left_out}
+    in_part = {i: share for i, share in usable.items() if share > 0}
+    if len(usable) - len(in_part) < FEWEST:
+        return {}
+    return {i: f"lacks {100 * share:.3g}% of its pixels, which were never written" for i, share in in_part.items()}
 
 
 def _pixels(shape):

@@ -374,12 +374,19 @@ def test_where_0_is_white_the_bits_are_those_that_ome_xml_says(tmp_path):
     assert same(frames_of(tmp_path / "a.tif", [1])[1], image)
 
 
-@pytest.mark.parametrize("dtype, said, masked", [
-    ("f4", "nan", True), ("f4", "-9999", True), ("f4", "0.5", False), ("u2", "0", False),
+LOWEST = float(np.finfo("f4").min)
+
+
+@pytest.mark.parametrize("dtype, said, held, masked", [
+    ("f4", "nan", np.nan, True), ("f4", "-9999", -9999, True), ("f4", " -9999,5 ", -9999.5, True),
+    ("f4", "-3.4028234663852886e+38", LOWEST, True), ("f4", "-3.40282346638529e+38", LOWEST, True),
+    ("f4", "-1.797e308", -np.inf, True), ("f8", "-1.797e308", -1.797e308, True), ("f2", "-9999.3", -9999.3, True),
+    ("f4", "0.5", 0.5, False), ("f4", "none", -9999, False), ("f4", "", -9999, False), ("u2", "0", 0, False),
 ])  # fmt: skip
-def test_gdals_value_for_no_data_is_a_mask_where_it_is_no_grey_level(dtype, said, masked, tmp_path):
+@pytest.mark.filterwarnings("error")
+def test_gdals_value_for_no_data_is_a_mask_where_it_is_no_grey_level(dtype, said, held, masked, tmp_path):
     image = noise(1, (32, 40))[0].astype(dtype)
-    image[:4, :5] = float(said)
+    image[:4, :5] = held
     tag = (42113, 2, len(said) + 1, said, True)
     tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack", metadata=None, extratags=[tag])
     found = frames_of(tmp_path / "a.tif", [1])[1]
@@ -390,6 +397,16 @@ def test_gdals_value_for_no_data_is_a_mask_where_it_is_no_grey_level(dtype, said
     empty[:4, :5] = True
     assert np.array_equal(found.mask, empty) and np.array_equal(found.data[~empty], image[~empty])
     assert np.all(found.data[empty] == np.median(image[~empty]))
+
+
+def test_a_place_without_a_pixel_in_one_plane_has_the_brightest_pixel_of_the_others(tmp_path):
+    planes = [[[100, 100], [90, -1], [-1, -1]], [[5, 6], [7, 5], [-1, 8]], [[-1, -1], [-1, -1], [-1, -1]]]
+    imagej(tmp_path / "a.tif", np.float32(planes), "Z", extratags=[(42113, 2, 3, "-1", False)])
+    found = frames_of(tmp_path / "a.tif", [1], z="max")[1]
+    assert found.data.tolist() == [[100, 100], [90, 5], [90, 8]]  # 90: the median of the five
+    assert found.mask.tolist() == [[False, False], [False, False], [True, False]]
+    imagej(tmp_path / "a.tif", np.float32(planes[2:] * 2), "Z", extratags=[(42113, 2, 3, "-1", False)])
+    assert_says(frames_of(tmp_path / "a.tif", [1], z="max")[1], "none of its pixels was ever written", UnwrittenFrame)
 
 
 def test_without_a_word_on_white_black_is_0(tmp_path):

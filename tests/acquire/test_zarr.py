@@ -110,7 +110,7 @@ def test_a_frame_of_which_no_chunk_was_written_fails_whatever_it_would_be_filled
     folder = write(tmp_path / WELL, noise(), fill_value=fill)
     shutil.rmtree(folder / "0/1/0/0")
     if frame == "max":  # of which one plane is there still
-        assert found_mask(frames_of(folder, [2], z="max")[2]) == 1
+        assert same(frames_of(folder, [2], z="max")[2], noise()[1, 0, 1])
         shutil.rmtree(folder / "0/1/0/1")
     found = frames_of(folder, [1, 2], z=1 if frame == "z 1" else "max")
     assert not isinstance(found[1], ImageFailure)
@@ -119,9 +119,21 @@ def test_a_frame_of_which_no_chunk_was_written_fails_whatever_it_would_be_filled
     )
 
 
-def found_mask(found):
-    """Share of the pixels that were never written."""
-    return np.ma.getmaskarray(found).mean()
+@pytest.mark.parametrize("dtype, fill, held", [
+    ("u1", 0, 0), ("u1", 255, 255), ("f4", 7, 7), ("f4", -1, None), ("f4", np.nan, None),
+])  # fmt: skip
+def test_where_one_plane_was_never_written_the_brightest_pixel_is_that_of_the_others(dtype, fill, held, tmp_path):
+    pixels = noise(dtype=dtype)
+    folder = write(tmp_path / WELL, pixels, fill_value=fill)
+    for chunk in "0/1/0", "0/1/1", "1/1/1":  # of the z planes of frame 2, rows and columns
+        (folder / "0/1/0" / chunk).unlink()
+    found = frames_of(folder, [2], z="max")[2]
+    truth, nowhere = pixels[1, 0].max(axis=0), np.zeros(pixels.shape[-2:], bool)
+    truth[64:, :100] = pixels[1, 0, 1, 64:, :100]
+    nowhere[64:, 100:] = True
+    assert np.array_equal(found.mask, nowhere) and np.array_equal(found.data[~nowhere], truth[~nowhere])
+    assert np.all(found.data[nowhere] == (np.median(truth[~nowhere]) if held is None else held))
+    assert found.dtype == truth.dtype
 
 
 def test_chunks_that_were_never_written_cannot_be_filled_where_nothing_is_named(tmp_path):

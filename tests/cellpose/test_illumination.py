@@ -1,6 +1,9 @@
 """Flat-fields: known ones are recovered, and those that only look fine are refused."""
 
 import glob
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,6 +13,7 @@ from idrstream import files, illumination, image
 from make_screen import make_movie, vignette
 from support import SCREEN, needs_kit
 
+BIN = Path(__file__).parents[2] / "bin"
 SHAPE = 256, 336
 OFFSET = 6
 
@@ -132,6 +136,38 @@ def test_one_odd_frame_is_left_out_of_its_plates_field_wherever_it_stands(change
         assert found.used == [i + (i >= place) for i in alone.used]
         ((index, reason),) = found.left_out.items()
         assert index == place and reason.startswith(said)
+
+
+@pytest.mark.parametrize("holes, left_out", [([3, 5], [3, 5]), ([0, 1, 2, 3], [0, 1, 2, 3]), ([0, 1, 2, 3, 4], [])])
+def test_frames_that_were_not_written_whole_take_part_only_where_too_few_others_are_left(holes, left_out, sparse):
+    shares, frames = [0.0] * 8, list(sparse[0])
+    for i in holes:
+        shares[i] = 0.25
+        frames[i] = frames[i].copy()
+        frames[i][:128, :168] = np.median(frames[i])  # what a reader puts there
+    found = illumination.of_plate(frames, OFFSET, unwritten=shares)
+    assert found.left_out == dict.fromkeys(left_out, "lacks 25% of its pixels, which were never written")
+    assert not set(found.used) & set(left_out)
+    kept = illumination.of_plate([frame for i, frame in enumerate(frames) if i not in left_out], OFFSET)
+    assert np.array_equal(found.field, kept.field)
+
+
+def test_the_share_of_a_frame_that_was_never_written_reaches_its_plates_fit(sparse, tmp_path):
+    for folder in (frames := tmp_path / "frames", tmp_path / "known"):
+        folder.mkdir()
+    rows = []
+    for i, frame in enumerate(sparse[0]):
+        image.write_frame(frames, f"P_A{i + 1:02}_s1_f1", frame)
+        rows.append(
+            {"key": f"P_A{i + 1:02}_s1_f1", "plate": "P", "well": f"A{i + 1:02}", "well_number": i + 1, "site": 1}
+            | {"frame": 1, "status": "ok", "reason": "", "heals": False, "bytes": 1, "unwritten": 0.4 * (i == 2)}
+            | {"type": "uint8", "bit_depth": 8, "highest": 255, "significant_bits": None, "shape": [*SHAPE]}
+        )
+    image.write_rows(frames, rows)
+    command = [sys.executable, BIN / "flatfield.py", frames, tmp_path / "fields", "--illumination", "plate"]
+    subprocess.run([*command, "--camera_offset", str(OFFSET)], check=True)
+    facts = files.read_json(tmp_path / "fields" / image.FIELDS)["fields"]["P"]
+    assert facts["left_out"] == {"P_A03_s1_f1": "lacks 40% of its pixels, which were never written"}
 
 
 @pytest.fixture

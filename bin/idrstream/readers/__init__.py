@@ -66,7 +66,8 @@ def opened(file, name, choice=Choice(), reader=None, cache=None):  # noqa: B008,
     cache    folder for a far file of which a reader needs all; None: a temporary one
     gives    `failure`, the ImageFailure of the whole movie, or None; `frames`, how many there are; `significant_bits`;
              `read(frame)`, counted from 1: a (Y, X) image, or ImageFailure. Parts of it that were never written are
-             masked (numpy.ma), and hold what the file says of such, if that is a grey level (`without_fill`)
+             masked (numpy.ma), and hold what the file says of such, or the median of the others where that is
+             no grey level
     """
     with ExitStack() as stack:
 
@@ -98,17 +99,16 @@ def without_fill(image, fill):
 
     image  (Y, X); where it is masked already stays so
     fill   a number; counts where it cannot be a grey level: in floats, if it is below 0 or not finite. None: none
-    gives  what is masked by it the median of the other pixels, a ground on which nothing is found
     """
-    if image.dtype.kind != "f" or fill is None or 0 <= fill < np.inf:
+    if image.dtype.kind != "f" or fill is None:
         return image
     levels = np.ma.getdata(image)
-    empty = np.isnan(levels) if np.isnan(fill) else levels == levels.dtype.type(fill)
-    if not empty.any():
+    with np.errstate(over="ignore"):
+        fill = levels.dtype.type(fill)
+    empty = np.isnan(levels) if np.isnan(fill) else levels == fill
+    if 0 <= fill < np.inf or not empty.any():
         return image
-    others = levels[~empty & np.isfinite(levels)]
-    filled = np.where(empty, np.median(others) if others.size else 0, levels).astype(levels.dtype)
-    return np.ma.array(filled, mask=empty | np.ma.getmaskarray(image))
+    return np.ma.array(levels, mask=empty | np.ma.getmaskarray(image))
 
 
 class _Opened:
@@ -151,28 +151,52 @@ class _Planes:
         if not 1 <= frame <= self.frames:
             raise NoSuchFrame(f"frame {frame}: the movie has {self.frames} frames ({self._name}).")
         name = f"{self._name} frame {frame}"
-        pixels, unwritten, written = None, np.ma.nomask, False
+        pixels = None
         for z in self._planes:
             plane = self._movie.read(frame, self._channel, z)
-            levels, absent = np.ma.getdata(plane), np.ma.getmask(plane)
-            _check(levels, name)
-            pixels = levels if pixels is None else np.maximum(pixels, levels)
-            unwritten = np.ma.mask_or(unwritten, absent)
-            written = written or not np.all(absent)
-        if not written:
+            _check(plane, name)
+            if not np.all(np.ma.getmask(plane)):
+                pixels = plane if pixels is None else _brightest(pixels, plane)
+        if pixels is None:
             raise UnwrittenFrame(f"{name}: none of its pixels was ever written.")
-        if pixels.min() == pixels.max():
-            raise ConstantFrame(f"{name}: every pixel is {pixels.min()}, so nothing was recorded.")
-        return pixels if unwritten is np.ma.nomask else np.ma.array(pixels, mask=unwritten)
+        pixels = _filled(pixels)
+        levels = np.ma.getdata(pixels)
+        if levels.min() == levels.max():
+            raise ConstantFrame(f"{name}: every pixel is {levels.min()}, so nothing was recorded.")
+        return pixels
+
+
+def _brightest(one, other):
+    """The maximum of two planes (Y, X); where one is masked the pixel of the other, masked where both are."""
+    levels, others = np.ma.getdata(one), np.ma.getdata(other)
+    brightest = np.maximum(levels, others)
+    if not (np.ma.is_masked(one) or np.ma.is_masked(other)):
+        return brightest
+    absent, lacking = np.ma.getmaskarray(one), np.ma.getmaskarray(other)
+    brightest = np.where(lacking, levels, np.where(absent, others, brightest))
+    return np.ma.array(brightest, mask=absent & lacking) if np.any(absent & lacking) else brightest
+
+
+def _filled(image):
+    """IMAGE (Y, X), with the median of its pixels where it is masked and holds no grey level."""
+    if not np.ma.is_masked(image) or image.dtype.kind != "f":
+        return image
+    levels, absent = np.ma.getdata(image), np.ma.getmaskarray(image)
+    empty = absent & ~((levels >= 0) & (levels < np.inf))
+    return np.ma.array(np.where(empty, np.median(levels[~absent]), levels).astype(levels.dtype), mask=absent)
 
 
 def _check(image, name):
-    """Raise an ImageFailure for what is no image of grey levels, each of them a number."""
+    """Raise an ImageFailure for what is no image of grey levels, each of them a number where it is not masked."""
     if image.dtype.kind not in "uif" or image.dtype.itemsize > WIDEST or image.ndim != 2 or image.size == 0:
         raise NotReadable(f"{name}: this is no image of grey levels ({image.dtype} {image.shape}).")
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
-        rows, columns = np.nonzero(~np.isfinite(image))
-        nan = int(np.isnan(image).sum())
+    if image.dtype.kind != "f":
+        return
+    levels = np.ma.getdata(image)
+    wrong = ~(np.isfinite(levels) | np.ma.getmaskarray(image))
+    if wrong.any():
+        rows, columns = np.nonzero(wrong)
+        nan = int(np.isnan(levels[wrong]).sum())
         raise NotFinite(
             f"{name}: {len(rows):,} of its {image.size:,} pixels are not finite ({nan:,} NaN, {len(rows) - nan:,} "
             f"infinite), in rows {rows.min()} to {rows.max()} and columns {columns.min()} to {columns.max()}, counted "

@@ -12,7 +12,7 @@ from idrstream.readers import WatchedFile, check_size, found_instead, tiff_axes,
 
 PHOTOMETRIC = 262  # tag, and values of it
 MIN_IS_WHITE, PALETTE = 0, 3
-NODATA = 42113  # tag of GDAL: the value that stands where there is no pixel
+NODATA = 42113  # tag of GDAL: the value that stands where there is no pixel, as text
 
 
 class Movie:
@@ -62,7 +62,7 @@ class Movie:
                 self._check_pieces(frame, page)
                 image = page.asarray(maxworkers=1)
             image = self._white_is_large(frame, page, image)
-            return without_fill(image, page.nodata if NODATA in page.tags else None)
+            return without_fill(image, _no_data(page))
 
     def _bits(self):
         """Bits of a grey level where OME-XML says so, or where they are packed closer than in whole bytes."""
@@ -125,6 +125,18 @@ def significant_bits(path, name):
     with suppress(ImageFailure), open(path, "rb") as file, closing(Movie(file, name)) as movie:
         return movie.significant_bits
     return None
+
+
+def _no_data(page):
+    """The value that a page declares to stand where there is no pixel; None where it declares none, or no number.
+
+    tifffile's own `nodata` is 0 for what does not fit into the page's type exactly, as GDAL's usual -3.4e38 does not.
+    """
+    text = str(page.tags.valueof(NODATA, default="")).strip("\0 \t\r\n").replace(",", ".")
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _white_is_zero(page):
