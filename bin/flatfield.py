@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from idrstream import bit_depth, files, image, task
+from idrstream.study import Well
 
 
 class Offset(click.ParamType):
@@ -67,9 +68,8 @@ def _of_plate(frames, usable, offset, fields):
     keys = [row["key"] for row in usable]
     facts = {"kind": "plate", "candidates": keys}
     candidates = image.Frames(partial(image.read_frame, frames), keys)
-    origins = [(row["well_number"], row["frame"]) for row in usable]
     try:
-        found = illumination.of_plate(candidates, offset, origins)
+        found = illumination.of_plate(candidates, offset, origins(usable))
     except illumination.Refused as reason:
         unknown = {"state": "none", "reason": "there is no flat-field to estimate it with", "offset": 0.0}
         facts |= {"status": "refused", "reason": str(reason)}
@@ -82,6 +82,11 @@ def _of_plate(frames, usable, offset, fields):
     if found.left_out:
         facts["left_out"] = {keys[i]: reason for i, reason in found.left_out.items()}
     return facts | ({"camera_offset": _of_offset(found)} if offset == "auto" else {})
+
+
+def origins(rows):
+    """(well, time) of each image: wells by name, for batches may have numbered them by other formats of plates."""
+    return [(Well.parse(row["well"]), row["frame"]) for row in rows]
 
 
 def _of_offset(found):
