@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from idrstream import bit_depth, files, image, task
+from idrstream.study import Well
 
 
 class Offset(click.ParamType):
@@ -67,10 +68,9 @@ def _of_plate(frames, usable, offset, fields):
     keys = [row["key"] for row in usable]
     facts = {"kind": "plate", "candidates": keys}
     candidates = image.Frames(partial(image.read_frame, frames), keys)
-    origins = [(row["well_number"], row["frame"]) for row in usable]
     unwritten = [row.get("unwritten") or 0 for row in usable]
     try:
-        found = illumination.of_plate(candidates, offset, origins, unwritten)
+        found = illumination.of_plate(candidates, offset, origins(usable), unwritten)
     except illumination.Refused as reason:
         unknown = {"state": "none", "reason": "there is no flat-field to estimate it with", "offset": 0.0}
         facts |= {"status": "refused", "reason": str(reason)}
@@ -83,6 +83,11 @@ def _of_plate(frames, usable, offset, fields):
     if found.left_out:
         facts["left_out"] = {keys[i]: reason for i, reason in found.left_out.items()}
     return facts | ({"camera_offset": _of_offset(found)} if offset == "auto" else {})
+
+
+def origins(rows):
+    """(well, time) of each image: wells by name, for batches may have numbered them by other formats of plates."""
+    return [(Well.parse(row["well"]), row["frame"]) for row in rows]
 
 
 def _of_offset(found):

@@ -35,7 +35,9 @@ def main():
     run_warnings.forget(options.outdir)
     begun = files.read_json(Path(options.outdir) / housekeeping.PLAN)["begun"]
     allowed = options.max_failed
-    said = ledger.summarise(plan["requested"], plan["places"], options.outdir, allowed, gate, plan["stop"], begun)
+    said = ledger.summarise(
+        plan["requested"], plan["places"], plan["wells"], options.outdir, allowed, gate, plan["stop"], begun
+    )
     files.write_json(options.out, said)
 
 

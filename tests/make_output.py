@@ -199,7 +199,8 @@ def _info(folder, images):
     info = folder / "pipeline_info"
     info.mkdir()
     asked = json.loads(images[["id", "key", "batch"]].to_json(orient="records"))
-    (info / "plan.json").write_text(json.dumps({"begun": f"{BEGUN.isoformat()}+00:00", "images": asked}))
+    plan = {"begun": f"{BEGUN.isoformat()}+00:00", "images": asked}
+    (info / "plan.json").write_text(json.dumps(plan | {"wells": [ROWS, COLUMNS]}))
     run = {"params": {"batch_size": 10, "well_profiles": "plate", "features": "deep,cp"}, "nextflow": "25.04.4"}
     run |= {"versions": {"SCREEN:SEGMENT": "python 3.11.7, cellpose 3.1.1.3"}, "model_sha256": "a" * 64}
     run |= {"stream": {"inflight": 3, "slots": 4, "disk": 210_000_000}}

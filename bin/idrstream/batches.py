@@ -5,7 +5,7 @@ import json
 from collections import defaultdict
 from pathlib import Path, PurePath
 
-from idrstream import hcs, image, ledger, recipe, tables
+from idrstream import hcs, image, ledger, recipe, study, tables
 from idrstream.housekeeping import STALE
 
 CANDIDATES = 24  # frames fetched for a plate's flat-field, of which the sparsest are used
@@ -142,19 +142,27 @@ def moved(entries, differs, cut):
     return f"{count} used other settings ({differs}): they will be moved to {STALE}/{words}"
 
 
-def renumbered(entries, images):
-    """Which committed images number their wells by another format of plates than IMAGES do, in a sentence; "" if none.
+def renumbered(entries, images, cut, wells, stop):
+    """Which committed images keep numbers of wells by another format of plates, in a sentence; "" if none do.
 
     entries  those that count
+    images   of the whole table
+    cut      the batches that are left to do, which get numbers of this run
+    wells    (rows, columns) of the plates of this run
+    stop     it stops at quality control
     """
-    now = {asked["key"]: asked["well_number"] for asked in images}
-    rows = [row for entry in entries for row in entry["images"]]
-    other = [row for row in rows if now.get(row["key"], row["well_number"]) != row["well_number"]]
+    todo = {asked["id"] for batch in cut for asked in batch["images"]}
+    done = [
+        row for id, row in ledger.rows(entries).items() if row["status"] in ledger.finished(stop) and id not in todo
+    ]
+    other = [row for row in done if row["well_number"] != study.numbered(row["well"], wells)]
     if not other:
         return ""
-    example = f"{other[0]['well']} is {other[0]['well_number']} there and {now[other[0]['key']]} now"
+    example = f"{other[0]['well']} is {other[0]['well_number']} there and {study.numbered(other[0]['well'], wells)} now"
     what = "keep their Metadata_WellNumber in the tables of cells, by another format of plates"
-    return f"{len(other)} committed images {what} ({example}); join by Metadata_Well, or renumber by --redo"
+    listed = {asked["id"] for asked in images}
+    redo = ", or renumber by --redo" * all(row["id"] in listed for row in other)
+    return f"{len(other)} committed images {what} ({example}); join by Metadata_Well{redo}"
 
 
 def taken(cut):
@@ -222,12 +230,12 @@ def _together(replacing):
     return groups
 
 
-def estimate(images, study, stop=False):
+def estimate(images, described, stop=False):
     """About what a number of images costs: bytes that travel, bytes in the work folder, bytes of results.
 
     stop  at quality control: then the label images are results, and there are no features
     """
-    frame, nuclei = study.frame, study.frame["nuclei"]
+    frame, nuclei = described.frame, described.frame["nuclei"]
     pixels = frame["height"] * frame["width"]
     stored = pixels * frame["bits"] // 8
     cells, labels = nuclei * (BARE_BYTES if stop else CELL_BYTES), pixels // 20
@@ -238,10 +246,10 @@ def estimate(images, study, stop=False):
     }
 
 
-def saved(study):
+def saved(described):
     """About how many bytes --save_images costs an image: frame and label image as OME-Zarr, a third more for levels."""
-    pixels = study.frame["height"] * study.frame["width"]
-    packed = min(study.frame["bytes"], pixels * study.frame["bits"] // 8)  # as it travels, if that is known
+    pixels = described.frame["height"] * described.frame["width"]
+    packed = min(described.frame["bytes"], pixels * described.frame["bits"] // 8)  # as it travels, if that is known
     return 4 * (packed + pixels // 20) // 3
 
 

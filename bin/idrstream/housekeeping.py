@@ -33,7 +33,8 @@ def begin(plan, outdir, workdir):
     if freed:
         said.append(f"{freed / 1e6:.1f} MB deleted that a run which was killed had left of finished batches")
     asked = [{name: image[name] for name in ("id", "key", "batch")} for image in plan["requested"]]
-    files.write_json(Path(outdir) / PLAN, {"begun": now.isoformat(), "stop": plan["stop"], "images": asked})
+    record = {"begun": now.isoformat(), "stop": plan["stop"], "wells": plan["wells"], "images": asked}
+    files.write_json(Path(outdir) / PLAN, record)
     return said + refused
 
 

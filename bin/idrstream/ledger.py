@@ -9,7 +9,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from idrstream import files, recipe, tables
+from idrstream import files, recipe, study, tables
 from idrstream.tables import Problems
 
 FOLDER = "ledger"
@@ -133,12 +133,12 @@ def read_entry(outdir, path):
     return entry
 
 
-def summarise(requested, places, outdir, max_failed, gate, stop=False, begun=""):
+def summarise(requested, places, wells, outdir, max_failed, gate, stop=False, begun=""):
     """Write the two tables and word the end of the run.
 
     requested   the images of this run's selection, from the plan
-    places      image id -> place of its row in the input table, from 0, and its well's number, of all images of the
-                table: a committed row may have a number by another format of plates
+    places      image id -> place of its row in the input table, from 0, of all images of the table
+    wells       (rows, columns) of the plates: a committed row may have its well's number by another format
     outdir      the output folder
     max_failed  share of the requested images that may fail
     gate        what became of the batches: lost (id of a batch or plate -> process, exit, log), stopped, and what the
@@ -151,8 +151,11 @@ def summarise(requested, places, outdir, max_failed, gate, stop=False, begun="")
     known, done = rows(entries), finished(stop)
     settled = {id: row for id, row in known.items() if row["status"] in (*done, "failed")}
     asked = {image["id"]: settled.get(image["id"]) or image | _unfinished(image, gate) for image in requested}
-    table = [row | {"row": None} | places.get(id, {}) for id, row in (known | asked).items()]
-    table.sort(key=lambda row: (*(row[n] for n in ("plate", "well_number", "site", "frame")), row.get("variant", "")))
+    table = [
+        row | {"row": places.get(id), "well_number": study.numbered(row["well"], wells)}
+        for id, row in (known | asked).items()
+    ]
+    table.sort(key=order)
     columns = COLUMNS + ("variant",) * any(row.get("variant") for row in table)
     tables.write(Path(outdir) / "images.tsv", columns, table)
     tables.write(Path(outdir) / "failures.tsv", columns, [row for row in table if row["status"] not in finished(True)])
@@ -176,6 +179,11 @@ def summarise(requested, places, outdir, max_failed, gate, stop=False, begun="")
         text.append(f"stream     {used} ({gate['inflight']} of {gate['slots']} at a time)")
     counts = len(asked), len(unfinished), earlier
     return {"text": "\n".join(text), "error": _error(failed, *counts, max_failed, gate)}
+
+
+def order(row):
+    """What images are sorted by: plate, well row by row, site, frame, variant."""
+    return row["plate"], study.Well.parse(row["well"]), row["site"], row["frame"], row.get("variant", "")
 
 
 def place(row):

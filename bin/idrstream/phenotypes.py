@@ -80,7 +80,8 @@ def _images(outdir):
     known = defaultdict(list)
     for row in (row.cells for row in tables.read(outdir / "images.tsv").rows):
         row["key"] = image.key(*(row.get(name, "") for name in ("plate", "well", "site", "frame", "variant")))
-        for well in (row["well"], int(row["well_number"])):
+        number = row["well_number"]  # empty for a well that the last run's plates do not have
+        for well in [row["well"], int(number)] if number else [row["well"]]:
             known[row["plate"], well, int(row["site"]), int(row["frame"])].append(row)
     return known
 

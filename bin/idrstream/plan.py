@@ -15,6 +15,7 @@ from idrstream import (
     inputs,
     ledger,
     places,
+    plate_format,
     recipe,
     request,
     streams,
@@ -24,6 +25,7 @@ from idrstream import plates as calibration
 from idrstream.image import REFERENCES
 from idrstream.named_files import DEEPPROFILER, GIVEN_A_NETWORK, absent
 from idrstream.run_plan import Plan
+from idrstream.study import Well
 from idrstream.tables import Problems
 
 BIN = Path(__file__).resolve().parents[1]
@@ -164,6 +166,7 @@ def _summary(plan):
             for asked in plan.images
         ],
         "places": plan.places,
+        "wells": plan.study.wells,
     }
     return summary | ({"streams": plan.views} if plan.views else {})
 
@@ -188,6 +191,10 @@ def _decide(values, given, described, images, source, root, session):
     for entry in old:  # one that a kill kept from being moved goes where it was to go
         earlier.setdefault(entry.get("aside", stamp), []).append(entry)
     entries = [entry for entry in whole if entry not in old]
+    inferred = not (values["study"] or values.get("plate_format"))
+    described = plate_format.holding(described, inferred, entries, values["outdir"])
+    for asked in images:
+        asked["well_number"] = described.well_number(Well.parse(asked["well"]))
     selected, cut, settled = _remaining(values, images, entries, earlier, session)
     todo = [asked for batch in cut for asked in batch["images"]]
     stages = _stages(values, wanted, libraries)
@@ -199,7 +206,7 @@ def _decide(values, given, described, images, source, root, session):
     return Plan(
         workflow=values["workflow"],
         images=selected,
-        places={asked["id"]: {name: asked[name] for name in ("row", "well_number")} for asked in images},
+        places={asked["id"]: asked["row"] for asked in images},
         batches=cut,
         plates=plates,
         identities=identities,
@@ -209,7 +216,7 @@ def _decide(values, given, described, images, source, root, session):
         stamp=stamp,
         differs=differs,
         moved=batches.moved(old, differs, cut) if old else "",
-        renumbered=batches.renumbered(entries, images),
+        renumbered=batches.renumbered(entries, images, cut, described.wells, stop),
         recipe=wanted,
         settings=values,
         stages=stages,

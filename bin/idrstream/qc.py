@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from idrstream import image, ledger, tables
+from idrstream import image, ledger, plate_format, study, tables
 from idrstream.profiles import FOLDER, PIECE, UNMEASURED
 
 GROUP = 1 << 16  # cells of a row group: 10 MB
@@ -106,12 +106,14 @@ def write_images(outdir, entries, rules, path):
     rules    list of rules.Rule
     returns  (rows, rule -> how many it marks)
     """
-    listed = _listed(outdir)
-    rows = [{"row": None} | row | listed.get(row["key"], {}) for row in ledger.rows(entries).values()]
-    order = ("plate", "well_number", "site", "frame")
-    rows = sorted(rows, key=lambda row: (*(row[name] for name in order), row.get("variant", "")))
+    places, wells = _places(outdir), plate_format.read(outdir)
     passed = {ledger.SEGMENTED: "ok"}  # of quality control, that is
-    rows = [row | {"status": passed.get(row["status"], row["status"])} for row in rows]
+    rows = [
+        row
+        | {"row": places.get(row["key"]), "well_number": study.numbered(row["well"], wells)}
+        | {"status": passed.get(row["status"], row["status"])}
+        for row in sorted(ledger.rows(entries).values(), key=ledger.order)
+    ]
     names = [name for name in IMAGES.names if name != "variant" or any(row.get("variant") for row in rows)]
     table = pa.Table.from_pylist(rows, pa.schema([IMAGES.field(name) for name in names]))
     table, marks = _marked(table, rules, _spreads(rules, [table]))
@@ -155,15 +157,12 @@ def _cells(outdir, entries):
             yield pa.table(columns).cast(CELLS)
 
 
-def _listed(outdir):
-    """Image -> place of its row in the last run's input table, and its well's number by that."""
+def _places(outdir):
+    """Image -> place of its row in the last run's input table."""
     path = Path(outdir, "images.tsv")
-    rows = [row.cells for row in tables.read(path).rows if row.cells["row"]] if path.exists() else []
-    name, wanted = ("plate", "well", "site", "frame"), ("row", "well_number")
-    return {
-        image.key(*(row[n] for n in name), row.get("variant", "")): {n: int(row[n]) for n in wanted if n in row}
-        for row in rows
-    }
+    rows = [row.cells for row in tables.read(path).rows] if path.exists() else []
+    name = ("plate", "well", "site", "frame")
+    return {image.key(*(row[n] for n in name), row.get("variant", "")): int(row["row"]) for row in rows if row["row"]}
 
 
 def _spreads(rules, pieces):

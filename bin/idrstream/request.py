@@ -177,7 +177,7 @@ def _wells(table, long_plates, study, stores, problems):
                 place = (cells["Plate"], long_plates[cells["Plate"]], well, site, frame)
                 locations = study.locate(*place, store=stores.get(cells["Plate"]))
                 # An image stays what it is wherever its plate's store lies, and whether that is known or not.
-                file = (study.locate(*place) or study.locate(*place, store="{store}"))[0]
+                file = "\n".join(study.locate(*place) or study.locate(*place, store="{store}"))
                 yield _image(row, cells["Plate"], well, number, site, frame, locations, file, names)
 
 

@@ -9,7 +9,7 @@ class Plan:
     """A run's plan, made by plan.make.
 
     images    every image of the selection
-    places    image id -> place of its row in the input table and its well's number, of all images of the table
+    places    image id -> place of its row in the input table, of all images of the table
     batches   what is left to do (batches.cut)
     plates    plate -> images that tell its flat-field, diameter and range of grey levels; empty if none is wanted
     identities      plate -> what that is made of
@@ -20,7 +20,7 @@ class Plan:
     stamp     the time of this plan, in UTC
     differs   in what their settings differ, in words
     moved     what becomes of those that used other settings, in a sentence; "" without any
-    renumbered  which committed images number their wells otherwise, in a sentence; "" if none do
+    renumbered  which committed images keep other numbers of wells, in a sentence; "" if none do
     recipe    what makes a result what it is (recipe.of)
     settings  the params by name, what a recipe leaves out because it has its default too
     stages    stage -> {"args": its command's arguments, "code": digest of its code}
@@ -32,7 +32,7 @@ class Plan:
     views     what each stream holds (streams.union); None in a run without
     warnings  what may be a mistake in the input, a sentence each; nothing is stopped by it
     stop      the run stops at quality control
-    study     study.Study, with frames as large as the first images that can be looked at
+    study     study.Study, with frames as large as the first images that can be looked at; its plates hold all wells
     outdir    output folder, as the user names it
     """
 

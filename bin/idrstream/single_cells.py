@@ -1,16 +1,14 @@
 """The single cells of an output folder, read piece by piece: `profiles/single_cells/plate=P/BATCH.parquet`."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from idrstream import ledger, tables
+from idrstream import ledger, plate_format
 from idrstream.profiles import FOLDER, PIECE
-from idrstream.study import Well
+from idrstream.study import Well, numbered
 
 WELL, NUMBER = "Metadata_Well", "Metadata_WellNumber"
 NEGATIVE = "negative control"  # as IDR's tables of wells have it in `Control Type`
@@ -27,7 +25,7 @@ class SingleCells:
 
     def __init__(self, outdir):
         self.plates, self.features, self.metadata, self.notes = {}, [], [], []
-        self._numbers = _numbers(outdir)
+        self._format = plate_format.read(outdir)
         for path in ledger.tables_in(outdir, FOLDER):
             names = pq.read_schema(path).names
             features = [name for name in names if not name.startswith("Metadata_")]
@@ -46,7 +44,7 @@ class SingleCells:
     def wells(self, plate):
         """Yield the cells of a plate as DataFrames of whole wells, of at most PIECE cells or of one well.
 
-        Wells are numbered as in images.tsv: by one format of plates, also where batches were made with another.
+        Wells are numbered by one format of plates (plate_format.read), also where batches were made with another.
         """
         names = ds.dataset(self.plates[plate]).to_table(columns=[WELL])[WELL]
         counts = {row["values"]: row["counts"] for row in names.value_counts().to_pylist()}
@@ -85,8 +83,7 @@ class SingleCells:
 
     def _of_wells(self, plate, wells):
         cells = ds.dataset(self.plates[plate]).to_table(filter=pc.field(WELL).isin(wells)).to_pandas()
-        numbers = (self._numbers.get((plate, well), own) for well, own in zip(cells[WELL], cells[NUMBER], strict=True))
-        cells[NUMBER] = np.fromiter(numbers, cells[NUMBER].dtype, len(cells))
+        cells[NUMBER] = cells[WELL].map({well: numbered(well, self._format) for well in wells}).astype(np.int32)
         return cells
 
 
@@ -100,10 +97,3 @@ def replaced(piece, features, new):
     columns = {name: piece[name] for name in piece.schema.names}
     columns |= {name: pa.array(new[:, i].astype(np.float32)) for i, name in enumerate(features)}
     return pa.table(columns)
-
-
-def _numbers(outdir):
-    """(plate, well) -> the well's number in the last run's table; of a folder in which no run has ended, nothing."""
-    path = Path(outdir, "images.tsv")
-    rows = [row.cells for row in tables.read(path).rows] if path.exists() else []
-    return {(row["plate"], row["well"]): int(row["well_number"]) for row in rows if row["row"]}

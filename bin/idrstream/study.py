@@ -75,7 +75,7 @@ class Study:
 
     def well_number(self, well):
         """Row-major from 1: in 16 x 24 wells, A04 is 4 and B01 is 25."""
-        return well.row * self.wells[1] + well.column + 1
+        return _number(well, self.wells)
 
     def holds(self, well):
         """Does the plate have this well?"""
@@ -90,8 +90,8 @@ class Study:
     def format_text(self):
         """What is said of plates whose format is inferred from their wells."""
         rows, columns = self.wells
-        which = f"plates of {rows * columns} wells ({rows} x {columns})"
-        return f"{which}, the smallest that hold all wells of the table; --plate_format names another size"
+        which = f"plates of {rows * columns} wells ({rows} x {columns}), the smallest that hold all wells of the table"
+        return f"{which} and the output folder; --plate_format names another size"
 
     @property
     def stored(self):
@@ -137,6 +137,16 @@ def fitted(study, wells, size=None):
     rows, columns = (max((getattr(well, side) for well in wells), default=0) + 1 for side in ("row", "column"))
     holding = [shape for shape in FORMATS.values() if shape[0] >= rows and shape[1] >= columns]
     return replace(study, wells=FORMATS.get(size) or [*holding, FORMATS[1536]][0])
+
+
+def numbered(name, wells):
+    """The number of a well by its name, on plates of WELLS (rows, columns); None where they have no such well."""
+    well = Well.parse(name)
+    return _number(well, wells) if well.row < wells[0] and well.column < wells[1] else None
+
+
+def _number(well, wells):
+    return well.row * wells[1] + well.column + 1
 
 
 def _placeholders(pattern):

@@ -283,16 +283,18 @@ def test_the_summary_has_a_row_for_every_image_and_an_error_when_too_many_failed
     rest = planned(here)
     within = {asked["id"]: batch["id"] for batch in rest.batches for asked in batch["images"]}
     requested = [asked | {"batch": within.get(asked["id"])} for asked in rest.images]
-    said = ledger.summarise(made.images, made.places, here / "out", max_failed=0.2, gate=GATE)
+    said = ledger.summarise(made.images, made.places, made.study.wells, here / "out", max_failed=0.2, gate=GATE)
     assert said["error"] is None
     assert said["text"].startswith("5 of 6 images done, 15 cells")
     assert (
         "PA C01 frame 5: Truncated: cut"
-        in ledger.summarise(made.images, made.places, here / "out", max_failed=0.1, gate=GATE)["error"]
+        in ledger.summarise(made.images, made.places, made.study.wells, here / "out", max_failed=0.1, gate=GATE)[
+            "error"
+        ]
     )
     assert (
         "2 of 8 images were not finished"
-        in ledger.summarise(requested, made.places, here / "out", max_failed=1, gate=GATE)["error"]
+        in ledger.summarise(requested, made.places, made.study.wells, here / "out", max_failed=1, gate=GATE)["error"]
     )
     rows = (here / "out/images.tsv").read_text().splitlines()
     assert len(rows) == 1 + 8
@@ -312,7 +314,7 @@ def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlie
     first, second = redo.batches
     redo.batches = [first]
     committed(redo)
-    error = ledger.summarise(requested, redo.places, here / "out", 1, GATE, begun=begun)["error"]
+    error = ledger.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE, begun=begun)["error"]
     count = len(second["images"])
     assert error.splitlines()[:2] == [
         f"{count} of {len(requested)} images were not finished; the next run takes them up",
@@ -320,7 +322,11 @@ def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlie
     ]
     redo.batches = [second]
     committed(redo)
-    assert ledger.summarise(requested, redo.places, here / "out", 1, GATE, begun=begun)["error"] is None
+    assert (
+        ledger.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE, begun=begun)["error"] is None
+    )
     lost = {"lost": {second["id"]: {"process": "COMMIT", "exit": 1, "log": []}}}
-    error = ledger.summarise(requested, redo.places, here / "out", 1, GATE | lost, begun=begun)["error"]
+    error = ledger.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE | lost, begun=begun)[
+        "error"
+    ]
     assert error.startswith("all results are kept, but a step after that failed\n")

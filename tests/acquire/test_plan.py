@@ -48,6 +48,14 @@ def test_a_run_over_http_asks_the_server_once_before_it_starts(here):
     assert (made.source, made.root) == (server.url, None)
 
 
+def test_an_image_is_another_where_any_of_its_locations_is(here):
+    example, found = yaml.safe_load((ROOT / "assets/studies/example.yml").read_text()), []
+    for fallback in ("{well_number}.ch5", "{row}.ch5"):
+        (here / "mine.yml").write_text(yaml.safe_dump(example | {"locations": ["{plate}/{well}.ch5", fallback]}))
+        found.append({asked["id"] for asked in planned(here, study="mine.yml").images})
+    assert len(found[0]) == 8 and not found[0] & found[1]
+
+
 def test_batches_are_counted_from_0_over_the_rows_of_the_table(here):
     one, two, three = ["PA_A04_s1_f5", *(f"PA_B02_s1_f{f}" for f in (2, 5, 9))], ["PA_C01_s1_f5", "PB_A04_s1_f1"], []
     three = ["PB_P24_s1_f1", "PB_P24_s1_f2"]

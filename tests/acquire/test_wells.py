@@ -90,7 +90,7 @@ def test_numbers_by_another_format_are_said_and_those_of_images_tsv_are_of_one(h
     what = "1 committed images keep their Metadata_WellNumber in the tables of cells, by another format of plates"
     assert f"{what} (B01 is 4 there and 25 now); join by Metadata_Well, or renumber by --redo" in after.text()
     committed(after)
-    ledger.summarise(after.images[:1], after.places, here / "out", 0, GATE)
+    ledger.summarise(after.images[:1], after.places, after.study.wells, here / "out", 0, GATE)
     rows = [row.cells for row in tables.read(here / "out/images.tsv").rows]
     assert [(row["row"], row["well"], row["well_number"]) for row in rows] == [
         ("0", "A01", "1"), ("1", "B01", "25"), ("2", "P24", "384")
@@ -101,9 +101,55 @@ def test_numbers_by_another_format_are_said_and_those_of_images_tsv_are_of_one(h
     assert "by another format" not in of_wells(here, *PAIR, ("P", "P24")).text()
 
 
-def plan_of_wells(here, *wells):
-    of_wells(here, *wells)
-    return plan_again(here, **ALONE)
+RENUMBERED = "keep their Metadata_WellNumber"
+
+
+def test_wells_outside_the_table_are_numbered_by_the_format_that_holds_all_of_the_folder(here, committed):  # noqa: F811
+    committed(plan_of_wells(here, *PAIR))
+    committed(plan_of_wells(here, ("P", "P24"), session="second"))
+    last = plan_of_wells(here, ("P", "A01"), session="third")
+    assert last.study.wells == (16, 24) and "all wells of the table and the output folder" in last.text()
+    assert "(B01 is 4 there and 25 now); join by Metadata_Well\n" in last.text(), "--redo cannot reach it"
+    ledger.summarise(last.images, last.places, last.study.wells, here / "out", 0, GATE)
+    rows = [row.cells for row in tables.read(here / "out/images.tsv").rows]
+    assert [(row["row"], row["well"], row["well_number"]) for row in rows] == [
+        ("0", "A01", "1"), ("", "B01", "25"), ("", "P24", "384")
+    ]  # fmt: skip
+
+
+def test_a_format_that_does_not_hold_what_is_finished_is_refused_unless_that_failed(here, committed):  # noqa: F811
+    committed(plan_of_wells(here, *PAIR, ("P", "P24")), failed=["P_P24_s1_f1"])
+    smaller = plan_of_wells(here, *PAIR, plate_format=96)
+    assert numbers(smaller)["P", "B01"] == 13
+    ledger.summarise(smaller.images, smaller.places, smaller.study.wells, here / "out", 0, GATE)
+    assert {row.cells["well_number"] for row in tables.read(here / "out/images.tsv").rows} == {"1", "13", ""}
+    for name in ("images.tsv", "failures.tsv"):  # written here by no run
+        (here / "out" / name).unlink()
+    assert plan_of_wells(here, *PAIR).study.wells == (2, 3), "what failed makes no plate larger"
+    committed(plan_of_wells(here, *PAIR, ("P", "P23")))
+    (sentence,) = refused(plan_of_wells, here, *PAIR, plate_format=96)
+    assert sentence.startswith(
+        "--outdir out holds P23 of P, no well of a plate of 8 x 12 wells; name a larger --plate_f"
+    )
+
+
+def test_numbers_that_a_run_writes_anew_or_that_count_no_more_are_not_said_to_be_kept(here, committed):  # noqa: F811
+    stopped = plan_of_wells(here, *PAIR, ("P", "B02"), stop_after="qc")
+    committed(stopped, failed=["P_B02_s1_f1"])
+    larger = (*PAIR, ("P", "B02"), ("P", "P24"))
+    assert "1 committed images keep" in plan_of_wells(here, *larger, stop_after="qc").text(), "what failed has no cells"
+    going_on = plan_of_wells(here, *larger)
+    assert RENUMBERED not in going_on.text()
+    committed(going_on, recover=False)
+    assert RENUMBERED not in plan_of_wells(here, *larger).text()
+    named = plan_of_wells(here, *larger, plate_format=1536)
+    assert "2 committed images keep" in named.text(), "an image counts once: B01 and P24"
+    assert RENUMBERED not in plan_of_wells(here, *larger, plate_format=1536, redo=True, session="new").text()
+
+
+def plan_of_wells(here, *wells, **params):
+    of_wells(here, *wells, **params)
+    return plan_again(here, **ALONE | params)
 
 
 CONTROLS = "plate,well,site,frame,path,control_type"

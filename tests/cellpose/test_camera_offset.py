@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import flatfield
 from idrstream import camera_offset, illumination
 from make_screen import BACKGROUND, make_movie, vignette
 from support import SCREEN, needs_kit
@@ -156,3 +157,8 @@ def test_the_offset_of_the_real_plate_makes_its_field_right_to_three_percent():
         origins += [(path, time) for time in range(len(movie))]
     found = illumination.of_plate(frames, "auto", origins)
     assert rms(found.field / np.load(SCREEN / "truth/XD0001_01_flatfield.npy")) < 0.03
+
+
+def test_wells_that_share_a_number_by_two_formats_of_plates_are_two():
+    rows = [{"well": well, "well_number": 25, "frame": 1} for well in ("C01", "B01")]
+    assert len(set(flatfield.origins(rows))) == 2

@@ -84,6 +84,13 @@ def test_an_image_without_outlines_says_how_to_get_them(tmp_path):
     assert points["reason"].item() == "its image has no outlines; compute it again: --outlines --redo"
 
 
+def test_a_well_that_the_plates_do_not_have_is_told_by_its_name_alone(outdir):
+    lines = (outdir / "images.tsv").read_text().splitlines(keepends=True)
+    (outdir / "images.tsv").write_text("".join(line.replace("\tA15\t15\t", "\tA15\t\t") for line in lines))
+    points, _, _ = marked(outdir, INSIDE, INSIDE.replace("A15", "15"))
+    assert points["cell"].tolist() == ["PA_A15_s1_f50_c1", ""]
+
+
 def test_in_streams_a_point_marks_the_cell_of_each_variant(tmp_path):
     points, cells, _ = marked(outlined(finished(tmp_path, variants=image.VARIANTS)), INSIDE)
     assert points["cell"].tolist() == ["PA_A15_s1_f50__ic_c1", "PA_A15_s1_f50__no_ic_c1"]

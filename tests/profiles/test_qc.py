@@ -95,12 +95,16 @@ def test_every_image_is_a_row_with_its_wells_role_though_it_has_no_cell_or_faile
     assert table.loc["A02", "background"] == 12
 
 
-def test_wells_are_numbered_as_in_images_tsv_whatever_format_of_plates_their_batch_had(out, tmp_path):
-    rows = ["row\tplate\twell\twell_number\tsite\tframe", "7\tPA\tA02\t26\t1\t1", "\tPA\tA01\t9\t1\t1"]
-    (out / "images.tsv").write_text("\n".join(rows) + "\n")
+def test_wells_are_numbered_by_the_format_of_the_run_whatever_their_batch_had(out, tmp_path):
+    commit(out, "b0002", {"B01": [], "C01": [], "A13": []}, failed=["A13"])
+    (out / "pipeline_info").mkdir()
+    (out / "pipeline_info/plan.json").write_text('{"wells": [8, 12]}')
     qc.write_images(out, ledger.read(out)[0], [EMPTY], tmp_path / "images.parquet")
     table = pd.read_parquet(tmp_path / "images.parquet").set_index("well")
-    assert table.loc[["A01", "A02"], "well_number"].tolist() == [1, 26]
+    assert table.loc[["A02", "B01", "C01"], "well_number"].tolist() == [2, 13, 25]
+    assert table["well_number"].isna().sum() == 1 and np.isnan(table.loc["A13", "well_number"]), (
+        "no well of such plates"
+    )
 
 
 def test_an_image_of_which_a_part_was_never_written_is_marked_by_the_shipped_rule(out, tmp_path):

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from idrstream import report, run_warnings, traces
+from idrstream import report, run_warnings, study, traces
 from idrstream.report import cells, images, montage, plate_maps, summary, throughput, well_map
 from idrstream.report.pictures import Pictures, limits
 from idrstream.report.results import Results
@@ -196,25 +196,23 @@ def test_a_rule_may_have_the_name_of_a_column_of_the_images(tmp_path):
     assert "focus" in " ".join(section.html)
 
 
-@pytest.mark.parametrize(
-    "wells, numbers, shape",
-    [
-        (["A01", "B03"], [1, 15], (8, 12)),
-        (["A01", "B03"], [1, 27], (16, 24)),
-        (["A01", "A12"], [1, 12], (8, 12)),
-        (["B03"], [6], (2, 3)),
-        (["A01", "F08"], [1, 48], (6, 8)),
-        (["A01", "A03"], [1, 3], (2, 3)),
-        (["A01", "A13"], [1, 13], (16, 24)),
-        (["AF48"], [1536], (32, 48)),
-        (["A01", "A96"], [1, 96], (1, 96)),
-        (["B02", "P24"], [14, 384], (16, 24)),  # a plate of 96 wells, and one of 384
-    ],
-)
-def test_the_plates_have_the_rows_and_columns_that_their_wells_tell(wells, numbers, shape):
-    images = pd.DataFrame({"plate": "P", "well": wells, "well_number": numbers, "failed": False})
+def test_maps_are_of_the_format_of_the_run_whatever_numbers_the_batches_gave(tmp_path):
+    folder, images = tmp_path / "out", make_output(tmp_path / "out", plates=1, wells=8)
+    path = folder / "pipeline_info/plan.json"
+    for plates in ((16, 24), (32, 48)):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"wells": plates}))
+        results = Results(folder)
+        assert plate_maps.geometry(plate_maps.by_well(results.images), results.wells) == plates
+        expected = [study.numbered(well, plates) for well in results.images["well"]]
+        assert results.images["well_number"].tolist() == expected
+    assert expected != images["well_number"].tolist()
+
+
+@pytest.mark.parametrize("wells, shape", [(["A01", "B03"], (8, 12)), (["A01", "A13"], (8, 13)), (["AF48"], (32, 48))])
+def test_a_well_outside_the_plates_which_failed_has_its_place_on_the_map(wells, shape):
+    images = pd.DataFrame({"plate": "P", "well": wells, "failed": True})
     images[["cells", "focus", "saturation", "background"]] = 1.0
-    assert plate_maps.geometry(plate_maps.by_well(images)) == shape
+    assert plate_maps.geometry(plate_maps.by_well(images), (8, 12)) == shape
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ def test_wells_are_told_by_name_and_numbered_by_one_format_though_batches_had_ot
     second = [cells("P", 2, "", [10]), cells("P", 25, "", [6, 6]).assign(Metadata_Well="B01")]
     outdir = screen(tmp_path / "out", first, second)
     numbers = {"A01": 1, "A02": 2, "B01": 25}
-    rows = [f"0\tP\t{well}\t{number}\n" for well, number in numbers.items()]
-    (outdir / "images.tsv").write_text("row\tplate\twell\twell_number\n" + "".join(rows))
+    (outdir / "pipeline_info").mkdir()
+    (outdir / "pipeline_info/plan.json").write_text('{"wells": [16, 24]}')  # and no image is of the last run's table
     made(plate_profiles, outdir, tmp_path / "wells")
     wells = read(tmp_path / "wells/aggregated").set_index("Metadata_Well")
     assert wells["Metadata_WellNumber"].to_dict() == numbers

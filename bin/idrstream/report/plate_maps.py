@@ -5,11 +5,9 @@ import re
 import numpy as np
 from matplotlib import pyplot as plt
 
-from idrstream import study
 from idrstream.report import page
 from idrstream.report.pictures import limits
 
-FORMATS = {columns: rows for rows, columns in study.FORMATS.values()}
 SINGLE = 6  # plates; more are drawn together, a picture a quantity
 GAP = 2  # wells between plates that are drawn together
 QUANTITIES = {
@@ -35,7 +33,7 @@ def section(results, pictures):
         made.html.append(page.paragraph("No image is finished yet."))
         return made
     wells = by_well(results.images)
-    shape = geometry(wells)
+    shape = geometry(wells, results.wells)
     drawn = [name for name in QUANTITIES if wells[name].notna().any() and (name != "failed" or wells[name].any())]
     for name in [name for name in QUANTITIES if name not in drawn]:
         why = "none did" if name == "failed" else "the ledger does not say it of these images"
@@ -57,7 +55,7 @@ def by_well(images):
     """A row a well: plate, well, row and column from 0, and the QUANTITIES."""
     groups = images.groupby(["plate", "well"], sort=True)
     means = {name: (name, "mean") for name in QUANTITIES if name != "failed"}
-    wells = groups.agg(**means, failed=("failed", "sum"), well_number=("well_number", "first")).reset_index()
+    wells = groups.agg(**means, failed=("failed", "sum")).reset_index()
     places = [place(well) for well in wells["well"]]
     wells["row"], wells["column"] = np.array(places).T
     return wells
@@ -72,19 +70,9 @@ def place(well):
     return row - 1, int(digits) - 1
 
 
-def geometry(wells):
-    """(rows, columns) of the largest of the plates.
-
-    A well's number, counted row by row, tells the columns unless it lies in the first row; then it is the smallest
-    standard plate that has room for all, or a larger one that just has.
-    """
-    least = int(wells["column"].max()) + 1
-    below = wells[wells["row"] > 0]
-    if len(below):
-        columns = max(least, int(((below["well_number"] - below["column"] - 1) // below["row"]).max()))
-    else:
-        columns = next((columns for columns in FORMATS if least <= columns), least)
-    return max(FORMATS.get(columns, 0), int(wells["row"].max()) + 1), columns
+def geometry(wells, plates):
+    """(rows, columns) of the maps: of the PLATES, or larger where a well lies outside, which can only have failed."""
+    return tuple(max(side, int(wells[name].max()) + 1) for side, name in zip(plates, ("row", "column"), strict=True))
 
 
 def grid(wells, name, shape):

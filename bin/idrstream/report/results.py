@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from idrstream import files, housekeeping, ledger, manifest, run_warnings
+from idrstream import files, housekeeping, ledger, manifest, plate_format, run_warnings, study
 
 PLACE = ["plate", "well", "site", "frame", "variant"]
 FLAG = re.compile(r"cqc\.(.+)\.is_outlier")
@@ -40,6 +40,7 @@ class Results:
     images   DataFrame, a row an image of the ledger, and those that a run's end calls lost or missing; the columns of
              images.tsv, key, batch, control_type, failed (bool), and a bool column for each rule of quality control
     rules    those columns -> why the rule marks
+    wells    (rows, columns) of the plates, by which all wells are numbered
     left     images that the last run was asked for and that are not in the ledger
     warnings of the last run, a sentence each
     """
@@ -56,7 +57,8 @@ class Results:
         left = {image["id"]: image for image in asked["images"] if image["id"] not in rows}
         self.left = len(left)
         self.warnings = run_warnings.read(self.outdir)
-        self.images = _typed(pd.DataFrame([*rows.values(), *self._unfinished()]))
+        self.wells = plate_format.read(outdir)
+        self.images = self._typed(pd.DataFrame([*rows.values(), *self._unfinished()]))
         self.rules, self.marks = self._flag()
 
     def json(self, path):
@@ -101,6 +103,21 @@ class Results:
     def run(self):
         """`pipeline_info/run.json`; empty before a run has ended."""
         return self.json("pipeline_info/run.json") or {}
+
+    def _typed(self, images):
+        """IMAGES with every column that is counted on, and of one type."""
+        images = images.reindex(columns=[*dict.fromkeys([*images.columns, *ledger.COLUMNS, *TEXTS, *MEASURES])])
+        for name in MEASURES:
+            images[name] = pd.to_numeric(images[name])
+        for name in ("site", "frame"):
+            images[name] = pd.to_numeric(images[name]).astype("int64")
+        for name in TEXTS:
+            images[name] = images[name].fillna("").astype(str)
+        images["well_number"] = pd.array([study.numbered(well, self.wells) for well in images["well"]], "Int64")
+        place = (images["plate"], images["well"], "s" + images["site"].astype(str), "f" + images["frame"].astype(str))
+        images["failed"] = ~images["status"].isin(["ok", ledger.SEGMENTED])
+        images["key"] = images["key"].mask(images["key"] == "", place[0].str.cat(place[1:], sep="_"))
+        return images
 
     def _unfinished(self):
         """The images that the end of the last run called lost or missing."""
@@ -156,20 +173,3 @@ def _entries(outdir):
         kept = {name: entry[name] for name in ("batch", "images", "recipe")}
         found.append((kept, Batch(*about, len(entry["images"]), names, size)))
     return sorted(found, key=lambda pair: (pair[1].committed, pair[1].id))
-
-
-def _typed(images):
-    """IMAGES with every column that is counted on, and of one type."""
-    images = images.reindex(columns=[*dict.fromkeys([*images.columns, *ledger.COLUMNS, *TEXTS, *MEASURES])])
-    for name in MEASURES:
-        images[name] = pd.to_numeric(images[name])
-    for name in ("site", "frame", "well_number"):
-        images[name] = pd.to_numeric(images[name]).astype("int64")
-    for name in TEXTS:
-        images[name] = images[name].fillna("").astype(str)
-    keys = (
-        images["plate"] + "_" + images["well"] + "_s" + images["site"].astype(str) + "_f" + images["frame"].astype(str)
-    )
-    images["failed"] = ~images["status"].isin(["ok", ledger.SEGMENTED])
-    images["key"] = images["key"].mask(images["key"] == "", keys)
-    return images
