@@ -91,7 +91,7 @@ class Study:
         """What is said of plates whose format is inferred from their wells."""
         rows, columns = self.wells
         which = f"plates of {rows * columns} wells ({rows} x {columns}), the smallest that hold all wells of the table"
-        return f"{which} and the output folder; --plate_format names another size"
+        return f"{which} and of the output folder; --plate_format names another size"
 
     @property
     def stored(self):

@@ -108,7 +108,7 @@ def test_wells_outside_the_table_are_numbered_by_the_format_that_holds_all_of_th
     committed(plan_of_wells(here, *PAIR))
     committed(plan_of_wells(here, ("P", "P24"), session="second"))
     last = plan_of_wells(here, ("P", "A01"), session="third")
-    assert last.study.wells == (16, 24) and "all wells of the table and the output folder" in last.text()
+    assert last.study.wells == (16, 24) and "all wells of the table and of the output folder" in last.text()
     assert "(B01 is 4 there and 25 now); join by Metadata_Well\n" in last.text(), "--redo cannot reach it"
     ledger.summarise(last.images, last.places, last.study.wells, here / "out", 0, GATE)
     rows = [row.cells for row in tables.read(here / "out/images.tsv").rows]
