@@ -42,7 +42,7 @@ PACKAGES = {  # by the name they are imported by; the last five are what a machi
 if lacking := [package for module, package in PACKAGES.items() if find_spec(module) is None]:
     sys.exit(f"Python packages that are needed and not here: {', '.join(lacking)} (versions: containers/cellpose).")
 
-from idrstream import task  # noqa: E402
+from idrstream.base import task  # noqa: E402
 
 task.limit_threads(1)  # as in a task: each thread has a frame, or a portion of crops; before numpy is there
 
@@ -52,7 +52,8 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 import make_screen  # noqa: E402
-from idrstream import checkpoints, crops, embedding, gpu, networks, nuclei, segmentation  # noqa: E402
+from idrstream.base import gpu, networks  # noqa: E402
+from idrstream.cells import checkpoints, crops, embedding, nuclei, segmentation  # noqa: E402
 
 MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
 DIAMETER = 20  # pixels, of the generated nuclei

@@ -31,7 +31,7 @@ def main():
     images = list(read(given.folder) if given.folder else generated())
 
     started = time.perf_counter()
-    from idrstream import measurement
+    from idrstream.cells import measurement
 
     print(f"to import takes {time.perf_counter() - started:.1f} s, to compile 0: nothing is compiled", flush=True)
     measurement.measure(*images[0][1:])

@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("IDRSTREAM_DATA", ROOT.parent / "shared" / "data"))
 sys.path.insert(0, str(ROOT / "bin"))
 
-from idrstream.segmentation import Segmenter, plate_area  # noqa: E402
-from idrstream.task import torch_name  # noqa: E402
+from idrstream.base.task import torch_name  # noqa: E402
+from idrstream.cells.segmentation import Segmenter, plate_area  # noqa: E402
 
 MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
 

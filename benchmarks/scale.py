@@ -25,7 +25,7 @@ import tifffile
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("bin", "tests", "assets/demo")]
 
-from idrstream import ledger  # noqa: E402
+from idrstream.runs import ledger  # noqa: E402
 from make_output import make_output  # noqa: E402
 from make_screen import make_screen  # noqa: E402
 

@@ -20,7 +20,9 @@ import h5py
 import numpy as np
 import torch
 
-from idrstream import illumination, image, nuclei
+from idrstream.cells import nuclei
+from idrstream.images import image
+from idrstream.screen import illumination
 from segment import Stock
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bin"))
 
 from cellpose import core, dynamics  # noqa: E402
-from idrstream import masks, segmentation  # noqa: E402
+from idrstream.cells import masks, segmentation  # noqa: E402
 
 STYLE = 256  # length that run_net expects of a network's style
 
@@ -69,7 +69,7 @@ def main(images, model, diameter):
         differ = f"{(labels[0] != labels[1]).sum()}"
         click.echo(_line(Path(path).stem, f"{labels[1].max()}", differ, np.array(costs)))
     click.echo(_line("all", "", "", total))
-    for name, modules in (("stock", "cellpose.core, cellpose.dynamics"), ("ours", "idrstream.segmentation")):
+    for name, modules in (("stock", "cellpose.core, cellpose.dynamics"), ("ours", "idrstream.cells.segmentation")):
         started = time.process_time() + _children()
         subprocess.run([sys.executable, "-c", f"import {modules}"], env={"PYTHONPATH": str(ROOT / "bin")}, check=True)
         click.echo(f"starting {name}: {time.process_time() + _children() - started:.1f} CPU seconds (import {modules})")

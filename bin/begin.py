@@ -5,7 +5,8 @@ import argparse
 import json
 from pathlib import Path
 
-from idrstream import files, head, housekeeping
+from idrstream.base import files, head
+from idrstream.runs import housekeeping
 
 
 def main():

@@ -4,7 +4,8 @@
 import argparse
 import json
 
-from idrstream import commit, files, head
+from idrstream.base import files, head
+from idrstream.runs import commit
 
 
 def main():

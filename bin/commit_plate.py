@@ -4,7 +4,9 @@
 import argparse
 import json
 
-from idrstream import commit, files, head, plates
+from idrstream.base import files, head
+from idrstream.runs import commit
+from idrstream.screen import plates
 
 
 def main():

@@ -4,7 +4,8 @@
 import argparse
 from pathlib import Path
 
-from idrstream import hcs, head
+from idrstream.base import head
+from idrstream.images import hcs
 
 
 def main():

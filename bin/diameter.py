@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, image, task
+from idrstream.base import files, task
+from idrstream.images import image
 
 
 @click.command()
@@ -20,7 +21,7 @@ from idrstream import files, image, task
 def main(frames, out, model, known, count, require_gpu):
     """Segment a plate's reference FRAMES at the model's own diameter; write that of its small nuclei to OUT (JSON)."""
     task.limit_threads(1)  # each thread segments one frame
-    from idrstream.segmentation import PLATE_SHARE, Segmenter, plate_area
+    from idrstream.cells.segmentation import PLATE_SHARE, Segmenter, plate_area
 
     rows = image.read_rows(frames)
     usable = [row for row in rows if row["status"] == "ok"]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, image, task
+from idrstream.base import files, task
+from idrstream.images import image
 
 
 @click.command()
@@ -30,7 +31,8 @@ def main(frames, labels, features, embedder, embed_model, embed_input, crop_rule
     task.limit_threads(1)  # each thread computes one portion of crops
     import numpy as np
 
-    from idrstream import crops, embedding, gpu
+    from idrstream.base import gpu
+    from idrstream.cells import crops, embedding
 
     device = task.torch_device(require_gpu)
     engine = embedding.ENGINES[embedder](embed_input, device, crop_rule, embed_model, count)

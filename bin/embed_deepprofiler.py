@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
-from idrstream import deepprofiler, deepprofiler_project, files, gpu, image, task
+from idrstream.base import files, gpu, task
+from idrstream.images import image
+from idrstream.screen import deepprofiler, deepprofiler_project
 
 
 @click.command()
@@ -26,7 +28,7 @@ def main(frames, labels, features, config, checkpoint, known, count, require_gpu
     task.limit_threads(count)
     import numpy as np
 
-    from idrstream import crops
+    from idrstream.cells import crops
 
     found = deepprofiler.problems(config, checkpoint)
     if found:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from idrstream import task
-from idrstream.tables import Problems
+from idrstream.base import task
+from idrstream.base.tables import Problems
 
 SHAPES = ("DP", "CP", "merged")
 
@@ -38,8 +38,8 @@ def main(outdir, csv_folder, shapes, batch_size, streams, notes, count):
     folder for each stream and variant, CSV_FOLDER/<stream>__<ic or no_ic>; the rows are those of the stream's table.
     """
     task.limit_threads(count)
-    from idrstream.export import Export
-    from idrstream.stream_export import views
+    from idrstream.screen.export import Export
+    from idrstream.screen.stream_export import views
 
     try:
         if streams:

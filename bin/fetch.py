@@ -5,9 +5,10 @@ import os
 
 import click
 
-from idrstream import fetch, files
+from idrstream.base import files
+from idrstream.base.task import progress, versions, whole
+from idrstream.screen import fetch
 from idrstream.sources import aspera
-from idrstream.task import progress, versions, whole
 
 
 @click.command()

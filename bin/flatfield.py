@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from idrstream import bit_depth, files, image, task
-from idrstream.study import Well
+from idrstream.base import files, task
+from idrstream.images import bit_depth, image
+from idrstream.screen.study import Well
 
 
 class Offset(click.ParamType):
@@ -126,7 +127,7 @@ def _stage():
     import torch
 
     torch.set_num_threads(1)
-    from idrstream import illumination
+    from idrstream.screen import illumination
 
     return illumination
 

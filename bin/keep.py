@@ -6,7 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-from idrstream import head, manifest
+from idrstream.base import head
+from idrstream.runs import manifest
 
 
 def main():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import tables, task
+from idrstream.base import tables, task
 
 
 @click.command()
@@ -26,7 +26,8 @@ def main(outdir, labelled, marked, notes, count):
     task.limit_threads(count)
     import pyarrow.parquet as pq
 
-    from idrstream import ledger, phenotypes, profiles
+    from idrstream.runs import ledger
+    from idrstream.screen import phenotypes, profiles
 
     try:
         told = phenotypes.points(labelled, outdir)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from idrstream import bit_depth, files, image, processes, task
+from idrstream.base import files, processes, task
+from idrstream.images import bit_depth, image
 
 
 @click.command()
@@ -24,7 +25,7 @@ from idrstream import bit_depth, files, image, processes, task
 def main(frames, labels, measures, known, count):
     """Measure as CellProfiler does the cells that LABELS found in FRAMES: an array of features an image to MEASURES."""
     task.limit_threads(1)  # each process measures one image
-    from idrstream import measurement
+    from idrstream.cells import measurement
 
     measures.mkdir()
     files.write_json(measures / image.MADE, {"model": measurement.ENGINE, "features": measurement.COLUMNS})
@@ -44,7 +45,7 @@ def main(frames, labels, measures, known, count):
 def _measure(frames, labels, measures, known, row):
     import numpy as np
 
-    from idrstream import measurement
+    from idrstream.cells import measurement
 
     nuclei, cells = image.read_labels(labels, row["key"]), image.read_cells(labels, row["key"])["label"]
     pixels = image.read_even(frames, row, known) / bit_depth.full_scale(row["type"], row["bit_depth"])

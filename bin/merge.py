@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, image, task
+from idrstream.base import files, task
+from idrstream.images import image
 
 
 @click.command()
@@ -25,7 +26,8 @@ def main(frames, labels, features, tables, known, batch, count):
     those of a run that stops at quality control. Beside them lie small pictures of the images.
     """
     task.limit_threads(count)
-    from idrstream import profiles, thumbnails
+    from idrstream.images import thumbnails
+    from idrstream.screen import profiles
 
     table, rows = profiles.single_cells(frames, labels, features, known)
     for row in rows:

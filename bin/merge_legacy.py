@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, tables, task
+from idrstream.base import files, tables, task
 
 
 @click.command()
@@ -28,7 +28,7 @@ def main(cp_folder, dp_folder, merged_folder, limit):
     task.limit_threads(1)
     import pandas as pd
 
-    from idrstream import legacy
+    from idrstream.screen import legacy
 
     names = [{path.name for path in folder.glob("batch_*.csv.gz")} for folder in (cp_folder, dp_folder)]
     batches = sorted(set.union(*names), key=lambda name: (len(name), name))

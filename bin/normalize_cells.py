@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import task
+from idrstream.base import task
 
 
 @click.command()
@@ -26,7 +26,7 @@ def main(outdir, cells, named, count):
     task.limit_threads(count)
     import pandas as pd
 
-    from idrstream import controls, normalized_cells, single_cells
+    from idrstream.screen import controls, normalized_cells, single_cells
 
     found = single_cells.SingleCells(outdir)
     if found.notes:

@@ -7,10 +7,11 @@ from urllib.parse import unquote
 
 import click
 
-from idrstream import files, plan
+from idrstream.base import files
+from idrstream.base.tables import Problems
+from idrstream.base.task import MustMend, versions
+from idrstream.screen import plan
 from idrstream.sources import aspera
-from idrstream.tables import Problems
-from idrstream.task import MustMend, versions
 
 LISTED = 100  # problems that are said; of a whole column that is wrong more would hide the others
 EXISTING = click.Path(exists=True, path_type=Path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import task
+from idrstream.base import task
 
 
 @click.command()
@@ -39,7 +39,7 @@ def main(outdir, wells, scope, profile_by, named, notes, count):
     task.limit_threads(count)
     import pandas as pd
 
-    from idrstream import controls, single_cells, well_profiles
+    from idrstream.screen import controls, single_cells, well_profiles
 
     cells = single_cells.SingleCells(outdir)
     if cells.notes:

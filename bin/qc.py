@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import task
+from idrstream.base import task
 
 
 @click.command()
@@ -18,8 +18,9 @@ from idrstream import task
 def main(outdir, marked, rules, count):
     """Write images.parquet and cells.parquet, of all that OUTDIR holds, with a mark a rule, into the folder MARKED."""
     task.limit_threads(count)
-    from idrstream import ledger, qc
-    from idrstream import rules as known
+    from idrstream.runs import ledger
+    from idrstream.screen import qc
+    from idrstream.screen import rules as known
 
     asked, entries = known.read(rules), ledger.read(outdir)[0]
     marked.mkdir()

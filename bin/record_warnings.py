@@ -6,7 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-from idrstream import head, run_warnings
+from idrstream.base import head
+from idrstream.runs import run_warnings
 
 
 def main():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import task
+from idrstream.base import task
 
 LOOK = Path(__file__).resolve().parents[1] / "assets"
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from idrstream import bit_depth, hcs, image, task
+from idrstream.base import task
+from idrstream.images import bit_depth, hcs, image
 
 
 @click.command()
@@ -17,7 +18,7 @@ from idrstream import bit_depth, hcs, image, task
 @task.whole("saved")
 def main(frames, labels, saved, known):
     """Write FRAMES, illumination corrected, and LABELS into the folder SAVED, laid out as the output folder is."""
-    from idrstream import ome_zarr
+    from idrstream.images import ome_zarr
 
     saved.mkdir()
     for row in task.progress(image.read_rows(frames, "ok"), "saving"):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, image, task
+from idrstream.base import files, task
+from idrstream.images import image
 
 
 @click.command()
@@ -37,7 +38,8 @@ from idrstream import files, image, task
 def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, count, require_gpu, **limits):
     """Segment every frame in FRAMES: a label image, and a table of its cells, each into LABELS."""
     task.limit_threads(1)  # each thread segments one frame
-    from idrstream import gpu, nuclei, segmentation
+    from idrstream.base import gpu
+    from idrstream.cells import nuclei, segmentation
 
     device = task.torch_device(require_gpu)
     diameters = image.read_diameters(known)

@@ -5,7 +5,8 @@ import argparse
 from datetime import datetime, timezone
 from pathlib import Path
 
-from idrstream import files, housekeeping, ledger
+from idrstream.base import files
+from idrstream.runs import housekeeping, ledger
 
 
 def main():

@@ -4,7 +4,8 @@
 import argparse
 from pathlib import Path
 
-from idrstream import commit, files, head, housekeeping, ledger, manifest, run_warnings
+from idrstream.base import files, head
+from idrstream.runs import commit, housekeeping, ledger, manifest, run_warnings
 
 
 def main():

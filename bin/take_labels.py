@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from idrstream import files, image, task
+from idrstream.base import files, task
+from idrstream.images import image
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -22,7 +23,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @task.whole("labels")
 def main(frames, kept, labels, remove_edge_masks, outlines):
     """Take the label images of FRAMES from the folder KEPT: each, and a table of its cells, into LABELS."""
-    from idrstream import nuclei
+    from idrstream.cells import nuclei
 
     labels.mkdir()
     for row in task.progress(image.read_rows(frames, "ok"), "taking labels"):

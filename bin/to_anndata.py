@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream import task
+from idrstream.base import task
 
 
 @click.command()
@@ -20,7 +20,7 @@ def main(outdir, h5ad, count):
     Exit code 64, and no folder, where there is no table, or tables differ in their features.
     """
     task.limit_threads(count)
-    from idrstream import annotated, single_cells
+    from idrstream.screen import annotated, single_cells
 
     cells = single_cells.SingleCells(outdir)
     if cells.notes or not cells.plates:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from idrstream import tables, viewing
+from idrstream.base import tables
+from idrstream.screen import viewing
 
 INSTALL = 'pip install "napari[pyqt6]>=0.9" click pyarrow tifffile "zarr>=3"'
 

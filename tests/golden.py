@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from idrstream import recipe
+from idrstream.runs import recipe
 
 FILE = Path(__file__).with_suffix(".json")
 GOLDEN = json.loads(FILE.read_text())

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from idrstream import plan
+from idrstream.screen import plan
 
 ROOT = Path(plan.BIN).parent
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from idrstream.failures import ImageFailure
+from idrstream.base.failures import ImageFailure
 from idrstream.sources import open_location
 from support import read_frames
 

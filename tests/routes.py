@@ -16,7 +16,8 @@ import h5py
 import make_zarr
 from ascp import USER, StandIn
 from ftp_server import ftp_server
-from idrstream import fetch, image
+from idrstream.images import image
+from idrstream.screen import fetch
 from idrstream.sources import aspera
 from support import http_server, images_of
 

@@ -18,8 +18,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from idrstream import files, ledger, readers
+from idrstream import readers
+from idrstream.base import files
 from idrstream.readers import planes
+from idrstream.runs import ledger
 
 # $IDRSTREAM_DATA, or the folder `shared/data` beside the repository.
 DATA = Path(os.environ.get("IDRSTREAM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")

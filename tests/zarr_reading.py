@@ -1,6 +1,6 @@
 """What tests of reading OME-Zarr share: the frames that an image gives, and how a failure is told."""
 
-from idrstream.failures import ImageFailure
+from idrstream.base.failures import ImageFailure
 from idrstream.sources import open_store, split
 from make_zarr import FIRST
 from support import read_frames

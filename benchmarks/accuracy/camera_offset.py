@@ -17,7 +17,7 @@ from flatfield import frames, rms
 
 sys.path[:0] = [str(BIN), str(ROOT / "assets/demo"), str(ROOT / "benchmarks")]
 
-from idrstream import illumination  # noqa: E402
+from idrstream.screen import illumination  # noqa: E402
 from make_screen import BACKGROUND, OFFSET, REFERENCE_SHAPE  # noqa: E402
 from nuclei_model import EMPTY, WELLS, read_mosaic  # noqa: E402
 

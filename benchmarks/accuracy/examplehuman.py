@@ -19,7 +19,9 @@ from common import BIN, DATA, MODEL, python_of
 
 sys.path.insert(0, str(BIN))
 
-from idrstream import files, image, legacy
+from idrstream.base import files
+from idrstream.images import image
+from idrstream.screen import legacy
 
 NEAR = 10  # pixels between the centres of a nucleus by us and by CellProfiler
 SAME = 0.95  # correlation

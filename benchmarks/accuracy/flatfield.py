@@ -14,7 +14,7 @@ from common import BIN, ROOT
 
 sys.path[:0] = [str(BIN), str(ROOT / "assets/demo")]
 
-from idrstream import illumination  # noqa: E402
+from idrstream.screen import illumination  # noqa: E402
 from make_screen import CONTROLS, OFFSET, make_movie, vignette  # noqa: E402
 
 

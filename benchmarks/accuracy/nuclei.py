@@ -14,7 +14,8 @@ from scipy import ndimage
 
 sys.path[:0] = [str(BIN), str(ROOT / "benchmarks")]
 
-from idrstream import illumination, segmentation  # noqa: E402
+from idrstream.cells import segmentation  # noqa: E402
+from idrstream.screen import illumination  # noqa: E402
 from nuclei_model import EMPTY, WELLS, read_mosaic, read_validation  # noqa: E402
 
 OVERLAPS = (0.5, 0.75, 0.9)  # IoU

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 import make_zarr
-from idrstream import digest
+from idrstream.runs import digest
 from idrstream.sources import ftp, https
 from make_screen import write_cellh5
 from planning import HEADER, ROWS

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from ascp import USER, StandIn
-from idrstream.failures import MissingWell, NotReadable, Truncated, Unreachable
+from idrstream.base.failures import MissingWell, NotReadable, Truncated, Unreachable
 from idrstream.sources import aspera, open_location, probe
 from make_screen import make_screen
 from support import CONTENT, read_frames

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from idrstream import image, readers, sources
-from idrstream.failures import (
+from idrstream import readers, sources
+from idrstream.base.failures import (
     ConstantFrame,
     NoSuchFrame,
     NoSuchPlane,
@@ -21,9 +21,10 @@ from idrstream.failures import (
     UnchosenPlane,
     Unreachable,
 )
-from idrstream.fetch import fetch
+from idrstream.base.task import MustMend
+from idrstream.images import image
 from idrstream.readers import bioformats, fiji, planes
-from idrstream.task import MustMend
+from idrstream.screen.fetch import fetch
 from make_screen import make_screen
 from reading import assert_says, noise, same
 from support import http_server, needs_java

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from idrstream import bit_depth, fetch, files, image, plates
+from idrstream.base import files
+from idrstream.images import bit_depth, image
+from idrstream.screen import fetch, plates
 
 BIN = Path(__file__).parents[2] / "bin"
 SHAPE = (64, 84)

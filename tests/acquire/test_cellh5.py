@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from idrstream.failures import (
+from idrstream.base.failures import (
     ConstantFrame,
     NoSuchPlane,
     NotReadable,

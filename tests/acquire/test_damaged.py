@@ -10,8 +10,9 @@ import pytest
 import tifffile
 from test_bioformats import write_ics
 
-from idrstream import fetch, image
-from idrstream.failures import ImageFailure
+from idrstream.base.failures import ImageFailure
+from idrstream.images import image
+from idrstream.screen import fetch
 from make_screen import write_cellh5
 from make_zarr import noise, write
 from support import needs_java

@@ -16,8 +16,11 @@ import pytest
 import tifffile
 
 import make_zarr
-from idrstream import fetch, files, image, readers, sources, task
+from idrstream import readers, sources
+from idrstream.base import files, task
+from idrstream.images import image
 from idrstream.readers import planes
+from idrstream.screen import fetch
 from make_screen import write_cellh5
 from support import http_server
 

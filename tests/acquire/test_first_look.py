@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from idrstream import batches, first_look, plan, study
+from idrstream.screen import batches, first_look, plan, study
 from planning import DEFAULTS, SCHEMA, given
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ftp_server import ftp_server
-from idrstream.failures import MissingWell, NotReadable, Unreachable
+from idrstream.base.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, ftp, open_location, probe
 from idrstream.sources.retry import Broken, steady
 from make_screen import make_screen

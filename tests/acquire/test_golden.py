@@ -5,7 +5,8 @@ import pytest
 import tifffile
 
 from golden import assert_golden, nuclei
-from idrstream import fetch, sources
+from idrstream import sources
+from idrstream.screen import fetch
 from make_screen import write_cellh5
 from make_zarr import write
 from support import read_frames

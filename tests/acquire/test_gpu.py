@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from idrstream import gpu
-from idrstream.task import MayHeal
+from idrstream.base import gpu
+from idrstream.base.task import MayHeal
 
 
 @pytest.fixture

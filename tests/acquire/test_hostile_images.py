@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from idrstream import readers
-from idrstream.failures import ImageFailure, NotReadable, Truncated
+from idrstream.base.failures import ImageFailure, NotReadable, Truncated
 from reading import assert_says
 from support import one_line
 

@@ -6,8 +6,10 @@ import os
 import pytest
 from test_ledger import committed, plan_again  # noqa: F401  (committed is a fixture)
 
-from idrstream import commit, files, housekeeping, image, ledger
-from idrstream.tables import Problems
+from idrstream.base import files
+from idrstream.base.tables import Problems
+from idrstream.images import image
+from idrstream.runs import commit, housekeeping, ledger
 from planning import planned
 from support import one_line
 

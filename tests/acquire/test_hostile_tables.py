@@ -8,9 +8,11 @@ import shlex
 import pytest
 import tifffile
 
-from idrstream import plan, sources, tables
-from idrstream.failures import ImageFailure, NotReadable
-from idrstream.tables import Problems
+from idrstream import sources
+from idrstream.base import tables
+from idrstream.base.failures import ImageFailure, NotReadable
+from idrstream.base.tables import Problems
+from idrstream.screen import plan
 from planning import SCHEMA, planned
 from reading import noise
 from support import one_line

@@ -7,7 +7,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from test_ledger import committed, killed, plan_again, there  # noqa: F401  (a fixture)
 
-from idrstream import files, housekeeping, image, ledger, plan, plates, run_warnings
+from idrstream.base import files
+from idrstream.images import image
+from idrstream.runs import housekeeping, ledger, run_warnings
+from idrstream.screen import plan, plates
 from planning import planned
 
 sys.path.append(str(plan.BIN))

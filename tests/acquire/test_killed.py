@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ascp import USER, StandIn
-from idrstream import files
+from idrstream.base import files
 from killed import end
 from support import needs_java
 

@@ -11,8 +11,10 @@ from itertools import count
 
 import pytest
 
-from idrstream import commit, files, image, ledger
-from idrstream.tables import Problems
+from idrstream.base import files
+from idrstream.base.tables import Problems
+from idrstream.images import image
+from idrstream.runs import commit, ledger
 from planning import DEFAULTS, keys, planned
 
 GATE = {"lost": {}, "stopped": False, "inflight": 0}

@@ -5,8 +5,10 @@ import sys
 import pytest
 from test_ledger import full_disk, killed
 
-from idrstream import files, manifest, plan
-from idrstream.tables import Problems
+from idrstream.base import files
+from idrstream.base.tables import Problems
+from idrstream.runs import manifest
+from idrstream.screen import plan
 
 sys.path.append(str(plan.BIN))
 import keep  # (the command)

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from idrstream import fetch, files, image, places, plan, sources
-from idrstream.tables import Problems
+from idrstream import sources
+from idrstream.base import files
+from idrstream.base.tables import Problems
+from idrstream.images import image
+from idrstream.screen import fetch, places, plan
 from make_zarr import FIRST, noise, write
 from planning import ROOT, planned
 from support import http_server

@@ -8,7 +8,9 @@ from collections import Counter
 import pytest
 import yaml
 
-from idrstream import batches, bit_depth, digest, plan
+from idrstream.images import bit_depth
+from idrstream.runs import digest
+from idrstream.screen import batches, plan
 from planning import HEADER, ROOT, ROWS, SCHEMA, keys, planned
 from support import http_server
 
@@ -185,7 +187,7 @@ def test_the_depths_that_may_be_stated_are_those_that_reference_frames_are_told_
 def test_a_digest_changes_with_what_a_command_imports_and_with_nothing_else(tmp_path):
     code = shutil.copytree(plan.BIN, tmp_path / "bin", ignore=shutil.ignore_patterns("__pycache__"))
     before = {stage: digest.of(code / f"{stage}.py", code) for stage in plan.STAGES}
-    with open(code / "idrstream/segmentation.py", "a") as module:
+    with open(code / "idrstream/cells/segmentation.py", "a") as module:
         module.write("# a comment\n")
     with open(code / "idrstream/sources/https.py", "a") as module:
         module.write("# loaded by name\n")

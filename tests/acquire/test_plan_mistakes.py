@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from idrstream import deepprofiler
-from idrstream.tables import Problems
+from idrstream.base.tables import Problems
+from idrstream.screen import deepprofiler
 from planning import HEADER, ROWS, planned
 
 

@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 import make_zarr
-from idrstream.failures import NoSuchFrame, NotFinite, NotReadable, Unreachable
+from idrstream.base.failures import NoSuchFrame, NotFinite, NotReadable, Unreachable
 from idrstream.readers import WatchedFile
 from idrstream.sources import open_location, open_store
 from reading import assert_says, noise, same

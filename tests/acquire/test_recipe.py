@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 from test_ledger import committed, plan_again  # noqa: F401  (a fixture)
 
-from idrstream import files, housekeeping, plan, recipe, task
-from idrstream.tables import Problems
+from idrstream.base import files, task
+from idrstream.base.tables import Problems
+from idrstream.runs import housekeeping, recipe
+from idrstream.screen import plan
 from planning import DEFAULTS, SCHEMA, given, planned
 
 FAMILIES = {"features": "deep,cp"}, {"features": "cp"}, {"features": "deep"}, {"stop_after": "qc"}
@@ -82,16 +84,16 @@ def test_a_word_in_a_docstring_and_a_module_of_another_name_void_nothing(here, c
     committed(plan_again(here))
     before = planned_by(copy)
     assert_settled(before)
-    change(copy / "bin/idrstream/segmentation.py", "a frame with a Cellpose 3 network", "a frame by Cellpose")
-    (copy / "bin/idrstream/masks.py").rename(copy / "bin/idrstream/flows.py")
+    change(copy / "bin/idrstream/cells/segmentation.py", "a frame with a Cellpose 3 network", "a frame by Cellpose")
+    (copy / "bin/idrstream/cells/masks.py").rename(copy / "bin/idrstream/flows.py")
     change(
-        copy / "bin/idrstream/segmentation.py",
+        copy / "bin/idrstream/cells/segmentation.py",
         "import contrast, masks, networks",
         "import contrast, flows as masks, networks",
     )
-    (copy / "bin/idrstream/illumination.py").rename(copy / "bin/idrstream/fields.py")
+    (copy / "bin/idrstream/screen/illumination.py").rename(copy / "bin/idrstream/fields.py")
     change(copy / "bin/flatfield.py", "import illumination", "import fields as illumination")
-    change(copy / "bin/idrstream/recipe.py", '"illumination.py"', '"fields.py"')
+    change(copy / "bin/idrstream/runs/recipe.py", '"illumination.py"', '"fields.py"')
     after = planned_by(copy)
     assert_settled(after)
     assert after["stages"]["segment"]["code"] != before["stages"]["segment"]["code"], "Nextflow's cache is another's"
@@ -101,7 +103,7 @@ def test_three_new_params_at_their_defaults_void_nothing_and_at_other_values_do(
     committed(plan_again(here))
     new = {"segment_channel": "DNA", "smooth": 0.0, "crop_size": 128}
     lines = '"segment_channel": (("segment",), "DNA"), "smooth": (("segment",), 0), "crop_size": (OWN, 128),'
-    change(copy / "bin/idrstream/recipe.py", '    "dp_config": (', f'    {lines}\n    "dp_config": (')
+    change(copy / "bin/idrstream/runs/recipe.py", '    "dp_config": (', f'    {lines}\n    "dp_config": (')
     schema = json.loads(json.dumps(SCHEMA))
     schema["$defs"]["segmentation"]["properties"] |= {name: {"description": "new"} for name in new}
     assert_settled(planned_by(copy, schema, **new))
@@ -112,7 +114,7 @@ def test_three_new_params_at_their_defaults_void_nothing_and_at_other_values_do(
 @pytest.mark.parametrize("made", FAMILIES, ids=lambda made: next(iter(made.values())))
 def test_a_raised_version_voids_exactly_the_batches_that_have_its_stage(made, here, committed, copy, monkeypatch):  # noqa: F811
     committed(plan_again(here, **made))
-    old, new = raise_version(copy / "bin/idrstream/measurement/__init__.py", '"Texture": ')
+    old, new = raise_version(copy / "bin/idrstream/cells/measurement/__init__.py", '"Texture": ')
     monkeypatch.setattr(plan, "BIN", copy / "bin")
     after = planned(here, **made)
     if "cp" not in made.get("features", ""):
@@ -135,7 +137,7 @@ def _written(made, here):
 
 def test_where_features_alone_are_void_label_images_are_taken_from_stale(here, labelled, committed, copy, monkeypatch):  # noqa: F811
     before = labelled(batch_nums="0,1")
-    old, new = raise_version(copy / "bin/idrstream/measurement/__init__.py", '"Texture": ')
+    old, new = raise_version(copy / "bin/idrstream/cells/measurement/__init__.py", '"Texture": ')
     monkeypatch.setattr(plan, "BIN", copy / "bin")
     after = plan_again(here)
     kept = [path for batch in after.batches for path in batch["kept"]]
@@ -158,7 +160,7 @@ def test_label_images_are_not_taken_where_they_would_not_be_the_same(here, label
     assert all(batch["kept"] for batch in planned(here, embed_input=224).batches)
     for changed in {"diameter": 20}, {"embed_input": 224, "redo": True}:
         assert not any(batch["kept"] for batch in planned(here, **changed).batches)
-    old, new = raise_version(copy / "bin/idrstream/segmentation.py", "\nVERSION = ")
+    old, new = raise_version(copy / "bin/idrstream/cells/segmentation.py", "\nVERSION = ")
     monkeypatch.setattr(plan, "BIN", copy / "bin")
     made = planned(here)
     assert len(made.stale) == 3 and not any(batch["kept"] for batch in made.batches)
@@ -204,7 +206,7 @@ def test_every_stage_and_library_is_read_and_counts_from_what_it_is_today():
 
 
 def test_a_version_that_is_not_there_is_said(copy):
-    change(copy / "bin/idrstream/nuclei.py", "\nVERSION = ", "\nVERSION = None  # ")
+    change(copy / "bin/idrstream/cells/nuclei.py", "\nVERSION = ", "\nVERSION = None  # ")
     with pytest.raises(LookupError, match=r"nuclei\.py: VERSION says no integer for cells"):
         recipe.read_versions(copy / "bin/idrstream")
     change(copy / "containers/profiles/requirements.txt", "centrosome==", "centrosom==")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from idrstream import plan, rules
-from idrstream.tables import Problems
+from idrstream.base.tables import Problems
+from idrstream.screen import plan, rules
 from planning import DEFAULTS, SCHEMA, given
 
 SHIPPED = Path(plan.BIN).parent / "assets/qc.yml"

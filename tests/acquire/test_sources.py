@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from idrstream.failures import MissingWell, NotReadable, Unreachable
+from idrstream.base.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, MERGED_GAP, https, merged, open_location, probe
 from support import CONTENT, http_server
 

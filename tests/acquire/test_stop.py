@@ -3,8 +3,10 @@
 import pytest
 from test_ledger import GATE, committed, plan_again  # noqa: F401  (a fixture)
 
-from idrstream import files, hcs, ledger
-from idrstream.tables import Problems
+from idrstream.base import files
+from idrstream.base.tables import Problems
+from idrstream.images import hcs
+from idrstream.runs import ledger
 from planning import keys, planned
 
 

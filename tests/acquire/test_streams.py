@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import yaml
 
-from idrstream import batches, fetch, image, plan, recipe, request, streams
-from idrstream.tables import Problems
+from idrstream.base.tables import Problems
+from idrstream.images import image
+from idrstream.runs import recipe
+from idrstream.screen import batches, fetch, plan, request, streams
 from make_screen import write_cellh5
 from planning import DEFAULTS, HEADER, ROOT, ROWS, SCHEMA, given, planned
 

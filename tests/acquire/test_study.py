@@ -3,8 +3,9 @@
 import pytest
 import yaml
 
-from idrstream import request, strict_yaml, study
-from idrstream.tables import Problems
+from idrstream.base import strict_yaml
+from idrstream.base.tables import Problems
+from idrstream.screen import request, study
 from planning import ROOT
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from idrstream import image, input_tables, metadata_names, plan, request, tables
-from idrstream.input_tables import SCHEMAS
-from idrstream.tables import Problems
+from idrstream.base import tables
+from idrstream.base.tables import Problems
+from idrstream.images import image
+from idrstream.screen import input_tables, metadata_names, plan, request
+from idrstream.screen.input_tables import SCHEMAS
 from planning import DEFAULTS, given, planned
 from planning import SCHEMA as PARAMS
 

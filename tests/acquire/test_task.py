@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from idrstream import task
+from idrstream.base import task
 
 
 def test_results_come_in_order_and_no_more_items_are_taken_than_are_worked_on():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from idrstream.failures import (
+from idrstream.base.failures import (
     ImageFailure,
     NoSuchFrame,
     NoSuchPlane,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from idrstream.failures import NoSuchFrame, NotReadable, Truncated, UnwrittenFrame
+from idrstream.base.failures import NoSuchFrame, NotReadable, Truncated, UnwrittenFrame
 from idrstream.sources import open_location
 from reading import assert_says, frames_of, noise, same
 from support import http_server, read_frames

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from idrstream import readers
-from idrstream.failures import MissingWell, NotReadable, Truncated, Unreachable
+from idrstream.base.failures import MissingWell, NotReadable, Truncated, Unreachable
 from idrstream.sources import FIRST_READ, https, open_location, open_store, probe, retry
 from make_zarr import FIRST, WELL, noise, write
 from support import CONTENT, http_server, read_frames

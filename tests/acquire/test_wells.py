@@ -5,9 +5,10 @@ import shlex
 import pytest
 from test_ledger import GATE, committed, plan_again  # noqa: F401  (committed is a fixture)
 
-from idrstream import ledger, tables
-from idrstream.study import FORMATS, Well
-from idrstream.tables import Problems
+from idrstream.base import tables
+from idrstream.base.tables import Problems
+from idrstream.runs import ledger
+from idrstream.screen.study import FORMATS, Well
 from planning import planned
 
 ALONE = {"screens": None, "study": None, "source": None, "input": "sheet.csv"}

@@ -8,7 +8,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from idrstream import readers
-from idrstream.failures import ImageFailure, NoSuchFrame, NotFinite, NotReadable, Truncated, UnwrittenFrame
+from idrstream.base.failures import ImageFailure, NoSuchFrame, NotFinite, NotReadable, Truncated, UnwrittenFrame
 from idrstream.readers import planes
 from idrstream.sources import open_store
 from make_zarr import CHUNKS, FIRST, SHAPE, V2, WELL, noise, write

@@ -3,7 +3,7 @@
 import pytest
 import zarr
 
-from idrstream.failures import NoSuchPlane, NotReadable, UnchosenPlane
+from idrstream.base.failures import NoSuchPlane, NotReadable, UnchosenPlane
 from make_zarr import CHUNKS, WELL, edit, noise, write
 from reading import same
 from support import http_server

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from idrstream import plan, request, study
-from idrstream.tables import Problems
+from idrstream.base.tables import Problems
+from idrstream.screen import plan, request, study
 from support import http_server
 
 ROOT = Path(plan.BIN).parent

@@ -5,8 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
-from idrstream import fetch, image
-from idrstream.failures import MissingWell, NotReadable, Unreachable
+from idrstream.base.failures import MissingWell, NotReadable, Unreachable
+from idrstream.images import image
+from idrstream.screen import fetch
 from idrstream.sources import https, open_store
 from make_screen import write_cellh5
 from make_zarr import FIRST, WELL, noise, write

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import flatfield
-from idrstream import camera_offset, illumination
+from idrstream.screen import camera_offset, illumination
 from make_screen import BACKGROUND, make_movie, vignette
 from support import SCREEN, needs_kit
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from idrstream import contrast
-from idrstream import segmentation as sg
+from idrstream.cells import contrast
+from idrstream.cells import segmentation as sg
 from support import DATA
 
 MODEL = Path(__file__).resolve().parents[2] / "assets/models/nuclei/nuclei.pth"

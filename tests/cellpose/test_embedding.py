@@ -12,8 +12,10 @@ from scipy.ndimage import map_coordinates
 from small import small
 from torch import nn
 
-from idrstream import checkpoints, crops, efficientnet, embedding, files, gpu, image
-from idrstream.task import MustMend
+from idrstream.base import files, gpu
+from idrstream.base.task import MustMend
+from idrstream.cells import checkpoints, crops, efficientnet, embedding
+from idrstream.images import image
 
 COMMAND = Path(__file__).resolve().parents[2] / "bin/embed.py"
 

@@ -8,8 +8,9 @@ import torch
 from test_embedding import write_b0
 
 from golden import CENTRES, SHAPE, assert_golden, nuclei
-from idrstream import crops, embedding, illumination, segmentation
-from idrstream import nuclei as told
+from idrstream.cells import crops, embedding, segmentation
+from idrstream.cells import nuclei as told
+from idrstream.screen import illumination
 
 MODEL = Path(__file__).resolve().parents[2] / "assets/models/nuclei/nuclei.pth"
 

@@ -9,7 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
-from idrstream import files, illumination, image
+from idrstream.base import files
+from idrstream.images import image
+from idrstream.screen import illumination
 from make_screen import make_movie, vignette
 from support import SCREEN, needs_kit
 

@@ -9,8 +9,9 @@ from scipy import ndimage
 from test_nuclei import draw_nuclei
 
 from cellpose import core, dynamics, metrics, transforms
-from idrstream import contrast, masks, networks
-from idrstream import segmentation as sg
+from idrstream.base import networks
+from idrstream.cells import contrast, masks
+from idrstream.cells import segmentation as sg
 
 ROUNDS = 250
 LARGEST = 0.4  # of an image, in cellpose

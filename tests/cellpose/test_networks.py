@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from idrstream import networks, task
+from idrstream.base import networks, task
 
 CPU = torch.device("cpu")
 

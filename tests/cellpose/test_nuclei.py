@@ -9,9 +9,10 @@ from cellpose.metrics import average_precision
 from cellpose.resnet_torch import CPnet
 from small import small
 
-from idrstream import gpu, masks, networks
-from idrstream import segmentation as sg
-from idrstream.image import read_labels, too_large, write_labels
+from idrstream.base import gpu, networks
+from idrstream.cells import masks
+from idrstream.cells import segmentation as sg
+from idrstream.images.image import read_labels, too_large, write_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "assets/models/nuclei/nuclei.pth"

@@ -11,7 +11,8 @@ import tifffile
 from scipy import ndimage
 from skimage.measure import regionprops
 
-from idrstream import image, nuclei
+from idrstream.cells import nuclei
+from idrstream.images import image
 from support import DATA
 
 SHAPELY = Path(__file__).parents[2] / ".venvs/profiles/bin/python"  # this environment is without shapely

@@ -7,7 +7,8 @@ from test_nuclei import CENTRES, MODEL, draw_nuclei
 
 import segment
 import take_labels
-from idrstream import files, image
+from idrstream.base import files
+from idrstream.images import image
 
 NAME = "PA_A01_s1_f1"
 

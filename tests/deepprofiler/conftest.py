@@ -5,7 +5,8 @@ import make_checkpoint
 import pytest
 from nuclei import FIELD, NUCLEI, a_row, draw, embed, its_cells
 
-from idrstream import files, image
+from idrstream.base import files
+from idrstream.images import image
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from idrstream import image
+from idrstream.images import image
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / "bin/embed_deepprofiler.py"

@@ -15,10 +15,11 @@ import skimage.io
 import tifffile
 from nuclei import FIELD, NUCLEI, ROOT, a_row, draw, embed, its_cells
 
-from idrstream import deepprofiler as dp
-from idrstream import files, image
-from idrstream.crops import NotFinite
-from idrstream.deepprofiler_project import DeepProfilerFailed, Killed, Project
+from idrstream.base import files
+from idrstream.cells.crops import NotFinite
+from idrstream.images import image
+from idrstream.screen import deepprofiler as dp
+from idrstream.screen.deepprofiler_project import DeepProfilerFailed, Killed, Project
 
 
 def write_weights(path, layers, stem=1):

@@ -4,7 +4,7 @@ import numpy as np
 from nuclei import NUCLEI, a_row
 
 from golden import assert_golden
-from idrstream import image
+from idrstream.images import image
 
 
 def test_deep_features(embedded):

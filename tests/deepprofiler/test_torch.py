@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from nuclei import NUCLEI, ROOT, a_row
 
-from idrstream import files, image
+from idrstream.base import files
+from idrstream.images import image
 
 TORCH = ROOT / ".venvs/cellpose/bin/python"
 

@@ -20,7 +20,8 @@ def main():
     import numpy as np
     import tifffile
 
-    from idrstream import files, image
+    from idrstream.base import files
+    from idrstream.images import image
 
     stage = Path(sys.argv[0]).stem.upper()
     frames, *more = [Path(word) for word in sys.argv[1 : 3 if stage == "SEGMENT" else 4]]

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from runs import ROOT, Run, rms, screen_options
 
-from idrstream import measurement
+from idrstream.cells import measurement
 from make_screen import make_screen
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from streams import Stream
 
-from idrstream import ledger
+from idrstream.runs import ledger
 from make_screen import make_screen
 from support import http_server
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from streams import Stream
 
-from idrstream import hcs, ledger, ome_zarr
+from idrstream.images import hcs, ome_zarr
+from idrstream.runs import ledger
 
 SIDES = (600, 800)  # pixels; label images of the light pipeline are not compressed: a megabyte each
 OPTIONS = ("--outdir", ".", "--save_labels", "--save_images", "--outlines", "--csv", "DP", "--well_profiles", "raw")

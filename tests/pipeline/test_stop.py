@@ -112,7 +112,7 @@ def test_a_raised_version_of_features_fetches_again_and_takes_the_label_images(l
     assert run.run("--save_labels", "--batch_size", 4).code == 0, run.said
     before, cells = labels(run), run.cells
     run.light = make_light(tmp_path / "later")
-    module = run.light / "bin/idrstream/measurement/__init__.py"
+    module = run.light / "bin/idrstream/cells/measurement/__init__.py"
     module.write_text(module.read_text().replace('"Texture": 2', '"Texture": 3'))
     after = run.run("--save_labels", "--batch_size", 4)
     assert after.code == 0, after.said

@@ -10,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 import export as command
-from idrstream import files, image, profiles, tables
-from idrstream.export import Export
+from idrstream.base import files, tables
+from idrstream.images import image
+from idrstream.screen import profiles
+from idrstream.screen.export import Export
 from support import enter
 
 NAMES = [f"efficientnet_{number}" for number in range(6)]

@@ -8,8 +8,8 @@ import pytest
 from centrosome.radial_power_spectrum import rps
 from scipy import ndimage
 
-from idrstream import qc, rules
-from idrstream.fetch import focus
+from idrstream.screen import qc, rules
+from idrstream.screen.fetch import focus
 from support import MOVIES, images_of, needs_kit
 
 QC = Path(__file__).parents[2] / "assets/qc.yml"

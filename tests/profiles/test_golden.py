@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from golden import CENTRES, assert_golden, nuclei
-from idrstream import files, image, measurement, profiles, recipe
+from idrstream.base import files
+from idrstream.cells import measurement
+from idrstream.images import image
+from idrstream.runs import recipe
+from idrstream.screen import profiles
 
 
 def test_every_feature_is_of_a_group_that_has_a_version():

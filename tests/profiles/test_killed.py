@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from idrstream import files, image
+from idrstream.base import files
+from idrstream.images import image
 from killed import end
 from make_labels import crowd
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 import merge_legacy
-from idrstream import legacy
+from idrstream.screen import legacy
 
 
 def table(centers, image="P/P_1_5.tif", **more):

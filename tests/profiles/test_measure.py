@@ -9,8 +9,8 @@ import scipy.ndimage
 import tifffile
 
 import plain_cp_measure
-from idrstream import measurement
-from idrstream.measurement import granularity, neighbors, radial, sheet, texture
+from idrstream.cells import measurement
+from idrstream.cells.measurement import granularity, neighbors, radial, sheet, texture
 from make_labels import crowd
 from support import DATA
 

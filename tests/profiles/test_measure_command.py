@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 import measure as command
-from idrstream import files, image
+from idrstream.base import files
+from idrstream.images import image
 from make_labels import crowd
 
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from test_export import IMAGES, finished
 
 import mark_phenotypes as command
-from idrstream import image
+from idrstream.images import image
 
 HEADER = "plate\twell\tframe\tx\ty\tclass"
 INSIDE = "PA\tA15\t50\t14\t12\tInterphase"  # in the square of cell 1

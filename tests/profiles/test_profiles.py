@@ -4,19 +4,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from idrstream import (
-    export,
-    files,
-    image,
-    ledger,
-    metadata_names,
-    phenotypes,
-    profiles,
-    qc,
-    rules,
-    streams,
-    well_profiles,
-)
+from idrstream.base import files
+from idrstream.images import image
+from idrstream.runs import ledger
+from idrstream.screen import export, metadata_names, phenotypes, profiles, qc, rules, streams, well_profiles
 
 
 @pytest.fixture

@@ -9,9 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 import qc as command
-from idrstream import commit as commits
-from idrstream import files, image, ledger, profiles, qc, rules
-from idrstream.rules import Rule
+from idrstream.base import files
+from idrstream.images import image
+from idrstream.runs import commit as commits
+from idrstream.runs import ledger
+from idrstream.screen import profiles, qc, rules
+from idrstream.screen.rules import Rule
 
 RECIPE = {"features": "deep"}
 CONTROL = "negative control"

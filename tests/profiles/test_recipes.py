@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from idrstream import profiles
+from idrstream.screen import profiles
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCKS = [

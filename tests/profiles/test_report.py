@@ -14,10 +14,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from idrstream import report, run_warnings, study, traces
+from idrstream import report
+from idrstream.base import traces
 from idrstream.report import cells, images, montage, plate_maps, summary, throughput, well_map
 from idrstream.report.pictures import Pictures, limits
 from idrstream.report.results import Results
+from idrstream.runs import run_warnings
+from idrstream.screen import study
 from make_output import BRIGHT, EMPTY, FAILED, FAILURES, REFUSED, make_output
 from support import http_server
 

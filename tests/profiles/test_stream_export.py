@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from test_export import exported, finished, read, refused
 
-from idrstream import files, image
+from idrstream.base import files
+from idrstream.images import image
 
 # Places in each stream's own table, by frame.
 TRAINING = {"PA_A15_s1_f50": 0, "PB_A04_s1_f9": 1, "PA_A16_s1_f50": 1, "PA_A01_s1_f1": 2}

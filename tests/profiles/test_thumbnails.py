@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from idrstream import image, thumbnails
+from idrstream.images import image, thumbnails
 
 RANDOM = np.random.default_rng(0)
 

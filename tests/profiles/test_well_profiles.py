@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import normalize_cells
 import plate_profiles
 import to_anndata
-from idrstream import normalized_cells, single_cells
+from idrstream.screen import normalized_cells, single_cells
 from support import enter
 
 NEGATIVE = single_cells.NEGATIVE

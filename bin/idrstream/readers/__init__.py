@@ -24,7 +24,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from idrstream.failures import (
+from idrstream.base.failures import (
     ConstantFrame,
     ImageFailure,
     NoSuchFrame,

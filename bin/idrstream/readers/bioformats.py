@@ -12,11 +12,11 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
-from idrstream import bit_depth
-from idrstream.failures import ImageFailure, NotReadable, Truncated
+from idrstream.base.failures import ImageFailure, NotReadable, Truncated
+from idrstream.base.task import MustMend
+from idrstream.images import bit_depth
 from idrstream.readers import check_size, found_instead, tiff
 from idrstream.readers.planes import MOST, named
-from idrstream.task import MustMend
 
 WHOLE = True
 JAR = Path("jars", "bioformats_package.jar")

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 import h5py
 
-from idrstream.failures import NotReadable, Truncated, UnwrittenFrame, image_failures
+from idrstream.base.failures import NotReadable, Truncated, UnwrittenFrame, image_failures
 from idrstream.readers import WatchedFile, check_size, found_instead
 from idrstream.readers.planes import named
 

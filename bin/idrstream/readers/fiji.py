@@ -8,11 +8,11 @@ FIJI=yes. IDRSTREAM_FIJI names the folder of the Fiji to use (`/idrstream/Fiji.a
 import os
 import threading
 
-from idrstream.failures import NotReadable
+from idrstream.base.failures import NotReadable
+from idrstream.base.task import MustMend
 from idrstream.readers import check_size, tiff
 from idrstream.readers.bioformats import SIGNALS
 from idrstream.readers.planes import named
-from idrstream.task import MustMend
 
 WHOLE = True
 FIJI = "IDRSTREAM_FIJI"  # environment variable

@@ -5,7 +5,7 @@ Time is frames. Where a file has several channels, or several z planes, the user
 
 from typing import NamedTuple
 
-from idrstream.failures import NoSuchPlane, NotReadable, UnchosenPlane
+from idrstream.base.failures import NoSuchPlane, NotReadable, UnchosenPlane
 
 MOST = 10_000  # channels of a file, and z planes of which the maximum is taken: a file may say anything
 LISTED = 12  # channels in a message, and ...

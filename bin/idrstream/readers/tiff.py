@@ -6,8 +6,8 @@ from contextlib import closing, contextmanager, suppress
 import numpy as np
 import tifffile
 
-from idrstream import bit_depth
-from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, image_failures
+from idrstream.base.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, image_failures
+from idrstream.images import bit_depth
 from idrstream.readers import WatchedFile, check_size, found_instead, tiff_axes, without_fill
 
 PHOTOMETRIC = 262  # tag, and values of it

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from idrstream.failures import NotReadable, Truncated
+from idrstream.base.failures import NotReadable, Truncated
 from idrstream.readers.planes import named
 
 # Kinds of TIFF that describe their planes, as tifffile knows them.

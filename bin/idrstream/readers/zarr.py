@@ -12,7 +12,7 @@ import zarr
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.codecs import BloscCodec
 
-from idrstream.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, of_machine
+from idrstream.base.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, of_machine
 from idrstream.readers import check_size, found_instead, without_fill
 from idrstream.readers.planes import named
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from idrstream import image
+from idrstream.images import image
 from idrstream.report import page
 from idrstream.report.pictures import COLOURS, OTHER, colours, panel
 

@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from idrstream import plates, units
+from idrstream.base import units
 from idrstream.report import page
 from idrstream.report.pictures import FLAGGED, panel
+from idrstream.screen import plates
 
 SHOWN = 24  # pictures; of more plates, those whose halves agree least
 ROWS = 50  # of a table

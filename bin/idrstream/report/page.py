@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from idrstream import processes
+from idrstream.base import processes
 
 SOURCE = re.compile(r'src="picture:([^"]+)"')
 NAME = "multiqc_report.html"

@@ -3,8 +3,9 @@
 import json
 from collections import Counter
 
-from idrstream import recipe, units
+from idrstream.base import units
 from idrstream.report import page
+from idrstream.runs import recipe
 
 
 def section(results, _pictures):

@@ -11,7 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from idrstream import files, housekeeping, ledger, manifest, plate_format, run_warnings, study
+from idrstream.base import files
+from idrstream.runs import housekeeping, ledger, manifest, run_warnings
+from idrstream.screen import plate_format, study
 
 PLACE = ["plate", "well", "site", "frame", "variant"]
 FLAG = re.compile(r"cqc\.(.+)\.is_outlier")

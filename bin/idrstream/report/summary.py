@@ -1,6 +1,6 @@
 """The figures that one looks at first, and what needs to be looked at."""
 
-from idrstream import traces, units
+from idrstream.base import traces, units
 from idrstream.report import page, throughput
 
 

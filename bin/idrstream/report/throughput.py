@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from idrstream import traces, units
+from idrstream.base import traces, units
 from idrstream.report import page
 
 ON_GPU = ("segment", "embed")  # stages that say on which device they computed

@@ -18,7 +18,7 @@ from collections import deque
 from importlib import import_module
 from urllib.parse import urlsplit
 
-from idrstream.failures import NotReadable
+from idrstream.base.failures import NotReadable
 
 SOURCES = {  # scheme: module; "" is a path
     "": "file",

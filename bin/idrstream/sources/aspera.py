@@ -13,8 +13,8 @@ import time
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
-from idrstream import processes
-from idrstream.failures import MissingWell, NotReadable, Unreachable
+from idrstream.base import processes
+from idrstream.base.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources.retry import Broken, DownloadedFile, persist
 
 PROGRAM = "IDRSTREAM_ASCP"  # environment variables: path of the program, if it is not on PATH ...

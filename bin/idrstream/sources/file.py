@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from idrstream.failures import MissingWell, NotReadable, Unreachable
+from idrstream.base.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import split
 from idrstream.sources.store import LARGEST, Store
 

@@ -17,7 +17,7 @@ from ftplib import FTP, Error, error_perm, error_reply, error_temp
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from idrstream.failures import MissingWell, NotReadable, Unreachable
+from idrstream.base.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, RangedFile
 from idrstream.sources.retry import Broken, DownloadedFile, persist, steady
 

@@ -10,7 +10,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from idrstream import sources
-from idrstream.failures import MissingWell, NotReadable, Unreachable
+from idrstream.base.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, RangedFile
 from idrstream.sources.retry import Broken, DownloadedFile, persist, steady
 from idrstream.sources.store import LARGEST, Store

@@ -5,7 +5,7 @@ import random
 import tempfile
 import time
 
-from idrstream.failures import Unreachable
+from idrstream.base.failures import Unreachable
 from idrstream.sources import Counted
 from idrstream.sources.file import LocalFile
 

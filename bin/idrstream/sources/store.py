@@ -2,7 +2,7 @@
 
 import threading
 
-from idrstream.failures import MissingWell, NotReadable
+from idrstream.base.failures import MissingWell, NotReadable
 
 ENTRIES = (".zattrs", "zarr.json")  # the first object of an image, by format of Zarr: 2 or 3
 LARGEST = 512 * 1024 * 1024  # bytes of one answer: more of an object is only read in parts

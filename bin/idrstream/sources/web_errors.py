@@ -21,7 +21,7 @@ from requests.exceptions import (
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import ReadTimeoutError
 
-from idrstream.failures import Unreachable
+from idrstream.base.failures import Unreachable
 from idrstream.sources.retry import Broken
 
 CONNECT_S = 10

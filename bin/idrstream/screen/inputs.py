@@ -1,0 +1,94 @@
+"""The files that a run's params name, read and checked together, and the images that its tables ask for."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from idrstream.base.tables import Problems, Table
+from idrstream.screen import request, rules, streams
+from idrstream.screen import study as studies
+
+
+@dataclass
+class Inputs:
+    """What the files hold; None, or nothing in a list, for a file that is not named or that cannot be read.
+
+    tables      samplesheets or tables of wells: that of --input, or one a stream
+    streams     list of dicts (streams.read)
+    screens     table of short and long plate names
+    zarr_index  table of plates and their OME-Zarr
+    phenotypes  table of points
+    study       study.Study; of samplesheets without --study one whose plates hold all of their wells
+    problems    sentences about whole files; what is wrong in a row is with its table
+    """
+
+    tables: list
+    streams: list
+    screens: Table | None
+    zarr_index: Table | None
+    phenotypes: Table | None
+    study: studies.Study | None
+    problems: list
+
+    @property
+    def kinds(self):
+        """Those of the tables: ``samplesheet``, whose images are named by their own paths, or ``wells``."""
+        return {table.kind for table in self.tables}
+
+    def images(self, source, root):
+        """The images that each table asks for, as request.from_wells gives them: a list a table, in their order.
+
+        source, root  what their locations are relative to (places.base)
+
+        Raises tables.Problems with everything that is wrong in the rows of any table.
+        """
+        problems, found = [], []
+        stores = attempt(problems, request.stores, self.zarr_index, root) if self.zarr_index else None
+        tables = (*self.tables, self.screens, self.phenotypes, self.zarr_index)
+        problems += [sentence for table in tables if table for sentence in table.problems]
+        if self.kinds == {"samplesheet"} and self.study:
+            one = partial(request.from_samplesheet, study=self.study, folder=source or root)
+            found = [attempt(problems, one, table) for table in self.tables]
+        elif self.kinds == {"wells"} and self.screens and self.study and self.study.locations:
+            one = partial(request.from_wells, screens=self.screens, study=self.study, stores=stores)
+            found = [attempt(problems, one, table) for table in self.tables]
+        if problems:
+            raise Problems(problems)
+        return found
+
+
+def read(values, given):
+    """Read the files. Arguments as of plan.make; returns Inputs."""
+    problems = []
+
+    def content(name, function, *kinds):
+        return attempt(problems, function, given[name], *kinds) if name in given else None
+
+    content("qc_rules", rules.read)  # which are used when the run has ended
+    study = attempt(problems, studies.load, given["study"], request.SCHEMAS["study"]) if "study" in given else None
+    named = content("streams", streams.read) or []
+    paths = [given["input"]] if "input" in given else [stream["table"] for stream in named]
+    read_tables = [attempt(problems, request.read, path, "samplesheet", "wells") for path in paths]
+    inputs = Inputs(
+        tables=[table for table in read_tables if table],
+        streams=named,
+        screens=content("screens", request.read_screens),
+        zarr_index=content("zarr_index", request.read, "zarr_index"),
+        phenotypes=content("phenotypes", request.read, "phenotypes"),
+        study=study if "study" in given else studies.SAMPLESHEET,
+        problems=problems,
+    )
+    if len(inputs.kinds) > 1:
+        problems.append(f"{given['streams'].name}: some of its tables are samplesheets; all must be of one kind")
+    if inputs.kinds == {"samplesheet"} and "study" not in given:
+        wells = (studies.Well.parse(row.cells["well"]) for table in inputs.tables for row in table.rows)
+        inputs.study = studies.fitted(inputs.study, wells, values.get("plate_format"))
+    return inputs
+
+
+def attempt(problems, function, *arguments):
+    """Call FUNCTION and return its result; what it finds wrong joins PROBLEMS, and there is no result."""
+    try:
+        return function(*arguments)
+    except Problems as found:
+        problems += found.sentences
+        return None

@@ -1,0 +1,75 @@
+"""What the params name and is not there, or does not go together."""
+
+from pathlib import Path
+
+from idrstream import sources
+from idrstream.base import tables
+
+ASSETS = Path(__file__).resolve().parents[3] / "assets"
+GIVEN_A_NETWORK = ("efficientnet-b0", "torchscript")  # embedders that take --embed_model
+DEEPPROFILER = ("dp_config", "dp_checkpoint")
+
+
+def absent(values, given, schema):
+    """Files and folders that the params name and that are not there: a sentence each.
+
+    values, given, schema  see plan.make
+    """
+    problems = []
+    if not values["input"] and not values.get("streams"):
+        problems.append("--input: name the table of wells (data_to_process.tsv) or a samplesheet")
+    if values["input"] and values.get("streams"):
+        problems.append("--streams: it names the tables itself, in place of --input; give only one of the two")
+    for name in ("input", "streams", "screens", "zarr_index", "ascp", "aspera_key", "phenotypes", "qc_rules"):
+        if values.get(name) and name not in given:
+            problems.append(_no_file(name, values[name]))
+    if values["source"] and "source" not in given:
+        place = str(values["source"])
+        wrong = sources.fault(place) or (None if sources.scheme(place) else "there is no such folder")
+        problems += [f"--source {place}: {wrong}"] if wrong else []
+    if values["study"] and "study" not in given:
+        known = sorted(path.stem for path in (ASSETS / "studies").glob("*.yml"))
+        listed = f"known studies are {', '.join(known)}." if known else ""
+        problems.append(
+            f"--study {values['study']}: no such study or file; {listed}{tables.nearest(values['study'], known)}"
+        )
+    if "model" not in given:
+        names = ["idrstream", *schema["$defs"]["segmentation"]["properties"]["model"]["x-weights"]]
+        near = tables.nearest(values["model"], names)
+        problems.append(f"--model {values['model']}: neither a file nor a model that Cellpose 3 knows.{near}")
+    if values["embedder"] == "deepprofiler":
+        for name in DEEPPROFILER:
+            if not values[name]:
+                problems.append(f"--{name}: --embedder deepprofiler needs it")
+            elif name not in given:
+                problems.append(_no_file(name, values[name]))
+    problems += _network(values, given)
+    if "outdir" not in given:
+        place = str(values["outdir"])
+        why = "results go to a folder, not to an address" if sources.scheme(place) else sources.fault(place)
+        problems.append(f"--outdir {place}: {why or 'this folder cannot be written'}")
+    return problems
+
+
+def _no_file(name, value):
+    """The sentence of a param whose file is not there."""
+    why = "it must be a file, not an address" if sources.scheme(value) else sources.fault(str(value))
+    return f"--{name} {value}: {why or 'there is no such file'}"
+
+
+def _network(values, given):
+    """What is wrong with the network that --embed_model names, and with what is asked of DeepProfiler's crops."""
+    embedder, path = values["embedder"], values["embed_model"]
+    problems = []
+    if embedder in GIVEN_A_NETWORK and not path:
+        problems.append(f"--embed_model: --embedder {embedder} needs it, the file of its network")
+    elif path and embedder not in GIVEN_A_NETWORK:
+        own = "its own" if embedder == "efficientnet" else "--dp_checkpoint"
+        others = " or ".join(GIVEN_A_NETWORK)
+        problems.append(f"--embed_model {path}: --embedder {embedder} takes {own}; --embedder {others} take a file")
+    elif path and "embed_model" not in given:
+        problems.append(_no_file("embed_model", path))
+    if embedder == "deepprofiler" and values["crop_mask"]:
+        why = "DeepProfiler cuts its crops itself; --embedder efficientnet-b0 takes its checkpoint, and masks"
+        problems.append(f"--crop_mask: {why}")
+    return problems

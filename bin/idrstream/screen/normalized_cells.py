@@ -1,0 +1,77 @@
+"""Single cells in units of the negative controls' standard deviation, from their mean, over the whole screen.
+
+As mitocheck_data does it: one StandardScaler (scikit-learn) fitted to all cells of negative controls and applied to
+every cell. Here the mean and the deviation are made piece by piece, so that no table need be held whole.
+"""
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from idrstream.screen.controls import varies
+from idrstream.screen.single_cells import PIECE, replaced, values
+
+CONTROLS = 30  # cells: of fewer a standard deviation says little
+
+
+class Scaler:
+    """Mean and standard deviation (of the population, as StandardScaler has it) of each feature; NaN is left out.
+
+    count, mean, deviation  (features,) float64
+    scaled                  (features,) bool: not where the deviation is nothing but rounding (controls.varies)
+    """
+
+    def __init__(self, features):
+        self.count, self.mean, self._squares, self._largest = (np.zeros(features) for _ in range(4))
+
+    def add(self, cells):
+        """Take in CELLS, (n, features). Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115."""
+        there = np.isfinite(cells)
+        count = there.sum(axis=0)
+        safe = np.maximum(count, 1)
+        mean = np.where(there, cells, 0).sum(axis=0) / safe
+        squares = (np.where(there, cells - mean, 0) ** 2).sum(axis=0)
+        total = self.count + count
+        apart = mean - self.mean
+        self._squares += np.where(count > 0, squares + apart**2 * self.count * count / np.maximum(total, 1), 0)
+        self.mean += np.where(count > 0, apart * count / np.maximum(total, 1), 0)
+        self.count = total
+        self._largest = np.maximum(self._largest, np.where(there, np.abs(cells), 0).max(axis=0))
+
+    @property
+    def deviation(self):
+        return np.sqrt(self._squares / np.maximum(self.count, 1))
+
+    @property
+    def scaled(self):
+        return varies(self.deviation, self._largest)
+
+    def __call__(self, cells):
+        """(n, features) float64; a feature that hardly varies among the controls is only moved.
+
+        NaN throughout where fewer than CONTROLS of the controls have the feature.
+        """
+        scaled = (cells - self.mean) / np.where(self.scaled, self.deviation, 1)
+        return np.where(self.count < CONTROLS, np.nan, scaled)
+
+
+def fitted(cells, negative):
+    """The Scaler of all cells of negative controls of a single_cells.SingleCells; NEGATIVE: controls.words."""
+    scaler = Scaler(len(cells.features))
+    for piece in cells.negative_controls(negative):
+        scaler.add(piece)
+    return scaler
+
+
+def control_types(cells):
+    """The words of the column control_type of a single_cells.SingleCells."""
+    name = "Metadata_Control_Type"
+    columns = [pq.read_table(path, columns=[name], partitioning=None)[name] for path in cells.files]
+    return {word for column in columns for word in column.unique().to_pylist()} if name in cells.metadata else set()
+
+
+def write(path, target, features, scaler):
+    """Write the table PATH to TARGET, its features scaled."""
+    file = pq.ParquetFile(path)
+    with pq.ParquetWriter(target, file.schema_arrow, compression="zstd") as writer:
+        for piece in file.iter_batches(PIECE):
+            writer.write_table(replaced(piece, features, scaler(values(piece, features))))

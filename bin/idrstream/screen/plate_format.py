@@ -1,0 +1,42 @@
+"""How large the plates of an output folder are, by which its wells are numbered: one format, whatever its batches had.
+
+The planner decides it and `housekeeping.begin` records it; tables that are made of the whole folder number wells by it.
+"""
+
+from pathlib import Path
+
+from idrstream.base import files
+from idrstream.base.tables import Problems
+from idrstream.runs import ledger
+from idrstream.runs.housekeeping import PLAN
+from idrstream.screen import study
+from idrstream.screen.study import Well
+
+
+def holding(described, inferred, entries, outdir):
+    """The study of a run, with plates that hold the finished wells of the output folder too.
+
+    described  study.Study, whose plates hold all wells of the table
+    inferred   nobody named their format
+    entries    of the ledger, those that count
+    outdir     output folder, as the user names it
+
+    Raises tables.Problems where a finished well lies outside: the format is named, or no standard one holds it.
+    """
+    finished = [row for row in ledger.rows(entries).values() if row["status"] in ledger.finished(True)]
+    wells = {Well.parse(row["well"]): row for row in finished}
+    if inferred:
+        rows, columns = described.wells
+        described = study.fitted(described, [Well(rows - 1, columns - 1), *wells])
+    if outside := [row for well, row in wells.items() if not described.holds(well)]:
+        which = f"holds {outside[0]['well']} of {outside[0]['plate']}, no well of a plate of"
+        remedy = "name a larger --plate_format, a --study of larger plates, or another --outdir"
+        raise Problems([f"--outdir {outdir} {which} {described.wells[0]} x {described.wells[1]} wells; {remedy}"])
+    return described
+
+
+def read(outdir):
+    """(rows, columns) of the plates of OUTDIR, for study.numbered; the largest standard ones where no run has begun."""
+    path = Path(outdir, PLAN)
+    recorded = files.read_json(path).get("wells") if path.exists() else None
+    return tuple(recorded or study.SAMPLESHEET.wells)

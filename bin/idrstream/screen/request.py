@@ -1,0 +1,311 @@
+"""What the user asks for: params, and one dict an image from either kind of table; all mistakes are found at once."""
+
+import functools
+import os.path
+from urllib.parse import quote
+
+import jsonschema
+
+from idrstream import sources
+from idrstream.base import tables
+from idrstream.images import image
+from idrstream.screen import input_tables, metadata_names
+from idrstream.screen.input_tables import SCHEMAS
+from idrstream.screen.study import Well
+
+LISTED = 20  # control types
+WARNED = 3  # pairs of images of the same frame that are named one by one
+
+
+def params_problems(params, schema):
+    """Everything that is wrong with PARAMS (name -> value, None where not given), one sentence each.
+
+    An unknown name is a problem too: Nextflow itself takes any, and a typing error would silently mean the default.
+    """
+    known = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
+    found = []
+    for name, value in params.items():
+        if name not in known:
+            found.append(f"--{name}: there is no such param.{tables.nearest(name, known)} All are listed by --help.")
+        elif value is not None and (
+            error := next(jsonschema.Draft202012Validator(known[name]).iter_errors(value), None)
+        ):
+            found.append(f"--{name} {value}: {_expected(known[name], error)}")
+    return found
+
+
+def read(path, *kinds):
+    """Read a table of one of these KINDS (names of schemas) and check it by its schema.
+
+    returns  tables.Table with the rows that keep to the schema, and `problems`: what is wrong with its columns and with
+             the other rows, one sentence each
+
+    Raises tables.Problems for a file that is no table, or none of these.
+    """
+    table = input_tables.read(path, *kinds)
+    table.problems += metadata_names.problems(table)
+    return _checked_rows(table)
+
+
+def read_screens(path):
+    """Read the table of screens, which has no header; result as of `read`."""
+    table = tables.read(path, header=SCHEMAS["screens"]["required"])
+    table.kind = "screens"
+    return _checked_rows(table)
+
+
+def stores(table, root):
+    """plate -> its OME-Zarr, an address or relative to the source.
+
+    table  the table of --zarr_index, as `read` gives it
+    root   local folder that is the source, or None
+
+    Raises tables.Problems.
+    """
+    problems, found, lines = list(table.problems), {}, {}
+    for row in table.rows:
+        plate, store = row.cells["plate"], row.cells["store"].rstrip("/")
+        if plate in lines:
+            problems.append(table.problem(f'"{plate}" stands already in line {lines[plate]}', row.line, "plate"))
+        lines.setdefault(plate, row.line)
+        if wrong := sources.fault(store):
+            problems.append(table.problem(f'"{store}": {wrong}', row.line, "store"))
+        if os.path.isabs(store) and root and os.path.commonpath([root, store]) == root:
+            store = os.path.relpath(store, root)
+        if os.path.isabs(store) or ".." in store.split("/"):
+            outside = f'"{store}" does not lie in --source; make that the folder of all stores, or name an address'
+            problems.append(table.problem(outside, row.line, "store"))
+        found[plate] = store
+    if problems:
+        raise tables.Problems(problems)
+    return found
+
+
+def from_wells(table, screens, study, stores=None):
+    """Images of IDR_stream's table of wells, `data_to_process.tsv`.
+
+    table    the table, as `read` gives it
+    screens  the table of screens, as `read_screens` gives it
+    study    study.Study
+    stores   plate -> its OME-Zarr, see `stores`; None: there is no table of them
+    returns  list of dicts: row (place in the table, from 0), key, plate, well, well_number, site, frame, locations
+             (relative to the source, in the order to try), metadata (name -> text)
+
+    Raises tables.Problems.
+    """
+    problems, long_plates = _long_plates(screens)
+    if problems:  # a plate may be missing for its broken row; its wells are looked at all the same
+        long_plates = {row.cells["Plate"]: row.cells["Plate"] for row in table.rows} | long_plates
+    problems += table.problems
+    if stores is not None:
+        _stored(table, stores, problems)
+    images = list(_wells(table, long_plates, study, stores or {}, problems))
+    return _checked(images, problems, table)
+
+
+def from_samplesheet(table, study, folder):
+    """Images of a samplesheet with the columns plate, well, frame and path; arguments and result as in `from_wells`.
+
+    folder  what a relative path is relative to: a folder's absolute path, or an address
+    """
+    problems = list(table.problems)
+    images = list(_samples(table, study, folder, problems))
+    return _checked(images, problems, table)
+
+
+def shared_frames(table, images):
+    """Warnings, a sentence each, about IMAGES of a table that read the same frame of the same file.
+
+    A cell filled down in a spreadsheet makes one well's image another's too.
+    """
+    first, found = {}, []
+    for asked in images:
+        before = first.setdefault((tuple(map(os.path.normpath, asked["locations"])), asked["frame"]), asked)
+        if before is not asked:
+            lines = sorted({before["line"], asked["line"]})
+            where = f"lines {lines[0]} and {lines[1]}" if len(lines) > 1 else f"line {lines[0]}"
+            found.append(f"{table.name}, {where}: {_both(before, asked)} name the same file and frame")
+    more = len(found) - WARNED
+    return found[:WARNED] + [f"{table.name}: {more} more images name a file and frame that another names"] * (more > 0)
+
+
+def unseen_control(word, images):
+    """Why no image has the control type WORD, in a sentence; None if one has, or nobody asked."""
+    types = {asked["metadata"]["Control_Type"] for asked in images} - {""}
+    if word is None or str(word) in types:
+        return None
+    listed = ", ".join(f'"{tables.shown(name)}"' for name in sorted(types)[:LISTED]) + ", ..." * (len(types) > LISTED)
+    near = tables.nearest(str(word), types)
+    return f'--negative_control "{word}": no well has this control type; there are {listed or "none"}.{near}'
+
+
+def _both(first, second):
+    """What two images are of, in words: ``wells A01 and A02 of P``."""
+    if first["plate"] == second["plate"] and first["well"] != second["well"]:
+        return f"wells {first['well']} and {second['well']} of {first['plate']}"
+    places = (f"{asked['plate']} {asked['well']} site {asked['site']}" for asked in (first, second))
+    return " and ".join(places)
+
+
+def _stored(table, stores, problems):
+    """A plate that is not in the table of stores is a problem, said where it stands first."""
+    first = {}
+    for row in table.rows:
+        first.setdefault(row.cells["Plate"], row.line)
+    for plate in first.keys() - stores.keys():
+        where = tables.nearest(plate, stores) or " Its line there is missing."
+        problems.append(table.problem(f'"{plate}" is not in --zarr_index.{where}', first[plate], "Plate"))
+
+
+def _wells(table, long_plates, study, stores, problems):
+    names = metadata_names.names(table)
+    for row in table.rows:
+        cells = row.cells
+        well = _well(table, row, "Well", study, problems)
+        if cells["Plate"] not in long_plates:
+            where = tables.nearest(cells["Plate"], long_plates) or " Its line there is missing."
+            problems.append(
+                table.problem(f'"{cells["Plate"]}" is not in the table of screens.{where}', row.line, "Plate")
+            )
+        if not well or cells["Plate"] not in long_plates:
+            continue
+        number = study.well_number(well)
+        if int(cells["Well Number"]) != number:
+            wrong = f"well {cells['Well']} is number {number}, not {cells['Well Number']}, counted row by row"
+            problems.append(table.problem(wrong, row.line, "Well Number"))
+            continue
+        for text in filter(None, map(str.strip, cells["Frames"].split(","))):
+            site = int(cells.get("Site") or 1)
+            if frame := _frame(table, row, "Frames", text, problems):
+                place = (cells["Plate"], long_plates[cells["Plate"]], well, site, frame)
+                locations = study.locate(*place, store=stores.get(cells["Plate"]))
+                # An image stays what it is wherever its plate's store lies, and whether that is known or not.
+                file = "\n".join(study.locate(*place) or study.locate(*place, store="{store}"))
+                yield _image(row, cells["Plate"], well, number, site, frame, locations, file, names)
+
+
+def _samples(table, study, folder, problems):
+    names = metadata_names.names(table)
+    for row in table.rows:
+        cells = row.cells
+        well = _well(table, row, "well", study, problems)
+        frame = _frame(table, row, "frame", cells["frame"], problems)
+        path = cells["path"]
+        if wrong := sources.fault(path):
+            problems.append(table.problem(f'"{path}": {wrong}', row.line, "path"))
+        elif not sources.scheme(path):  # every character in it is the name's: of an address, # and ? would end it
+            far = sources.scheme(folder)
+            path = f"{folder.rstrip('/')}/{quote(path)}" if far else sources.joined(folder, path)
+        if well and frame:
+            site, number = int(cells.get("site") or 1), study.well_number(well)
+            yield _image(row, cells["plate"], well, number, site, frame, [path], cells["path"], names)
+
+
+def _image(row, plate, well, number, site, frame, locations, file, names):
+    """The dict of an image; NAMES are those of the columns that become its metadata."""
+    metadata = {"Control_Type": "", "Gene": ""} | {name: row.cells[column] for column, name in names.items()}
+    return {
+        "row": row.place,
+        "line": row.line,
+        "key": image.key(plate, well.name, site, frame),
+        "plate": plate,
+        "well": well.name,
+        "well_number": number,
+        "site": site,
+        "frame": frame,
+        "locations": locations,
+        "file": file,
+        "metadata": metadata,
+    }
+
+
+def _well(table, row, column, study, problems):
+    text = row.cells[column]
+    well = Well.parse(text)
+    if well and study.holds(well):
+        return well
+    size = f"a plate of {study.wells[0]} x {study.wells[1]} wells"
+    remedy = "" if study.locations else "; --plate_format, or the wells of a --study, say how large plates are"
+    problems.append(table.problem(f'"{text}" is not a well of {size}{remedy}', row.line, column))
+    return None
+
+
+def _frame(table, row, column, text, problems):
+    if int(text) > 0:
+        return int(text)
+    convention = f'"{text}" is not a frame; frames are counted from 1 (IDR_stream\'s convention)'
+    problems.append(table.problem(convention, row.line, column))
+    return None
+
+
+def _long_plates(screens):
+    """Short plate name -> long one, from rows such as ``LT0001_02``, ``../screens/LT0001_02--ex2005_11_16.screen``."""
+    problems, names = list(screens.problems), {}
+    for row in screens.rows:
+        plate = row.cells["plate"]
+        if plate in names:
+            problems.append(screens.problem(f'"{plate}" stands there twice', row.line, "plate"))
+        else:
+            names[plate] = row.cells["screen"].rpartition("/")[2].removesuffix(".screen")
+    return problems, names
+
+
+def _checked_rows(table):
+    """TABLE with the rows that keep to its schema; what breaks it joins its problems."""
+    schema = SCHEMAS[table.kind]
+    rules = {c: schema["properties"].get(c) or schema["additionalProperties"] for c in table.columns}
+    validators = {column: jsonschema.Draft202012Validator(rule) for column, rule in rules.items()}
+
+    @functools.cache  # most cells of a column are alike
+    def fault(column, text):
+        if validators[column].is_valid(text):
+            return None
+        return f'"{tables.shown(text)}" {rules[column]["errorMessage"]}{tables.damaged(text)}'
+
+    sound = []
+    for row in table.rows:
+        faults = [(column, fault(column, text)) for column, text in row.cells.items() if fault(column, text)]
+        table.problems += [table.problem(what, row.line, column) for column, what in faults]
+        sound += [] if faults else [row]
+    table.rows = sound
+    return table
+
+
+def _checked(images, problems, table):
+    """The images, unless there is a problem with them or among them."""
+    first = {}
+    for asked in images:
+        if first.setdefault(asked["key"], asked) is not asked:
+            line = first[asked["key"]]["line"]
+            what = f"plate {asked['plate']} well {asked['well']} site {asked['site']} frame {asked['frame']}"
+            problems.append(table.problem(f"{what} stands already in line {line}", asked["line"]))
+    problems += _mixed_controls(images, table)
+    if problems:
+        raise tables.Problems(problems)
+    return images
+
+
+def _mixed_controls(images, table):
+    """Problems with wells of two control types, a sentence a well: their profile would be of neither."""
+    names = {name: column for column, name in metadata_names.names(table).items()}
+    first, found = {}, {}
+    for asked in images:
+        well = asked["plate"], asked["well"]
+        before = first.setdefault(well, asked)
+        types = [row["metadata"]["Control_Type"] for row in (asked, before)]
+        if types[0] != types[1] and asked["key"] != before["key"] and well not in found:
+            here, there = (f'"{word}"' if word else "none" for word in types)
+            what = f"the control type of well {asked['well']} of plate {asked['plate']} is {here}, but in line"
+            what += f" {before['line']} it is {there}; give all rows of a well the same"
+            found[well] = table.problem(what, asked["line"], names["Control_Type"])
+    return list(found.values())
+
+
+def _expected(rule, error):
+    if "errorMessage" in rule:
+        return rule["errorMessage"]
+    if "enum" in rule:
+        return f"is none of {', '.join(map(str, rule['enum']))}.{tables.nearest(error.instance, rule['enum'])}"
+    if rule["type"] == "boolean":
+        return "is neither true nor false"
+    return f"is not a {rule['type']}" if error.validator == "type" else error.message
