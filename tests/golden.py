@@ -9,7 +9,7 @@ from idrstream.runs import recipe
 
 FILE = Path(__file__).with_suffix(".json")
 GOLDEN = json.loads(FILE.read_text())
-VERSIONS = recipe.read_versions(Path(recipe.__file__).parent)
+VERSIONS = recipe.read_versions(Path(recipe.__file__).parents[1])
 SHAPE = (160, 200)
 CENTRES = [(y, x) for y in (30, 80, 130) for x in (30, 76, 122, 168)]
 

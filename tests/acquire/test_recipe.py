@@ -85,15 +85,15 @@ def test_a_word_in_a_docstring_and_a_module_of_another_name_void_nothing(here, c
     before = planned_by(copy)
     assert_settled(before)
     change(copy / "bin/idrstream/cells/segmentation.py", "a frame with a Cellpose 3 network", "a frame by Cellpose")
-    (copy / "bin/idrstream/cells/masks.py").rename(copy / "bin/idrstream/flows.py")
+    (copy / "bin/idrstream/cells/masks.py").rename(copy / "bin/idrstream/cells/flows.py")
     change(
         copy / "bin/idrstream/cells/segmentation.py",
-        "import contrast, masks, networks",
-        "import contrast, flows as masks, networks",
+        "import contrast, masks\n",
+        "import contrast, flows as masks\n",
     )
-    (copy / "bin/idrstream/screen/illumination.py").rename(copy / "bin/idrstream/fields.py")
+    (copy / "bin/idrstream/screen/illumination.py").rename(copy / "bin/idrstream/screen/fields.py")
     change(copy / "bin/flatfield.py", "import illumination", "import fields as illumination")
-    change(copy / "bin/idrstream/runs/recipe.py", '"illumination.py"', '"fields.py"')
+    change(copy / "bin/idrstream/runs/recipe.py", '"screen/illumination.py"', '"screen/fields.py"')
     after = planned_by(copy)
     assert_settled(after)
     assert after["stages"]["segment"]["code"] != before["stages"]["segment"]["code"], "Nextflow's cache is another's"
