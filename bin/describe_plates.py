@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from idrstream.base import head
-from idrstream.images import hcs
+from idrstream.screen import hcs
 
 
 def main():

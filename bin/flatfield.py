@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from idrstream.base import files, task
-from idrstream.images import bit_depth, image
+from idrstream.images import image
+from idrstream.readers import bit_depth
 from idrstream.screen.study import Well
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from idrstream.base import files, processes, task
-from idrstream.images import bit_depth, image
+from idrstream.images import image
+from idrstream.readers import bit_depth
 
 
 @click.command()

@@ -25,7 +25,7 @@ LOOK = Path(__file__).resolve().parents[1] / "assets"
 def main(outdir, target, look, count):
     """Write multiqc_report.html on OUTDIR, and qc/pictures, into the folder TARGET; also of a run that goes on."""
     task.limit_threads(count)
-    from idrstream import report
+    from idrstream.screen import report
 
     report.make(outdir, target, look)
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import click
 
 from idrstream.base import task
-from idrstream.images import bit_depth, hcs, image
+from idrstream.images import image
+from idrstream.readers import bit_depth
+from idrstream.screen import hcs
 
 
 @click.command()

@@ -10,7 +10,8 @@ import pytest
 import tifffile
 
 from idrstream.base import files
-from idrstream.images import bit_depth, image
+from idrstream.images import image
+from idrstream.readers import bit_depth
 from idrstream.screen import fetch, plates
 
 BIN = Path(__file__).parents[2] / "bin"

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 import yaml
 
-from idrstream.images import bit_depth
+from idrstream.readers import bit_depth
 from idrstream.runs import digest
 from idrstream.screen import batches, plan
 from planning import HEADER, ROOT, ROWS, SCHEMA, keys, planned

@@ -12,9 +12,9 @@ from ome_zarr_models import open_ome_zarr
 from test_ledger import killed
 
 from idrstream.base import files
-from idrstream.images import hcs, image, ome_zarr
+from idrstream.images import image, ome_zarr
 from idrstream.runs import commit, housekeeping
-from idrstream.screen import plan
+from idrstream.screen import hcs, plan
 
 ROWS = [("PA", "A03", 1, 93), ("PA", "A03", 1, 94), ("PA", "B12", 2, 1), ("PB", "P24", 1, 7)]
 SHAPE = (101, 135)

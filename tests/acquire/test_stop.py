@@ -5,8 +5,8 @@ from test_ledger import GATE, committed, plan_again  # noqa: F401  (a fixture)
 
 from idrstream.base import files
 from idrstream.base.tables import Problems
-from idrstream.images import hcs
 from idrstream.runs import ledger
+from idrstream.screen import hcs
 from planning import keys, planned
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from streams import Stream
 
-from idrstream.images import hcs, ome_zarr
+from idrstream.images import ome_zarr
 from idrstream.runs import ledger
+from idrstream.screen import hcs
 
 SIDES = (600, 800)  # pixels; label images of the light pipeline are not compressed: a megabyte each
 OPTIONS = ("--outdir", ".", "--save_labels", "--save_images", "--outlines", "--csv", "DP", "--well_profiles", "raw")

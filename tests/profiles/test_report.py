@@ -14,13 +14,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from idrstream import report
 from idrstream.base import traces
-from idrstream.report import cells, images, montage, plate_maps, summary, throughput, well_map
+from idrstream.report import throughput
 from idrstream.report.pictures import Pictures, limits
-from idrstream.report.results import Results
 from idrstream.runs import run_warnings
-from idrstream.screen import study
+from idrstream.screen import report, study
+from idrstream.screen.report import cells, images, montage, plate_maps, summary, well_map
+from idrstream.screen.report.results import Results
 from make_output import BRIGHT, EMPTY, FAILED, FAILURES, REFUSED, make_output
 from support import http_server
 

@@ -11,9 +11,9 @@ from runs import ROOT
 
 from idrstream.base import files
 from idrstream.base.tables import Problems
-from idrstream.images import hcs, image, ome_zarr
+from idrstream.images import image, ome_zarr
 from idrstream.runs import commit
-from idrstream.screen import viewing
+from idrstream.screen import hcs, viewing
 
 SHAPE = (60, 80)
 CENTERS = {1: (10.0, 12.0), 2: (40.0, 61.5)}  # of two nuclei, y and x

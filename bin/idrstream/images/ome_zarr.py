@@ -10,7 +10,7 @@ import numcodecs
 import numpy as np
 import zarr
 
-from idrstream.images import hcs
+from idrstream.screen import hcs
 
 LEVELS = 3  # each of half the size
 LABELS = "nuclei"

@@ -14,8 +14,7 @@ import numpy as np
 
 from idrstream.base.failures import ImageFailure, NotReadable, Truncated
 from idrstream.base.task import MustMend
-from idrstream.images import bit_depth
-from idrstream.readers import check_size, found_instead, tiff
+from idrstream.readers import bit_depth, check_size, found_instead, tiff
 from idrstream.readers.planes import MOST, named
 
 WHOLE = True

@@ -7,8 +7,7 @@ import numpy as np
 import tifffile
 
 from idrstream.base.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, image_failures
-from idrstream.images import bit_depth
-from idrstream.readers import WatchedFile, check_size, found_instead, tiff_axes, without_fill
+from idrstream.readers import WatchedFile, bit_depth, check_size, found_instead, tiff_axes, without_fill
 
 PHOTOMETRIC = 262  # tag, and values of it
 MIN_IS_WHITE, PALETTE = 0, 3

@@ -6,10 +6,10 @@ from collections import defaultdict
 from pathlib import Path, PurePath
 
 from idrstream.base import tables
-from idrstream.images import hcs, image
+from idrstream.images import image
 from idrstream.runs import ledger, recipe
 from idrstream.runs.housekeeping import STALE
-from idrstream.screen import study
+from idrstream.screen import hcs, study
 
 CANDIDATES = 24  # frames fetched for a plate's flat-field, of which the sparsest are used
 MORE_CANDIDATES = 48  # where the camera's offset is unknown and nuclei are few, for nuclei tell it ...

@@ -13,8 +13,8 @@ from idrstream import readers, sources
 from idrstream.base import tables
 from idrstream.base.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
 from idrstream.base.task import MayHeal, OutOfMemory
-from idrstream.images import bit_depth, image
-from idrstream.readers import planes
+from idrstream.images import image
+from idrstream.readers import bit_depth, planes
 
 LONGEST = 500  # characters of a reason
 FACTS = ("shape", "type", "focus", "saturation", "background")  # of the pixels of a frame

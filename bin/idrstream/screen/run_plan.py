@@ -1,9 +1,8 @@
 """A run's plan: what it holds, what it costs, and what the user sees of it before anything starts."""
 
 from idrstream.base import units
-from idrstream.images import bit_depth
 from idrstream.images.image import REFERENCES, WINDOW
-from idrstream.readers import planes
+from idrstream.readers import bit_depth, planes
 from idrstream.screen import batches, first_look, places, streams
 
 

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from idrstream.images import hcs
 from idrstream.runs import ledger, manifest, run_warnings
 from idrstream.runs.housekeeping import PART, PLAN
-from idrstream.screen import arguments, plates
+from idrstream.screen import arguments, hcs, plates
 
 SHOWN = 5  # sentences about one kind of file
 PLATE = {  # view of a run -> its part of the manifest, and files of a plate in it

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from idrstream.base import tables
-from idrstream.images import hcs, image
+from idrstream.images import image
 from idrstream.runs import ledger
-from idrstream.screen import study
+from idrstream.screen import hcs, study
 
 PLACE = ("site", "frame", "variant")  # in a well
 

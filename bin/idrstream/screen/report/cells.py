@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from idrstream.report import page
 from idrstream.report.pictures import panel
-from idrstream.report.results import flags
+from idrstream.screen.report.results import flags
 
 TABLE = "qc/cells.parquet"
 SAMPLE = 200_000  # nuclei whose size and shape are drawn

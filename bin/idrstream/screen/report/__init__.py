@@ -2,23 +2,21 @@
 
 from pathlib import Path
 
-from idrstream.report import (
+from idrstream.report import page, provenance, throughput
+from idrstream.report.pictures import Pictures
+from idrstream.screen.report import (
     cells,
     distributions,
     failures,
     flatfields,
     images,
     montage,
-    page,
     plate_maps,
     plates,
-    provenance,
     summary,
-    throughput,
     well_map,
 )
-from idrstream.report.pictures import Pictures
-from idrstream.report.results import Results
+from idrstream.screen.report.results import Results
 
 SECTIONS = (
     summary,
