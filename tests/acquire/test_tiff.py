@@ -400,12 +400,16 @@ def test_gdals_value_for_no_data_is_a_mask_where_it_is_no_grey_level(dtype, said
 
 
 def test_a_place_without_a_pixel_in_one_plane_has_the_brightest_pixel_of_the_others(tmp_path):
-    planes = [[[100, 100], [90, -1], [-1, -1]], [[5, 6], [7, 5], [-1, 8]], [[-1, -1], [-1, -1], [-1, -1]]]
+    planes = [[[100, 100], [90, -1], [-1, -1]], [[5, 6], [7, 5], [-1, 8]]]
     imagej(tmp_path / "a.tif", np.float32(planes), "Z", extratags=[(42113, 2, 3, "-1", False)])
     found = frames_of(tmp_path / "a.tif", [1], z="max")[1]
     assert found.data.tolist() == [[100, 100], [90, 5], [90, 8]]  # 90: the median of the five
-    assert found.mask.tolist() == [[False, False], [False, False], [True, False]]
-    imagej(tmp_path / "a.tif", np.float32(planes[2:] * 2), "Z", extratags=[(42113, 2, 3, "-1", False)])
+    assert found.mask.tolist() == [[False, False], [False, True], [True, True]]
+    nothing = [[[-1, -1]] * 3]
+    imagej(tmp_path / "b.tif", np.float32(planes + nothing), "Z", extratags=[(42113, 2, 3, "-1", False)])
+    whole = frames_of(tmp_path / "b.tif", [1], z="max")[1]
+    assert np.array_equal(whole.data, found.data) and whole.mask.all(), "one plane is lost as a whole"
+    imagej(tmp_path / "a.tif", np.float32(nothing * 2), "Z", extratags=[(42113, 2, 3, "-1", False)])
     assert_says(frames_of(tmp_path / "a.tif", [1], z="max")[1], "none of its pixels was ever written", UnwrittenFrame)
 
 

@@ -151,19 +151,19 @@ class _Planes:
         if not 1 <= frame <= self.frames:
             raise NoSuchFrame(f"frame {frame}: the movie has {self.frames} frames ({self._name}).")
         name = f"{self._name} frame {frame}"
-        pixels = None
+        pixels, lacking = None, np.ma.nomask
         for z in self._planes:
             plane = self._movie.read(frame, self._channel, z)
             _check(plane, name)
+            lacking = np.ma.mask_or(lacking, np.ma.getmask(plane))  # also where another plane has the pixel: it is said
             if not np.all(np.ma.getmask(plane)):
                 pixels = plane if pixels is None else _brightest(pixels, plane)
         if pixels is None:
             raise UnwrittenFrame(f"{name}: none of its pixels was ever written.")
-        pixels = _filled(pixels)
-        levels = np.ma.getdata(pixels)
+        levels = np.ma.getdata(_filled(pixels))
         if levels.min() == levels.max():
             raise ConstantFrame(f"{name}: every pixel is {levels.min()}, so nothing was recorded.")
-        return pixels
+        return levels if lacking is np.ma.nomask else np.ma.array(levels, mask=lacking)
 
 
 def _brightest(one, other):
