@@ -6,6 +6,7 @@ from pathlib import Path
 
 from idrstream.base import files, head
 from idrstream.runs import commit, housekeeping, ledger, manifest, run_warnings
+from idrstream.screen import outcome
 
 
 def main():
@@ -36,7 +37,7 @@ def main():
     run_warnings.forget(options.outdir)
     begun = files.read_json(Path(options.outdir) / housekeeping.PLAN)["begun"]
     allowed = options.max_failed
-    said = ledger.summarise(
+    said = outcome.summarise(
         plan["requested"], plan["places"], plan["wells"], options.outdir, allowed, gate, plan["stop"], begun
     )
     files.write_json(options.out, said)

@@ -15,6 +15,7 @@ from idrstream.base import files
 from idrstream.base.tables import Problems
 from idrstream.images import image
 from idrstream.runs import commit, ledger
+from idrstream.screen import outcome
 from planning import DEFAULTS, keys, planned
 
 GATE = {"lost": {}, "stopped": False, "inflight": 0}
@@ -285,22 +286,22 @@ def test_the_summary_has_a_row_for_every_image_and_an_error_when_too_many_failed
     rest = planned(here)
     within = {asked["id"]: batch["id"] for batch in rest.batches for asked in batch["images"]}
     requested = [asked | {"batch": within.get(asked["id"])} for asked in rest.images]
-    said = ledger.summarise(made.images, made.places, made.study.wells, here / "out", max_failed=0.2, gate=GATE)
+    said = outcome.summarise(made.images, made.places, made.study.wells, here / "out", max_failed=0.2, gate=GATE)
     assert said["error"] is None
     assert said["text"].startswith("5 of 6 images done, 15 cells")
     assert (
         "PA C01 frame 5: Truncated: cut"
-        in ledger.summarise(made.images, made.places, made.study.wells, here / "out", max_failed=0.1, gate=GATE)[
+        in outcome.summarise(made.images, made.places, made.study.wells, here / "out", max_failed=0.1, gate=GATE)[
             "error"
         ]
     )
     assert (
         "2 of 8 images were not finished"
-        in ledger.summarise(requested, made.places, made.study.wells, here / "out", max_failed=1, gate=GATE)["error"]
+        in outcome.summarise(requested, made.places, made.study.wells, here / "out", max_failed=1, gate=GATE)["error"]
     )
     rows = (here / "out/images.tsv").read_text().splitlines()
     assert len(rows) == 1 + 8
-    assert rows[0].split("\t") == list(ledger.COLUMNS)
+    assert rows[0].split("\t") == list(outcome.COLUMNS)
     assert [row.split("\t")[0] for row in rows[1:]] == ["0", "1", "1", "1", "2", "3", "4", "4"]
     assert len((here / "out/failures.tsv").read_text().splitlines()) == 1 + 3
     assert json.loads(json.dumps(said)) == said
@@ -316,7 +317,7 @@ def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlie
     first, second = redo.batches
     redo.batches = [first]
     committed(redo)
-    error = ledger.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE, begun=begun)["error"]
+    error = outcome.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE, begun=begun)["error"]
     count = len(second["images"])
     assert error.splitlines()[:2] == [
         f"{count} of {len(requested)} images were not finished; the next run takes them up",
@@ -325,10 +326,10 @@ def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlie
     redo.batches = [second]
     committed(redo)
     assert (
-        ledger.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE, begun=begun)["error"] is None
+        outcome.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE, begun=begun)["error"] is None
     )
     lost = {"lost": {second["id"]: {"process": "COMMIT", "exit": 1, "log": []}}}
-    error = ledger.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE | lost, begun=begun)[
+    error = outcome.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE | lost, begun=begun)[
         "error"
     ]
     assert error.startswith("all results are kept, but a step after that failed\n")

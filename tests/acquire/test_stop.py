@@ -6,7 +6,7 @@ from test_ledger import GATE, committed, plan_again  # noqa: F401  (a fixture)
 from idrstream.base import files
 from idrstream.base.tables import Problems
 from idrstream.runs import ledger
-from idrstream.screen import hcs
+from idrstream.screen import hcs, outcome
 from planning import keys, planned
 
 
@@ -151,9 +151,9 @@ def test_an_image_that_is_only_segmented_is_not_done_in_a_full_run(here, labelle
     labelled()
     made = planned(here)
     requested = [asked | {"batch": None} for asked in made.images]
-    said = ledger.summarise(requested, made.places, made.study.wells, here / "out", 0, GATE)
+    said = outcome.summarise(requested, made.places, made.study.wells, here / "out", 0, GATE)
     assert said["text"].startswith("0 of 8 images done, 0 cells")
     assert "8 of 8 images were not finished" in said["error"]
-    said = ledger.summarise(requested, made.places, made.study.wells, here / "out", 0, GATE, stop=True)
+    said = outcome.summarise(requested, made.places, made.study.wells, here / "out", 0, GATE, stop=True)
     assert said["text"].startswith("8 of 8 images done, 24 cells") and not said["error"]
     assert (here / "out/images.tsv").read_text().count("\tsegmented\t") == 8

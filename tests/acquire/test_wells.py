@@ -7,7 +7,7 @@ from test_ledger import GATE, committed, plan_again  # noqa: F401  (committed is
 
 from idrstream.base import tables
 from idrstream.base.tables import Problems
-from idrstream.runs import ledger
+from idrstream.screen import outcome
 from idrstream.screen.study import FORMATS, Well
 from planning import planned
 
@@ -91,7 +91,7 @@ def test_numbers_by_another_format_are_said_and_those_of_images_tsv_are_of_one(h
     what = "1 committed images keep their Metadata_WellNumber in the tables of cells, by another format of plates"
     assert f"{what} (B01 is 4 there and 25 now); join by Metadata_Well, or renumber by --redo" in after.text()
     committed(after)
-    ledger.summarise(after.images[:1], after.places, after.study.wells, here / "out", 0, GATE)
+    outcome.summarise(after.images[:1], after.places, after.study.wells, here / "out", 0, GATE)
     rows = [row.cells for row in tables.read(here / "out/images.tsv").rows]
     assert [(row["row"], row["well"], row["well_number"]) for row in rows] == [
         ("0", "A01", "1"), ("1", "B01", "25"), ("2", "P24", "384")
@@ -111,7 +111,7 @@ def test_wells_outside_the_table_are_numbered_by_the_format_that_holds_all_of_th
     last = plan_of_wells(here, ("P", "A01"), session="third")
     assert last.study.wells == (16, 24) and "all wells of the table and of the output folder" in last.text()
     assert "(B01 is 4 there and 25 now); join by Metadata_Well\n" in last.text(), "--redo cannot reach it"
-    ledger.summarise(last.images, last.places, last.study.wells, here / "out", 0, GATE)
+    outcome.summarise(last.images, last.places, last.study.wells, here / "out", 0, GATE)
     rows = [row.cells for row in tables.read(here / "out/images.tsv").rows]
     assert [(row["row"], row["well"], row["well_number"]) for row in rows] == [
         ("0", "A01", "1"), ("", "B01", "25"), ("", "P24", "384")
@@ -122,7 +122,7 @@ def test_a_format_that_does_not_hold_what_is_finished_is_refused_unless_that_fai
     committed(plan_of_wells(here, *PAIR, ("P", "P24")), failed=["P_P24_s1_f1"])
     smaller = plan_of_wells(here, *PAIR, plate_format=96)
     assert numbers(smaller)["P", "B01"] == 13
-    ledger.summarise(smaller.images, smaller.places, smaller.study.wells, here / "out", 0, GATE)
+    outcome.summarise(smaller.images, smaller.places, smaller.study.wells, here / "out", 0, GATE)
     assert {row.cells["well_number"] for row in tables.read(here / "out/images.tsv").rows} == {"1", "13", ""}
     for name in ("images.tsv", "failures.tsv"):  # written here by no run
         (here / "out" / name).unlink()

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from streams import Stream
 
-from idrstream.images import ome_zarr
+from idrstream.images import ome_zarr, zarr_group
 from idrstream.runs import ledger
-from idrstream.screen import hcs
 
 SIDES = (600, 800)  # pixels; label images of the light pipeline are not compressed: a megabyte each
 OPTIONS = ("--outdir", ".", "--save_labels", "--save_images", "--outlines", "--csv", "DP", "--well_profiles", "raw")
@@ -44,10 +43,10 @@ def own(light, tmp_path):
         ome_zarr.write(
             plate / f"A/{column}/0", "field", rng.integers(20, 200, SIDES, np.uint8), np.zeros(SIDES, "u2"), {}, 255
         )
-        hcs.write_group(plate / f"A/{column}", {"well": {"version": "0.4", "images": [{"path": "0"}]}})
+        zarr_group.write(plate / f"A/{column}", {"well": {"version": "0.4", "images": [{"path": "0"}]}})
         rows.append(f"P,A{column:02d},1,images/plate1.ome.zarr/A/{column}/0")
-    hcs.write_group(plate / "A")
-    hcs.write_group(plate, {"plate": {"version": "0.4", "name": "plate1"}})
+    zarr_group.write(plate / "A")
+    zarr_group.write(plate, {"plate": {"version": "0.4", "name": "plate1"}})
     (folder / "sheet.csv").write_text("\n".join(rows) + "\n")
     for name in ("streams/streams.yml", "streams/mine__ic/table.tsv", "csv/my.csv", "csv/DP_features/mine.csv.gz"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

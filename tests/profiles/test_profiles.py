@@ -7,7 +7,7 @@ import pytest
 from idrstream.base import files
 from idrstream.images import image
 from idrstream.runs import ledger
-from idrstream.screen import export, metadata_names, phenotypes, profiles, qc, rules, streams, well_profiles
+from idrstream.screen import export, metadata_names, outcome, phenotypes, profiles, qc, rules, streams, well_profiles
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_share_of_the_pixels_that_textures_clip_is_that_of_all_nuclei_of_an_
         cells = image.read_cells(stages[2][0], row["key"])
         image.write_cells(stages[2][0], row["key"], cells | {"texture_clipped": cells["label"] * 2})
     assert [row["texture_clipped"] for row in profiles.single_cells(*stages)[1]] == [round(12 / 63, 6), None, None]
-    assert {"texture_clipped"} <= {*ledger.COLUMNS} & {*qc.IMAGES.names} & {*rules.COLUMNS["images"]}
+    assert {"texture_clipped"} <= {*outcome.COLUMNS} & {*qc.IMAGES.names} & {*rules.COLUMNS["images"]}
 
 
 def test_readers_need_not_take_a_whole_table_for_some_cells(stages, tmp_path, monkeypatch):

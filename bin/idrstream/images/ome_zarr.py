@@ -10,7 +10,7 @@ import numcodecs
 import numpy as np
 import zarr
 
-from idrstream.screen import hcs
+from idrstream.images import zarr_group
 
 LEVELS = 3  # each of half the size
 LABELS = "nuclei"
@@ -34,8 +34,8 @@ def write(folder, name, image, labels, about, full):
     channel = {"label": "image", "color": "FFFFFF", "active": True, "window": window}
     means, picks = _pyramid(image, _mean), _pyramid(labels, lambda finer: finer[::2, ::2])
     nuclei = Path(folder) / "labels" / LABELS
-    _write(nuclei, LABELS, picks, {}, {"image-label": {"version": hcs.VERSION, "source": {"image": "../../"}}})
-    hcs.write_group(nuclei.parent, {"labels": [LABELS]})
+    _write(nuclei, LABELS, picks, {}, {"image-label": {"version": zarr_group.VERSION, "source": {"image": "../../"}}})
+    zarr_group.write(nuclei.parent, {"labels": [LABELS]})
     _write(Path(folder), name, means, about, {"omero": {"channels": [channel], "rdefs": {"model": "greyscale"}}})
 
 
@@ -68,10 +68,16 @@ def _write(folder, name, levels, about, attributes):
             compressors=numcodecs.Blosc(cname="zstd", clevel=5, shuffle=shuffle),
             chunk_key_encoding={"name": "v2", "separator": "/"},
         )[:] = pixels.reshape(shape)
-        (folder / str(level) / hcs.ATTRIBUTES).unlink()  # empty
+        (folder / str(level) / zarr_group.ATTRIBUTES).unlink()  # empty
         datasets.append({"path": str(level), "coordinateTransformations": _placed(level, "image-label" in attributes)})
-    multiscale = {"version": hcs.VERSION, "name": name, "axes": AXES, "datasets": datasets, "metadata": about}
-    hcs.write_group(folder, {"multiscales": [multiscale]} | attributes)
+    multiscale = {
+        "version": zarr_group.VERSION,
+        "name": name,
+        "axes": AXES,
+        "datasets": datasets,
+        "metadata": about,
+    }
+    zarr_group.write(folder, {"multiscales": [multiscale]} | attributes)
 
 
 def _placed(level, picked):

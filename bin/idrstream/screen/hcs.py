@@ -5,15 +5,12 @@ batch holds single frames of it. The files of a field belong to the batch that m
 What is said of a plate and its wells, which batches share, belongs to none: it is written anew of what the ledger has.
 """
 
-from pathlib import Path
-
 from idrstream.base import files
+from idrstream.images import zarr_group
 from idrstream.runs import ledger, manifest
 from idrstream.screen.study import Well
 
 FOLDER = "images"
-VERSION = "0.4"
-GROUP, ATTRIBUTES = ".zgroup", ".zattrs"
 
 
 def plate(name):
@@ -24,13 +21,6 @@ def plate(name):
 def field(row):
     """Where the image of a row lies: ``images/P.ome.zarr/A/3/s1f93``, with a variant ``.../s1f93ic`` or ``...noic``."""
     return f"{plate(row['plate'])}/{_well(row)}/{_name(row)}"
-
-
-def write_group(folder, attributes=None):
-    """Make FOLDER a group of Zarr 2, with ATTRIBUTES if there are any; it is one from the last of its files on."""
-    if attributes:
-        files.write_json(Path(folder) / ATTRIBUTES, attributes)
-    files.write_json(Path(folder) / GROUP, {"zarr_format": 2})
 
 
 def describe(outdir):
@@ -44,14 +34,14 @@ def describe(outdir):
     for entry in ledger.read(outdir)[0]:
         named = {file["path"] for file in entry["files"]}
         for row in entry["images"]:
-            if f"{field(row)}/{GROUP}" in named:
+            if f"{field(row)}/{zarr_group.GROUP}" in named:
                 held.setdefault(row["plate"], []).append(row)
     content = {}
     for name, rows in held.items():
         for folder, attributes in _groups(name, rows).items():
             if attributes:
-                content[f"{folder}/{ATTRIBUTES}"] = files.json_text(attributes).encode()
-            content[f"{folder}/{GROUP}"] = files.json_text({"zarr_format": 2}).encode()
+                content[f"{folder}/{zarr_group.ATTRIBUTES}"] = files.json_text(attributes).encode()
+            content[f"{folder}/{zarr_group.GROUP}"] = files.json_text({"zarr_format": 2}).encode()
     manifest.put(outdir, FOLDER, content)  # a plate speaks of its wells when they are there
     return bool(content)
 
@@ -69,10 +59,15 @@ def _groups(name, rows):
         {"path": f"{letter}/{column}", "rowIndex": letters.index(letter), "columnIndex": columns.index(column)}
         for letter, column in places
     ]
-    about = {"name": name, "version": VERSION, "wells": listed, "field_count": max(map(len, wells.values()))}
+    about = {
+        "name": name,
+        "version": zarr_group.VERSION,
+        "wells": listed,
+        "field_count": max(map(len, wells.values())),
+    }
     about |= {"rows": [{"name": letter} for letter in letters], "columns": [{"name": column} for column in columns]}
     groups = {plate(name): {"plate": about}} | {f"{plate(name)}/{letter}": None for letter in letters}
-    described = {well: {"well": {"version": VERSION, "images": fields}} for well, fields in wells.items()}
+    described = {well: {"well": {"version": zarr_group.VERSION, "images": fields}} for well, fields in wells.items()}
     return groups | {f"{plate(name)}/{well}": attributes for well, attributes in described.items()}
 
 

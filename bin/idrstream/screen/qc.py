@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from idrstream.base import tables
 from idrstream.images import image
 from idrstream.runs import ledger
-from idrstream.screen import plate_format, study
+from idrstream.screen import outcome, plate_format, study
 from idrstream.screen.profiles import FOLDER, PIECE, UNMEASURED
 
 GROUP = 1 << 16  # cells of a row group: 10 MB
@@ -115,7 +115,7 @@ def write_images(outdir, entries, rules, path):
         row
         | {"row": places.get(row["key"]), "well_number": study.numbered(row["well"], wells)}
         | {"status": passed.get(row["status"], row["status"])}
-        for row in sorted(ledger.rows(entries).values(), key=ledger.order)
+        for row in sorted(ledger.rows(entries).values(), key=outcome.order)
     ]
     names = [name for name in IMAGES.names if name != "variant" or any(row.get("variant") for row in rows)]
     table = pa.Table.from_pylist(rows, pa.schema([IMAGES.field(name) for name in names]))

@@ -5,6 +5,7 @@ from pathlib import Path
 from idrstream.base import files, tables, traces
 from idrstream.images import image
 from idrstream.runs import ledger
+from idrstream.screen import outcome
 from idrstream.screen.export import Export
 
 KEPT = Path("pipeline_info", "streams.json")  # what each stream of the last run holds, as the planner wrote it
@@ -31,7 +32,7 @@ class View(Export):
             f"failures  {len(failed)}",
             f"seconds   {self._seconds():.0f} of all stages, its images' share of their batches",
             *self.notes,
-            *(f"  {ledger.place(row)}: {row.get('reason', '')}" for row in failed),
+            *(f"  {outcome.place(row)}: {row.get('reason', '')}" for row in failed),
         ]
         files.write_text(Path(folder) / LOG, "\n".join(lines) + "\n")
 

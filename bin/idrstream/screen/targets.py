@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from idrstream.images import zarr_group
 from idrstream.runs import ledger, manifest, run_warnings
 from idrstream.runs.housekeeping import PART, PLAN
 from idrstream.screen import arguments, hcs, plates
@@ -59,7 +60,9 @@ def _parts(values, stages, images, names):
         shapes = filter(None, arguments.shapes(values))
         parts["csv"] = [f"csv/{shape}_features/batch_{n}.csv.gz" for shape in shapes for n in numbers]
     if values["save_images"]:
-        parts[hcs.FOLDER] = [f"{hcs.plate(plate)}/{name}" for plate in names for name in (hcs.ATTRIBUTES, hcs.GROUP)]
+        parts[hcs.FOLDER] = [
+            f"{hcs.plate(plate)}/{name}" for plate in names for name in (zarr_group.ATTRIBUTES, zarr_group.GROUP)
+        ]
     return parts
 
 
@@ -72,7 +75,7 @@ def _outlines(image):
 
 
 def _field(image):
-    return f"{hcs.field(image)}/{hcs.GROUP}"
+    return f"{hcs.field(image)}/{zarr_group.GROUP}"
 
 
 def _few(shown, names):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from idrstream.base import tables
-from idrstream.images import image
+from idrstream.images import image, zarr_group
 from idrstream.runs import ledger
 from idrstream.screen import hcs, study
 
@@ -44,7 +44,7 @@ def layers(outdir, row):
     saved = outdir / hcs.field(row)
     cells = read_cells(outdir, row)
     made, notes, labels = [], [], None
-    if (saved / hcs.GROUP).exists():
+    if (saved / zarr_group.GROUP).exists():
         from idrstream.images import ome_zarr
 
         pixels, labels = ome_zarr.read(saved)
@@ -91,7 +91,7 @@ def _of_labels(cells):
 
 
 def _shown(saved):
-    window = json.loads((saved / hcs.ATTRIBUTES).read_text())["omero"]["channels"][0]["window"]
+    window = json.loads((saved / zarr_group.ATTRIBUTES).read_text())["omero"]["channels"][0]["window"]
     return window["start"], window["end"]
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from idrstream.base import files
 from idrstream.runs import housekeeping, ledger, manifest, run_warnings
-from idrstream.screen import plate_format, study
+from idrstream.screen import outcome, plate_format, study
 
 PLACE = ["plate", "well", "site", "frame", "variant"]
 FLAG = re.compile(r"cqc\.(.+)\.is_outlier")
@@ -108,7 +108,7 @@ class Results:
 
     def _typed(self, images):
         """IMAGES with every column that is counted on, and of one type."""
-        images = images.reindex(columns=[*dict.fromkeys([*images.columns, *ledger.COLUMNS, *TEXTS, *MEASURES])])
+        images = images.reindex(columns=[*dict.fromkeys([*images.columns, *outcome.COLUMNS, *TEXTS, *MEASURES])])
         for name in MEASURES:
             images[name] = pd.to_numeric(images[name])
         for name in ("site", "frame"):
