@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 import torch
 
+from idrstream.base import stage_folder
 from idrstream.cells import nuclei
 from idrstream.images import image
 from idrstream.screen import illumination
@@ -78,7 +79,7 @@ def main(table, address, network, out, diameter, threads):
             where |= {"well_number": int(row["well_number"]), "frame": int(row["frame"]), "metadata": {}}
             done.append(where | {"shape": list(frame.shape)})
             image.write_frame(frames, key, frame)
-        image.write_rows(frames, done)
+        stage_folder.write_rows(frames, done)
         watch.lap("read and correct")
         for row in done:
             segmenter = Stock(ROOT / "assets/models/nuclei/nuclei.pth", diameter)

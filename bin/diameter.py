@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream.base import files, task
+from idrstream.base import files, stage_folder, task
 from idrstream.images import image
 
 
@@ -23,7 +23,7 @@ def main(frames, out, model, known, count, require_gpu):
     task.limit_threads(1)  # each thread segments one frame
     from idrstream.cells.segmentation import PLATE_SHARE, Segmenter, plate_area
 
-    rows = image.read_rows(frames)
+    rows = stage_folder.read_rows(frames)
     usable = [row for row in rows if row["status"] == "ok"]
     chosen = [usable[i] for i in image.spread(len(usable), image.REFERENCES)]
     segmenter = Segmenter(model, device=task.torch_device(require_gpu), threads=count)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream.base import files, task
+from idrstream.base import files, stage_folder, task
 from idrstream.images import image
 
 
@@ -36,7 +36,7 @@ def main(frames, labels, features, embedder, embed_model, embed_input, crop_rule
 
     device = task.torch_device(require_gpu)
     engine = embedding.ENGINES[embedder](embed_input, device, crop_rule, embed_model, count)
-    rows = image.read_rows(frames, "ok")
+    rows = stage_folder.read_rows(frames, "ok")
     features.mkdir()
 
     def cut(row):
@@ -55,7 +55,7 @@ def main(frames, labels, features, embedder, embed_model, embed_input, crop_rule
     model = engine.model + "-masked" * crop_mask
     click.echo(f"{model} on {used}")
     made = {"device": used, "crops": engine.at_once.size, "model": model, "features": engine.features}
-    files.write_json(features / image.MADE, made)
+    files.write_json(features / stage_folder.MADE, made)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream.base import files, gpu, task
+from idrstream.base import files, gpu, stage_folder, task
 from idrstream.images import image
 from idrstream.screen import deepprofiler, deepprofiler_project
 
@@ -37,7 +37,7 @@ def main(frames, labels, features, config, checkpoint, known, count, require_gpu
     on_gpu = device != deepprofiler_project.NO_GPU
     features.mkdir()
     project = deepprofiler_project.Project(features / "project", config, checkpoint)
-    rows = image.read_rows(frames, "ok")
+    rows = stage_folder.read_rows(frames, "ok")
     cells = [image.read_cells(labels, row["key"]) for row in rows]
     for row, known_cells in zip(rows, cells, strict=True):
         project.add(row, image.read_even(frames, row, known), known_cells)
@@ -51,7 +51,7 @@ def main(frames, labels, features, config, checkpoint, known, count, require_gpu
         image.write_cells(features, row["key"], embedded)
     project.close()
     made = {"device": used, "crops": project.at_once.size, "model": project.model, "features": project.features}
-    files.write_json(features / image.MADE, made)
+    files.write_json(features / stage_folder.MADE, made)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idrstream.base import files, task
+from idrstream.base import files, stage_folder, task
 from idrstream.images import image
 from idrstream.readers import bit_depth
 from idrstream.screen.study import Well
@@ -42,7 +42,7 @@ def main(frames, fields, illumination, camera_offset):
     """
     task.limit_threads(1)  # with another number of threads a field differs in its last digits
     fields.mkdir()
-    rows = image.read_rows(frames)
+    rows = stage_folder.read_rows(frames)
     usable = [row for row in rows if row["status"] == "ok"]
     facts, offset = {}, 0.0 if camera_offset == "auto" else camera_offset
     if illumination == "plate" and rows:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from idrstream.base import files, processes, task
+from idrstream.base import files, processes, stage_folder, task
 from idrstream.images import image
 from idrstream.readers import bit_depth
 
@@ -29,8 +29,8 @@ def main(frames, labels, measures, known, count):
     from idrstream.cells import measurement
 
     measures.mkdir()
-    files.write_json(measures / image.MADE, {"model": measurement.ENGINE, "features": measurement.COLUMNS})
-    rows = image.read_rows(frames, "ok")
+    files.write_json(measures / stage_folder.MADE, {"model": measurement.ENGINE, "features": measurement.COLUMNS})
+    rows = stage_folder.read_rows(frames, "ok")
     click.echo(f"{measurement.ENGINE}, {count} at a time")
     with ProcessPoolExecutor(count, get_context("fork"), processes.tie, (os.getpid(),)) as pool:
         done = [pool.submit(_measure, frames, labels, measures, known, row) for row in rows]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream.base import files, task
+from idrstream.base import files, stage_folder, task
 from idrstream.images import image
 
 
@@ -34,13 +34,13 @@ def main(frames, labels, features, tables, known, batch, count):
         row["too_large"] = image.too_large(labels, row["key"]) if row["status"] == "ok" else None
     profiles.write(table, rows, batch, tables / "results", profiles.FOLDER if features else profiles.UNMEASURED)
     thumbnails.write(frames, labels, rows, known, batch, tables / "results")
-    image.write_rows(tables, rows)
+    stage_folder.write_rows(tables, rows)
     fields = {name: facts for _, content in image.read_fields(known) for name, facts in content["fields"].items()}
-    made = {"segment": files.read_json(labels / image.MADE), "fields": fields}
+    made = {"segment": files.read_json(labels / stage_folder.MADE), "fields": fields}
     for folder in features:
-        about = files.read_json(folder / image.MADE)
+        about = files.read_json(folder / stage_folder.MADE)
         made["embed" if "device" in about else "measure"] = {name: about[name] for name in about if name != "features"}
-    files.write_json(tables / image.MADE, made)
+    files.write_json(tables / stage_folder.MADE, made)
     click.echo(f"{batch}: {len(table)} cells in {sum(row['status'] == 'ok' for row in rows)} images")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream.base import task
+from idrstream.base import stage_folder, task
 from idrstream.images import image
 from idrstream.readers import bit_depth
 from idrstream.screen import hcs
@@ -23,7 +23,7 @@ def main(frames, labels, saved, known):
     from idrstream.images import ome_zarr
 
     saved.mkdir()
-    for row in task.progress(image.read_rows(frames, "ok"), "saving"):
+    for row in task.progress(stage_folder.read_rows(frames, "ok"), "saving"):
         found = image.field_of(row, known)
         about = {"flatfield": found[3]["kind"] if found and found[3]["status"] == "ok" else "none"}
         offset = image.offset_of(row, known)

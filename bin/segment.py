@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from idrstream.base import files, task
+from idrstream.base import files, stage_folder, task
 from idrstream.images import image
 
 
@@ -45,7 +45,7 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
     diameters = image.read_diameters(known)
     settings = limits | {"device": device, "threads": count}
     segmenter = segmentation.Segmenter(model, diameter, **settings)
-    rows = image.read_rows(frames, "ok")
+    rows = stage_folder.read_rows(frames, "ok")
     labels.mkdir()
 
     def segment(row):
@@ -62,7 +62,7 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
         for _ in task.progress(task.in_threads(segment, rows, count), "segmenting", len(rows)):
             pass
     made = {"device": used, "tiles": segmenter.at_once.size, "diameter": diameters or diameter or segmenter.diameter}
-    files.write_json(labels / image.MADE, made)
+    files.write_json(labels / stage_folder.MADE, made)
     click.echo(made)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idrstream.base import files, task
+from idrstream.base import files, stage_folder, task
 from idrstream.images import image
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -26,7 +26,7 @@ def main(frames, kept, labels, remove_edge_masks, outlines):
     from idrstream.cells import nuclei
 
     labels.mkdir()
-    for row in task.progress(image.read_rows(frames, "ok"), "taking labels"):
+    for row in task.progress(stage_folder.read_rows(frames, "ok"), "taking labels"):
         name = row["key"]
         found = image.read_labels(kept, name)
         if list(found.shape) != row["shape"]:
@@ -39,7 +39,7 @@ def main(frames, kept, labels, remove_edge_masks, outlines):
         image.write_cells(labels, name, cells)
         if outlines and row.get("outlines", True):  # in a run with streams, not of every image
             image.write_outlines(labels, name, nuclei.polygons(found), nuclei.outlines(found), cells["label"])
-    files.write_json(labels / image.MADE, {"taken": "labels"})
+    files.write_json(labels / stage_folder.MADE, {"taken": "labels"})
 
 
 if __name__ == "__main__":

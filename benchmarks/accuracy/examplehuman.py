@@ -19,7 +19,7 @@ from common import BIN, DATA, MODEL, python_of
 
 sys.path.insert(0, str(BIN))
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.images import image
 from idrstream.screen import legacy
 
@@ -41,7 +41,7 @@ def main(data):
         frames = Path(folder, "frames")
         frames.mkdir()
         image.write_frame(frames, "x", dna)
-        image.write_rows(frames, [ROW | {"shape": list(dna.shape), "type": dna.dtype.name, "bit_depth": 8}])
+        stage_folder.write_rows(frames, [ROW | {"shape": list(dna.shape), "type": dna.dtype.name, "bit_depth": 8}])
         diameter = segment(frames, Path(folder, "ours"))
         threshold = pd.read_csv(data / "Image.csv")["Threshold_FinalThreshold_Nuclei"][0]
         rebuild(Path(folder, "rebuilt"), dna, threshold, theirs)
@@ -85,7 +85,7 @@ def measured(frames, labels):
     """Features by name, and centres (n, 2) (x, y)."""
     measures = labels.with_name(labels.name + "-measures")
     run("profiles", "measure.py", frames, labels, measures)
-    names = [name.removeprefix("Nuclei_") for name in files.read_json(measures / image.MADE)["features"]]
+    names = [name.removeprefix("Nuclei_") for name in files.read_json(measures / stage_folder.MADE)["features"]]
     cells = image.read_cells(labels, "x")
     features = pd.DataFrame(image.read_cells(measures, "x")["features"], columns=names)
     return features, np.stack([cells["center_x"], cells["center_y"]], axis=1)

@@ -17,7 +17,7 @@ import tifffile
 
 import make_zarr
 from idrstream import readers, sources
-from idrstream.base import files, task
+from idrstream.base import files, stage_folder, task
 from idrstream.images import image
 from idrstream.readers import planes
 from idrstream.screen import fetch
@@ -253,7 +253,7 @@ def test_an_image_too_large_for_memory_is_tried_with_more_and_then_a_row(last, m
     )
     assert run.returncode == (0 if last else 137), run.stderr
     if last:
-        good, large = image.read_rows(tmp_path / "frames")
+        good, large = stage_folder.read_rows(tmp_path / "frames")
         assert good["status"] == "ok" and "large.tif: it needs more memory" in large["reason"]
 
 

@@ -6,9 +6,8 @@ import os
 import pytest
 from test_ledger import committed, plan_again  # noqa: F401  (committed is a fixture)
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.base.tables import Problems
-from idrstream.images import image
 from idrstream.runs import commit, housekeeping, ledger
 from planning import planned
 from support import one_line
@@ -86,7 +85,7 @@ def test_a_batch_that_names_others_to_replace_cannot_name_files(here, entry):
     mine = outside(here)
     (here / "other/x.json").write_text(json.dumps({"batch": "../../other/x", "files": [{"path": "mine.txt"}]}))
     (here / "tables").mkdir()
-    files.write_json(here / "tables" / image.ROWS, [])
+    files.write_json(here / "tables" / stage_folder.ROWS, [])
     packet = {"id": "b0", "kept": [], "number": 0, "session": "", "recipe": {}, "references": {}}
     for act in (
         lambda: commit.commit(

@@ -11,9 +11,8 @@ from itertools import count
 
 import pytest
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.base.tables import Problems
-from idrstream.images import image
 from idrstream.runs import commit, ledger
 from idrstream.screen import outcome
 from planning import DEFAULTS, keys, planned
@@ -47,7 +46,7 @@ def committed(here):
                 )
             tables.mkdir(exist_ok=True)
             files.write_json(tables / "images.json", rows)
-            files.write_json(tables / image.MADE, {})
+            files.write_json(tables / stage_folder.MADE, {})
             whole = batch | {"recipe": made.recipe, "references": made.plates, "session": made.session}
             heavy = [str(folder) for folder in heavy]
             commit.commit(whole, tables, here / "labels", here / "out", save_labels, heavy=heavy)

@@ -10,9 +10,8 @@ import pytest
 import tifffile
 
 from idrstream import sources
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.base.tables import Problems
-from idrstream.images import image
 from idrstream.screen import fetch, places, plan
 from make_zarr import FIRST, noise, write
 from planning import ROOT, planned
@@ -158,7 +157,7 @@ def test_an_image_is_the_same_wherever_its_folder_is_found(here, tmp_path):
         (task / f"folders/{number}").symlink_to(here_as if here_as.exists() else packet)
     command = [sys.executable, ROOT / "bin/fetch.py", packet, "frames", "--folders", "folders"]
     subprocess.run(command, cwd=task, check=True, capture_output=True)
-    rows = image.read_rows(task / "frames")
+    rows = stage_folder.read_rows(task / "frames")
     assert [row["status"] for row in rows] == ["ok", "ok", "failed", "failed"]
     assert rows[2]["reason"] == f"MissingWell: {tmp_path}/mounted2/none.tif: there is no such file."
     assert rows[3]["reason"].startswith(

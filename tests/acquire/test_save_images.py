@@ -11,7 +11,7 @@ import zarr
 from ome_zarr_models import open_ome_zarr
 from test_ledger import killed
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.images import image, ome_zarr
 from idrstream.runs import commit, housekeeping
 from idrstream.screen import hcs, plan
@@ -52,7 +52,7 @@ class Batch:
         files.write_json(
             self.known / "PA.fields" / image.FIELDS, {"offset": OFFSET, "lost": None, "fields": {"PA": facts}}
         )
-        image.write_rows(self.frames, rows)
+        stage_folder.write_rows(self.frames, rows)
 
     def save(self):
         command = [sys.executable, plan.BIN / "save_images.py", self.frames, self.labels, self.folder / "saved"]
@@ -63,9 +63,9 @@ class Batch:
         merged = self.folder / "tables"
         shutil.rmtree(merged, ignore_errors=True)
         files.write_text(merged / f"results/profiles/single_cells/plate=PA/{id}.parquet", "cells")
-        files.write_json(merged / image.MADE, {})
+        files.write_json(merged / stage_folder.MADE, {})
         rows = [asked | {"cells": 1} for asked in self.rows]
-        image.write_rows(merged, rows)
+        stage_folder.write_rows(merged, rows)
         packet = {
             "id": id,
             "supersedes": [],
@@ -119,7 +119,7 @@ def test_a_frame_without_a_flatfield_is_saved_as_it_is_stored(dtype, tmp_path):
 
 def test_a_viewer_offers_the_range_of_the_plate_not_of_the_type(tmp_path):
     batch = Batch(tmp_path, [row("PB", "A01", 1, 1)], np.uint16)
-    image.write_rows(batch.frames, [batch.rows[0] | {"type": "uint16", "bit_depth": 12}])
+    stage_folder.write_rows(batch.frames, [batch.rows[0] | {"type": "uint16", "bit_depth": 12}])
     image.write_frame(batch.frames, batch.rows[0]["key"], np.full(SHAPE, 4000, np.uint16))
     (channel,) = attributes(batch.save() / hcs.field(batch.rows[0]))["omero"]["channels"]
     assert channel["window"] == {"start": 4000, "end": 4001, "min": 0, "max": 4095}

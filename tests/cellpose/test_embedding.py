@@ -12,7 +12,7 @@ from scipy.ndimage import map_coordinates
 from small import small
 from torch import nn
 
-from idrstream.base import files, gpu
+from idrstream.base import files, gpu, stage_folder
 from idrstream.base.task import MustMend
 from idrstream.cells import checkpoints, crops, efficientnet, embedding
 from idrstream.images import image
@@ -338,7 +338,7 @@ def batch(tmp_path):
     cells = {"label": np.array([4, 9]), "center_y": np.array([150.0, 150]), "center_x": np.array([200.0, 230])}
     for name in ("frames", "labels"):
         (tmp_path / name).mkdir()
-    image.write_rows(tmp_path / "frames", [row])
+    stage_folder.write_rows(tmp_path / "frames", [row])
     image.write_frame(tmp_path / "frames", row["key"], frame)
     image.write_labels(tmp_path / "labels", row["key"], labels)
     image.write_cells(tmp_path / "labels", row["key"], cells)

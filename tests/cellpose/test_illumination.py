@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.images import image
 from idrstream.screen import illumination
 from make_screen import make_movie, vignette
@@ -165,7 +165,7 @@ def test_the_share_of_a_frame_that_was_never_written_reaches_its_plates_fit(spar
             | {"frame": 1, "status": "ok", "reason": "", "heals": False, "bytes": 1, "unwritten": 0.4 * (i == 2)}
             | {"type": "uint8", "bit_depth": 8, "highest": 255, "significant_bits": None, "shape": [*SHAPE]}
         )
-    image.write_rows(frames, rows)
+    stage_folder.write_rows(frames, rows)
     command = [sys.executable, BIN / "flatfield.py", frames, tmp_path / "fields", "--illumination", "plate"]
     subprocess.run([*command, "--camera_offset", str(OFFSET)], check=True)
     facts = files.read_json(tmp_path / "fields" / image.FIELDS)["fields"]["P"]

@@ -7,7 +7,7 @@ from test_nuclei import CENTRES, MODEL, draw_nuclei
 
 import segment
 import take_labels
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.images import image
 
 NAME = "PA_A01_s1_f1"
@@ -27,7 +27,7 @@ def segmented(tmp_path, options):
     row = {"key": NAME, "plate": "PA", "status": "ok", "shape": list(frame.shape)}
     (tmp_path / "frames").mkdir()
     image.write_frame(tmp_path / "frames", NAME, frame)
-    image.write_rows(tmp_path / "frames", [row, row | {"key": "PA_A02_s1_f1", "status": "failed"}])
+    stage_folder.write_rows(tmp_path / "frames", [row, row | {"key": "PA_A02_s1_f1", "status": "failed"}])
     words = [
         str(tmp_path / "frames"),
         str(tmp_path / "labels"),
@@ -57,7 +57,7 @@ def test_what_is_taken_is_what_segmenting_gave(segmented, options):
     own, there = (image.read_cells(segmented / folder, NAME) for folder in ("taken", "labels"))
     assert own.keys() == there.keys() and len(own["label"]) > 0
     assert all(np.array_equal(own[name], there[name]) and own[name].dtype == there[name].dtype for name in own)
-    assert files.read_json(segmented / "taken" / image.MADE) == {"taken": "labels"}
+    assert files.read_json(segmented / "taken" / stage_folder.MADE) == {"taken": "labels"}
 
 
 def test_a_nucleus_at_the_border_stays_in_the_label_image_and_is_a_cell_unless_it_is_to_be_dropped(segmented, options):
@@ -78,8 +78,8 @@ def test_outlines_are_drawn_only_if_they_are_asked_for(segmented):
 
 
 def test_a_frame_that_is_no_longer_of_the_label_images_size_is_not_measured_by_it(segmented):
-    rows = image.read_rows(segmented / "frames")
-    image.write_rows(segmented / "frames", [rows[0] | {"shape": [9, 9]}])
+    rows = stage_folder.read_rows(segmented / "frames")
+    stage_folder.write_rows(segmented / "frames", [rows[0] | {"shape": [9, 9]}])
     done = take(segmented)
     assert done.exit_code == 1
     assert f"{NAME}: frame and label image differ in size: 9x9 and 162x224; --redo segments it anew" in done.output

@@ -5,7 +5,7 @@ import make_checkpoint
 import pytest
 from nuclei import FIELD, NUCLEI, a_row, draw, embed, its_cells
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.images import image
 
 
@@ -25,7 +25,7 @@ def batch(tmp_path_factory):
     for seed, (row, centers) in enumerate(zip(rows, NUCLEI.values(), strict=True)):
         image.write_frame(frames, row["key"], draw(centers, row["shape"], seed))
         image.write_cells(labels, row["key"], its_cells(centers))
-    image.write_rows(frames, [*rows, {**a_row("A5"), "status": "Truncated"}])
+    stage_folder.write_rows(frames, [*rows, {**a_row("A5"), "status": "Truncated"}])
     (known / "P1").mkdir()
     image.write_field(known / "P1", "P1", FIELD)
     facts = {"status": "ok", "kind": "plate", "shape": [300, 400]}

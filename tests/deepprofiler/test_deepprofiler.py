@@ -15,7 +15,7 @@ import skimage.io
 import tifffile
 from nuclei import FIELD, NUCLEI, ROOT, a_row, draw, embed, its_cells
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.cells.crops import NotFinite
 from idrstream.images import image
 from idrstream.screen import deepprofiler as dp
@@ -175,7 +175,7 @@ sys.exit(subprocess.run([{sys.executable!r}, *sys.argv[1:]]).returncode)
 def test_a_batch_without_nuclei_is_done_without_deepprofiler(batch, fine, tmp_path):
     frames, _, _ = batch
     (tmp_path / "frames").mkdir()
-    image.write_rows(tmp_path / "frames", [a_row("A2")])
+    stage_folder.write_rows(tmp_path / "frames", [a_row("A2")])
     shutil.copy(frames / f"{a_row('A2')['key']}.tif", tmp_path / "frames")
     done = embed(tmp_path / "frames", batch[1], tmp_path / "features", "--config", fine[0], "--checkpoint", fine[1])
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from nuclei import NUCLEI, ROOT, a_row
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.images import image
 
 TORCH = ROOT / ".venvs/cellpose/bin/python"
@@ -19,7 +19,7 @@ def test_torch_gives_every_cell_what_deepprofiler_gives(batch, embedded, trained
     command += ["--embedder", "efficientnet-b0", "--embed_model", trained[1], "--crop_rule", "deepprofiler"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    made, theirs = (files.read_json(folder / image.MADE) for folder in (tmp_path / "features", embedded))
+    made, theirs = (files.read_json(folder / stage_folder.MADE) for folder in (tmp_path / "features", embedded))
     assert made["features"] == theirs["features"]
     assert made["model"] == f"efficientnet-b0-{files.sha256(trained[1])[:12]}-128px-deepprofiler"
     for well, centers in NUCLEI.items():

@@ -20,7 +20,7 @@ def main():
     import numpy as np
     import tifffile
 
-    from idrstream.base import files
+    from idrstream.base import files, stage_folder
     from idrstream.images import image
 
     stage = Path(sys.argv[0]).stem.upper()
@@ -32,8 +32,8 @@ def main():
     fail(stage)
     name = "Nuclei_light" if stage == "MEASURE" else "light"
     made = {"model": "light", "features": [f"{name}_{i}" for i in range(FEATURES)]}
-    files.write_json(out / image.MADE, made if stage == "MEASURE" else made | {"device": {}, "crops": 1})
-    for row in image.read_rows(frames, "ok"):
+    files.write_json(out / stage_folder.MADE, made if stage == "MEASURE" else made | {"device": {}, "crops": 1})
+    for row in stage_folder.read_rows(frames, "ok"):
         label = np.arange(1, CELLS + 1)
         if stage == "SEGMENT":
             labels = np.zeros(row["shape"], np.uint16)

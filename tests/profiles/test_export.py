@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import export as command
-from idrstream.base import files, tables
+from idrstream.base import files, stage_folder, tables
 from idrstream.images import image
 from idrstream.screen import profiles
 from idrstream.screen.export import Export
@@ -50,7 +50,7 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
         stages = [folder / f"work-{batch}" / stage for stage in ("frames", "labels", "features", "measures")]
         for stage in stages:
             stage.mkdir(parents=True)
-        image.write_rows(stages[0], rows[batch::batches])
+        stage_folder.write_rows(stages[0], rows[batch::batches])
         files.write_json(stages[2] / "made.json", {"model": MODEL, "features": NAMES})
         files.write_json(stages[3] / "made.json", {"model": "cp_measure", "features": ["Nuclei_AreaShape_Area"]})
         for row in rows[batch::batches]:

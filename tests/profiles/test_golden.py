@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from golden import CENTRES, assert_golden, nuclei
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.cells import measurement
 from idrstream.images import image
 from idrstream.runs import recipe
@@ -33,7 +33,7 @@ def test_table_of_cells(tmp_path):
     row = {"id": "x", "key": "P_A01_s1_f1", "plate": "P", "well": "A01", "well_number": 1, "site": 1, "frame": 1}
     row |= {"status": "ok", "metadata": {"Gene": "G"}, "shape": list(frame.shape)}
     (tmp_path / "frames").mkdir()
-    image.write_rows(tmp_path / "frames", [row])
+    stage_folder.write_rows(tmp_path / "frames", [row])
     centres = np.array(CENTRES, float)
     cells = {"label": np.arange(1, 13), "center_y": centres[:, 0], "center_x": centres[:, 1]}
     cells |= {"area": np.bincount(labels.ravel())[1:], "solidity": np.full(12, 0.9), "touches_border": np.zeros(12)}
@@ -42,7 +42,7 @@ def test_table_of_cells(tmp_path):
     image.write_cells(tmp_path / "labels", row["key"], cells)
     embedded = {"label": cells["label"], "features": np.arange(24.0).reshape(12, 2), "padded": np.full(12, 0.25)}
     image.write_cells(tmp_path / "features", row["key"], embedded)
-    files.write_json(tmp_path / "features" / image.MADE, {"model": "net", "features": ["net_0", "net_1"]})
+    files.write_json(tmp_path / "features" / stage_folder.MADE, {"model": "net", "features": ["net_0", "net_1"]})
     table, _ = profiles.single_cells(tmp_path / "frames", tmp_path / "labels", [tmp_path / "features"])
     assert " ".join(name.removeprefix("Metadata_") for name in table.columns) == (
         "Plate Well WellNumber Site Frame Gene Label Center_X Center_Y Area Solidity TouchesBorder CropPaddedFraction "

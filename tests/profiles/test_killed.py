@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.images import image
 from killed import end
 from make_labels import crowd
@@ -27,7 +27,7 @@ def batch(tmp_path):
     ]
     for folder in "frames", "labels":
         (tmp_path / folder).mkdir()
-    image.write_rows(tmp_path / "frames", rows)
+    stage_folder.write_rows(tmp_path / "frames", rows)
     for row in rows:
         image.write_frame(tmp_path / "frames", row["key"], (pixels / pixels.max() * 255).astype(np.uint8))
         image.write_labels(tmp_path / "labels", row["key"], labels)
@@ -44,4 +44,4 @@ def test_no_process_that_measures_lives_on_and_told_to_end_no_folder_stays(numbe
     left = [path.name for path in batch.iterdir() if path.name not in ("frames", "labels")]
     assert left == ["measures"] * (number == signal.SIGKILL)
     if left:
-        assert len(list(measures.glob("*.npz"))) < IMAGES and files.read_json(measures / image.MADE)
+        assert len(list(measures.glob("*.npz"))) < IMAGES and files.read_json(measures / stage_folder.MADE)

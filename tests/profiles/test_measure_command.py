@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import measure as command
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.images import image
 from make_labels import crowd
 
@@ -35,7 +35,7 @@ def stages(tmp_path):
         image.write_frame(tmp_path / "frames", name, frame)
         image.write_labels(tmp_path / "labels", name, found)
         image.write_cells(tmp_path / "labels", name, {"label": numbers})
-    image.write_rows(tmp_path / "frames", [*rows, {"id": "x", "key": "x", "status": "failed"}])
+    stage_folder.write_rows(tmp_path / "frames", [*rows, {"id": "x", "key": "x", "status": "failed"}])
     return tmp_path
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.images import image
 from idrstream.runs import ledger
 from idrstream.screen import export, metadata_names, outcome, phenotypes, profiles, qc, rules, streams, well_profiles
@@ -28,7 +28,7 @@ def stages(tmp_path):
             embedded = {"label": cells["label"], "features": features, "padded": np.full(count, 0.25, np.float32)}
             image.write_cells(tmp_path / "features", name, embedded)
     files.write_json(tmp_path / "features/made.json", {"model": "net", "features": ["net_0", "net_1"]})
-    image.write_rows(tmp_path / "frames", rows)
+    stage_folder.write_rows(tmp_path / "frames", rows)
     return [tmp_path / "frames", tmp_path / "labels", [tmp_path / "features"]]
 
 
@@ -45,7 +45,7 @@ def test_a_plate_without_a_cell_has_a_table_with_the_same_columns(stages, tmp_pa
 
 def test_the_share_of_the_pixels_that_textures_clip_is_that_of_all_nuclei_of_an_image(stages):
     assert [row["texture_clipped"] for row in profiles.single_cells(*stages)[1]] == [None] * 3, "no textures"
-    for row in image.read_rows(stages[0], "ok"):
+    for row in stage_folder.read_rows(stages[0], "ok"):
         cells = image.read_cells(stages[2][0], row["key"])
         image.write_cells(stages[2][0], row["key"], cells | {"texture_clipped": cells["label"] * 2})
     assert [row["texture_clipped"] for row in profiles.single_cells(*stages)[1]] == [round(12 / 63, 6), None, None]
@@ -60,7 +60,7 @@ def test_readers_need_not_take_a_whole_table_for_some_cells(stages, tmp_path, mo
 
 
 def test_a_batch_of_failures_alone_has_no_table(stages, tmp_path):
-    image.write_rows(stages[0], image.read_rows(stages[0], "failed"))
+    stage_folder.write_rows(stages[0], stage_folder.read_rows(stages[0], "failed"))
     table, rows = profiles.single_cells(*stages)
     profiles.write(table, rows, "b0000", tmp_path / "out")
     assert len(table) == 0
@@ -68,7 +68,7 @@ def test_a_batch_of_failures_alone_has_no_table(stages, tmp_path):
 
 
 def test_stages_that_disagree_about_the_cells_are_not_merged(stages):
-    name = image.read_rows(stages[0], "ok")[0]["key"]
+    name = stage_folder.read_rows(stages[0], "ok")[0]["key"]
     image.write_cells(stages[2][0], name, {"label": np.array([1, 3]), "features": np.ones((2, 2), np.float32)})
     with pytest.raises(ValueError, match="3 cells segmented, 2 in features"):
         profiles.single_cells(*stages)
@@ -77,9 +77,11 @@ def test_stages_that_disagree_about_the_cells_are_not_merged(stages):
 def test_the_rows_tell_the_offset_that_was_taken_off_and_what_is_known_of_it(stages, tmp_path):
     rough = {"state": "rough", "offset": 6.5, "low": 5, "high": 8, "bound": 0.03, "nuclei": 300}
     fields = {"PB": {"status": "ok", "kind": "plate", "shape": [4, 4], "camera_offset": rough}}
-    for name in image.read_rows(stages[0], "ok"):
+    for name in stage_folder.read_rows(stages[0], "ok"):
         image.write_frame(stages[0], name["key"], np.full((4, 4), 10, np.uint8))
-    image.write_rows(stages[0], [row | {"shape": [4, 4], "camera_offset": 2} for row in image.read_rows(stages[0])])
+    stage_folder.write_rows(
+        stages[0], [row | {"shape": [4, 4], "camera_offset": 2} for row in stage_folder.read_rows(stages[0])]
+    )
     (tmp_path / "known/PB").mkdir(parents=True)
     files.write_json(tmp_path / "known/PB" / image.FIELDS, {"offset": 6.5, "lost": None, "fields": fields})
     _, rows = profiles.single_cells(*stages, tmp_path / "known")

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import qc as command
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.images import image
 from idrstream.runs import commit as commits
 from idrstream.runs import ledger
@@ -48,13 +48,13 @@ def commit(out, batch, images, features=True, failed=(), plate="PA"):
         image.write_cells(work / "labels", name, cells)
         made = {"features": np.zeros((len(areas), 1)), "padded": np.full(len(areas), 0.3, np.float32)}
         image.write_cells(work / "features", name, {"label": cells["label"]} | made)
-    image.write_rows(work / "frames", rows)
+    stage_folder.write_rows(work / "frames", rows)
     files.write_json(work / "features/made.json", {"model": "net", "features": ["net_0"]})
     table, rows = profiles.single_cells(work / "frames", work / "labels", [work / "features"] * features)
     place = profiles.FOLDER if features else profiles.UNMEASURED
     profiles.write(table, rows, batch, work / "tables/results", place)
-    image.write_rows(work / "tables", rows)
-    files.write_json(work / "tables" / image.MADE, {})
+    stage_folder.write_rows(work / "tables", rows)
+    files.write_json(work / "tables" / stage_folder.MADE, {})
     recipe = RECIPE if features else {"features": "none"}
     packet = {
         "id": batch,

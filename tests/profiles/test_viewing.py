@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from runs import ROOT
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.base.tables import Problems
 from idrstream.images import image, ome_zarr
 from idrstream.runs import commit
@@ -71,8 +71,8 @@ def finished(folder, rows, keep=("images",), recipe=None, tables="profiles/singl
         path = merged / f"results/{tables}/plate={plate}/b0.parquet"
         path.parent.mkdir(parents=True)
         table([row for row in rows if row["plate"] == plate]).to_parquet(path)
-    files.write_json(merged / image.MADE, {})
-    image.write_rows(merged, rows)
+    files.write_json(merged / stage_folder.MADE, {})
+    stage_folder.write_rows(merged, rows)
     packet = {
         "id": "b0",
         "supersedes": [],

@@ -20,8 +20,6 @@ from pathlib import Path
 
 from idrstream.base import files
 
-ROWS = "images.json"
-MADE = "made.json"  # in a stage's folder: by what it was made, such as the device, model or diameter
 CONTEXT = "context"  # folder, in one of frames, of neighbours in time that only flat-fields are fitted to
 REFERENCES = 3  # frames of a plate that tell the diameter of its nuclei
 WINDOW = 3  # frames that an image's own flat-field is fitted to, itself included
@@ -44,16 +42,6 @@ def spread(length, count):
     if length <= count:
         return list(range(length))
     return [round(i * (length - 1) / (count - 1)) for i in range(count)]
-
-
-def write_rows(folder, rows):
-    """Write the rows of a folder of images (a list of dicts with at least `id`, `key` and `status`)."""
-    files.write_json(Path(folder) / ROWS, rows)
-
-
-def read_rows(folder, status=None):
-    """Read them again; with STATUS only the rows that have it."""
-    return [row for row in files.read_json(Path(folder) / ROWS) if status in (None, row["status"])]
 
 
 def write_frame(folder, name, frame):

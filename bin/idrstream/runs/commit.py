@@ -12,9 +12,8 @@ import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.base.tables import Problems
-from idrstream.images import image
 from idrstream.runs import ledger, manifest
 
 
@@ -22,7 +21,7 @@ def commit(batch, merged, labels, outdir, save_labels=False, images=None, heavy=
     """Copy a batch's results to OUTDIR, in place of those that it supersedes, and enter it into the ledger.
 
     batch        the planner's JSON of it, read; files that it names as `kept` stay another batch's
-    merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and image.MADE
+    merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and stage_folder.MADE
     labels       SEGMENT's folder: label images, kept if save_labels, and outlines, kept if there are any
     images       SAVE_IMAGES' folder, laid out as the output folder is; None if images are not kept
     heavy        work folders that are to be deleted afterwards, as text: named in the entry, should that not happen
@@ -40,7 +39,7 @@ def commit(batch, merged, labels, outdir, save_labels=False, images=None, heavy=
 
 
 def _commit(batch, merged, labels, outdir, save_labels, images, heavy):
-    rows = image.read_rows(merged)
+    rows = stage_folder.read_rows(merged)
     parts = {path: Path(images) / path for path in _below(Path(images))} if images else {}
     sources = parts | {path: Path(merged) / "results" / path for path in _below(Path(merged) / "results")}
     for row in rows:
@@ -54,7 +53,7 @@ def _commit(batch, merged, labels, outdir, save_labels, images, heavy):
     replaced = [ledger.read_entry(outdir, path) for path in replaced if path.exists()]
     former = {file["path"] for entry in replaced for file in entry["files"]}
     _refuse(outdir, sources, former)
-    entry = {"made": files.read_json(Path(merged) / image.MADE), "heavy": list(heavy)}
+    entry = {"made": files.read_json(Path(merged) / stage_folder.MADE), "heavy": list(heavy)}
     entry |= {"batch": batch["id"], "committed": None}
     entry["files"] = [{"path": path} for path in files.deepest_first(sources)]
     entry |= {name: batch[name] for name in ("number", "session", "recipe", "references")}

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from idrstream import readers, sources
-from idrstream.base import tables
+from idrstream.base import stage_folder, tables
 from idrstream.base.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
 from idrstream.base.task import MayHeal, OutOfMemory
 from idrstream.images import image
@@ -67,7 +67,7 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     fetched |= {row["key"]: row for row in rows}
     offset = {"camera_offset": batch.get("camera_offset", 0)}
     rows = [row | offset for row in _shared(batch["images"], fetched)]
-    image.write_rows(folder, rows)
+    stage_folder.write_rows(folder, rows)
     return rows
 
 

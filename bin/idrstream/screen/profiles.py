@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from idrstream.base import files
+from idrstream.base import files, stage_folder
 from idrstream.images import image
 from idrstream.runs import ledger
 
@@ -30,8 +30,8 @@ def single_cells(frames, labels, features, known=None):
 
     Raises ValueError where the stages disagree about which cells there are: no cell is dropped silently.
     """
-    rows = image.read_rows(frames)
-    made = [files.read_json(Path(folder) / image.MADE) for folder in features]
+    rows = stage_folder.read_rows(frames)
+    made = [files.read_json(Path(folder) / stage_folder.MADE) for folder in features]
     model, names = made[0]["model"] if made else "", [about["features"] for about in made]
     tables = []
     for row in rows:
