@@ -6,6 +6,7 @@ import json
 
 from idrstream.base import files, head
 from idrstream.runs import commit
+from idrstream.screen import results
 
 
 def main():
@@ -24,7 +25,7 @@ def main():
     heavy = [] if options.keep_intermediates else options.heavy
     made = options.tables, options.labels
     kept = {"save_labels": options.save_labels, "images": options.images}
-    entry = commit.commit(files.read_json(options.batch), *made, options.outdir, heavy=heavy, **kept)
+    entry = results.commit(files.read_json(options.batch), *made, options.outdir, heavy=heavy, **kept)
     freed = commit.reclaim(heavy, options.workdir)
     images = entry["images"]
     done = {

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from idrstream.base import files, head
-from idrstream.runs import commit, housekeeping, ledger, manifest, run_warnings
+from idrstream.runs import commit, housekeeping, manifest, run_warnings
 from idrstream.screen import outcome
 
 
@@ -22,12 +22,12 @@ def main():
     gate = run.pop("gate")
     logs = {f"pipeline_info/lost_{batch}.log": lost["log"] for batch, lost in gate["lost"].items()}
     commit.recover(options.outdir)  # of this run: no commit goes on any more
-    streams = [ledger.STREAMS] if "streams" in plan else []
-    former = manifest.claim(options.outdir, ledger.SUMMARY, [*ledger.SUMMARY_FILES, *streams, *logs])
+    streams = [outcome.STREAMS] if "streams" in plan else []
+    former = manifest.claim(options.outdir, outcome.PART, [*outcome.FILES, *streams, *logs])
     if streams:
-        files.write_json(Path(options.outdir, ledger.STREAMS), plan["streams"])  # what the export makes of the cells
-    elif ledger.STREAMS in former:
-        Path(options.outdir, ledger.STREAMS).unlink(missing_ok=True)
+        files.write_json(Path(options.outdir, outcome.STREAMS), plan["streams"])  # what the export makes of the cells
+    elif outcome.STREAMS in former:
+        Path(options.outdir, outcome.STREAMS).unlink(missing_ok=True)
     kept = Path(options.outdir) / "pipeline_info" / "run.json"
     if run["versions"] or not kept.exists():  # a run that had nothing to do tells nothing about the results
         stream = {name: gate[name] for name in ("inflight", "slots", "disk")}

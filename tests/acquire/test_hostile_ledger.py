@@ -9,6 +9,7 @@ from test_ledger import committed, plan_again  # noqa: F401  (committed is a fix
 from idrstream.base import files, stage_folder
 from idrstream.base.tables import Problems
 from idrstream.runs import commit, housekeeping, ledger
+from idrstream.screen import results
 from planning import planned
 from support import one_line
 
@@ -86,9 +87,10 @@ def test_a_batch_that_names_others_to_replace_cannot_name_files(here, entry):
     (here / "other/x.json").write_text(json.dumps({"batch": "../../other/x", "files": [{"path": "mine.txt"}]}))
     (here / "tables").mkdir()
     files.write_json(here / "tables" / stage_folder.ROWS, [])
+    files.write_json(here / "tables" / stage_folder.MADE, {})
     packet = {"id": "b0", "kept": [], "number": 0, "session": "", "recipe": {}, "references": {}}
     for act in (
-        lambda: commit.commit(
+        lambda: results.commit(
             packet | {"supersedes": ["../../other/x"]}, here / "tables", here / "labels", here / "out"
         ),
         lambda: housekeeping.set_aside("../../other/x", here / "out", "2026-01-01_00-00-00"),

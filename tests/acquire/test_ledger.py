@@ -14,7 +14,7 @@ import pytest
 from idrstream.base import files, stage_folder
 from idrstream.base.tables import Problems
 from idrstream.runs import commit, ledger
-from idrstream.screen import outcome
+from idrstream.screen import outcome, results
 from planning import DEFAULTS, keys, planned
 
 GATE = {"lost": {}, "stopped": False, "inflight": 0}
@@ -49,7 +49,7 @@ def committed(here):
             files.write_json(tables / stage_folder.MADE, {})
             whole = batch | {"recipe": made.recipe, "references": made.plates, "session": made.session}
             heavy = [str(folder) for folder in heavy]
-            commit.commit(whole, tables, here / "labels", here / "out", save_labels, heavy=heavy)
+            results.commit(whole, tables, here / "labels", here / "out", save_labels, heavy=heavy)
 
     return commits
 

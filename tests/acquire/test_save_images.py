@@ -14,7 +14,7 @@ from test_ledger import killed
 from idrstream.base import files, stage_folder
 from idrstream.images import image, ome_zarr
 from idrstream.runs import commit, housekeeping
-from idrstream.screen import hcs, plan
+from idrstream.screen import hcs, plan, results
 
 ROWS = [("PA", "A03", 1, 93), ("PA", "A03", 1, 94), ("PA", "B12", 2, 1), ("PB", "P24", 1, 7)]
 SHAPE = (101, 135)
@@ -76,7 +76,7 @@ class Batch:
             "references": {},
         }
         saved = self.folder / "saved"
-        return commit.commit(packet, merged, self.labels, outdir, images=saved if images else None)
+        return results.commit(packet, merged, self.labels, outdir, images=saved if images else None)
 
 
 @pytest.fixture

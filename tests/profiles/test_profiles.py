@@ -6,8 +6,18 @@ import pytest
 
 from idrstream.base import files, stage_folder
 from idrstream.images import image
-from idrstream.runs import ledger
-from idrstream.screen import export, metadata_names, outcome, phenotypes, profiles, qc, rules, streams, well_profiles
+from idrstream.screen import (
+    export,
+    metadata_names,
+    outcome,
+    phenotypes,
+    profiles,
+    qc,
+    results,
+    rules,
+    streams,
+    well_profiles,
+)
 
 
 @pytest.fixture
@@ -85,7 +95,7 @@ def test_the_rows_tell_the_offset_that_was_taken_off_and_what_is_known_of_it(sta
     (tmp_path / "known/PB").mkdir(parents=True)
     files.write_json(tmp_path / "known/PB" / image.FIELDS, {"offset": 6.5, "lost": None, "fields": fields})
     _, rows = profiles.single_cells(*stages, tmp_path / "known")
-    assert [[row[name] for name in ledger.OFFSET] for row in rows] == [
+    assert [[row[name] for name in results.OFFSET] for row in rows] == [
         [6.5, "rough", 5, 8, 0.03],
         [2, None, None, None, None],
         [None] * 5,

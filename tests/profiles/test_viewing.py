@@ -12,8 +12,7 @@ from runs import ROOT
 from idrstream.base import files, stage_folder
 from idrstream.base.tables import Problems
 from idrstream.images import image, ome_zarr
-from idrstream.runs import commit
-from idrstream.screen import hcs, viewing
+from idrstream.screen import hcs, results, viewing
 
 SHAPE = (60, 80)
 CENTERS = {1: (10.0, 12.0), 2: (40.0, 61.5)}  # of two nuclei, y and x
@@ -82,7 +81,7 @@ def finished(folder, rows, keep=("images",), recipe=None, tables="profiles/singl
         "recipe": recipe or {},
         "references": {},
     }
-    commit.commit(packet, merged, labels, out, save_labels=True, images=saved if "images" in keep else None)
+    results.commit(packet, merged, labels, out, save_labels=True, images=saved if "images" in keep else None)
     return out
 
 

@@ -9,57 +9,62 @@ on the head.
 
 import os
 import shutil
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from idrstream.base import files, stage_folder
+from idrstream.base import files
 from idrstream.base.tables import Problems
 from idrstream.runs import ledger, manifest
 
 
-def commit(batch, merged, labels, outdir, save_labels=False, images=None, heavy=()):
-    """Copy a batch's results to OUTDIR, in place of those that it supersedes, and enter it into the ledger.
+@dataclass
+class Results:
+    """What a unit leaves in the output folder.
 
-    batch        the planner's JSON of it, read; files that it names as `kept` stay another batch's
-    merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and stage_folder.MADE
-    labels       SEGMENT's folder: label images, kept if save_labels, and outlines, kept if there are any
-    images       SAVE_IMAGES' folder, laid out as the output folder is; None if images are not kept
-    heavy        work folders that are to be deleted afterwards, as text: named in the entry, should that not happen
-    returns      the ledger entry
+    files   path in the output folder -> file that is copied there
+    fixed   those of them that never take the place of another file
+    rows    what the ledger keeps of each image: list of dicts
+    made    what the results were made by, for the entry
+    """
+
+    files: dict
+    fixed: set
+    rows: list
+    made: dict
+
+
+def commit(unit, outdir, results, heavy=()):
+    """Copy a unit's results to OUTDIR, in place of those that it supersedes, and enter it into the ledger.
+
+    unit      the planner's JSON of it, read; files that it names as `kept` stay another unit's
+    results   function without arguments that gives its Results; called unless a commit that was killed is ended
+    heavy     work folders that are to be deleted afterwards, as text: named in the entry, should that not happen
+    returns   the ledger entry
 
     Called again after a kill, it ends what it began. The deepest files come first: an image of many files is seen from
     the last of them on, which says what it is. Raises Problems, before anything is written, for a file that would take
     the place of one that is not ours.
     """
     with files.locked(Path(outdir, ledger.FOLDER)):
-        begun = _pending(outdir, batch["id"])
+        begun = _pending(outdir, unit["id"])
         if begun.exists() and (entry := ledger.read_entry(outdir, begun))["committed"]:
             return _finish(outdir, entry)
-        return _commit(batch, merged, labels, outdir, save_labels, images, heavy)
+        return _commit(unit, outdir, results(), heavy)
 
 
-def _commit(batch, merged, labels, outdir, save_labels, images, heavy):
-    rows = stage_folder.read_rows(merged)
-    parts = {path: Path(images) / path for path in _below(Path(images))} if images else {}
-    sources = parts | {path: Path(merged) / "results" / path for path in _below(Path(merged) / "results")}
-    for row in rows:
-        for folder, suffix in (("labels", "tif"),) * save_labels + (("outlines", "geojson"),):
-            source = Path(labels) / f"{row['key']}.{suffix}"
-            if source.exists():
-                sources[f"{folder}/plate={row['plate']}/{source.name}"] = source
-    for path in batch["kept"]:
-        sources.pop(path, None)
-    replaced = [ledger.path_of(outdir, name) for name in {*batch["supersedes"], batch["id"]}]
+def _commit(unit, outdir, results, heavy):
+    sources = {path: source for path, source in results.files.items() if path not in unit["kept"]}
+    replaced = [ledger.path_of(outdir, name) for name in {*unit["supersedes"], unit["id"]}]
     replaced = [ledger.read_entry(outdir, path) for path in replaced if path.exists()]
     former = {file["path"] for entry in replaced for file in entry["files"]}
     _refuse(outdir, sources, former)
-    entry = {"made": files.read_json(Path(merged) / stage_folder.MADE), "heavy": list(heavy)}
-    entry |= {"batch": batch["id"], "committed": None}
+    entry = {"made": results.made, "heavy": list(heavy), "batch": unit["id"], "committed": None}
     entry["files"] = [{"path": path} for path in files.deepest_first(sources)]
-    entry |= {name: batch[name] for name in ("number", "session", "recipe", "references")}
-    entry["images"] = [{name: row.get(name) for name in ledger.KEPT} | _about(row) for row in rows]
+    entry |= {name: unit[name] for name in ("number", "session", "recipe", "references")}
+    entry["images"] = results.rows
     entry["replaces"] = sorted(known["batch"] for known in replaced)
-    in_place = sources.keys() - parts.keys()  # a file may take another's place; the many files of an image may not
+    in_place = sources.keys() - results.fixed
     entry["former"] = sorted(former - in_place)
     _write_pending(outdir, entry)
     try:
@@ -143,13 +148,3 @@ def _write_pending(outdir, entry):
 
 def _pending(outdir, batch):
     return Path(outdir, ledger.FOLDER, ledger.PENDING, f"{batch}.json")
-
-
-def _below(folder):
-    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-
-
-def _about(row):
-    """What is kept of an image beside ledger.KEPT: for its well's role nothing else tells, should it have no cell."""
-    about = {"control_type": row["metadata"]["Control_Type"], "gene": row["metadata"]["Gene"]}
-    return about | ({"variant": row["variant"]} if row.get("variant") else {})

@@ -17,15 +17,6 @@ FOLDER = "ledger"
 PENDING = "pending"  # folder in it: entries of commits that have begun and not ended
 SEGMENTED = "segmented"  # status of an image that is ok as far as a run went that stopped at quality control
 
-# What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
-KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "heals", "cells", "bytes")
-OFFSET = ("camera_offset", "offset_state", "offset_low", "offset_high", "offset_bound")
-FIGURES = ("focus", "saturation", "background", "bit_depth", "out_of_range", "unwritten", "too_large")
-FIGURES += ("texture_clipped", *OFFSET)
-KEPT += ("field_bytes", "seconds", "flatfield", *FIGURES)
-SUMMARY = "summary"  # part of the manifest: what the end of a run writes
-SUMMARY_FILES = ("images.tsv", "failures.tsv", "pipeline_info/run.json")
-STREAMS = "pipeline_info/streams.json"  # written with --streams alone
 STAMP = r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d"  # of a folder in stale/
 
 

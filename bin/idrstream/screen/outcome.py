@@ -4,10 +4,13 @@ from pathlib import Path
 
 from idrstream.base import tables
 from idrstream.runs import ledger
-from idrstream.screen import study
+from idrstream.screen import results, study
 
 COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
-COLUMNS += ("field_bytes", "seconds", *ledger.FIGURES)
+COLUMNS += ("field_bytes", "seconds", *results.FIGURES)
+PART = "summary"  # of the manifest: what the end of a run writes
+FILES = ("images.tsv", "failures.tsv", "pipeline_info/run.json")
+STREAMS = "pipeline_info/streams.json"  # written with --streams alone
 SHOWN = 10  # failures named in the closing lines; all are in failures.tsv
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from idrstream.base import files, stage_folder
 from idrstream.images import image
-from idrstream.runs import ledger
+from idrstream.screen import results
 
 VERSION = 2  # raised when columns of the table of cells change that are not features
 
@@ -35,7 +35,7 @@ def single_cells(frames, labels, features, known=None):
     model, names = made[0]["model"] if made else "", [about["features"] for about in made]
     tables = []
     for row in rows:
-        row |= dict.fromkeys(("cells", "texture_clipped", "flatfield", *ledger.OFFSET[1:]))
+        row |= dict.fromkeys(("cells", "texture_clipped", "flatfield", *results.OFFSET[1:]))
         if row["status"] != "ok":
             row["camera_offset"] = None
             continue
@@ -77,7 +77,7 @@ def _light(row, known):
 
     And the camera's offset that was taken off it, with what is known of that.
     """
-    found, offset = image.field_of(row, known), dict.fromkeys(ledger.OFFSET)
+    found, offset = image.field_of(row, known), dict.fromkeys(results.OFFSET)
     offset["camera_offset"] = image.offset_of(row, known)
     if found is None:
         return {"flatfield": "none", "field_bytes": 0} | offset

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from idrstream.images import zarr_group
-from idrstream.runs import ledger, manifest, run_warnings
+from idrstream.runs import manifest, run_warnings
 from idrstream.runs.housekeeping import PART, PLAN
-from idrstream.screen import arguments, hcs, plates
+from idrstream.screen import arguments, hcs, outcome, plates
 
 SHOWN = 5  # sentences about one kind of file
 PLATE = {  # view of a run -> its part of the manifest, and files of a plate in it
@@ -48,7 +48,7 @@ def problems(outdir, values, stages, images, todo, entries):
 
 def _parts(values, stages, images, names):
     """Part of the manifest -> files that it will have, as far as they are known; NAMES are the plates'."""
-    parts = {PART: [str(PLAN)], ledger.SUMMARY: ledger.SUMMARY_FILES, run_warnings.PART: [str(run_warnings.RECORD)]}
+    parts = {PART: [str(PLAN)], outcome.PART: outcome.FILES, run_warnings.PART: [str(run_warnings.RECORD)]}
     parts["multiqc_report.html"] = ["multiqc_report.html"]
     parts |= {plates.part(plate): plates.file_names(plate) for plate in names}
     for stage in stages:
