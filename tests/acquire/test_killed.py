@@ -19,7 +19,7 @@ ON_A_GPU = """
 import sys
 from pathlib import Path
 import click
-from idrstream import gpu, task
+from idrstream.base import gpu, task
 from idrstream.readers import bioformats
 
 @click.command()
@@ -90,7 +90,7 @@ def test_a_thread_that_ends_while_the_children_are_counted_does_not_keep_the_fol
     script = """if True:
         import os, signal, sys, time
         from pathlib import Path
-        from idrstream.processes import undone_by_sigterm
+        from idrstream.base.processes import undone_by_sigterm
 
         glob = Path.glob
         Path.glob = lambda folder, pattern: [folder / "0/children", *glob(folder, pattern)]  # 0 has ended

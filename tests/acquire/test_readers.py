@@ -118,7 +118,7 @@ def test_a_failure_of_the_file_comes_out_whatever_a_library_makes_of_it():
 def test_python_ends_well_with_a_failure_still_in_hand(movie):
     script = """if True:
         import sys
-        from idrstream.failures import Unreachable
+        from idrstream.base.failures import Unreachable
         from idrstream.readers import opened
 
         class Gone:

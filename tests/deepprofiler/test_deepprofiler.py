@@ -318,7 +318,7 @@ def test_the_command_stops_the_run_for_what_the_user_must_mend(batch, fine, tmp_
 
 
 def test_planning_needs_neither_tensorflow_nor_pandas(fine):
-    script = "import sys; from idrstream import deepprofiler as d; d.problems(*sys.argv[1:]);"
+    script = "import sys; from idrstream.screen import deepprofiler as d; d.problems(*sys.argv[1:]);"
     script += "sys.exit(any(name in sys.modules for name in ('tensorflow', 'pandas')))"
     done = subprocess.run([sys.executable, "-c", script, *fine], env={**os.environ, "PYTHONPATH": str(ROOT / "bin")})
     assert done.returncode == 0
