@@ -160,7 +160,7 @@ class _Planes:
                 pixels = plane if pixels is None else _brightest(pixels, plane)
         if pixels is None:
             raise UnwrittenFrame(f"{name}: none of its pixels was ever written.")
-        levels = np.ma.getdata(_filled(pixels))
+        levels = _filled(pixels)
         if levels.min() == levels.max():
             raise ConstantFrame(f"{name}: every pixel is {levels.min()}, so nothing was recorded.")
         return levels if lacking is np.ma.nomask else np.ma.array(levels, mask=lacking)
@@ -178,12 +178,13 @@ def _brightest(one, other):
 
 
 def _filled(image):
-    """IMAGE (Y, X), with the median of its pixels where it is masked and holds no grey level."""
+    """The grey levels of IMAGE (Y, X), the median of its pixels where it is masked and holds none."""
+    levels = np.ma.getdata(image)
     if not np.ma.is_masked(image) or image.dtype.kind != "f":
-        return image
-    levels, absent = np.ma.getdata(image), np.ma.getmaskarray(image)
+        return levels
+    absent = np.ma.getmaskarray(image)
     empty = absent & ~((levels >= 0) & (levels < np.inf))
-    return np.ma.array(np.where(empty, np.median(levels[~absent]), levels).astype(levels.dtype), mask=absent)
+    return np.where(empty, np.median(levels[~absent]), levels).astype(levels.dtype)
 
 
 def _check(image, name):

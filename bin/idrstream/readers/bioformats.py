@@ -38,10 +38,11 @@ class Movie:
             head, instead = file.read(4), found_instead(file)
         if not head:
             raise NotReadable(f"{name}: {instead}.")
+        self.significant_bits = None
         if head in TIFFS:  # Bio-Formats fills up with black what a file lacks
             with suppress(NotReadable), open(path, "rb") as file, closing(tiff.Movie(file, name)) as pages:
+                self.significant_bits = pages.significant_bits
                 pages.check_whole()
-        self.significant_bits = tiff.significant_bits(path, name)
         self._reader = java().formats.ImageReader()
         self._thread = _Thread()
         try:

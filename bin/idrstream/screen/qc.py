@@ -172,9 +172,11 @@ def _spreads(rules, pieces):
     """Column -> Spreads, of the columns whose rules need them."""
     spreads = {rule.column: Spreads() for rule in rules if rule.z is not None}
     for piece in pieces if spreads else ():
-        for plate, own in _plates(piece):
-            for column, found in spreads.items():
-                found.add(plate, _numbers(piece, column)[own])
+        plates = _plates(piece)
+        for column, found in spreads.items():
+            values = _numbers(piece, column)
+            for plate, own in plates:
+                found.add(plate, values[own])
     return spreads
 
 

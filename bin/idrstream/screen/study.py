@@ -79,7 +79,7 @@ class Study:
 
     def holds(self, well):
         """Does the plate have this well?"""
-        return well.row < self.wells[0] and well.column < self.wells[1]
+        return _holds(self.wells, well)
 
     def with_frames_of(self, size):
         """The same study with frames of another size (first_look.size); a samplesheet's travel as they are."""
@@ -142,7 +142,11 @@ def fitted(study, wells, size=None):
 def numbered(name, wells):
     """The number of a well by its name, on plates of WELLS (rows, columns); None where they have no such well."""
     well = Well.parse(name)
-    return _number(well, wells) if well.row < wells[0] and well.column < wells[1] else None
+    return _number(well, wells) if _holds(wells, well) else None
+
+
+def _holds(wells, well):
+    return well.row < wells[0] and well.column < wells[1]
 
 
 def _number(well, wells):
