@@ -149,7 +149,7 @@ def segmented(images, device, processor, cpu_frames, threads):
             segmenter.at_once = at_once(32, "tiles", device)
             try:
                 run("32, of too little memory", segmenter, images[:cpu_frames])
-            except task.MayHeal as error:
+            except task.TransientError as error:
                 figures["32, of too little memory"] = {"given up": error.message}
     return figures, usual
 
@@ -197,7 +197,7 @@ def on_device(make, *arguments, **settings):
 
 def at_once(size, what, device):
     """SIZE tiles or crops at once, half of them where the memory of a GPU does not hold them."""
-    return gpu.AtOnce(size, what, torch.cuda.OutOfMemoryError, alone=device.type == "cuda")
+    return gpu.BatchSize(size, what, torch.cuda.OutOfMemoryError, alone=device.type == "cuda")
 
 
 def timed(work, owner, device, count):

@@ -13,13 +13,15 @@ def main():
     """Copy what KNOWN holds of the plate of PACKET to --outdir, delete --heavy; print where it lies now as JSON."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("packet", help="the planner's JSON of the plate")
-    parser.add_argument("known", help="folder of FLATFIELD's folder and DIAMETER's estimate")
+    parser.add_argument("calibration", help="folder of FLATFIELD's folder and DIAMETER's estimate")
     parser.add_argument("--outdir", required=True, help="where results are kept")
     parser.add_argument("--workdir", required=True, help="nothing outside of it is ever deleted")
     parser.add_argument("--heavy", nargs="*", default=[], help="folders to delete afterwards")
     parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
     options = parser.parse_args()
-    print(json.dumps({"folder": str(plates.keep(files.read_json(options.packet), options.known, options.outdir))}))
+    print(
+        json.dumps({"folder": str(plates.keep(files.read_json(options.packet), options.calibration, options.outdir))})
+    )
     if not options.keep_intermediates:
         commit.reclaim(options.heavy, options.workdir)
 

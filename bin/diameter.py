@@ -15,10 +15,10 @@ from idrstream.images import image
 @click.argument("frames", type=click.Path(exists=True, file_okay=False))
 @click.argument("out", type=click.Path())
 @click.option("--model", required=True, type=click.Path(exists=True), help="Cellpose model file.")
-@click.option("--known", type=click.Path(), help="Folder of what is known of the plate: its flat-field.")
+@click.option("--calibration", type=click.Path(), help="Folder with each plate's flat-field.")
 @click.option("--threads", "count", default=1, show_default=True, help="Frames to segment at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
-def main(frames, out, model, known, count, require_gpu):
+def main(frames, out, model, calibration, count, require_gpu):
     """Segment a plate's reference FRAMES at the model's own diameter; write that of its small nuclei to OUT (JSON)."""
     task.limit_threads(1)  # each thread segments one frame
     from idrstream.cells.segmentation import PLATE_SHARE, Segmenter, plate_area
@@ -27,7 +27,7 @@ def main(frames, out, model, known, count, require_gpu):
     usable = [row for row in rows if row["status"] == "ok"]
     chosen = [usable[i] for i in image.spread(len(usable), image.REFERENCES)]
     segmenter = Segmenter(model, device=task.torch_device(require_gpu), threads=count)
-    images = (image.read_even(frames, row, known) for row in chosen)
+    images = (image.read_corrected(frames, row, calibration) for row in chosen)
     diameter, nuclei = segmenter.estimate_diameter(images, plate_area)
     plate = Path(out).stem
     files.write_json(

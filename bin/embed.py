@@ -22,11 +22,13 @@ from idrstream.images import image
 )
 @click.option("--crop_rule", default="idrstream", show_default=True, help="How crops are scaled: see docs/usage.md.")
 @click.option("--crop_mask", is_flag=True, help="Set the pixels of other nuclei in a crop to 0.")
-@click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
+@click.option("--calibration", type=click.Path(), help="Folder with each plate's flat-field.")
 @click.option("--threads", "count", default=1, show_default=True, help="Portions of crops at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 @task.whole("features")
-def main(frames, labels, features, embedder, embed_model, embed_input, crop_rule, crop_mask, known, count, require_gpu):
+def main(
+    frames, labels, features, embedder, embed_model, embed_input, crop_rule, crop_mask, calibration, count, require_gpu
+):
     """Embed the cells that LABELS found in FRAMES: an array of features an image into FEATURES."""
     task.limit_threads(1)  # each thread computes one portion of crops
     import numpy as np
@@ -43,7 +45,7 @@ def main(frames, labels, features, embedder, embed_model, embed_input, crop_rule
         name, cells = row["key"], image.read_cells(labels, row["key"])
         centers = np.stack([cells["center_y"], cells["center_x"]], axis=1)
         mask = (image.read_labels(labels, name), cells["label"]) if crop_mask else ()
-        pixels = image.read_even(frames, row, known)
+        pixels = image.read_corrected(frames, row, calibration)
         facts = {"label": cells["label"], "padded": crops.padded(centers, pixels.shape)}
         return (name, facts), crops.around(pixels, centers, *mask)
 
@@ -55,7 +57,7 @@ def main(frames, labels, features, embedder, embed_model, embed_input, crop_rule
     model = engine.model + "-masked" * crop_mask
     click.echo(f"{model} on {used}")
     made = {"device": used, "crops": engine.at_once.size, "model": model, "features": engine.features}
-    files.write_json(features / stage_folder.MADE, made)
+    files.write_json(features / stage_folder.PROVENANCE, made)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from idrstream.screen import deepprofiler, deepprofiler_project
 @click.argument("features", type=click.Path(path_type=Path))
 @click.option("--config", required=True, type=click.Path(), help="DeepProfiler's config (JSON).")
 @click.option("--checkpoint", required=True, type=click.Path(), help="Its weights (HDF5), trained on one channel.")
-@click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
+@click.option("--calibration", type=click.Path(), help="Folder with each plate's flat-field.")
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 @task.whole("features")
-def main(frames, labels, features, config, checkpoint, known, count, require_gpu):
+def main(frames, labels, features, config, checkpoint, calibration, count, require_gpu):
     """Embed the cells that LABELS found in FRAMES: an array of features an image into FEATURES, and, in its folder
     `project`, the tables and features as DeepProfiler lays them out."""
     task.limit_threads(count)
@@ -32,7 +32,7 @@ def main(frames, labels, features, config, checkpoint, known, count, require_gpu
 
     found = deepprofiler.problems(config, checkpoint)
     if found:
-        raise task.MustMend("\n".join(found))
+        raise task.UserError("\n".join(found))
     device = deepprofiler_project.device(require_gpu)
     on_gpu = device != deepprofiler_project.NO_GPU
     features.mkdir()
@@ -40,7 +40,7 @@ def main(frames, labels, features, config, checkpoint, known, count, require_gpu
     rows = stage_folder.read_rows(frames, "ok")
     cells = [image.read_cells(labels, row["key"]) for row in rows]
     for row, known_cells in zip(rows, cells, strict=True):
-        project.add(row, image.read_even(frames, row, known), known_cells)
+        project.add(row, image.read_corrected(frames, row, calibration), known_cells)
     with gpu.watched("GPU" if on_gpu else task.processor(count), on_gpu) as used:
         project.run(count, device)
     click.echo(f"{project.model} on {used}")
@@ -51,7 +51,7 @@ def main(frames, labels, features, config, checkpoint, known, count, require_gpu
         image.write_cells(features, row["key"], embedded)
     project.close()
     made = {"device": used, "crops": project.at_once.size, "model": project.model, "features": project.features}
-    files.write_json(features / stage_folder.MADE, made)
+    files.write_json(features / stage_folder.PROVENANCE, made)
 
 
 if __name__ == "__main__":

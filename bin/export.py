@@ -47,12 +47,12 @@ def main(outdir, csv_folder, shapes, batch_size, streams, notes, count):
         else:
             export = Export(outdir, shapes, batch_size)
             if not export.batches:
-                raise task.MustMend(export.notes[-1])
+                raise task.UserError(export.notes[-1])
             _export(export, csv_folder)
             warned = export.notes
         task.tell(notes, [], warned)
     except Problems as found:
-        raise task.MustMend("\n".join(found.sentences)) from found
+        raise task.UserError("\n".join(found.sentences)) from found
 
 
 def _export_streams(streams, folder):

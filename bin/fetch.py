@@ -20,11 +20,11 @@ from idrstream.sources import aspera
 )
 @click.option("--ascp", type=click.Path(exists=True), help="IBM's ascp, if it is not on PATH.")
 @click.option("--aspera_key", type=click.Path(exists=True), help="Private key that the Aspera server knows.")
-@click.option("--known", type=click.Path(), help="Folder of what is known of the plates, if anything.")
+@click.option("--calibration", type=click.Path(), help="Folder with the calibration of each plate, if there is any.")
 @click.option("--last", is_flag=True, help="Last try: what cannot be reached is a row, even if nothing can.")
 @click.option("--connections", type=click.IntRange(1, 64), default=4, show_default=True, help="Movies read at a time.")
 @whole("frames")
-def main(batch, frames, folders, ascp, aspera_key, known, last, connections):
+def main(batch, frames, folders, ascp, aspera_key, calibration, last, connections):
     """Fetch the frames that BATCH (JSON, from the planner) lists into the folder FRAMES, a row an image.
 
     An image that cannot be had is a row with the reason. Ends with 75 if not one image could be reached.
@@ -33,7 +33,7 @@ def main(batch, frames, folders, ascp, aspera_key, known, last, connections):
     batch = files.read_json(batch)
     places = {folder: os.path.join(folders, str(n)) for n, folder in enumerate(batch["folders"], 1)} if folders else {}
     rows = fetch.fetch(
-        batch, frames, batch["root"], places, connections, last, known, lambda tasks: progress(tasks, "fetching")
+        batch, frames, batch["root"], places, connections, last, calibration, lambda tasks: progress(tasks, "fetching")
     )
     for row in rows:
         if row["status"] != "ok":

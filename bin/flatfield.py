@@ -50,12 +50,12 @@ def main(frames, fields, illumination, camera_offset):
         of_plate = _of_plate(frames, usable, camera_offset, fields) | cost
         facts, offset = {rows[0]["plate"]: of_plate}, of_plate.get("camera_offset", {}).get("offset", offset)
     elif illumination == "frames":
-        even = {image.stored(row): row for row in usable if row.get("variant") != "no_ic"}
+        even = {image.frame_key(row): row for row in usable if row.get("variant") != "no_ic"}
         each = task.progress(list(even.items()), "fitting")
         facts = {name: _of_image(frames, row, offset, fields) for name, row in each}
     content = {
         "offset": offset,
-        "lost": next((row["reason"] for row in rows if row["heals"]), None),
+        "lost": next((row["reason"] for row in rows if row["retryable"]), None),
         "frames": bit_depth.of_plate(usable),
         "fields": facts,
     }
@@ -114,7 +114,7 @@ def _of_image(frames, row, offset, fields):
         field = illumination.fit(window, offset)
     except illumination.Refused as reason:
         return facts | {"status": "refused", "reason": str(reason)}
-    image.write_field(fields, image.stored(row), field)
+    image.write_field(fields, image.frame_key(row), field)
     return facts | _figures(field)
 
 

@@ -32,7 +32,7 @@ def main(outdir, labelled, marked, notes, count):
     try:
         told = phenotypes.points(labelled, outdir)
     except tables.Problems as found:
-        raise task.MustMend("\n".join(found.sentences)) from found
+        raise task.UserError("\n".join(found.sentences)) from found
     plates = {f"plate={point['plate']}" for point in told}
     paths = [path for path in ledger.tables_in(outdir, profiles.FOLDER) if path.parent.name in plates]
     cells = phenotypes.cells(paths, told)

@@ -20,20 +20,20 @@ from idrstream.readers import bit_depth
 @click.argument("frames", type=click.Path(exists=True, file_okay=False))
 @click.argument("labels", type=click.Path(exists=True, file_okay=False))
 @click.argument("measures", type=click.Path(path_type=Path))
-@click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
+@click.option("--calibration", type=click.Path(), help="Folder with each plate's flat-field.")
 @click.option("--threads", "count", default=1, show_default=True, help="Images to measure at a time.")
 @task.whole("measures")
-def main(frames, labels, measures, known, count):
+def main(frames, labels, measures, calibration, count):
     """Measure as CellProfiler does the cells that LABELS found in FRAMES: an array of features an image to MEASURES."""
     task.limit_threads(1)  # each process measures one image
     from idrstream.cells import measurement
 
     measures.mkdir()
-    files.write_json(measures / stage_folder.MADE, {"model": measurement.ENGINE, "features": measurement.COLUMNS})
+    files.write_json(measures / stage_folder.PROVENANCE, {"model": measurement.ENGINE, "features": measurement.COLUMNS})
     rows = stage_folder.read_rows(frames, "ok")
     click.echo(f"{measurement.ENGINE}, {count} at a time")
     with ProcessPoolExecutor(count, get_context("fork"), processes.tie, (os.getpid(),)) as pool:
-        done = [pool.submit(_measure, frames, labels, measures, known, row) for row in rows]
+        done = [pool.submit(_measure, frames, labels, measures, calibration, row) for row in rows]
         try:
             for one in task.progress(done, "measuring"):
                 one.result()
@@ -43,13 +43,13 @@ def main(frames, labels, measures, known, count):
             pool.shutdown(cancel_futures=True)
 
 
-def _measure(frames, labels, measures, known, row):
+def _measure(frames, labels, measures, calibration, row):
     import numpy as np
 
     from idrstream.cells import measurement
 
     nuclei, cells = image.read_labels(labels, row["key"]), image.read_cells(labels, row["key"])["label"]
-    pixels = image.read_even(frames, row, known) / bit_depth.full_scale(row["type"], row["bit_depth"])
+    pixels = image.read_corrected(frames, row, calibration) / bit_depth.full_scale(row["type"], row["bit_depth"])
     numbers, features = measurement.measure(nuclei, pixels, cells)
     unlisted = np.setdiff1d(nuclei[1:-1, 1:-1], [0, *cells, *nuclei[[0, -1]].ravel(), *nuclei[:, [0, -1]].ravel()])
     if list(cells) != list(numbers) or len(unlisted):  # only a nucleus at the border may be none of the cells

@@ -35,7 +35,7 @@ def main(cp_folder, dp_folder, merged_folder, limit):
     lonely = [f"{folder / name}: is missing" for folder, own in zip((cp_folder, dp_folder), names, strict=True)
               for name in batches if name not in own]  # fmt: skip
     if not batches or lonely:
-        raise task.MustMend("\n".join(lonely) or f"{cp_folder}: there is no batch_<n>.csv.gz")
+        raise task.UserError("\n".join(lonely) or f"{cp_folder}: there is no batch_<n>.csv.gz")
     merged_folder.mkdir(parents=True, exist_ok=True)
     reports = []
     try:
@@ -45,7 +45,7 @@ def main(cp_folder, dp_folder, merged_folder, limit):
                 cells.to_csv(part, compression={"method": "gzip", "compresslevel": 1, "mtime": 1})
             reports.append(alone.assign(batch=name))
     except tables.Problems as found:
-        raise task.MustMend("\n".join(found.sentences)) from found
+        raise task.UserError("\n".join(found.sentences)) from found
     report = pd.concat(reports)
     report.to_csv(merged_folder / "alone.tsv", sep="\t", index=False)
     only = f"{report['only_CP'].sum()} of CellProfiler's and {report['only_DP'].sum()} of DeepProfiler's stayed alone"

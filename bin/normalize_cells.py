@@ -30,14 +30,14 @@ def main(outdir, cells, named, count):
 
     found = single_cells.SingleCells(outdir)
     if found.notes:
-        raise task.MustMend(found.notes[0])
+        raise task.UserError(found.notes[0])
     negative = controls.words(named)
     scaler = normalized_cells.fitted(found, negative)
     count = int(scaler.count.max(initial=0))
     needed = normalized_cells.CONTROLS
     if count < needed:
         types = normalized_cells.control_types(found)
-        raise task.MustMend(controls.too_few("Cells", "the screen's cells", count, needed, types, negative))
+        raise task.UserError(controls.too_few("Cells", "the screen's cells", count, needed, types, negative))
     cells.mkdir()
     columns = {"feature": found.features, "cells": scaler.count, "mean": scaler.mean}
     told = pd.DataFrame(columns | {"deviation": scaler.deviation, "scaled": scaler.scaled})

@@ -9,7 +9,7 @@ import click
 
 from idrstream.base import files
 from idrstream.base.tables import Problems
-from idrstream.base.task import MustMend, versions
+from idrstream.base.task import UserError, versions
 from idrstream.screen import plan
 from idrstream.sources import aspera
 
@@ -57,7 +57,7 @@ def main(launch, schema, out, **given):
         out.mkdir(parents=True)
         more = [f"and {len(found.sentences) - LISTED} more"] if len(found.sentences) > LISTED else []
         (out / "plan.json").write_text(json.dumps({"problems": found.sentences[:LISTED] + more}))
-        raise MustMend("\n".join(found.sentences)) from found
+        raise UserError("\n".join(found.sentences)) from found
     plan.write(made, out)
     click.echo(made.text())
 

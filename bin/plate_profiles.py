@@ -43,7 +43,7 @@ def main(outdir, wells, scope, profile_by, named, notes, count):
 
     cells = single_cells.SingleCells(outdir)
     if cells.notes:
-        raise task.MustMend(cells.notes[0])
+        raise task.UserError(cells.notes[0])
     by, plates, mixed = well_profiles.strata(cells, profile_by), [], {}
     for plate in task.progress(list(cells.plates), "profiling"):
         profiles, differing = well_profiles.aggregated(cells, plate, by)
@@ -52,7 +52,7 @@ def main(outdir, wells, scope, profile_by, named, notes, count):
             mixed.setdefault(name, []).extend(some)
     raw = pd.concat([pd.DataFrame(), *plates], ignore_index=True)
     if raw.empty:
-        raise task.MustMend("no well has cells")
+        raise task.UserError("no well has cells")
     levels, said, warned = {"aggregated": raw}, [], well_profiles.mixed_sentences(mixed)
     if profile_by == "auto" and well_profiles.FRAME in by:
         said = ["wells have several frames: their profiles are by well and frame, which --profile_by well pools"]

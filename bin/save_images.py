@@ -16,21 +16,21 @@ from idrstream.screen import hcs
 @click.argument("frames", type=click.Path(exists=True, file_okay=False))
 @click.argument("labels", type=click.Path(exists=True, file_okay=False))
 @click.argument("saved", type=click.Path(path_type=Path))
-@click.option("--known", type=click.Path(), help="Folder of what is known of the plates: flat-fields.")
+@click.option("--calibration", type=click.Path(), help="Folder with each plate's flat-field.")
 @task.whole("saved")
-def main(frames, labels, saved, known):
+def main(frames, labels, saved, calibration):
     """Write FRAMES, illumination corrected, and LABELS into the folder SAVED, laid out as the output folder is."""
     from idrstream.images import ome_zarr
 
     saved.mkdir()
     for row in task.progress(stage_folder.read_rows(frames, "ok"), "saving"):
-        found = image.field_of(row, known)
+        found = image.field_of(row, calibration)
         about = {"flatfield": found[3]["kind"] if found and found[3]["status"] == "ok" else "none"}
-        offset = image.offset_of(row, known)
+        offset = image.offset_of(row, calibration)
         if about["flatfield"] != "none" or offset:
             about["camera_offset"] = offset
-        stored = image.read_frame(frames, image.stored(row)).dtype
-        pixels = ome_zarr.like_stored(image.read_even(frames, row, known), stored)
+        stored = image.read_frame(frames, image.frame_key(row)).dtype
+        pixels = ome_zarr.like_stored(image.read_corrected(frames, row, calibration), stored)
         nuclei = image.read_labels(labels, row["key"])
         full = bit_depth.full_scale(row["type"], row["bit_depth"])
         ome_zarr.write(saved / hcs.field(row), row["key"], pixels, nuclei, about, full)

@@ -18,9 +18,7 @@ from idrstream.images import image
 @click.option(
     "--diameter", type=click.FloatRange(min=0, min_open=True), help="Diameter in pixels; the model's own if absent."
 )
-@click.option(
-    "--known", type=click.Path(), help="Folder of what is known of the plates: diameters go first, flat-fields."
-)
+@click.option("--calibration", type=click.Path(), help="Folder with each plate's nucleus diameter and flat-field.")
 @click.option(
     "--flow_threshold", type=float, default=0.4, show_default=True, help="Largest flow error of a mask; 0: any."
 )
@@ -35,14 +33,14 @@ from idrstream.images import image
 @click.option("--threads", "count", default=1, show_default=True, help="Frames to segment at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 @task.whole("labels")
-def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, count, require_gpu, **limits):
+def main(frames, labels, model, diameter, calibration, remove_edge_masks, outlines, count, require_gpu, **limits):
     """Segment every frame in FRAMES: a label image, and a table of its cells, each into LABELS."""
     task.limit_threads(1)  # each thread segments one frame
     from idrstream.base import gpu
     from idrstream.cells import nuclei, segmentation
 
     device = task.torch_device(require_gpu)
-    diameters = image.read_diameters(known)
+    diameters = image.read_diameters(calibration)
     settings = limits | {"device": device, "threads": count}
     segmenter = segmentation.Segmenter(model, diameter, **settings)
     rows = stage_folder.read_rows(frames, "ok")
@@ -50,7 +48,7 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
 
     def segment(row):
         name = row["key"]
-        pixels = image.read_even(frames, row, known)
+        pixels = image.read_corrected(frames, row, calibration)
         segmented, too_large = segmenter.segment(pixels, diameter=diameters.get(row["plate"], diameter))
         image.write_labels(labels, name, segmented, too_large)
         cells = nuclei.table(segmented, remove_edge_masks)
@@ -62,7 +60,7 @@ def main(frames, labels, model, diameter, known, remove_edge_masks, outlines, co
         for _ in task.progress(task.in_threads(segment, rows, count), "segmenting", len(rows)):
             pass
     made = {"device": used, "tiles": segmenter.at_once.size, "diameter": diameters or diameter or segmenter.diameter}
-    files.write_json(labels / stage_folder.MADE, made)
+    files.write_json(labels / stage_folder.PROVENANCE, made)
     click.echo(made)
 
 

@@ -39,7 +39,7 @@ def main(frames, kept, labels, remove_edge_masks, outlines):
         image.write_cells(labels, name, cells)
         if outlines and row.get("outlines", True):  # in a run with streams, not of every image
             image.write_outlines(labels, name, nuclei.polygons(found), nuclei.outlines(found), cells["label"])
-    files.write_json(labels / stage_folder.MADE, {"taken": "labels"})
+    files.write_json(labels / stage_folder.PROVENANCE, {"taken": "labels"})
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def main(outdir, h5ad, count):
 
     cells = single_cells.SingleCells(outdir)
     if cells.notes or not cells.plates:
-        raise task.MustMend(cells.notes[0] if cells.notes else "there is no table of cells")
+        raise task.UserError(cells.notes[0] if cells.notes else "there is no table of cells")
     h5ad.mkdir()
     for plate, paths in task.progress(list(cells.plates.items()), "writing"):
         annotated.write(paths, cells, h5ad / f"{plate}.h5ad")

@@ -6,7 +6,7 @@ process COMMIT_PLATE {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(packet), path(known, stageAs: 'known/*'), val(heavy)
+    tuple val(meta), path(packet), path(calibration, stageAs: 'calibration/*'), val(heavy)
     val outdir
     val how
 
@@ -15,7 +15,7 @@ process COMMIT_PLATE {
 
     script:
     """
-    commit_plate.py ${packet} known --outdir ${Launch.quoted(outdir)} --workdir ${Launch.quoted(workflow.workDir)} --heavy ${Launch.quoted(heavy)} ${how.args} \\
+    commit_plate.py ${packet} calibration --outdir ${Launch.quoted(outdir)} --workdir ${Launch.quoted(workflow.workDir)} --heavy ${Launch.quoted(heavy)} ${how.args} \\
         > kept.json
     """
 

@@ -8,7 +8,7 @@ process DEEPPROFILER {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels)
+    tuple val(meta), path(frames), path(calibration, stageAs: 'calibration/*'), path(labels)
     path config
     path checkpoint
     val how                                     // how.args, and a digest of the code: part of the cache key
@@ -19,7 +19,7 @@ process DEEPPROFILER {
 
     script:
     """
-    embed_deepprofiler.py ${frames} ${labels} features --known known --config ${config} --checkpoint ${checkpoint} \\
+    embed_deepprofiler.py ${frames} ${labels} features --calibration calibration --config ${config} --checkpoint ${checkpoint} \\
         ${how.args} --threads ${task.cpus}
     """
 

@@ -8,7 +8,7 @@ process DIAMETER {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(frames), path(known, stageAs: 'known/*')
+    tuple val(meta), path(frames), path(calibration, stageAs: 'calibration/*')
     path model
     val how                                     // how.args, and a digest of the code: part of the cache key
 
@@ -17,7 +17,7 @@ process DIAMETER {
 
     script:
     """
-    diameter.py ${frames} ${meta.id}.json --model ${model} --known known --threads ${task.cpus} ${how.args}
+    diameter.py ${frames} ${meta.id}.json --model ${model} --calibration calibration --threads ${task.cpus} ${how.args}
     """
 
     stub:

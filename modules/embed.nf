@@ -8,7 +8,7 @@ process EMBED {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels)
+    tuple val(meta), path(frames), path(calibration, stageAs: 'calibration/*'), path(labels)
     path model, stageAs: 'model/*'              // empty for an embedder that has its own
     val how                                     // how.args, and a digest of the code: part of the cache key
 
@@ -19,7 +19,7 @@ process EMBED {
     script:
     def network = model ? "--embed_model ${model}" : ''
     """
-    embed.py ${frames} ${labels} features --known known ${network} ${how.args} --threads ${task.cpus}
+    embed.py ${frames} ${labels} features --calibration calibration ${network} ${how.args} --threads ${task.cpus}
     """
 
     stub:

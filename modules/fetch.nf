@@ -9,7 +9,7 @@ process FETCH {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(batch), path(folders, stageAs: 'folders/?'), path(known, stageAs: 'known/*')   // the images' local folders
+    tuple val(meta), path(batch), path(folders, stageAs: 'folders/?'), path(calibration, stageAs: 'calibration/*')   // the images' local folders
     path ascp, stageAs: 'ascp/*'                // the user's own, and a key; empty if Aspera is not used
     path key,  stageAs: 'key/*'
     val how                                     // how.args, and a digest of the code: part of the cache key
@@ -22,7 +22,7 @@ process FETCH {
     def aspera = [ascp ? "--ascp ${ascp}" : '', key ? "--aspera_key ${key}" : ''].join(' ')
     def options = [task.attempt > task.maxRetries ? '--last' : '', aspera, how.args].join(' ')
     """
-    fetch.py ${batch} frames --folders folders --known known ${options}
+    fetch.py ${batch} frames --folders folders --calibration calibration ${options}
     """
 
     stub:

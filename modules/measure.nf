@@ -7,7 +7,7 @@ process MEASURE {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels)
+    tuple val(meta), path(frames), path(calibration, stageAs: 'calibration/*'), path(labels)
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -16,7 +16,7 @@ process MEASURE {
 
     script:
     """
-    measure.py ${frames} ${labels} measures --known known ${how.args} --threads ${task.cpus}
+    measure.py ${frames} ${labels} measures --calibration calibration ${how.args} --threads ${task.cpus}
     """
 
     stub:

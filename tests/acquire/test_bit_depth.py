@@ -148,7 +148,7 @@ def test_floats_that_are_not_from_0_to_1_are_refused_with_the_remedy(low, high, 
     plate = Plate(tmp_path, frame)
     plate.learn("A01")
     (row,) = plate.fetch("A01")
-    assert (row["status"], row["heals"], row["bit_depth"]) == ("failed", False, None)
+    assert (row["status"], row["retryable"], row["bit_depth"]) == ("failed", False, None)
     assert row["reason"] == (
         f"OutOfRange: P_A01_s1_f1: its floating-point values are from {np.float32(low):.6g} to {np.float32(high):.6g}, "
         "not from 0 to 1; say by --bit_depth of how many bits these grey levels are, or scale them."

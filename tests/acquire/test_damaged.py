@@ -151,5 +151,5 @@ def test_a_damaged_file_is_a_row_and_never_takes_its_batch(kind, count, tmp_path
     names = {failure.__name__ for failure in ImageFailure.__subclasses__()}
     assert found.keys() <= names | {""}
     assert found[""] and len(found) > 1  # some damage does no harm, some does
-    assert not any(row["heals"] for row in rows)  # no disk is to blame
+    assert not any(row["retryable"] for row in rows)  # no disk is to blame
     assert all("\n" not in row["reason"] and len(row["reason"]) < 1000 for row in rows)

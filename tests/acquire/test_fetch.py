@@ -131,26 +131,26 @@ def test_a_neighbour_that_cannot_be_reached_takes_its_image_along_and_may_heal(m
 
         monkeypatch.setattr(fetch, "focus", seen)  # looks at the frame asked for, before its neighbours are read
         (row,) = fetch.fetch(batch_of(2, source=server.url), tmp_path / "frames", last=True)
-    assert (row["status"], row["heals"]) == ("failed", True)
+    assert (row["status"], row["retryable"]) == ("failed", True)
     assert row["reason"].startswith("Unreachable: ")
 
 
 def test_the_offset_that_was_given_is_taken_off_where_nothing_is_known_of_the_plate(movie, tmp_path):
     folder, pixels = movie
     (row,) = fetch.fetch(batch_of(2, window=False) | {"camera_offset": 6}, tmp_path / "frames", root=folder)
-    assert np.array_equal(image.read_even(tmp_path / "frames", row), pixels[1].astype(np.float32) - 6)
+    assert np.array_equal(image.read_corrected(tmp_path / "frames", row), pixels[1].astype(np.float32) - 6)
     assert np.array_equal(image.read_frame(tmp_path / "frames", row["key"]), pixels[1])
 
 
 def test_a_plate_whose_field_could_not_be_fetched_waits_for_another_day_and_the_others_go_on(movie, tmp_path):
     folder, _ = movie
-    known = tmp_path / "known/P"
+    known = tmp_path / "calibration/P"
     known.mkdir(parents=True)
     files.write_json(known / image.FIELDS, {"offset": 0, "lost": "Unreachable: gone", "fields": {}})
     both = batch_of(2, window=False)
     both["images"] += batch_of(2, plate="Q")["images"]
-    lost, other = fetch.fetch(both, tmp_path / "frames", root=folder, known=tmp_path / "known")
-    assert (lost["status"], lost["heals"], lost["bytes"]) == ("failed", True, 0)
+    lost, other = fetch.fetch(both, tmp_path / "frames", root=folder, known=tmp_path / "calibration")
+    assert (lost["status"], lost["retryable"], lost["bytes"]) == ("failed", True, 0)
     assert "its plate's flat-field could not be fetched (Unreachable: gone)" in lost["reason"]
     assert other["status"] == "ok"
 

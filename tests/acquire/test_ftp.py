@@ -234,7 +234,7 @@ def test_trouble_that_stays_is_unreachable_after_five_tries_and_leaves_nothing_b
     with ftp_server(archive, **trouble | {"answers": answers}) as server:
         with pytest.raises(Unreachable, match=rf"{server.url}/movie.bin: .* in try after try") as caught:
             open_location(f"{server.url}/movie.bin", cache=cache)
-        assert caught.value.heals
+        assert caught.value.retryable
         assert server.commands.count("RETR") == 5
     assert list(cache.iterdir()) == []
 

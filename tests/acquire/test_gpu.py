@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from idrstream.base import gpu
-from idrstream.base.task import MayHeal
+from idrstream.base.task import TransientError
 
 
 @pytest.fixture
@@ -76,24 +76,24 @@ def at_most(limit):
 
 
 def test_memory_that_runs_out_halves_the_work_for_good(capsys):
-    at_once = gpu.AtOnce(32, "tiles", MemoryError)
+    at_once = gpu.BatchSize(32, "tiles", MemoryError)
     assert [at_once(at_most(limit)) for limit in (32, 16, 32, 7)] == [32, 16, 16, 4]
     said = [f"the GPU's memory ran out: {count} tiles at once from now on\n" for count in (16, 8, 4)]
     assert capsys.readouterr().err == "".join(said)
-    with pytest.raises(MayHeal, match=r"does not hold 4 tiles at once \(4 are too many\)"):
+    with pytest.raises(TransientError, match=r"does not hold 4 tiles at once \(4 are too many\)"):
         at_once(at_most(3))
 
 
 def test_memory_for_less_than_an_eighth_and_other_errors_are_told():
-    with pytest.raises(MayHeal, match="does not hold 4 tiles"):
-        gpu.AtOnce(32, "tiles", MemoryError)(at_most(3))
+    with pytest.raises(TransientError, match="does not hold 4 tiles"):
+        gpu.BatchSize(32, "tiles", MemoryError)(at_most(3))
     with pytest.raises(ZeroDivisionError):
-        gpu.AtOnce(8, "tiles", MemoryError)(lambda count: 1 / 0)
+        gpu.BatchSize(8, "tiles", MemoryError)(lambda count: 1 / 0)
 
 
 @pytest.mark.parametrize("alone, most", [(True, 1), (False, 2)])
 def test_on_a_gpu_one_thread_computes_at_a_time(alone, most):
-    at_once, inside, seen = gpu.AtOnce(8, "tiles", MemoryError, alone), [], []
+    at_once, inside, seen = gpu.BatchSize(8, "tiles", MemoryError, alone), [], []
 
     def compute(count):
         inside.append(count)

@@ -87,7 +87,7 @@ def test_a_batch_that_names_others_to_replace_cannot_name_files(here, entry):
     (here / "other/x.json").write_text(json.dumps({"batch": "../../other/x", "files": [{"path": "mine.txt"}]}))
     (here / "tables").mkdir()
     files.write_json(here / "tables" / stage_folder.ROWS, [])
-    files.write_json(here / "tables" / stage_folder.MADE, {})
+    files.write_json(here / "tables" / stage_folder.PROVENANCE, {})
     packet = {"id": "b0", "kept": [], "number": 0, "session": "", "recipe": {}, "references": {}}
     for act in (
         lambda: results.commit(

@@ -96,19 +96,19 @@ def test_the_warnings_of_a_run_are_those_of_no_run_after_it(here):
 @pytest.fixture
 def learnt(tmp_path):
     """A plate's packet, and what FLATFIELD and DIAMETER made of it."""
-    fields = tmp_path / "known/P.fields"
+    fields = tmp_path / "calibration/P.fields"
     fields.mkdir(parents=True)
     for suffix in ("tif", "png"):
         (fields / f"P.{suffix}").write_text(suffix)
     content = {"offset": 6, "lost": None, "fields": {"P": {"kind": "plate", "status": "ok", "shape": [2, 2]}}}
     files.write_json(fields / image.FIELDS, content)
-    files.write_json(tmp_path / "known/P.json", {"plate": "P", "diameter": 22.0})
+    files.write_json(tmp_path / "calibration/P.json", {"plate": "P", "diameter": 22.0})
     return {"id": "P", "identity": "abc"}, tmp_path
 
 
 def test_what_is_learnt_of_a_plate_is_kept_and_taken_by_the_next_run_as_it_is(learnt):
     packet, folder = learnt
-    kept = plates.keep(packet, folder / "known", folder / "out")
+    kept = plates.keep(packet, folder / "calibration", folder / "out")
     assert sorted(path.name for path in kept.iterdir()) == ["P.png", "P.tif", "diameter.json", "fields.json"]
     assert plates.settled(folder / "out", {"P": "abc", "Q": "abc"}) == {"P"}
     assert plates.settled(folder / "out", {"P": "other recipe"}) == set()
@@ -119,9 +119,9 @@ def test_what_is_learnt_of_a_plate_is_kept_and_taken_by_the_next_run_as_it_is(le
 
 def test_a_plate_whose_frames_could_not_be_fetched_is_tried_again(learnt):
     packet, folder = learnt
-    path = folder / "known/P.fields" / image.FIELDS
+    path = folder / "calibration/P.fields" / image.FIELDS
     files.write_json(path, files.read_json(path) | {"lost": "Unreachable: gone", "fields": {}})
-    plates.keep(packet, folder / "known", folder / "out")
+    plates.keep(packet, folder / "calibration", folder / "out")
     assert plates.settled(folder / "out", {"P": "abc"}) == set()
 
 
@@ -129,12 +129,14 @@ def test_the_plan_asks_nothing_of_a_plate_that_is_settled(here, learnt):
     made = planned(here)
     _, folder = learnt
     for name in ("P.fields/P.tif", "P.fields/P.png", "P.json"):
-        (folder / "known" / name).rename(
-            folder / "known" / name.replace("P.tif", "PA.tif").replace("P.png", "PA.png").replace("P.json", "PA.json")
+        (folder / "calibration" / name).rename(
+            folder
+            / "calibration"
+            / name.replace("P.tif", "PA.tif").replace("P.png", "PA.png").replace("P.json", "PA.json")
         )
-    path = folder / "known/P.fields" / image.FIELDS
+    path = folder / "calibration/P.fields" / image.FIELDS
     files.write_json(path, json.loads(path.read_text().replace('"P"', '"PA"')))
-    plates.keep({"id": "PA", "identity": made.identities["PA"]}, folder / "known", here / "out")
+    plates.keep({"id": "PA", "identity": made.identities["PA"]}, folder / "calibration", here / "out")
     again = planned(here)
     assert again.settled_plates == {"PA"}
     plan.write(again, here / "plan")

@@ -24,7 +24,7 @@ GATE = {"lost": {}, "stopped": False, "inflight": 0}
 def committed(here):
     """A function that commits the batches of a plan, all images done but for those in `failed`."""
 
-    def commits(made, failed=(), heals=False, heavy=(), save_labels=False, recover=True):
+    def commits(made, failed=(), retryable=False, heavy=(), save_labels=False, recover=True):
         if recover:  # as BEGIN does
             commit.recover(here / "out")
         for number, batch in enumerate(made.batches):
@@ -37,7 +37,7 @@ def committed(here):
                 state = {
                     "status": "failed" if bad else "ok",
                     "reason": "Truncated: cut" if bad else "",
-                    "heals": bad and heals,
+                    "retryable": bad and retryable,
                 }
                 rows.append(row | state | {"cells": None if bad else 3})
             for plate in {row["plate"] for row in rows if row["status"] == "ok"}:
@@ -46,7 +46,7 @@ def committed(here):
                 )
             tables.mkdir(exist_ok=True)
             files.write_json(tables / "images.json", rows)
-            files.write_json(tables / stage_folder.MADE, {})
+            files.write_json(tables / stage_folder.PROVENANCE, {})
             whole = batch | {"recipe": made.recipe, "references": made.plates, "session": made.session}
             heavy = [str(folder) for folder in heavy]
             results.commit(whole, tables, here / "labels", here / "out", save_labels, heavy=heavy)
@@ -74,9 +74,9 @@ def test_a_finished_image_is_never_planned_again_whatever_the_batch_size(here, c
 
 
 def test_a_failure_is_tried_again_only_if_time_may_heal_it(here, committed):
-    committed(plan_again(here), failed=["PA_C01_s1_f5"], heals=True)
+    committed(plan_again(here), failed=["PA_C01_s1_f5"], retryable=True)
     assert keys(planned(here)) == [["PA_C01_s1_f5"]]
-    committed(plan_again(here), failed=["PA_C01_s1_f5"], heals=False)
+    committed(plan_again(here), failed=["PA_C01_s1_f5"], retryable=False)
     assert keys(planned(here)) == []
     assert [[row["key"] for row in ledger.rows(ledger.read(here / "out")[0]).values() if row["status"] != "ok"]] == [
         ["PA_C01_s1_f5"]

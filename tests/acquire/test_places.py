@@ -163,4 +163,4 @@ def test_an_image_is_the_same_wherever_its_folder_is_found(here, tmp_path):
     assert rows[3]["reason"].startswith(
         f"Unreachable: {tmp_path}/unmounted: this folder cannot be read; is the disk mounted"
     )
-    assert [row["heals"] for row in rows] == [False, False, False, True]
+    assert [row["retryable"] for row in rows] == [False, False, False, True]

@@ -44,7 +44,7 @@ class Batch:
         rows = [asked | {"type": np.dtype(dtype).name, "bit_depth": None if top == 1 else 8} for asked in rows]
         for asked in rows:
             frame = (random.random(asked["shape"]) * top).astype(dtype)
-            image.write_frame(self.frames, image.stored(asked), frame)
+            image.write_frame(self.frames, image.frame_key(asked), frame)
             image.write_labels(self.labels, asked["key"], random.integers(0, 2000, asked["shape"], np.uint16))
         field = np.linspace(0.5, 1.5, np.prod(SHAPE)).reshape(SHAPE).astype(np.float32)
         image.write_field(self.known / "PA.fields", "PA", field)
@@ -56,14 +56,14 @@ class Batch:
 
     def save(self):
         command = [sys.executable, plan.BIN / "save_images.py", self.frames, self.labels, self.folder / "saved"]
-        subprocess.run([*command, "--known", self.known], check=True, capture_output=True)
+        subprocess.run([*command, "--calibration", self.known], check=True, capture_output=True)
         return self.folder / "saved"
 
     def commit(self, outdir, id="b0000", images=True):
         merged = self.folder / "tables"
         shutil.rmtree(merged, ignore_errors=True)
         files.write_text(merged / f"results/profiles/single_cells/plate=PA/{id}.parquet", "cells")
-        files.write_json(merged / stage_folder.MADE, {})
+        files.write_json(merged / stage_folder.PROVENANCE, {})
         rows = [asked | {"cells": 1} for asked in self.rows]
         stage_folder.write_rows(merged, rows)
         packet = {
@@ -98,7 +98,7 @@ def test_an_image_is_what_was_measured_to_half_a_grey_level_and_its_labels_are_t
         folder = batch.folder / "saved" / hcs.field(asked)
         pixels, labels = ome_zarr.read(folder)
         assert np.array_equal(labels, image.read_labels(batch.labels, asked["key"])) and labels.dtype == np.uint16
-        measured = image.read_even(batch.frames, asked, batch.known)
+        measured = image.read_corrected(batch.frames, asked, batch.known)
         assert pixels.dtype == np.uint8
         assert np.array_equal(pixels, np.clip(np.rint(measured), 0, 255))
         inside = (measured >= 0) & (measured <= 255)

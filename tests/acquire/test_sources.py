@@ -161,7 +161,7 @@ def test_trouble_that_stays_is_unreachable_after_five_tries_and_leaves_nothing_b
     with http_server(archive, **trouble) as server:
         with pytest.raises(Unreachable, match=rf"{server.url}/movie.bin: .* in try after try") as caught:
             open_location(f"{server.url}/movie.bin", cache=cache)
-        assert caught.value.heals
+        assert caught.value.retryable
     assert len(server.log) == 5
     assert list(cache.iterdir()) == []
 

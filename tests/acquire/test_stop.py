@@ -65,7 +65,7 @@ def test_what_failed_for_good_stays_so_and_what_may_heal_is_fetched_and_segmente
     assert ["PA_C01_s1_f5"] not in keys(planned(here))
     (path,) = (here / "out/ledger").glob("q0001*.json")
     entry = files.read_json(path)
-    files.write_json(path, entry | {"images": [row | {"heals": True} for row in entry["images"]]})
+    files.write_json(path, entry | {"images": [row | {"retryable": True} for row in entry["images"]]})
     made = planned(here)
     (again,) = [batch for batch in made.batches if not batch["kept"]]
     assert [asked["key"] for asked in again["images"]] == ["PA_C01_s1_f5"]

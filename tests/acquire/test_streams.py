@@ -169,11 +169,11 @@ def test_the_variants_of_a_frame_share_one_file_and_its_cost(tmp_path):
         ("P_A01_s1_f1__no_ic", "no_ic", "ok"),
     ]
     assert [row["bytes"] for row in rows] == [alone[0]["bytes"] // 2] * 2
-    known = tmp_path / "known" / "P"
+    known = tmp_path / "calibration" / "P"
     known.mkdir(parents=True)
     image.write_field(known, "P", np.full((24, 32), 2, np.float32))
     facts = {"P": {"status": "ok", "kind": "plate", "shape": [24, 32]}}
     (known / image.FIELDS).write_text(json.dumps({"offset": 1, "lost": None, "fields": facts}))
-    even, bare = (image.read_even(out, row, tmp_path / "known") for row in rows)
+    even, bare = (image.read_corrected(out, row, tmp_path / "calibration") for row in rows)
     assert np.array_equal(bare, frame[0])
     assert np.array_equal(even, (frame[0].astype(np.float32) - 1) / 2)

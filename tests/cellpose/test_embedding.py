@@ -13,7 +13,7 @@ from small import small
 from torch import nn
 
 from idrstream.base import files, gpu, stage_folder
-from idrstream.base.task import MustMend
+from idrstream.base.task import UserError
 from idrstream.cells import checkpoints, crops, efficientnet, embedding
 from idrstream.images import image
 
@@ -120,7 +120,7 @@ def test_nothing_and_a_constant_crop_give_no_nan(engine):
 def test_features_are_the_same_where_the_gpu_holds_half_of_the_crops(engine, frame, monkeypatch):
     centers = np.random.default_rng(0).uniform(50, 250, (40, 2))
     whole = embedded(engine, frame, centers)
-    monkeypatch.setattr(engine, "at_once", gpu.AtOnce(embedding.CROPS, "crops", torch.cuda.OutOfMemoryError))
+    monkeypatch.setattr(engine, "at_once", gpu.BatchSize(embedding.CROPS, "crops", torch.cuda.OutOfMemoryError))
     monkeypatch.setattr(engine, "_compute", small(engine._compute, 16))
     halved = embedded(engine, frame, centers)
     assert engine.at_once.size == 16
@@ -237,7 +237,7 @@ def test_what_is_no_checkpoint_of_it_is_for_the_user_to_mend(tmp_path):
         file.attrs["layer_names"] = [name for name in file.attrs["layer_names"] if name != "block3a_bn"]
     said = {"text.h5": "not a whole HDF5 file", five.name: "was trained on 5 channels", "part.h5": "1 of 130 layers"}
     for name, why in {**said, "nowhere.h5": "no such file"}.items():
-        with pytest.raises(MustMend, match=rf"--embed_model .*{name}: .*{why}"):
+        with pytest.raises(UserError, match=rf"--embed_model .*{name}: .*{why}"):
             b0(tmp_path / name)
 
 
@@ -300,14 +300,14 @@ def test_a_file_or_network_that_cannot_do_is_for_the_user_to_mend(tmp_path):
         saved(tmp_path / "nan.pt", made="no number").name: "makes features that are no numbers",
     }
     for name, why in said.items():
-        with pytest.raises(MustMend, match=rf"--embed_model .*{name}: .*{why}") as told:
+        with pytest.raises(UserError, match=rf"--embed_model .*{name}: .*{why}") as told:
             own(tmp_path / name)
         assert "\n" not in told.value.message
 
 
 def test_a_torchscript_network_is_given_half_where_the_gpu_holds_no_more(tmp_path, frame):
     made = own(saved(tmp_path / "net.pt"))
-    made.at_once = gpu.AtOnce(embedding.CROPS, "crops", torch.cuda.OutOfMemoryError)
+    made.at_once = gpu.BatchSize(embedding.CROPS, "crops", torch.cuda.OutOfMemoryError)
     centers = np.random.default_rng(0).uniform(50, 250, (40, 2))
     whole, network = embedded(made, frame, centers), made._network
 
@@ -352,7 +352,7 @@ def test_the_command_masks_on_request_and_says_so_in_the_models_name(batch):
         code, said = embed(batch, *mine, *more)
         assert code == 0, said
         found.append(image.read_cells(batch / "features", "P1_A01_s1_f1"))
-        names.append(files.read_json(batch / "features/made.json")["model"])
+        names.append(files.read_json(batch / "features/provenance.json")["model"])
         (batch / "features").rename(batch / f"features{len(names)}")
     assert names[1] == f"{names[0]}-masked" and names[0].startswith("torchscript-")
     assert not np.allclose(found[0]["features"], found[1]["features"], atol=1e-3)

@@ -155,14 +155,14 @@ def test_frames_that_were_not_written_whole_take_part_only_where_too_few_others_
 
 
 def test_the_share_of_a_frame_that_was_never_written_reaches_its_plates_fit(sparse, tmp_path):
-    for folder in (frames := tmp_path / "frames", tmp_path / "known"):
+    for folder in (frames := tmp_path / "frames", tmp_path / "calibration"):
         folder.mkdir()
     rows = []
     for i, frame in enumerate(sparse[0]):
         image.write_frame(frames, f"P_A{i + 1:02}_s1_f1", frame)
         rows.append(
             {"key": f"P_A{i + 1:02}_s1_f1", "plate": "P", "well": f"A{i + 1:02}", "well_number": i + 1, "site": 1}
-            | {"frame": 1, "status": "ok", "reason": "", "heals": False, "bytes": 1, "unwritten": 0.4 * (i == 2)}
+            | {"frame": 1, "status": "ok", "reason": "", "retryable": False, "bytes": 1, "unwritten": 0.4 * (i == 2)}
             | {"type": "uint8", "bit_depth": 8, "highest": 255, "significant_bits": None, "shape": [*SHAPE]}
         )
     stage_folder.write_rows(frames, rows)
@@ -175,7 +175,7 @@ def test_the_share_of_a_frame_that_was_never_written_reaches_its_plates_fit(spar
 @pytest.fixture
 def known(tmp_path):
     """What is known of plate P: a field, and one that was refused for image P_A01_s1_f2."""
-    folder = tmp_path / "known/P.fields"
+    folder = tmp_path / "calibration/P.fields"
     field = np.linspace(0.5, 1.5, 6, dtype=np.float32).reshape(2, 3)
     image.write_field(files_of(folder), "P", field)
     refused = {"kind": "frames", "status": "refused", "reason": "why"}
@@ -197,7 +197,7 @@ def row(frame, plate="P", shape=(2, 3)):
 
 def test_the_field_is_applied_as_it_says_and_nothing_else(known):
     folder, field = known
-    even = image.read_even(folder, row(1), folder / "known")
+    even = image.read_corrected(folder, row(1), folder / "calibration")
     stored = image.read_frame(folder, "P_A01_s1_f1")
     assert even.dtype == np.float32
     assert np.array_equal(even, (stored.astype(np.float32) - 6) / field)
@@ -214,9 +214,9 @@ def test_the_field_is_applied_as_it_says_and_nothing_else(known):
 )
 def test_the_offset_is_taken_off_whatever_becomes_of_the_field(asked, refused, known):
     folder, _ = known
-    even, stored = image.read_even(folder, asked, folder / "known"), image.read_frame(folder, asked["key"])
+    even, stored = image.read_corrected(folder, asked, folder / "calibration"), image.read_frame(folder, asked["key"])
     assert np.array_equal(even, stored.astype(np.float32) - 6) and even.dtype == np.float32
-    found = image.field_of(asked, folder / "known")
+    found = image.field_of(asked, folder / "calibration")
     assert (found[3]["reason"] if found else None) == refused
 
 
@@ -224,7 +224,7 @@ def test_without_field_and_offset_a_frame_is_as_it_is_stored(known):
     folder, _ = known
     for asked in (row(1), row(1) | {"camera_offset": 0}, row(1) | {"camera_offset": 6, "variant": "no_ic"}):
         key = row(1) | {"well": "A01", "site": 1, "frame": 1}
-        even = image.read_even(folder, key | asked, None)
+        even = image.read_corrected(folder, key | asked, None)
         assert even.dtype == np.uint8 and np.array_equal(even, image.read_frame(folder, "P_A01_s1_f1"))
 
 

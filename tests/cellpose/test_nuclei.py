@@ -207,7 +207,7 @@ def test_a_checkpoint_that_is_not_there_is_refused(tmp_path):
 def test_nuclei_are_the_same_where_the_gpu_holds_half_of_the_tiles(segmenter, monkeypatch):
     nuclei = np.tile(draw_nuclei(CENTRES)[0], (2, 3))
     halved = sg.Segmenter(MODEL, device="cpu")
-    halved.at_once = gpu.AtOnce(8, "tiles", torch.cuda.OutOfMemoryError)
+    halved.at_once = gpu.BatchSize(8, "tiles", torch.cuda.OutOfMemoryError)
     monkeypatch.setattr(halved, "_compute", networks.by_torch(small(lambda t: halved.net(t)[0], 4), halved.device))
     assert np.array_equal(halved(nuclei, diameter=22), segmenter(nuclei, diameter=22))
     assert (segmenter.at_once.size, halved.at_once.size) == (1, 4)

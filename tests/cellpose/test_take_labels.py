@@ -57,7 +57,7 @@ def test_what_is_taken_is_what_segmenting_gave(segmented, options):
     own, there = (image.read_cells(segmented / folder, NAME) for folder in ("taken", "labels"))
     assert own.keys() == there.keys() and len(own["label"]) > 0
     assert all(np.array_equal(own[name], there[name]) and own[name].dtype == there[name].dtype for name in own)
-    assert files.read_json(segmented / "taken" / stage_folder.MADE) == {"taken": "labels"}
+    assert files.read_json(segmented / "taken" / stage_folder.PROVENANCE) == {"taken": "labels"}
 
 
 def test_a_nucleus_at_the_border_stays_in_the_label_image_and_is_a_cell_unless_it_is_to_be_dropped(segmented, options):

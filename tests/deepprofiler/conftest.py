@@ -39,7 +39,7 @@ def embedded(batch, trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("embedded") / "features"
     config, checkpoint = trained
     frames, labels, known = batch
-    wanted = ("--config", config, "--checkpoint", checkpoint, "--known", known, "--threads", "2")
+    wanted = ("--config", config, "--checkpoint", checkpoint, "--calibration", known, "--threads", "2")
     done = embed(frames, labels, folder, *wanted)
     assert done.returncode == 0, done.stderr
     assert "Extracting output from layer: pool5" in done.stderr

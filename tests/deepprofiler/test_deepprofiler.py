@@ -42,7 +42,7 @@ def fine(tmp_path):
 
 
 def test_every_nucleus_has_its_vector_by_label(batch, embedded):
-    made = files.read_json(embedded / "made.json")
+    made = files.read_json(embedded / "provenance.json")
     assert made["features"] == [f"efficientnet_{i}" for i in range(1280)]
     for well, centers in NUCLEI.items():
         cells = image.read_cells(embedded, a_row(well)["key"])
@@ -99,7 +99,7 @@ def test_the_project_stays_as_pycytominer_reads_it_and_the_images_go(embedded):
 
 def test_the_model_is_named_by_weights_and_settings(embedded, trained, tmp_path):
     config, checkpoint = trained
-    model = files.read_json(embedded / "made.json")["model"]
+    model = files.read_json(embedded / "provenance.json")["model"]
     assert model.startswith(f"deepprofiler-{files.sha256(checkpoint)[:12]}-")
     wanted = json.loads(config.read_text())
     others = {}
@@ -180,7 +180,7 @@ def test_a_batch_without_nuclei_is_done_without_deepprofiler(batch, fine, tmp_pa
     done = embed(tmp_path / "frames", batch[1], tmp_path / "features", "--config", fine[0], "--checkpoint", fine[1])
     assert done.returncode == 0, done.stderr
     assert image.read_cells(tmp_path / "features", a_row("A2")["key"])["features"].shape == (0, 1280)
-    assert files.read_json(tmp_path / "features/made.json")["model"].startswith("deepprofiler-")
+    assert files.read_json(tmp_path / "features/provenance.json")["model"].startswith("deepprofiler-")
 
 
 def test_a_project_is_never_laid_over_another(fine, tmp_path):

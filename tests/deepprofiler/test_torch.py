@@ -15,11 +15,21 @@ TORCH = ROOT / ".venvs/cellpose/bin/python"
 @pytest.mark.skipif(not TORCH.exists(), reason="no environment with torch (make setup)")
 def test_torch_gives_every_cell_what_deepprofiler_gives(batch, embedded, trained, tmp_path):
     frames, labels, known = batch
-    command = [TORCH, ROOT / "bin/embed.py", frames, labels, tmp_path / "features", "--known", known, "--threads", "2"]
+    command = [
+        TORCH,
+        ROOT / "bin/embed.py",
+        frames,
+        labels,
+        tmp_path / "features",
+        "--calibration",
+        known,
+        "--threads",
+        "2",
+    ]
     command += ["--embedder", "efficientnet-b0", "--embed_model", trained[1], "--crop_rule", "deepprofiler"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    made, theirs = (files.read_json(folder / stage_folder.MADE) for folder in (tmp_path / "features", embedded))
+    made, theirs = (files.read_json(folder / stage_folder.PROVENANCE) for folder in (tmp_path / "features", embedded))
     assert made["features"] == theirs["features"]
     assert made["model"] == f"efficientnet-b0-{files.sha256(trained[1])[:12]}-128px-deepprofiler"
     for well, centers in NUCLEI.items():

@@ -32,7 +32,7 @@ def main():
     fail(stage)
     name = "Nuclei_light" if stage == "MEASURE" else "light"
     made = {"model": "light", "features": [f"{name}_{i}" for i in range(FEATURES)]}
-    files.write_json(out / stage_folder.MADE, made if stage == "MEASURE" else made | {"device": {}, "crops": 1})
+    files.write_json(out / stage_folder.PROVENANCE, made if stage == "MEASURE" else made | {"device": {}, "crops": 1})
     for row in stage_folder.read_rows(frames, "ok"):
         label = np.arange(1, CELLS + 1)
         if stage == "SEGMENT":
@@ -43,7 +43,7 @@ def main():
             cells = {"label": label, "center_y": label * 2.0, "center_x": label * 3.0}
             image.write_cells(out, row["key"], cells | shape)
         else:
-            seen = image.read_frame(frames, image.stored(row)).astype(np.float32).ravel()
+            seen = image.read_frame(frames, image.frame_key(row)).astype(np.float32).ravel()
             features = np.stack([seen[k : k + FEATURES] for k in label])
             padded = np.zeros(CELLS, np.float32)
             image.write_cells(out, row["key"], {"label": label, "features": features, "padded": padded})

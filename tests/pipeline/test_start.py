@@ -71,7 +71,7 @@ def test_a_model_that_cellpose_knows_is_fetched_once_and_another_file_is_refused
     one = [*screen_options(demo, batch_nums=0, batch_size=1, **quick), "--model"]
     with http_server(weights) as server:
         monkeypatch.setenv("CELLPOSE_MODELS", server.url)
-        known = Run(tmp_path / "known", *one, "nuclei")
+        known = Run(tmp_path / "calibration", *one, "nuclei")
         other = Run(tmp_path / "other", *one, "cyto3")
         assert sorted({request.path for request in server.log}) == ["/cyto3", "/nucleitorch_0"]
         assert sum(request.method == "GET" for request in server.log) == 2

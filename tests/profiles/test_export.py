@@ -51,8 +51,8 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
         for stage in stages:
             stage.mkdir(parents=True)
         stage_folder.write_rows(stages[0], rows[batch::batches])
-        files.write_json(stages[2] / "made.json", {"model": MODEL, "features": NAMES})
-        files.write_json(stages[3] / "made.json", {"model": "cp_measure", "features": ["Nuclei_AreaShape_Area"]})
+        files.write_json(stages[2] / "provenance.json", {"model": MODEL, "features": NAMES})
+        files.write_json(stages[3] / "provenance.json", {"model": "cp_measure", "features": ["Nuclei_AreaShape_Area"]})
         for row in rows[batch::batches]:
             count = row["cells"] or 0
             cells = {"label": np.arange(1, count + 1)} | {f"center_{axis}": random.random(count) * 999 for axis in "yx"}

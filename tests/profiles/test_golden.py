@@ -42,7 +42,7 @@ def test_table_of_cells(tmp_path):
     image.write_cells(tmp_path / "labels", row["key"], cells)
     embedded = {"label": cells["label"], "features": np.arange(24.0).reshape(12, 2), "padded": np.full(12, 0.25)}
     image.write_cells(tmp_path / "features", row["key"], embedded)
-    files.write_json(tmp_path / "features" / stage_folder.MADE, {"model": "net", "features": ["net_0", "net_1"]})
+    files.write_json(tmp_path / "features" / stage_folder.PROVENANCE, {"model": "net", "features": ["net_0", "net_1"]})
     table, _ = profiles.single_cells(tmp_path / "frames", tmp_path / "labels", [tmp_path / "features"])
     assert " ".join(name.removeprefix("Metadata_") for name in table.columns) == (
         "Plate Well WellNumber Site Frame Gene Label Center_X Center_Y Area Solidity TouchesBorder CropPaddedFraction "

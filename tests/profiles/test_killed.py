@@ -44,4 +44,4 @@ def test_no_process_that_measures_lives_on_and_told_to_end_no_folder_stays(numbe
     left = [path.name for path in batch.iterdir() if path.name not in ("frames", "labels")]
     assert left == ["measures"] * (number == signal.SIGKILL)
     if left:
-        assert len(list(measures.glob("*.npz"))) < IMAGES and files.read_json(measures / stage_folder.MADE)
+        assert len(list(measures.glob("*.npz"))) < IMAGES and files.read_json(measures / stage_folder.PROVENANCE)

@@ -58,7 +58,7 @@ def test_intensities_are_shares_of_the_range_of_the_plate_whatever_the_type_of_i
         found = image.read_cells(stages / "measures", name)
         np.testing.assert_allclose(byte["features"], found["features"], rtol=nearly, atol=nearly / 10, err_msg=name)
         assert np.array_equal(byte["texture_levels"], found["texture_levels"]), name
-    names = files.read_json(stages / "measures/made.json")["features"]
+    names = files.read_json(stages / "measures/provenance.json")["features"]
     brightest = byte["features"][:, names.index("Nuclei_Intensity_MaxIntensity_DNA")].max()
     seen = image.read_frame(stages / "frames", "byte")[image.read_labels(stages / "labels", "byte") > 0].max()
     assert brightest == np.float32(seen / 255)
@@ -67,20 +67,23 @@ def test_intensities_are_shares_of_the_range_of_the_plate_whatever_the_type_of_i
 
 
 def test_pixels_of_nuclei_that_even_light_puts_beyond_the_range_are_counted_and_the_others_keep_their_textures(stages):
-    (stages / "known/P").mkdir(parents=True)
+    (stages / "calibration/P").mkdir(parents=True)
     pixels, labels = (image.read_frame(stages / folder, "byte") for folder in ("frames", "labels"))
     field = np.ones(pixels.shape, np.float32)
     corner = int(labels.max())
     field[labels == corner] = np.float32(0.25)
     facts = {"status": "ok", "reason": "", "kind": "plate", "shape": list(field.shape)}
-    files.write_json(stages / "known/P" / image.FIELDS, {"offset": 0, "fields": {"P": facts}})
-    image.write_field(stages / "known/P", "P", field)
-    assert run(stages, "plain").exit_code == 0 and run(stages, "even", "--known", str(stages / "known")).exit_code == 0
+    files.write_json(stages / "calibration/P" / image.FIELDS, {"offset": 0, "fields": {"P": facts}})
+    image.write_field(stages / "calibration/P", "P", field)
+    assert (
+        run(stages, "plain").exit_code == 0
+        and run(stages, "even", "--calibration", str(stages / "calibration")).exit_code == 0
+    )
     plain, even = (image.read_cells(stages / folder, "byte") for folder in ("plain", "even"))
     assert not plain["texture_clipped"].any()
     above = int(((labels == corner) & (pixels > 255 / 4)).sum())
     assert above and even["texture_clipped"].tolist() == [0] * (len(even["label"]) - 1) + [above]
-    names = files.read_json(stages / "plain/made.json")["features"]
+    names = files.read_json(stages / "plain/provenance.json")["features"]
     textures = ["Texture" in name for name in names]
     assert np.array_equal(plain["features"][:-1, textures], even["features"][:-1, textures], equal_nan=True)
 

@@ -37,7 +37,7 @@ def stages(tmp_path):
             features = np.ones((count, 2), np.float32)
             embedded = {"label": cells["label"], "features": features, "padded": np.full(count, 0.25, np.float32)}
             image.write_cells(tmp_path / "features", name, embedded)
-    files.write_json(tmp_path / "features/made.json", {"model": "net", "features": ["net_0", "net_1"]})
+    files.write_json(tmp_path / "features/provenance.json", {"model": "net", "features": ["net_0", "net_1"]})
     stage_folder.write_rows(tmp_path / "frames", rows)
     return [tmp_path / "frames", tmp_path / "labels", [tmp_path / "features"]]
 
@@ -92,9 +92,9 @@ def test_the_rows_tell_the_offset_that_was_taken_off_and_what_is_known_of_it(sta
     stage_folder.write_rows(
         stages[0], [row | {"shape": [4, 4], "camera_offset": 2} for row in stage_folder.read_rows(stages[0])]
     )
-    (tmp_path / "known/PB").mkdir(parents=True)
-    files.write_json(tmp_path / "known/PB" / image.FIELDS, {"offset": 6.5, "lost": None, "fields": fields})
-    _, rows = profiles.single_cells(*stages, tmp_path / "known")
+    (tmp_path / "calibration/PB").mkdir(parents=True)
+    files.write_json(tmp_path / "calibration/PB" / image.FIELDS, {"offset": 6.5, "lost": None, "fields": fields})
+    _, rows = profiles.single_cells(*stages, tmp_path / "calibration")
     assert [[row[name] for name in results.OFFSET] for row in rows] == [
         [6.5, "rough", 5, 8, 0.03],
         [2, None, None, None, None],

@@ -37,7 +37,7 @@ def commit(out, batch, images, features=True, failed=(), plate="PA"):
         name = image.key(plate, well, 1, 1)
         row = {"id": name, "key": name, "plate": plate, "well": well, "well_number": number, "site": 1, "frame": 1}
         row |= {"status": "failed" if well in failed else "ok", "reason": "Truncated: cut" if well in failed else ""}
-        row |= {"heals": False, "shape": [9, 9], "bytes": 10, "seconds": 0.5}
+        row |= {"retryable": False, "shape": [9, 9], "bytes": 10, "seconds": 0.5}
         row |= {"metadata": {"Control_Type": CONTROL, "Gene": "INCENP"}}
         looked_at = {"focus": -2.0 - number / 100, "saturation": 0.0, "background": 10.0 + number}
         looked_at |= {"unwritten": 0.25 * (well == "A02")}
@@ -49,12 +49,12 @@ def commit(out, batch, images, features=True, failed=(), plate="PA"):
         made = {"features": np.zeros((len(areas), 1)), "padded": np.full(len(areas), 0.3, np.float32)}
         image.write_cells(work / "features", name, {"label": cells["label"]} | made)
     stage_folder.write_rows(work / "frames", rows)
-    files.write_json(work / "features/made.json", {"model": "net", "features": ["net_0"]})
+    files.write_json(work / "features/provenance.json", {"model": "net", "features": ["net_0"]})
     table, rows = profiles.single_cells(work / "frames", work / "labels", [work / "features"] * features)
     place = profiles.FOLDER if features else profiles.UNMEASURED
     profiles.write(table, rows, batch, work / "tables/results", place)
     stage_folder.write_rows(work / "tables", rows)
-    files.write_json(work / "tables" / stage_folder.MADE, {})
+    files.write_json(work / "tables" / stage_folder.PROVENANCE, {})
     recipe = RECIPE if features else {"features": "none"}
     packet = {
         "id": batch,

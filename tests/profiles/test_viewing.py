@@ -70,7 +70,7 @@ def finished(folder, rows, keep=("images",), recipe=None, tables="profiles/singl
         path = merged / f"results/{tables}/plate={plate}/b0.parquet"
         path.parent.mkdir(parents=True)
         table([row for row in rows if row["plate"] == plate]).to_parquet(path)
-    files.write_json(merged / stage_folder.MADE, {})
+    files.write_json(merged / stage_folder.PROVENANCE, {})
     stage_folder.write_rows(merged, rows)
     packet = {
         "id": "b0",

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import click
 
-from idrstream.base.task import REBUILD, MustMend
+from idrstream.base.task import REBUILD, UserError
 
 LONGEST = 300  # characters of what a library says
 # Of the system's errors those that a damaged file leads to (reading it raises an ImageFailure); others are ours.
@@ -16,10 +16,10 @@ NO_THREAD = "can't start new thread"  # Python's words for it, of a RuntimeError
 class ImageFailure(Exception):
     """One image cannot be used; its batch goes on.
 
-    heals  whether trying again later may help: the next run takes up such images again, the others it leaves alone
+    retryable  whether trying again later may help: the next run takes up such images again, the others it leaves alone
     """
 
-    heals = False
+    retryable = False
 
 
 class MissingWell(ImageFailure):
@@ -65,7 +65,7 @@ class OutOfRange(ImageFailure):
 class Unreachable(ImageFailure):
     """The server did not answer, or broke off, after every retry."""
 
-    heals = True
+    retryable = True
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def image_failures(problem):
     problem  sentence without its end, such as "a.tif frame 2: cannot be read"; the error's own text follows
 
     What no image can be blamed for stays as it is: a disk that is full or does not answer, too little memory, what the
-    user must mend. Raises MustMend for a library that cannot be loaded.
+    user must mend. Raises UserError for a library that cannot be loaded.
     """
     try:
         yield
@@ -84,7 +84,7 @@ def image_failures(problem):
     except Exception as error:  # format libraries raise whatever their parsing trips over
         said = " ".join(str(error).split())[:LONGEST] or type(error).__name__
         if isinstance(error, ImportError) and of_machine(error):
-            raise MustMend(f"a library cannot be loaded ({said}): {REBUILD}") from error
+            raise UserError(f"a library cannot be loaded ({said}): {REBUILD}") from error
         if of_machine(error):
             raise
         raise NotReadable(f"{problem} ({said}).") from error

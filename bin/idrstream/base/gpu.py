@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager, nullcontext
 
 from idrstream.base import processes
-from idrstream.base.task import MayHeal
+from idrstream.base.task import TransientError
 
 QUERY = "name,memory.total,memory.used,utilization.gpu"  # of nvidia-smi; MiB and percent
 EVERY_S = 2  # seconds between two looks at the GPU
@@ -70,7 +70,7 @@ def _facts(lines):
     }
 
 
-class AtOnce:
+class BatchSize:
     """How many tiles or crops a network is given at once: half as many each time the GPU's memory does not hold them.
 
     size   how many to begin with, then how many there are
@@ -87,7 +87,7 @@ class AtOnce:
     def __call__(self, compute):
         """``compute(size)``; if memory runs out, again with half of the size, said on stderr.
 
-        Raises MayHeal below an eighth of the usual size: another program may have the rest of the GPU.
+        Raises TransientError below an eighth of the usual size: another program may have the rest of the GPU.
         """
         with self._turn:
             return self._computed(compute)
@@ -99,6 +99,6 @@ class AtOnce:
             except self._error as error:
                 if self.size <= max(1, self._usual // SMALLEST):
                     why = f"the GPU's memory does not hold {self.size} {self._what} at once ({error})"
-                    raise MayHeal(why) from error
+                    raise TransientError(why) from error
             self.size //= 2
             print(f"the GPU's memory ran out: {self.size} {self._what} at once from now on", file=sys.stderr)

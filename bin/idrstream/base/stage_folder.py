@@ -5,7 +5,7 @@ from pathlib import Path
 from idrstream.base import files
 
 ROWS = "images.json"
-MADE = "made.json"  # by what the folder was made, such as the device, model or diameter
+PROVENANCE = "provenance.json"  # by what the folder was made, such as the device, model or diameter
 
 
 def write_rows(folder, rows):

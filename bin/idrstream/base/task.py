@@ -38,13 +38,13 @@ BAR = 20  # characters
 REBUILD = "build the environment anew from its lock (make setup), or the container's image (make images)"
 
 
-class MustMend(click.ClickException):
+class UserError(click.ClickException):
     """Something only the user can put right (a wrong model, no GPU where one is required): the run stops."""
 
     exit_code = 64
 
 
-class MayHeal(click.ClickException):
+class TransientError(click.ClickException):
     """Something that may go away by itself (a network, a busy server): the task is tried again."""
 
     exit_code = 75
@@ -119,7 +119,7 @@ def torch_device(require_gpu):
     """The device torch computes on; where that is the processor, by one thread an image (`in_threads` has several).
 
     Threads that share one image wait for each other at each of a network's layers, for a seventh of their time.
-    Raises MustMend if a GPU is required and there is none, MayHeal if there is one that takes nobody in.
+    Raises UserError if a GPU is required and there is none, TransientError if there is one that takes nobody in.
     """
     import torch
 
@@ -129,10 +129,12 @@ def torch_device(require_gpu):
         try:
             torch.zeros(1, device="cuda")
         except RuntimeError as error:  # its memory is full, or another program has it for itself
-            raise MayHeal(f"the GPU takes no task in now ({str(error).splitlines()[0]})") from error
+            raise TransientError(f"the GPU takes no task in now ({str(error).splitlines()[0]})") from error
         return torch.device("cuda")
     if require_gpu:
-        raise MustMend("--require_gpu: this task sees no GPU that torch can use (driver, container option, scheduler?)")
+        raise UserError(
+            "--require_gpu: this task sees no GPU that torch can use (driver, container option, scheduler?)"
+        )
     return torch.device("cpu")
 
 
@@ -195,7 +197,7 @@ def _checked(_context, _option, wanted):
         if not re.match(re.escape(version) + r"(?!\d)", found):
             faults.append(f"{package} {version} is expected, {found} is installed")
     if faults:
-        raise MustMend(f"{'; '.join(faults)}: {REBUILD}")
+        raise UserError(f"{'; '.join(faults)}: {REBUILD}")
 
 
 class _Versions:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from idrstream.base import files, gpu
-from idrstream.base.task import MustMend, in_threads
+from idrstream.base.task import UserError, in_threads
 from idrstream.cells import crops
 
 VERSIONS = {"efficientnet": 1, "efficientnet-b0": 1, "torchscript": 1}  # an engine's is raised when its features change
@@ -32,7 +32,7 @@ class _Engine:
 
         self._size, self._device, self._rule, self.threads = size, device, rule, threads
         on_gpu = device.type == "cuda"
-        self.at_once = gpu.AtOnce(CROPS if on_gpu else ON_PROCESSOR, "crops", torch.cuda.OutOfMemoryError, on_gpu)
+        self.at_once = gpu.BatchSize(CROPS if on_gpu else ON_PROCESSOR, "crops", torch.cuda.OutOfMemoryError, on_gpu)
         other = "" if rule == "idrstream" else f"-{rule}"
         self.model = f"{self.name}-{files.sha256(path)[:12]}-{size}px{other}"
 
@@ -77,7 +77,7 @@ class EfficientNetB0(_Engine):
     """EfficientNet-B0 with the weights of a Keras 2 checkpoint, such as DeepProfiler's: 1280 features a cell.
 
     One of three channels (the public ImageNet weights that IDR_stream used) is given the same grey levels three times.
-    Raises MustMend where the file is no such checkpoint.
+    Raises UserError where the file is no such checkpoint.
     """
 
     name = "efficientnet-b0"
@@ -89,7 +89,7 @@ class EfficientNetB0(_Engine):
         try:
             network = efficientnet.load(path)
         except checkpoints.NoCheckpoint as error:
-            raise MustMend(f"--embed_model {Path(path).name}: {error}") from error
+            raise UserError(f"--embed_model {Path(path).name}: {error}") from error
         super().__init__(path, size, device, rule, threads)
         self._ready(network.to(device, memory_format=networks.layout(device)), network.channels)
         self.features = [f"efficientnet_{i}" for i in range(1280)]
@@ -99,7 +99,7 @@ class TorchScript(_Engine):
     """A user's network, as `torch.jit.save` writes it; the contract stands in docs/extending.md.
 
     It is given three channels if it takes three, otherwise one: which it is, is tried.
-    Raises MustMend where it cannot be read, or does not keep to the contract.
+    Raises UserError where it cannot be read, or does not keep to the contract.
     """
 
     name = "torchscript"
@@ -111,11 +111,11 @@ class TorchScript(_Engine):
         try:
             self._network = torch.jit.load(path, map_location=device).eval()
         except (RuntimeError, ValueError, OSError) as error:
-            raise MustMend(f"{self._place}: not a file that torch.jit.load can read ({_last(error)})") from error
+            raise UserError(f"{self._place}: not a file that torch.jit.load can read ({_last(error)})") from error
         super().__init__(path, size, device, rule, threads)
         tried = self.at_once(self._tried)
         if not np.isfinite(tried).all():
-            raise MustMend(f"{self._place}: of an empty crop or of a ramp it makes features that are no numbers")
+            raise UserError(f"{self._place}: of an empty crop or of a ramp it makes features that are no numbers")
         self.features = [f"{self.name}_{i}" for i in range(tried.shape[1])]
 
     def _tried(self, count):
@@ -134,7 +134,7 @@ class TorchScript(_Engine):
                 refused = error
         shape = f"(n, 3, {self._size}, {self._size})"
         why = f"takes neither {shape} nor one channel; is --embed_input its size? ({_last(refused)})"
-        raise MustMend(f"{self._place}: {why}") from refused
+        raise UserError(f"{self._place}: {why}") from refused
 
     def _compute(self, array):
         from idrstream.base import networks
@@ -154,7 +154,7 @@ class TorchScript(_Engine):
         shape = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
         if not isinstance(made, torch.Tensor) or made.ndim not in (2, 4) or len(made) != len(pixels):
             wanted = f"({len(pixels)}, features) or ({len(pixels)}, features, y, x)"
-            raise MustMend(f"{self._place}: of {len(pixels)} crops it makes {shape}, and not {wanted}")
+            raise UserError(f"{self._place}: of {len(pixels)} crops it makes {shape}, and not {wanted}")
         made = made.float()
         return made.mean(dim=(2, 3)) if made.ndim == 4 else made
 

@@ -11,8 +11,8 @@ from cellpose.resnet_torch import CPnet
 
 from cellpose import transforms
 from idrstream.base import networks
-from idrstream.base.gpu import AtOnce
-from idrstream.base.task import MustMend, in_threads
+from idrstream.base.gpu import BatchSize
+from idrstream.base.task import UserError, in_threads
 from idrstream.cells import contrast, masks
 from idrstream.cells.nuclei import areas
 
@@ -29,7 +29,7 @@ DIAMETERS = 5.0, 200.0  # pixels: no estimate leaves this range
 ROUNDS = 200  # Euler steps of the pixels along the flows at the network's scale, as Cellpose does
 
 
-class BadModel(MustMend):
+class BadModel(UserError):
     """The file is not a Cellpose 3 checkpoint."""
 
 
@@ -67,7 +67,7 @@ class Segmenter:
         self.largest = largest
         self.threads = threads
         on_gpu = self.device.type == "cuda"
-        self.at_once = AtOnce(TILES if on_gpu else 1, "tiles", torch.cuda.OutOfMemoryError, on_gpu)
+        self.at_once = BatchSize(TILES if on_gpu else 1, "tiles", torch.cuda.OutOfMemoryError, on_gpu)
         self._compute = networks.ready(lambda tiles: self.net(tiles)[0], self.device, threads)
 
     @property

@@ -10,8 +10,8 @@ stored): two rows, each with its `variant` and a key that ends in it, and one TI
 A folder of fields holds flat-fields, named by their plate or by their image, and `fields.json`: {"offset": grey levels,
 given or estimated, "lost": why its frames could not be fetched or None, "frames": their range and size
 (bit_depth.of_plate), "fields": {name: {"status": "ok" or "refused", "reason", "kind": "plate" or "frames", "shape",
-figures}}}; of a plate that is kept also "plate", its name. What is known of the plates of a batch lies in one folder,
-called `known`. A row's `camera_offset` is the offset that was given, for images of which no such folder speaks.
+figures}}}; of a plate that is kept also "plate", its name. The calibration of the plates of a batch lies in one folder,
+called `calibration`. A row's `camera_offset` is the offset that was given, for images of which no such folder speaks.
 """
 
 import io
@@ -32,7 +32,7 @@ def key(plate, well, site, frame, variant=""):
     return f"{plate}_{well}_s{site}_f{frame}" + (f"__{variant}" if variant else "")
 
 
-def stored(row):
+def frame_key(row):
     """The name of the frame that an image is of: its key, without the variant."""
     return key(*(row[name] for name in ("plate", "well", "site", "frame"))) if row.get("variant") else row["key"]
 
@@ -82,24 +82,24 @@ def write_picture(folder, name, picture):
     cv2.imwrite(str(Path(folder) / f"{name}.png"), picture[..., ::-1])
 
 
-def read_fields(known):
+def read_fields(calibration):
     """The folders of fields in KNOWN, which need not exist: list of (folder, content of its fields.json)."""
-    found = sorted(Path(known).glob(f"*/{FIELDS}")) if known else []
+    found = sorted(Path(calibration).glob(f"*/{FIELDS}")) if calibration else []
     return [(path.parent, files.read_json(path)) for path in found]
 
 
-def field_of(row, known):
+def field_of(row, calibration):
     """The flat-field that applies to an image.
 
     row      the image's, with its `shape`
-    known    folder of what is known of the plates
+    calibration  folder with the calibration of each plate
     returns  (folder, name, camera offset in grey levels, facts), the facts saying why if it was refused; None where
              nobody asked for one
     """
     if row.get("variant") == "no_ic":
         return None
-    for name in (stored(row), row["plate"]):
-        for folder, content in read_fields(known):
+    for name in (frame_key(row), row["plate"]):
+        for folder, content in read_fields(calibration):
             facts = content["fields"].get(name)
             if facts and facts["status"] == "ok" and facts["shape"] != row["shape"]:
                 sizes = " and ".join("x".join(map(str, shape)) for shape in (facts["shape"], row["shape"]))
@@ -109,38 +109,38 @@ def field_of(row, known):
     return None
 
 
-def offset_of(row, known=None):
+def offset_of(row, calibration=None):
     """Grey levels that are taken off an image, whatever becomes of its field; arguments as of `field_of`."""
     if row.get("variant") == "no_ic":
         return 0.0
-    found = field_of(row, known)
+    found = field_of(row, calibration)
     return float(found[2] if found else row.get("camera_offset", 0))
 
 
-def read_diameters(known):
+def read_diameters(calibration):
     """Diameters of the nuclei in pixels by plate, from the estimates in KNOWN, which need not exist."""
-    estimates = map(files.read_json, sorted(Path(known).glob("*/diameter.json")) if known else [])
+    estimates = map(files.read_json, sorted(Path(calibration).glob("*/diameter.json")) if calibration else [])
     return {estimate["plate"]: estimate["diameter"] for estimate in estimates}
 
 
-def read_bit_depths(known):
+def read_bit_depths(calibration):
     """Bits of the grey levels by plate, from the plates in KNOWN, which need not exist; None where none were seen."""
-    plates = [content for _, content in read_fields(known) if "plate" in content]
+    plates = [content for _, content in read_fields(calibration) if "plate" in content]
     return {content["plate"]: content["frames"] and content["frames"]["bits"] for content in plates}
 
 
-def read_even(folder, row, known=None):
+def read_corrected(folder, row, calibration=None):
     """Read a frame less the camera's offset, with its illumination evened: ``(frame - offset) / field``.
 
     folder   of frames
     row      the image's
-    known    folder of what is known of the plates
+    calibration  folder with the calibration of each plate
     returns  (Y, X) float32, grey levels, never rescaled, so wells stay comparable; where no field applies,
              ``frame - offset``; where there is no offset either, the frame as it is stored
 
     Peng et al. 2017, doi:10.1038/ncomms14836, eq. 1.
     """
-    frame, found, offset = read_frame(folder, stored(row)), field_of(row, known), offset_of(row, known)
+    frame, found, offset = read_frame(folder, frame_key(row)), field_of(row, calibration), offset_of(row, calibration)
     corrected = found is not None and found[3]["status"] == "ok"
     if corrected or offset:
         frame = frame.astype("float32") - offset

@@ -43,12 +43,12 @@ def jpeg(colours):
     return content.getvalue()
 
 
-def write(frames, labels, rows, known, batch, folder):
+def write(frames, labels, rows, calibration, batch, folder):
     """Write the pictures of the images that are ok into FOLDER, laid out as the output folder is: a Parquet a plate.
 
     frames, labels  folders of FETCH and SEGMENT
     rows            the images'
-    known           folder of what is known of the plates
+    calibration     folder with the calibration of each plate
     batch           its id, which names the files
     """
     made = {}
@@ -56,7 +56,7 @@ def write(frames, labels, rows, known, batch, folder):
         if row["status"] == "ok":
             nuclei, cells = image.read_labels(labels, row["key"]), image.read_cells(labels, row["key"])["label"]
             counted = np.where(np.isin(nuclei, cells), nuclei, 0)
-            small = picture(image.read_even(frames, row, known), counted)
+            small = picture(image.read_corrected(frames, row, calibration), counted)
             made.setdefault(row["plate"], []).append({"key": row["key"], "jpeg": jpeg(small)})
     for plate, pictures in made.items():
         path = Path(folder, FOLDER, f"plate={plate}", f"{batch}.parquet")

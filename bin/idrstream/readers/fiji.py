@@ -9,7 +9,7 @@ import os
 import threading
 
 from idrstream.base.failures import NotReadable
-from idrstream.base.task import MustMend
+from idrstream.base.task import UserError
 from idrstream.readers import check_size, tiff
 from idrstream.readers.bioformats import SIGNALS
 from idrstream.readers.planes import named
@@ -55,13 +55,13 @@ class Movie:
 
 
 def started():
-    """The gateway of the one ImageJ of this process. Raises MustMend where it cannot start."""
+    """The gateway of the one ImageJ of this process. Raises UserError where it cannot start."""
     if not _started:
         try:
             import imagej
             import scyjava
         except ImportError:
-            raise MustMend(
+            raise UserError(
                 "--reader fiji needs PyImageJ, which is not installed here: uv pip install pyimagej, and name your "
                 f"Fiji's folder in {FIJI}; or take --reader bioformats, which needs neither"
             ) from None
@@ -72,7 +72,7 @@ def started():
             _started.append(imagej.init(place, mode="headless"))
         except Exception as error:  # Maven's, Java's, the folder's
             said = (str(error).splitlines() or [type(error).__name__])[0]
-            raise MustMend(
+            raise UserError(
                 f"--reader fiji: {place} does not start ({said[:200]}); {FIJI} names the folder of a Fiji on this "
                 "machine; or take --reader bioformats"
             ) from None

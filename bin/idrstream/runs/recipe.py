@@ -162,7 +162,7 @@ def stages(settings):
     return wanted | (set(MEASURE) if "cp" in families else set())
 
 
-def until_qc(recipe):
+def nuclei_recipe(recipe):
     """The recipe of the same run, did it stop at quality control."""
     return _of(recipe, STAGES.keys() - FEATURES) | {"features": NO_FEATURES}
 

@@ -98,7 +98,10 @@ def stale(entries, images, wanted):
     return [
         entry
         for entry in entries
-        if (entry["recipe"] not in (wanted, recipe.until_qc(wanted)) and recipe.until_qc(entry["recipe"]) != wanted)
+        if (
+            entry["recipe"] not in (wanted, recipe.nuclei_recipe(wanted))
+            and recipe.nuclei_recipe(entry["recipe"]) != wanted
+        )
         or any(ids.get(row["key"], row["id"]) != row["id"] for row in entry["images"])
     ]
 
@@ -125,7 +128,7 @@ def differences(entries, wanted):
     """In what the recipes of ENTRIES differ from the one that is WANTED, in words."""
     words = []
     for before in (entry["recipe"] for entry in entries):  # that a run stopped on the way is no difference
-        words += recipe.differences(before, recipe.until_qc(wanted) if recipe.stopped(before) else wanted)
+        words += recipe.differences(before, recipe.nuclei_recipe(wanted) if recipe.stopped(before) else wanted)
     return ", ".join(dict.fromkeys(words)) or "other rows of the input table"
 
 
@@ -262,7 +265,7 @@ def settled_ids(entries, stop=False):
     stop  of a run that stops at quality control
     """
     known = ledger.rows(entries).items()
-    failed = {id for id, row in known if row["status"] == "failed" and not row.get("heals")}
+    failed = {id for id, row in known if row["status"] == "failed" and not row.get("retryable")}
     return failed | {id for id, row in known if row["status"] in ledger.finished(stop)}
 
 

@@ -49,7 +49,7 @@ def device(require_gpu):
     """What DeepProfiler's `--gpu` has to be: the GPU that was given to this task, NO_GPU if TensorFlow sees none.
 
     DeepProfiler sets CUDA_VISIBLE_DEVICES to it, so a plain 0 could take the GPU of another task.
-    Raises MustMend if a GPU is required and there is none.
+    Raises UserError if a GPU is required and there is none.
     """
     try:
         driver = ctypes.CDLL("libcuda.so.1")  # TensorFlow takes seconds to import: not where there is no driver
@@ -61,7 +61,7 @@ def device(require_gpu):
         if tf.config.list_physical_devices("GPU"):
             return os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     if require_gpu:
-        raise task.MustMend("--require_gpu: this task sees no GPU that TensorFlow can use (driver, CUDA libraries?)")
+        raise task.UserError("--require_gpu: this task sees no GPU that TensorFlow can use (driver, CUDA libraries?)")
     return NO_GPU
 
 
@@ -84,7 +84,7 @@ class Project:
         self._settings, self._rows = settings(config), {}
         (self._outputs / "checkpoint").mkdir(parents=True)
         (self._outputs / "checkpoint" / CHECKPOINT).symlink_to(Path(checkpoint).resolve())
-        self.at_once = gpu.AtOnce(self._settings["profile"]["batch_size"], "crops", OutOfMemory)
+        self.at_once = gpu.BatchSize(self._settings["profile"]["batch_size"], "crops", OutOfMemory)
         digest = hashlib.sha256(json.dumps(self._settings, sort_keys=True).encode()).hexdigest()
         self.model = f"deepprofiler-{files.sha256(checkpoint)[:12]}-{digest[:6]}"
         known = layers(self._settings["train"]["model"]["params"]["conv_blocks"])

@@ -12,7 +12,7 @@ import numpy as np
 from idrstream import readers, sources
 from idrstream.base import stage_folder, tables
 from idrstream.base.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
-from idrstream.base.task import MayHeal, OutOfMemory
+from idrstream.base.task import OutOfMemory, TransientError
 from idrstream.images import image
 from idrstream.readers import bit_depth, planes
 
@@ -37,18 +37,20 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     last         this is the last try: an image that cannot be reached is a row, even if none can
     known        folder of what is known of the plates
     watch        wraps the iterable of movies, to show progress
-    returns      the rows: the images, with status, reason, heals, bytes, seconds, the FACTS of their pixels,
+    returns      the rows: the images, with status, reason, retryable, bytes, seconds, the FACTS of their pixels,
                  camera_offset (as it was given), and for neighbours field_bytes and window (the keys of the frames in
                  it)
 
     A bad image is a row, whatever is wrong with it. Before the last try, raises OutOfMemory if memory ran short, and
-    MayHeal if not one image of the batch could be reached, or for a batch that needs `all` of its images, if one could
-    not.
+    TransientError if not one image of the batch could be reached, or for a batch that needs `all` of its images, if one
+    could not.
     """
     os.makedirs(os.path.join(folder, image.CONTEXT))
     without = {fields.name: content["lost"] for fields, content in image.read_fields(known) if content["lost"]}
     fetched, movies, batch = {}, {}, batch | {"depths": image.read_bit_depths(known)}
-    for asked in {image.stored(asked): asked | {"key": image.stored(asked)} for asked in batch["images"]}.values():
+    for asked in {
+        image.frame_key(asked): asked | {"key": image.frame_key(asked)} for asked in batch["images"]
+    }.values():
         if asked["plate"] in without:  # computed without its plate's field, its cells would not be those of another day
             reason = Unreachable(
                 f"the frames of its plate's flat-field could not be fetched ({without[asked['plate']]})"
@@ -61,9 +63,9 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     with ThreadPoolExecutor(connections) as pool:
         tasks = [pool.submit(_movie, batch, wanted, folder, root, places or {}, last) for wanted in movies.values()]
         rows = [row for task in watch(tasks) for row in task.result()]
-    lost = [row for row in rows if row["heals"]]
+    lost = [row for row in rows if row["retryable"]]
     if lost and not last and (batch.get("all") or len(lost) == len(rows)):
-        raise MayHeal(f"{len(lost)} of {len(rows)} images could not be reached; the first: {lost[0]['reason']}")
+        raise TransientError(f"{len(lost)} of {len(rows)} images could not be reached; the first: {lost[0]['reason']}")
     fetched |= {row["key"]: row for row in rows}
     offset = {"camera_offset": batch.get("camera_offset", 0)}
     rows = [row | offset for row in _shared(batch["images"], fetched)]
@@ -73,10 +75,10 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
 
 def _shared(images, fetched):
     """A row an image: its frame's, the cost of which the variants of a frame share equally."""
-    count = Counter(image.stored(asked) for asked in images)
+    count = Counter(image.frame_key(asked) for asked in images)
     rows = []
     for asked in images:
-        row, share = fetched[image.stored(asked)] | asked, count[image.stored(asked)]
+        row, share = fetched[image.frame_key(asked)] | asked, count[image.frame_key(asked)]
         if share > 1:
             row |= {name: row[name] // share for name in ("bytes", "field_bytes") if name in row}
             row["seconds"] = round(row["seconds"] / share, 3)
@@ -182,7 +184,7 @@ def _windows(movie, rows, folder):
                 keys[frame] = key
             else:
                 failed[frame] = failure
-        lost = [failed[frame] for frame in window if frame in failed and failed[frame].heals]
+        lost = [failed[frame] for frame in window if frame in failed and failed[frame].retryable]
         row |= _failed(lost[0]) if lost else {"window": [keys[frame] for frame in window if frame in keys]}
 
 
@@ -214,7 +216,7 @@ def _local(location, root, places):
 
 
 def _row(asked, pixels, folder, known=NOT_KNOWN, significant=None):
-    row = asked | {"status": "ok", "reason": "", "heals": False} | dict.fromkeys(FACTS)
+    row = asked | {"status": "ok", "reason": "", "retryable": False} | dict.fromkeys(FACTS)
     failure = _write(folder, asked["key"], pixels, row, known, significant)
     return row | _failed(failure) if failure else row
 
@@ -260,4 +262,4 @@ def _failed(failure):
     reason = reason.encode(errors="backslashreplace").decode()  # ... also what no text file can hold
     if len(reason) > LONGEST:
         reason = f"{reason[:LONGEST]} ..."
-    return {"status": "failed", "reason": reason, "heals": failure.heals}
+    return {"status": "failed", "reason": reason, "retryable": failure.retryable}

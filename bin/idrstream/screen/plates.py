@@ -42,17 +42,17 @@ def file_names(plate):
     return [f"{FOLDER}/{plate}/{name}" for name in (f"{plate}.tif", f"{plate}.png", "diameter.json", image.FIELDS)]
 
 
-def keep(packet, known, outdir):
-    """Copy what KNOWN holds of a plate to OUTDIR, in place of what lies there of it; returns the folder.
+def keep(packet, calibration, outdir):
+    """Copy what CALIBRATION holds of a plate to OUTDIR, in place of what lies there of it; returns the folder.
 
-    packet  the planner's JSON of the plate, read
-    known   folder with that of FLATFIELD in it and, perhaps, the estimate of DIAMETER
+    packet       the planner's JSON of the plate, read
+    calibration  folder with that of FLATFIELD in it and, perhaps, the estimate of DIAMETER
 
     Raises tables.Problems where a file of somebody else lies there.
     """
     plate, folder = packet["id"], f"{FOLDER}/{packet['id']}"
-    ((fields, content),) = image.read_fields(known)
-    sources, estimate = {}, Path(known, f"{plate}.json")
+    ((fields, content),) = image.read_fields(calibration)
+    sources, estimate = {}, Path(calibration, f"{plate}.json")
     if plate in content["fields"]:
         sources = {f"{folder}/{path.name}": path for path in fields.glob(f"{plate}.*")}
     else:  # those of single frames were only for the diameter

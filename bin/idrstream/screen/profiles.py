@@ -18,12 +18,12 @@ UNMEASURED = Path("qc", "single_cells")  # likewise, of cells without features: 
 PIECE = 4096  # cells of a row group, which readers take at once: 24 MB of 1,430 features
 
 
-def single_cells(frames, labels, features, known=None):
+def single_cells(frames, labels, features, calibration=None):
     """The cells of a batch.
 
     frames, labels  folders of FETCH and SEGMENT
     features        list of folders, of EMBED and MEASURE, or none: their columns follow each other
-    known    folder of what is known of the plates
+    calibration  folder with the calibration of each plate
     returns  (table, rows): a DataFrame with a row a cell, sorted by plate, well, site, frame and label, Metadata_*
              first, then float32 features; and the images' rows, with `cells`, `texture_clipped`, `flatfield`,
              `field_bytes`, `camera_offset` as it was taken off, and what is known of that where it was estimated
@@ -31,7 +31,7 @@ def single_cells(frames, labels, features, known=None):
     Raises ValueError where the stages disagree about which cells there are: no cell is dropped silently.
     """
     rows = stage_folder.read_rows(frames)
-    made = [files.read_json(Path(folder) / stage_folder.MADE) for folder in features]
+    made = [files.read_json(Path(folder) / stage_folder.PROVENANCE) for folder in features]
     model, names = made[0]["model"] if made else "", [about["features"] for about in made]
     tables = []
     for row in rows:
@@ -48,7 +48,7 @@ def single_cells(frames, labels, features, known=None):
                 count = f"{len(cells['label'])} cells segmented, {len(part['label'])} in {Path(folder).name}"
                 raise ValueError(f"{row['key']}: {count}")
         row |= {"cells": len(cells["label"]), "texture_clipped": _clipped(cells, found)}
-        row |= _light(row, known)
+        row |= _light(row, calibration)
         tables.append(pd.concat([_metadata(row, cells, found, model), *map(_features, found, names)], axis=1))
     extra = rows[0]["metadata"] if rows else {}
     empty = {"key": "", "plate": "", "well": "", "well_number": 0, "site": 0, "frame": 0, "metadata": extra}
@@ -72,13 +72,13 @@ def write(table, rows, batch, folder, place=FOLDER):
         pq.write_table(cells.replace_schema_metadata(None), path, compression="zstd", row_group_size=PIECE)
 
 
-def _light(row, known):
+def _light(row, calibration):
     """What became of an image's flat-field, in words, and the bytes fetched for it: a plate's for all of its images.
 
     And the camera's offset that was taken off it, with what is known of that.
     """
-    found, offset = image.field_of(row, known), dict.fromkeys(results.OFFSET)
-    offset["camera_offset"] = image.offset_of(row, known)
+    found, offset = image.field_of(row, calibration), dict.fromkeys(results.OFFSET)
+    offset["camera_offset"] = image.offset_of(row, calibration)
     if found is None:
         return {"flatfield": "none", "field_bytes": 0} | offset
     facts = found[3]

@@ -6,7 +6,7 @@ from idrstream.base import files, stage_folder
 from idrstream.runs import commit as runs
 
 # What of an image's row is kept; where it lay and what its row said beside can be read from the input table.
-KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "heals", "cells", "bytes")
+KEPT = ("id", "key", "plate", "well", "well_number", "site", "frame", "status", "reason", "retryable", "cells", "bytes")
 OFFSET = ("camera_offset", "offset_state", "offset_low", "offset_high", "offset_bound")
 FIGURES = ("focus", "saturation", "background", "bit_depth", "out_of_range", "unwritten", "too_large")
 FIGURES += ("texture_clipped", *OFFSET)
@@ -17,7 +17,7 @@ def commit(batch, merged, labels, outdir, save_labels=False, images=None, heavy=
     """Commit a batch (runs.commit.commit).
 
     batch        the planner's JSON of it, read
-    merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and stage_folder.MADE
+    merged       MERGE's folder: `results/`, laid out as the output folder is, the images' rows, and their provenance
     labels       SEGMENT's folder: label images, kept if save_labels, and outlines, kept if there are any
     outdir       the output folder
     images       SAVE_IMAGES' folder, laid out as the output folder is; None if images are not kept
@@ -38,7 +38,7 @@ def _results(merged, labels, save_labels, images):
                 sources[f"{folder}/plate={row['plate']}/{source.name}"] = source
     kept = [{name: row.get(name) for name in KEPT} | _about(row) for row in rows]
     # A file may take another's place; the many files of an image may not.
-    return runs.Results(sources, {*saved}, kept, files.read_json(Path(merged) / stage_folder.MADE))
+    return runs.Results(sources, {*saved}, kept, files.read_json(Path(merged) / stage_folder.PROVENANCE))
 
 
 def _laid_out(folder):

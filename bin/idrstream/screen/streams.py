@@ -83,7 +83,7 @@ def frames(images):
     stored = {}
     for asked in images:
         plain = {name: value for name, value in asked.items() if name not in ("variant", "outlines")}
-        stored.setdefault(image.stored(asked), plain | {"key": image.stored(asked)})
+        stored.setdefault(image.frame_key(asked), plain | {"key": image.frame_key(asked)})
     return list(stored.values())
 
 
