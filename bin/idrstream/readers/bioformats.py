@@ -182,8 +182,17 @@ def java():
                     "apt-get install openjdk-17-jre-headless, or point JAVA_HOME at one"
                 ) from None
             jpype.JPackage("loci").common.DebugTools.setRootLevel("ERROR")
+            release_starter()
     _attached()
     return jpype.JPackage("loci")
+
+
+def release_starter():
+    """Detach the thread that started Java from it: else the process waits at its end for that thread, dead or not."""
+    import jpype
+
+    if jpype.isJVMStarted():
+        jpype.java.lang.Thread.detach()
 
 
 def _attached():

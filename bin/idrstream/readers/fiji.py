@@ -11,7 +11,7 @@ import threading
 from idrstream.base.failures import NotReadable
 from idrstream.base.task import UserError
 from idrstream.readers import check_size, tiff
-from idrstream.readers.bioformats import SIGNALS
+from idrstream.readers.bioformats import SIGNALS, release_starter
 from idrstream.readers.planes import named
 
 WHOLE = True
@@ -70,6 +70,7 @@ def started():
         scyjava.config.add_option(SIGNALS)
         try:
             _started.append(imagej.init(place, mode="headless"))
+            release_starter()
         except Exception as error:  # Maven's, Java's, the folder's
             said = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(
