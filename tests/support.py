@@ -18,9 +18,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from idrstream import readers
 from idrstream.base import files
 from idrstream.readers import planes
+from idrstream.readers.movie import open_movie
 from idrstream.runs import ledger
 
 # $IDRSTREAM_DATA, or the folder `shared/data` beside the repository.
@@ -82,7 +82,7 @@ def images_of(file):
 
 def read_frames(file, name, frames, **choice):
     """(frame, image or ImageFailure) of each frame of a movie; CHOICE: see readers.planes."""
-    with readers.opened(file, name, planes.Choice(**choice)) as movie:
+    with open_movie(file, name, planes.Choice(**choice)) as movie:
         yield from ((frame, movie.read(frame)) for frame in frames)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from idrstream import readers, sources
+from idrstream import sources
 from idrstream.base.failures import (
     ConstantFrame,
     NoSuchFrame,
@@ -24,6 +24,7 @@ from idrstream.base.failures import (
 from idrstream.base.task import UserError
 from idrstream.images import image
 from idrstream.readers import bioformats, fiji, planes
+from idrstream.readers.movie import open_movie
 from idrstream.screen.fetch import fetch
 from make_screen import make_screen
 from reading import assert_says, noise, same
@@ -32,7 +33,7 @@ from support import http_server, needs_java
 
 def frames_of(path, frames, reader="bioformats", **choice):
     choice = planes.Choice(**choice)
-    with sources.open_location(path) as file, readers.opened(file, path.name, choice, reader) as movie:
+    with sources.open_location(path) as file, open_movie(file, path.name, choice, reader) as movie:
         return [movie.read(frame) for frame in frames]
 
 
@@ -94,7 +95,7 @@ def test_an_ome_tiff_says_its_bits_whatever_reads_it(dtype, said, bits, tmp_path
     path = tmp_path / "a.ome.tif"
     tifffile.imwrite(path, noise(1, (64, 80))[0].astype(dtype), description=xml, metadata=None)
     for reader in ("auto", "bioformats"):
-        with sources.open_location(path) as file, readers.opened(file, path.name, planes.Choice(), reader) as movie:
+        with sources.open_location(path) as file, open_movie(file, path.name, planes.Choice(), reader) as movie:
             assert (movie.failure, movie.significant_bits) == (None, bits), reader
 
 
@@ -105,7 +106,7 @@ def test_of_other_formats_the_width_of_the_type_counts_as_nothing_said(said, bit
     header, _, pixels = (tmp_path / "a.ics").read_bytes().partition(b"end\n")
     header = header.replace(b"significant_bits\t16", b"significant_bits\t%d" % said)
     (tmp_path / "a.ics").write_bytes(header + b"end\n" + pixels)
-    with sources.open_location(tmp_path / "a.ics") as file, readers.opened(file, "a.ics", planes.Choice()) as movie:
+    with sources.open_location(tmp_path / "a.ics") as file, open_movie(file, "a.ics", planes.Choice()) as movie:
         assert (movie.failure, movie.significant_bits) == (None, bits)
 
 
@@ -261,11 +262,11 @@ def test_a_file_on_which_bio_formats_goes_round_for_ever_is_left_behind(tmp_path
     (tmp_path / "bad.ics").write_bytes((tmp_path / "good.ics").read_bytes()[:200])  # a header without end
     script = """if True:
         import sys
-        from idrstream import readers
         from idrstream.readers import bioformats
+        from idrstream.readers.movie import open_movie
         for name, seconds in ("good", 60), ("bad", 0.5), ("good", 60):
             bioformats.LONGEST_S = seconds
-            with open(f"{sys.argv[1]}/{name}.ics", "rb") as file, readers.opened(file, f"{name}.ics") as movie:
+            with open(f"{sys.argv[1]}/{name}.ics", "rb") as file, open_movie(file, f"{name}.ics") as movie:
                 found = movie.read(1)
             print(getattr(found, "shape", found))
     """  # a process of its own, which ends although a thread in it does not
@@ -302,7 +303,7 @@ def test_a_server_lost_while_a_file_is_fetched_is_unreachable_and_leaves_no_copy
     (tmp_path / "cache").mkdir()
     with http_server(tmp_path) as server, sources.open_location(f"{server.url}/a.ics") as file:
         vars(server.faults).update(trouble)
-        with readers.opened(file, "a.ics", cache=tmp_path / "cache") as movie:
+        with open_movie(file, "a.ics", cache=tmp_path / "cache") as movie:
             found = [movie.read(1), movie.read(2)]
     assert [type(failure) for failure in found] == [Unreachable, Unreachable]
     assert not list((tmp_path / "cache").iterdir())
@@ -334,7 +335,7 @@ class Named:
     """What of xarray.DataArray, which PyImageJ makes of an ImageJ image, is used."""
 
     def __init__(self, values, *dims):
-        self.values, self.dims = values, dims
+        self.values, self.dims, self.dtype = values, dims, values.dtype
         self.sizes = dict(zip(dims, values.shape, strict=True))
 
     def isel(self, indexers=None, **more):
@@ -397,7 +398,7 @@ def test_fiji_gives_the_channel_the_z_plane_and_the_frames(imagej, tmp_path):
 
 def test_a_far_file_is_brought_to_fiji_under_its_suffix(imagej):
     imagej.images = Named(noise(1, (64, 80))[0], "row", "col")
-    with readers.opened(io.BytesIO(b"far"), "a.xyz", reader="fiji") as movie:
+    with open_movie(io.BytesIO(b"far"), "a.xyz", reader="fiji") as movie:
         assert same(movie.read(1), imagej.images.values)
     assert imagej.asked[1].endswith(".xyz")
 

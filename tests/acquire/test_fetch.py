@@ -16,10 +16,11 @@ import pytest
 import tifffile
 
 import make_zarr
-from idrstream import readers, sources
+from idrstream import sources
 from idrstream.base import files, stage_folder, task
 from idrstream.images import image
 from idrstream.readers import planes
+from idrstream.readers.movie import open_movie
 from idrstream.screen import fetch
 from make_screen import write_cellh5
 from support import http_server
@@ -200,7 +201,7 @@ def test_a_disk_that_takes_no_copy_of_a_whole_file_is_not_blamed_on_it(source, t
         http_server(tmp_path) as server,
         sources.open_location(f"{server.url}/a.tif" if source == "far" else tmp_path / "a.tif") as file,
         pytest.raises(FileNotFoundError),
-        readers.opened(file, "a.lsm", reader="bioformats", cache=tmp_path / "gone"),
+        open_movie(file, "a.lsm", reader="bioformats", cache=tmp_path / "gone"),
     ):
         pass
 
@@ -228,7 +229,7 @@ def test_a_machine_that_starts_no_thread_is_not_blamed_on_an_image(tmp_path, mon
     make_zarr.write(tmp_path / "a.zarr", make_zarr.noise())
     with (
         sources.open_store(tmp_path / "a.zarr") as store,
-        readers.opened(store, "a.zarr", planes.Choice(**make_zarr.FIRST)) as movie,
+        open_movie(store, "a.zarr", planes.Choice(**make_zarr.FIRST)) as movie,
     ):
         monkeypatch.setattr(asyncio, "to_thread", full)  # as Python does
         with pytest.raises(RuntimeError, match="start new thread"):

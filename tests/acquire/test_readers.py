@@ -13,7 +13,7 @@ import tifffile
 
 import make_zarr
 from idrstream.base.failures import NoSuchFrame, NotFinite, NotReadable, Unreachable
-from idrstream.readers import WatchedFile
+from idrstream.readers.watched_file import WatchedFile
 from idrstream.sources import open_location, open_store
 from reading import assert_says, noise, same
 from support import http_server, read_frames
@@ -119,7 +119,7 @@ def test_python_ends_well_with_a_failure_still_in_hand(movie):
     script = """if True:
         import sys
         from idrstream.base.failures import Unreachable
-        from idrstream.readers import opened
+        from idrstream.readers.movie import open_movie
 
         class Gone:
             def __init__(self, path):
@@ -131,7 +131,7 @@ def test_python_ends_well_with_a_failure_still_in_hand(movie):
                     raise Unreachable("the network is gone")
                 return self.file.readinto(buffer)
 
-        with opened(Gone(sys.argv[1]), sys.argv[1]) as movie:
+        with open_movie(Gone(sys.argv[1]), sys.argv[1]) as movie:
             kept = movie.read(1)
         print(type(kept).__name__)
     """

@@ -39,7 +39,7 @@ def test_one_page_of_a_far_tiff_travels_alone(tmp_path):
 def test_a_colour_tiff_is_refused_with_the_remedy(planes, tmp_path):
     shape = (64, 80, 3) if planes == "contig" else (3, 64, 80)
     tifffile.imwrite(tmp_path / "a.tif", noise(1, shape)[0], photometric="rgb", planarconfig=planes)
-    assert_says(frames_of(tmp_path / "a.tif", [1])[1], "a.tif frame 1.*Split Channels", NotReadable)
+    assert_says(frames_of(tmp_path / "a.tif", [1])[1], "a.tif: grey images are needed.*Split Channels", NotReadable)
 
 
 def test_a_tiff_cut_anywhere_gives_failures_but_never_wrong_pixels(tmp_path):

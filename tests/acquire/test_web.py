@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from idrstream import readers
 from idrstream.base.failures import MissingWell, NotReadable, Truncated, Unreachable
+from idrstream.readers.movie import open_movie
 from idrstream.sources import FIRST_READ, https, open_location, open_store, probe, retry
 from make_zarr import FIRST, WELL, noise, write
 from support import CONTENT, http_server, read_frames
@@ -119,7 +119,7 @@ def test_a_file_that_may_have_been_cut_off_is_never_called_truncated(tmp_path):
                 server.faults.reset_after = 5000
             else:
                 (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:5000])
-            with open_location(f"{server.url}/a.tif") as file, readers.opened(file, "a.tif") as movie:
+            with open_location(f"{server.url}/a.tif") as file, open_movie(file, "a.tif") as movie:
                 found[no_length] = movie.read(1)
     assert type(found[True]) is Unreachable and "did not say how long the file is" in str(found[True])
     assert type(found[False]) is Truncated

@@ -7,9 +7,9 @@ import pytest
 import zarr
 from zarr.codecs import BloscCodec
 
-from idrstream import readers
 from idrstream.base.failures import ImageFailure, NoSuchFrame, NotFinite, NotReadable, Truncated, UnwrittenFrame
 from idrstream.readers import planes
+from idrstream.readers.movie import open_movie
 from idrstream.sources import open_store
 from make_zarr import CHUNKS, FIRST, SHAPE, V2, WELL, noise, write
 from reading import same
@@ -61,7 +61,7 @@ def test_chunks_may_be_named_with_dots(tmp_path):
 def test_a_frame_costs_its_chunks_and_the_description_of_the_image_is_read_once(version, described, tmp_path):
     write(tmp_path / WELL, noise(), version)
     with http_server(tmp_path) as server:
-        with open_store(f"{server.url}/{WELL}") as store, readers.opened(store, WELL, planes.Choice(**FIRST)) as movie:
+        with open_store(f"{server.url}/{WELL}") as store, open_movie(store, WELL, planes.Choice(**FIRST)) as movie:
             assert movie.frames == 4
             for number in range(1, 4):
                 assert same(movie.read(number), noise()[number - 1, 0, 0])

@@ -14,10 +14,13 @@ import numpy as np
 
 from idrstream.base.failures import ImageFailure, NotReadable, Truncated
 from idrstream.base.task import UserError
-from idrstream.readers import bit_depth, check_size, found_instead, tiff
+from idrstream.readers import bit_depth, pixel_sizes, tiff
+from idrstream.readers.image import Image as BaseImage
+from idrstream.readers.image import Level
 from idrstream.readers.planes import MOST, named
+from idrstream.readers.watched_file import content_of
 
-WHOLE = True
+NEEDS_WHOLE_FILE = True
 JAR = Path("jars", "bioformats_package.jar")
 HEAP = "-Xmx1g"  # half of what FETCH is given; Java takes no more of it than a file needs
 QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")  # a quick start; no file in /tmp
@@ -29,20 +32,20 @@ TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _starting = threading.Lock()
 
 
-class Movie:
-    """The one image of a file."""
+class Image(BaseImage):
+    """The one image of a file. What is decoded for a window is Bio-Formats' business."""
 
     def __init__(self, path, name):
-        self._path, self._name = str(path), name
+        self._path, self.name = str(path), name
         with open(path, "rb") as file:
-            head, instead = file.read(4), found_instead(file)
+            head, instead = file.read(4), content_of(file)
         if not head:
             raise NotReadable(f"{name}: {instead}.")
         self.significant_bits = None
         if head in TIFFS:  # Bio-Formats fills up with black what a file lacks
-            with suppress(NotReadable), open(path, "rb") as file, closing(tiff.Movie(file, name)) as pages:
-                self.significant_bits = pages.significant_bits
-                pages.check_whole()
+            with suppress(NotReadable), open(path, "rb") as file, closing(tiff.Image(file, name)) as image:
+                self.significant_bits = image.significant_bits
+                image.check_written()
         self._reader = java().formats.ImageReader()
         self._thread = _Thread()
         try:
@@ -55,13 +58,12 @@ class Movie:
     def close(self):
         self._thread.end(self._reader.close)
 
-    def read(self, frame, channel, z):
-        """(Y, X) image, as stored, of a frame counted from 1, channel and z plane counted from 0."""
-        with self._explained(f"frame {frame} cannot be read"):
-            return self._thread.run(lambda: self._plane(frame, channel, z))
+    def _read(self, channel, z, t, level, box):
+        with self._explained(f"frame {t + 1} cannot be read"):
+            return self._thread.run(lambda: self._pixels(channel, z, t, level, box))
 
     def _open(self):
-        name, reader, formats = self._name, self._reader, java().formats
+        name, reader, formats = self.name, self._reader, java().formats
         described = formats.MetadataTools.createOMEXMLMetadata()
         reader.setMetadataStore(described)
         reader.setFlattenedResolutions(False)  # the levels of a pyramid are one image
@@ -74,36 +76,46 @@ class Movie:
                 f"{name}: grey images are needed, these are in colour; "
                 "save the channel you want alone (in Fiji: Image > Color > Split Channels)."
             )
-        self._shape = int(reader.getSizeY()), int(reader.getSizeX())
-        check_size(name, *self._shape)
         pixel, tools = reader.getPixelType(), formats.FormatTools
         kind = "f" if tools.isFloatingPoint(pixel) else "i" if tools.isSigned(pixel) else "u"
         order = "<" if reader.isLittleEndian() else ">"
-        self._dtype = np.dtype(f"{order}{kind}{tools.getBytesPerPixel(pixel)}")
+        self._stored = np.dtype(f"{order}{kind}{tools.getBytesPerPixel(pixel)}")
         # The width of the type is also what Bio-Formats gives, here and as OME-XML, of a file that says nothing: not
         # to be told apart, it counts as nothing said. Of a TIFF, its own words come first, as for our reader of TIFF.
         bits, width = int(reader.getBitsPerPixel()), 8 * tools.getBytesPerPixel(pixel)
         if self.significant_bits is None and 0 < bits < min(width, bit_depth.WIDEST + 1):
             self.significant_bits = bits
-        self.frames, self.planes = int(reader.getSizeT()), int(reader.getSizeZ())
-        count = int(reader.getSizeC())
+        self.dtype, count = self._stored.newbyteorder("="), int(reader.getSizeC())
+        self.shape = tuple(int(size) for size in (reader.getSizeT(), count, reader.getSizeZ()))
+        self.levels = [self._level(number) for number in range(int(reader.getResolutionCount()))]
+        self.shape += self.levels[0].shape
+        self.axes = "".join(axis for axis, size in zip("TCZYX", self.shape, strict=True) if size > 1 or axis in "YX")
+        self.pixel_size = _pixel_size(described)
         names = [described.getChannelName(0, at) for at in range(min(count, MOST))]
         self.channels = named(name, count, [text and str(text) for text in names])
 
-    def _plane(self, frame, channel, z):
-        index = self._reader.getIndex(z, channel, frame - 1)
-        plane = self._read(index, UNREAD)
-        if plane[-1] == UNREAD and self._read(index, ~UNREAD)[-1] == ~UNREAD:
-            raise Truncated(f"{self._name} frame {frame}: the file ends before its pixels do.")
-        image = plane.view(self._dtype).reshape(self._shape)
-        return image.astype(self._dtype.newbyteorder("="), copy=False)
+    def _level(self, number):
+        self._reader.setResolution(number)
+        shape = int(self._reader.getSizeY()), int(self._reader.getSizeX())
+        tile = int(self._reader.getOptimalTileHeight()), int(self._reader.getOptimalTileWidth())
+        return Level(shape, tile, 0)  # how much of it Java decodes it does not say; its memory is bounded
 
-    def _read(self, index, last):
-        """The bytes of a plane, the last being LAST if the file has none: Bio-Formats leaves such as they were."""
-        height, width = self._shape
-        buffer = _java_bytes(height * width * self._dtype.itemsize)
+    def _pixels(self, channel, z, t, level, box):
+        self._reader.setResolution(level)
+        index = self._reader.getIndex(z, channel, t)
+        pixels = self._bytes(index, box, UNREAD)
+        if pixels[-1] == UNREAD and self._bytes(index, box, ~UNREAD)[-1] == ~UNREAD:
+            raise Truncated(f"{self.name} frame {t + 1}: the file ends before its pixels do.")
+        y0, y1, x0, x1 = box
+        image = pixels.view(self._stored).reshape(y1 - y0, x1 - x0)
+        return image.astype(self.dtype, copy=False)
+
+    def _bytes(self, index, box, last):
+        """The bytes of a window of a plane, the last being LAST if the file has none: such are left as they were."""
+        y0, y1, x0, x1 = box
+        buffer = _java_bytes((y1 - y0) * (x1 - x0) * self._stored.itemsize)
         buffer[-1] = last
-        return np.array(self._reader.openBytes(index, buffer))
+        return np.array(self._reader.openBytes(index, buffer, x0, y0, x1 - x0, y1 - y0))
 
     @contextmanager
     def _explained(self, problem, instead=""):
@@ -114,12 +126,12 @@ class Movie:
             raise
         except TimeoutError:
             minutes = f"{LONGEST_S // 60} minutes"
-            raise NotReadable(f"{self._name}: {problem} (it came to no end in {minutes}).") from None
+            raise NotReadable(f"{self.name}: {problem} (it came to no end in {minutes}).") from None
         except Exception as error:  # JPype makes every Throwable one, also running out of memory
-            said = [*str(error).replace(self._path, self._name).splitlines(), ""][0].rsplit("Exception: ", 1)[-1]
+            said = [*str(error).replace(self._path, self.name).splitlines(), ""][0].rsplit("Exception: ", 1)[-1]
             if any(sign in str(error) for sign in ("EOFException", "truncated file", "newPosition > limit")):
-                raise Truncated(f"{self._name}: {problem}, for it ends too early ({said[:200]}).") from None
-            raise NotReadable(f"{self._name}: {problem}{instead} ({said[:200]}).") from None
+                raise Truncated(f"{self.name}: {problem}, for it ends too early ({said[:200]}).") from None
+            raise NotReadable(f"{self.name}: {problem}{instead} ({said[:200]}).") from None
 
 
 class _Thread:
@@ -203,6 +215,17 @@ def _attached():
     if not thread.isAttached():
         thread.attachAsDaemon()
     return thread
+
+
+def _pixel_size(described):
+    """The image.PixelSize that Bio-Formats finds stated; None where it finds none, or no length."""
+    edges = described.getPixelsPhysicalSizeY(0), described.getPixelsPhysicalSizeX(0)
+    if None in edges:
+        return None
+    y, x = (pixel_sizes.of(1, 1, str(edge.unit().getSymbol()), "Bio-Formats") for edge in edges)
+    if y is None or x is None:
+        return None
+    return pixel_sizes.of(y.y * float(edges[0].value()), x.x * float(edges[1].value()), "µm", "Bio-Formats")
 
 
 def _java_bytes(count):

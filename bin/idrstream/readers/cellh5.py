@@ -7,19 +7,23 @@ from contextlib import contextmanager, suppress
 import h5py
 
 from idrstream.base.failures import NotReadable, Truncated, UnwrittenFrame, image_failures
-from idrstream.readers import WatchedFile, check_size, found_instead
+from idrstream.readers.image import Image as BaseImage
+from idrstream.readers.image import Level, check_size
 from idrstream.readers.planes import named
+from idrstream.readers.watched_file import WatchedFile, content_of
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_BLOCKS = 100_000  # of an image: more are looked up for minutes
 LARGE = 8 * 1024  # bytes; no node of the chunk index of an HDF5 file with default settings is read in larger pieces
 
 
-class Movie:
-    """A movie of one site."""
+class Image(BaseImage):
+    """A movie of one site. CellH5 has no word for the size of a pixel, and no lower resolutions."""
+
+    axes = "CTZYX"
 
     def __init__(self, file, name):
-        self._name = name
+        self.name = name
         self._file = _Hdf5sFile(file)
         self._hdf5 = None
         try:
@@ -33,40 +37,51 @@ class Movie:
         except BaseException:
             self.close()
             raise
-        _, self.frames, self.planes, _, _ = self._images.shape
+        channels, times, planes, height, width = self._images.shape
+        self.shape, self.dtype = (times, channels, planes, height, width), self._images.dtype.newbyteorder("=")
+        chunks = self._images.chunks or (1, 1, 1, 1, width)  # without chunks, rows follow each other
+        self.levels = [Level((height, width), chunks[-2:], math.prod(chunks) * self.dtype.itemsize)]
 
     def close(self):
         if self._hdf5 is not None:
             self._hdf5.close()
 
-    def read(self, frame, channel, z):
-        """(Y, X) image, as stored, of a frame counted from 1, channel and z plane counted from 0."""
-        time = frame - 1
-        with self._explained(f"frame {frame} cannot be read"):
-            if self._valid is not None and not self._valid[time]:
-                raise UnwrittenFrame(f"{self._name} frame {frame}: the file says that this frame was never written.")
+    def _read(self, channel, z, t, level, box):
+        with self._explained(f"frame {t + 1} cannot be read"):
+            if self._valid is not None and not self._valid[t]:
+                raise UnwrittenFrame(f"{self.name} frame {t + 1}: the file says that this frame was never written.")
             if self._images.chunks:
-                self._prefetch(frame, (channel, time, z))
-            return self._images[channel, time, z]
+                blocks = self._blocks(box)
+                if blocks > MOST_BLOCKS:
+                    raise NotReadable(
+                        f"{self.name}: an image is cut into {blocks:,} blocks; {MOST_BLOCKS:,} at most can be read."
+                    )
+                self._prefetch(t + 1, (channel, t, z), box)
+            y0, y1, x0, x1 = box
+            pixels = self._images[channel, t, z, y0:y1, x0:x1]
+            return pixels.astype(self.dtype, copy=False)
+
+    def _retiling(self):
+        return f"h5repack -l {self._images.name}:CHUNK=1x1x1x512x512 {self.name} tiled.ch5"
 
     def _open(self):
         if self._file.read(len(SIGNATURE)) != SIGNATURE:
-            raise NotReadable(f"{self._name}: this is not an HDF5 file: {found_instead(self._file)}.")
+            raise NotReadable(f"{self.name}: this is not an HDF5 file: {content_of(self._file)}.")
         return h5py.File(self._file, "r")
 
     def _find_images(self):
         group = self._hdf5
         for path, what in ("sample/0/plate", "plate"), ("experiment", "well"), ("position", "position"):
             if path not in group:
-                raise NotReadable(f"{self._name}: this is not CellH5: there is no {path!r} in {group.name}.")
+                raise NotReadable(f"{self.name}: this is not CellH5: there is no {path!r} in {group.name}.")
             names = list(group[path])
             if len(names) != 1:
                 listed = f"{names[:5]}{' and more' if len(names) > 5 else ''}"
-                raise NotReadable(f"{self._name}: one {what} is expected in a file, here are {len(names)}: {listed}.")
+                raise NotReadable(f"{self.name}: one {what} is expected in a file, here are {len(names)}: {listed}.")
             group = group[path][names[0]]
         images = group.get("image/channel")
         if not isinstance(images, h5py.Dataset) or images.ndim != 5:
-            raise NotReadable(f"{self._name}: this is not CellH5: there are no images (C, T, Z, Y, X) in {group.name}.")
+            raise NotReadable(f"{self.name}: this is not CellH5: there are no images (C, T, Z, Y, X) in {group.name}.")
         return images
 
     def _find_channels(self):
@@ -76,7 +91,7 @@ class Movie:
         if isinstance(table, h5py.Dataset) and table.ndim == 1 and self._owns(table):
             with suppress(ValueError, TypeError, KeyError):  # it may be a table of anything
                 names = [bytes(name).decode(errors="replace") for name in table[:count]["channel_name"]]
-        return named(self._name, count, names)
+        return named(self.name, count, names)
 
     def _owns(self, dataset):
         """Is what a dataset holds in this file, and in no other that it leads to?"""
@@ -84,33 +99,32 @@ class Movie:
 
     def _check_extent(self):
         """What the file says of its images must be an image's, and all of it in this file."""
-        images, name = self._images, self._name
+        images, name = self._images, self.name
         if not self._owns(images):
             raise NotReadable(f"{name}: its images lie in another file, which is not opened.")
         if images.dtype.kind not in "uif":
             raise NotReadable(f"{name}: these are no images of grey levels ({images.dtype}).")
-        *_, height, width = images.shape
-        check_size(name, height, width)
         if images.chunks:
-            *_, rows, columns = images.chunks
+            columns = images.chunks[-1]
             check_size(f"{name}: a block", math.prod(images.chunks) // columns, columns)
-            blocks = -(-height // rows) * -(-width // columns)
-            if blocks > MOST_BLOCKS:
-                raise NotReadable(
-                    f"{name}: an image is cut into {blocks:,} blocks; {MOST_BLOCKS:,} at most can be read."
-                )
 
-    def _prefetch(self, frame, place):
-        """Fetch the chunks of the plane at PLACE in one go, for HDF5 would ask for them one after the other."""
-        offsets = list(_chunk_offsets(self._images, place))
+    def _blocks(self, box):
+        """How many chunks of a plane a window meets."""
+        y0, y1, x0, x1 = box
+        *_, height, width = self._images.chunks
+        return (-(-y1 // height) - y0 // height) * (-(-x1 // width) - x0 // width)
+
+    def _prefetch(self, frame, place, box):
+        """Fetch the chunks of a window of the plane at PLACE together; HDF5 would ask for one after the other."""
+        offsets = list(_chunk_offsets(self._images, place, box))
         ranges = [place for place in map(self._place, offsets) if place]
         missing = len(offsets) - len(ranges)
         if missing:
             raise UnwrittenFrame(
-                f"{self._name} frame {frame}: {missing} of its {len(offsets)} blocks of pixels were never written."
+                f"{self.name} frame {frame}: {missing} of its {len(offsets)} blocks of pixels were never written."
             )
         if max(stop for _, stop in ranges) > self._file.size():
-            raise Truncated(f"{self._name} frame {frame}: its pixels lie behind the end of the file.")
+            raise Truncated(f"{self.name} frame {frame}: its pixels lie behind the end of the file.")
         self._file.prefetch(ranges)
 
     def _place(self, offset):
@@ -130,7 +144,7 @@ class Movie:
     @contextmanager
     def _explained(self, problem):
         """Say where HDF5 tripped; a failure of the file below it comes first."""
-        with image_failures(f"{self._name}: {problem}"):
+        with image_failures(f"{self.name}: {problem}"):
             try:
                 with self._file.blamed_first():
                     yield
@@ -139,7 +153,7 @@ class Movie:
                 if cut is None:
                     raise
                 there, promised = map(int, cut.groups())
-                raise Truncated(f"{self._name}: only {there:,} of its {promised:,} bytes are there.") from error
+                raise Truncated(f"{self.name}: only {there:,} of its {promised:,} bytes are there.") from error
 
 
 class _Hdf5sFile(WatchedFile):
@@ -164,10 +178,11 @@ class _Hdf5sFile(WatchedFile):
             self._caught = None
 
 
-def _chunk_offsets(dataset, index):
-    """Where in the dataset the chunks begin that hold dataset[index], an image of its last two dimensions."""
+def _chunk_offsets(dataset, place, box):
+    """Where in the dataset the chunks begin that a window of dataset[place] meets, BOX being (y0, y1, x0, x1)."""
     *steps, height, width = dataset.chunks
-    first = [place // step * step for place, step in zip(index, steps, strict=True)]
-    for y in range(0, dataset.shape[-2], height):
-        for x in range(0, dataset.shape[-1], width):
+    first = [at // step * step for at, step in zip(place, steps, strict=True)]
+    y0, y1, x0, x1 = box
+    for y in range(y0 // height * height, y1, height):
+        for x in range(x0 // width * width, x1, width):
             yield (*first, y, x)

@@ -10,19 +10,22 @@ import threading
 
 from idrstream.base.failures import NotReadable
 from idrstream.base.task import UserError
-from idrstream.readers import check_size, tiff
+from idrstream.readers import tiff
 from idrstream.readers.bioformats import SIGNALS, release_starter
+from idrstream.readers.image import Image as BaseImage
+from idrstream.readers.image import Level, check_size
 from idrstream.readers.planes import named
 
-WHOLE = True
+NEEDS_WHOLE_FILE = True
 FIJI = "IDRSTREAM_FIJI"  # environment variable
+AXES = {"t": "T", "ch": "C", "pln": "Z", "row": "Y", "col": "X"}  # PyImageJ's names of them
 LATEST = "sc.fiji:fiji"
 
 _starting = threading.Lock()
 _started = []
 
 
-class Movie:
+class Image(BaseImage):
     """The first image of a file, all of it in memory."""
 
     def __init__(self, path, name):
@@ -40,18 +43,22 @@ class Movie:
         if strange:
             raise NotReadable(f"{name}: one image is expected in a file, this one has also {', '.join(strange)}.")
         check_size(name, images.sizes["row"], images.sizes["col"])
+        self.name = name
         self._images, self.significant_bits = images, tiff.significant_bits(path, name)
-        self.frames, self.planes = images.sizes.get("t", 1), images.sizes.get("pln", 1)
-        self.channels = named(name, images.sizes.get("ch", 1))
+        self.shape = tuple(images.sizes.get(dim, 1) for dim in ("t", "ch", "pln", "row", "col"))
+        self.axes = "".join(AXES[dim] for dim in images.dims)
+        self.dtype = images.dtype.newbyteorder("=")
+        self.levels = [Level(self.shape[-2:], self.shape[-2:], 0)]  # all of it is in memory already
+        self.channels = named(name, self.shape[1])
 
     def close(self):
         self._images = None
 
-    def read(self, frame, channel, z):
-        """(Y, X) image, as stored, of a frame counted from 1, channel and z plane counted from 0."""
-        place = {"t": frame - 1, "ch": channel, "pln": z}
+    def _read(self, channel, z, t, level, box):
+        place = {"t": t, "ch": channel, "pln": z}
         image = self._images.isel({dim: at for dim, at in place.items() if dim in self._images.dims})
-        return image.transpose("row", "col").values
+        y0, y1, x0, x1 = box
+        return image.transpose("row", "col").values[y0:y1, x0:x1].astype(self.dtype, copy=False)
 
 
 def started():

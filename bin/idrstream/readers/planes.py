@@ -42,22 +42,23 @@ def named(name, count, names=()):
     return texts + [""] * (count - len(texts))
 
 
-def chosen(movie, name, choice):
-    """(channel, z planes), counted from 0, of a reader's movie; of several planes the maximum is wanted.
+def chosen(image, choice):
+    """(channel, z planes), counted from 0, of an `image.Image`; of several planes the maximum is wanted.
 
-    Raises UnchosenPlane where nothing is said of what the file has several of, NoSuchPlane where it lacks what is said.
+    Raises UnchosenPlane where the file has several of what nothing is said of, NoSuchPlane where it lacks what is said.
     """
-    if movie.planes < 1:
+    name, count = image.name, image.shape[2]
+    if count < 1:
         raise NotReadable(f"{name}: it says that it has no z plane.")
     several = []
-    if len(movie.channels) > 1 and _request(choice) is None:
+    if len(image.channels) > 1 and _request(choice) is None:
         remedy = 'name the one of the nuclei by --nuclear, or in a column "channel"'
-        several.append(f"{len(movie.channels)} channels ({_listed(movie.channels)}); {remedy}")
-    if movie.planes > 1 and choice.z is None:
-        several.append(f"{movie.planes} z planes; choose by --z max, --z middle or --z N")
+        several.append(f"{len(image.channels)} channels ({_listed(image.channels)}); {remedy}")
+    if count > 1 and choice.z is None:
+        several.append(f"{count} z planes; choose by --z max, --z middle or --z N")
     if several:
         raise UnchosenPlane(f"{name}: it has {', and '.join(several)}.")
-    return _channel(movie.channels, name, choice), _planes(movie.planes, name, choice.z)
+    return _channel(image.channels, name, choice), _planes(count, name, choice.z)
 
 
 def _request(choice):
@@ -75,8 +76,8 @@ def _channel(names, name, choice):
         return int(wanted) - 1
     if names == [""] and not wanted.isdigit():  # a name, which nothing contradicts
         return 0
-    places = [place for place, own in enumerate(names) if own == wanted]
-    places = places or [place for place, own in enumerate(names) if own.casefold() == wanted.casefold()]
+    places = [place for place, channel in enumerate(names) if channel == wanted]
+    places = places or [place for place, channel in enumerate(names) if channel.casefold() == wanted.casefold()]
     if len(places) == 1:
         return places[0]
     wrong = f"{len(places)} channels are called" if places else "it has no channel"
@@ -97,5 +98,5 @@ def _planes(count, name, z):
 
 def _listed(names):
     """``1 DAPI, 2 GFP``: by number and name, as a channel may be requested."""
-    shown = [f"{number} {own[:SHOWN]}".strip() for number, own in enumerate(names[:LISTED], 1)]
+    shown = [f"{number} {channel[:SHOWN]}".strip() for number, channel in enumerate(names[:LISTED], 1)]
     return ", ".join(shown) + f", ... {len(names)}" * (len(names) > LISTED)

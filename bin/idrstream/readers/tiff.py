@@ -1,67 +1,172 @@
-"""TIFF: what its planes are, `tiff_axes` says; one of them is read at a time."""
+"""TIFF: what its planes are, `tiff_axes` says; windows of its pages, `tiff_pages` reads."""
 
-import math
+import operator
 from contextlib import closing, contextmanager, suppress
+from functools import cached_property, lru_cache
 
 import numpy as np
 import tifffile
 
 from idrstream.base.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, image_failures
-from idrstream.readers import WatchedFile, bit_depth, check_size, found_instead, tiff_axes, without_fill
+from idrstream.readers import bit_depth, pixel_sizes, tiff_axes, tiff_pages
+from idrstream.readers.image import Image as BaseImage
+from idrstream.readers.image import check_size, without_fill
+from idrstream.readers.watched_file import WatchedFile, content_of
 
 PHOTOMETRIC = 262  # tag, and values of it
 MIN_IS_WHITE, PALETTE = 0, 3
 NODATA = 42113  # tag of GDAL: the value that stands where there is no pixel, as text
+COLOURS = {2, 5, 6, 8, 9, 10}  # RGB, CMYK, YCbCr and kinds of CIE L*a*b*
+INVERT = "save it with black as 0 (in Fiji: Image > Lookup Tables > Invert LUT, Edit > Invert)"
+KEPT = 8  # pages whose lists of tiles are kept in memory
 
 
-class Movie:
-    """A TIFF file of grey images."""
+class Image(BaseImage):
+    """The image of a TIFF file."""
 
     def __init__(self, file, name):
-        self._name = name
+        self.name = name
         self._file = WatchedFile(file)
+        self._page = lru_cache(KEPT)(self._load)
         with self._explained("its directory cannot be read"):
             try:
                 self._tiff = tifffile.TiffFile(self._file, name=name)
             except tifffile.TiffFileError:
-                raise NotReadable(f"{name}: this is not a TIFF file: {found_instead(self._file)}.") from None
+                raise NotReadable(f"{name}: this is not a TIFF file: {content_of(self._file)}.") from None
             pages = len(self._tiff.pages)
             self._file.seek(self._tiff.pages.next_page_offset)
             if any(self._file.read(self._tiff.tiff.offsetsize)):  # it points on, to a page that is not there
                 raise Truncated(f"{name}: the file ends before its page {pages + 1} does.")
         with self._explained("what its pages are cannot be read"):
-            self._axes = tiff_axes.read(self._tiff, name)
+            if pages:
+                tiff_axes.check_tags(self._tiff, self._file.size(), name)
+            self._planes = planes = tiff_axes.read(self._tiff, name)
+            self._first = next(place for place, number in planes.pages.items() if number is not None)
+            first = self._page(planes.pages[self._first])
             self.significant_bits = self._bits()
-        self.frames, self.channels, self.planes = self._axes.frames, self._axes.channels, self._axes.planes
+        self.shape = (planes.frames, len(planes.channels), planes.planes, first.imagelength, first.imagewidth)
+        self.axes, self.channels, self.dtype = planes.axes, planes.channels, first.dtype
+        self.in_colour = first.photometric in COLOURS and first.samplesperpixel > 1
 
     def close(self):
         self._tiff.close()
 
-    def read(self, frame, channel, z):
-        """(Y, X) image of a frame counted from 1, channel and z plane counted from 0; white is the largest value.
+    @cached_property
+    def pixel_size(self):
+        with self._explained("its pixel size cannot be read"):
+            return pixel_sizes.of_tiff(self._tiff, self._planes.ome)
 
-        Masked (numpy.ma) where floats hold GDAL's value for no data, as `without_fill` takes it.
-        """
-        place = (frame - 1, channel, z)
-        with self._explained(f"frame {frame} cannot be read"):
-            number = self._axes.pages[place]
-            if number is None:
-                raise UnwrittenFrame(f"{self._name} frame {frame}: its OME-XML describes it, and the file has it not.")
-            page = self._tiff.pages.get(number, aspage=True)
-            if page.ndim != 2:
-                raise NotReadable(
-                    f"{self._name} frame {frame}: a grey image is needed, this is {page.axes} {page.shape}; "
-                    "save the channel you want alone (in Fiji: Image > Color > Split Channels)."
-                )
-            check_size(f"{self._name} frame {frame}", *page.shape)
-            check_size(f"{self._name} frame {frame}", *page.chunks[-2:])  # tiles may be larger than the image
-            if place in self._axes.offsets:
-                image = self._stacked(frame, page, self._axes.offsets[place])
-            else:
-                self._check_pieces(frame, page)
-                image = page.asarray(maxworkers=1)
-            image = self._white_is_large(frame, page, image)
+    @cached_property
+    def levels(self):
+        """Those of the first plane; the other planes must have them too where they are read."""
+        with self._explained("its resolutions cannot be read"):
+            first, *lower = self._resolutions(self._first)
+            levels = [tiff_pages.level(first)]
+            for page in lower:
+                if (page.dtype, page.axes, page.samplesperpixel) != (first.dtype, first.axes, first.samplesperpixel):
+                    break  # a picture of the label, say
+                level = tiff_pages.level(page)
+                if not all(map(operator.lt, level.shape, levels[-1].shape)):
+                    break
+                levels.append(level)
+            return levels
+
+    def plane(self, channel, z, t):
+        """See `image.Image.plane`; where the file says that 0 is white, white is the largest value."""
+        name = f"{self.name} frame {t + 1}"
+        with self._explained(f"frame {t + 1} cannot be read"):
+            place, sample = self._place(channel, z, t)
+            page = self._grey(self._page_at(place, 0), name)
+            check_size(name, page.imagelength, page.imagewidth)
+            check_size(name, *tiff_pages.level(page).tile)  # tiles may be larger than the image
+            if place not in self._planes.offsets:
+                tiff_pages.check_in_file(page, self._file.size(), name)
+                tiff_pages.check_written(page, name)
+            image = self._white_is_large(page, self._pixels(place, page, tiff_pages.whole(page, sample), name), name)
             return without_fill(image, _no_data(page))
+
+    def check_whole(self):
+        for place, number in self._planes.pages.items():
+            if number is not None:
+                with self._explained(f"page {number + 1} cannot be read"):
+                    for page in self._resolutions(place):
+                        tiff_pages.check_in_file(page, self._file.size(), f"{self.name} page {number + 1}")
+
+    def check_written(self):
+        """Raise an ImageFailure if pixels of a page are not in the file, or were never written."""
+        self.check_whole()
+        for number in self._planes.pages.values():
+            if number is not None:
+                tiff_pages.check_written(self._page(number), f"{self.name} page {number + 1}")
+
+    def _read(self, channel, z, t, level, box):
+        name = f"{self.name} frame {t + 1}"
+        with self._explained(f"a window of frame {t + 1} cannot be read"):
+            place, sample = self._place(channel, z, t)
+            page = self._grey(self._page_at(place, level), name)
+            if (page.imagelength, page.imagewidth) != self.levels[level].shape:
+                raise NotReadable(f"{name}: its size is not that of the first plane: {page.shape}.")
+            if _white_is_zero(page):
+                raise NotReadable(f"{name}: it says that 0 is white; {INVERT}.")
+            tiff_pages.check_bounded(page, name)
+            self._check_tile(tiff_pages.level(page))
+            if place not in self._planes.offsets:
+                tiff_pages.check_in_file(page, self._file.size(), name)
+            return without_fill(self._pixels(place, page, tiff_pages.Window(*box, sample), name), _no_data(page))
+
+    def _place(self, channel, z, t):
+        """((t, channel, z) of a page, sample in it) of a plane."""
+        channel, sample = divmod(channel, self._planes.samples)
+        return (t, channel, z), sample
+
+    def _page_at(self, place, level):
+        """The tifffile.TiffPage of a plane at a level."""
+        number = self._planes.pages[place]
+        if number is None:
+            name = f"{self.name} frame {place[0] + 1}"
+            raise UnwrittenFrame(f"{name}: its OME-XML describes it, and the file has it not.")
+        page = self._page(number) if not level else None
+        if level and self._planes.levels:
+            page = self._page(self._planes.levels[level - 1][place])
+        elif level:
+            page = self._page(number, level)
+        return page
+
+    def _grey(self, page, name):
+        """The page, if it is of grey levels and has as many channels as the others."""
+        if page.dtype is None or 0 in page.shape:
+            raise NotReadable(f"{name}: this is no image of grey levels ({page.bitspersample} bits, {page.shape}).")
+        if page.samplesperpixel != self._planes.samples or {*page.axes} - {*"YXS"}:
+            raise NotReadable(
+                f"{name}: a grey image is needed, this is {page.axes} {page.shape}; "
+                "save the channel you want alone (in Fiji: Image > Color > Split Channels)."
+            )
+        return page
+
+    def _load(self, number, level=0):
+        """A page, or one of its SubIFDs as a lower resolution."""
+        if not level:
+            return self._tiff.pages.get(number, aspage=True)
+        offsets = self._page(number).subifds or ()
+        if not 1 <= level <= len(offsets):
+            raise NotReadable(
+                f"{self.name} page {number + 1}: it lacks resolution {level + 1}, which other pages have."
+            )
+        if offsets[level - 1] >= self._file.size():
+            raise Truncated(f"{self.name}: the file ends before its resolutions.")
+        self._tiff.filehandle.seek(offsets[level - 1])
+        return tifffile.TiffPage(self._tiff, (number, level))
+
+    def _resolutions(self, place):
+        """The pages of a plane at every resolution that the file has of it."""
+        yield self._page_at(place, 0)
+        lower = len(self._planes.levels) or len(self._page(self._planes.pages[place]).subifds or ())
+        yield from (self._page_at(place, level) for level in range(1, lower + 1))
+
+    def _pixels(self, place, page, window, name):
+        """(Y, X) pixels of a tiff_pages.Window of a page."""
+        offset = self._planes.offsets.get(place)
+        return tiff_pages.read(page, self._file, window, name, offset)
 
     def _bits(self):
         """Bits of a grey level where OME-XML says so, or where they are packed closer than in whole bytes."""
@@ -70,59 +175,27 @@ class Movie:
         packed = page.bitspersample if page.samplesperpixel == 1 and page.bitspersample < width else None
         return bit_depth.in_ome(self._tiff.ome_metadata) or packed
 
-    def check_whole(self):
-        """Raise an ImageFailure if pixels of a page are not in the file."""
-        for number in range(len(self._tiff.pages)):
-            with self._explained(f"page {number + 1} cannot be read"):
-                self._check_pieces(number + 1, self._tiff.pages.get(number, aspage=True))
-
-    def _stacked(self, frame, page, offset):
-        """An image of a stack whose images follow each other without pages of their own, as ImageJ's above 4 GB."""
-        if offset + page.nbytes > self._file.size():
-            raise Truncated(f"{self._name} frame {frame}: the file ends before its pixels do.")
-        self._file.seek(offset)
-        stored = np.frombuffer(self._file.read(page.nbytes), page.dtype.newbyteorder(self._tiff.byteorder))
-        return stored.reshape(page.shape).astype(page.dtype)
-
-    def _white_is_large(self, frame, page, image):
+    def _white_is_large(self, page, image, name):
         """The image, inverted within the bits that a pixel has if the file says that 0 is white."""
         if not _white_is_zero(page):
             return image
         if image.dtype.kind != "u":
-            raise NotReadable(
-                f"{self._name} frame {frame}: it says that 0 is white, and {image.dtype} has no black; save it with "
-                "black as 0 (in Fiji: Image > Lookup Tables > Invert LUT, Edit > Invert)."
-            )
+            raise NotReadable(f"{name}: it says that 0 is white, and {image.dtype} has no black; {INVERT}.")
         bits = min(self.significant_bits or page.bitspersample, page.bitspersample)
         bits = bits if image.max() < 2**bits else page.bitspersample
         return image.dtype.type(2**bits - 1) - image
 
-    def _check_pieces(self, frame, page):
-        """Raise an ImageFailure if strips or tiles are not in the file: tifffile takes such for black."""
-        pieces, all_of_it = list(zip(page.dataoffsets, page.databytecounts, strict=True)), math.prod(page.chunked)
-        if len(pieces) < all_of_it:
-            raise NotReadable(
-                f"{self._name} frame {frame}: only {len(pieces):,} of its {all_of_it:,} pieces are listed."
-            )
-        as_needed = page.compression == tifffile.COMPRESSION.NONE and not page.is_tiled
-        if absent := sum(not count and not (start and as_needed) for start, count in pieces):  # old writers leave it 0
-            raise UnwrittenFrame(
-                f"{self._name} frame {frame}: {absent:,} of its {all_of_it:,} pieces were never written."
-            )
-        if max(start + count for start, count in pieces) > self._file.size():
-            raise Truncated(f"{self._name} frame {frame}: the file ends before its pixels do.")
-
     @contextmanager
     def _explained(self, problem):
         """Say where tifffile tripped; a failure of the file below it comes first."""
-        with image_failures(f"{self._name}: {problem}"), self._file.blamed_first():
+        with image_failures(f"{self.name}: {problem}"), self._file.blamed_first():
             yield
 
 
 def significant_bits(path, name):
     """The bits that a TIFF says its grey levels are of, for readers that pass this on in part; None of other files."""
-    with suppress(ImageFailure), open(path, "rb") as file, closing(Movie(file, name)) as movie:
-        return movie.significant_bits
+    with suppress(ImageFailure), open(path, "rb") as file, closing(Image(file, name)) as image:
+        return image.significant_bits
     return None
 
 

@@ -9,12 +9,13 @@ from urllib.parse import quote
 
 import numpy as np
 
-from idrstream import readers, sources
+from idrstream import sources
 from idrstream.base import stage_folder, tables
 from idrstream.base.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
 from idrstream.base.task import OutOfMemory, TransientError
 from idrstream.images import image
 from idrstream.readers import bit_depth, planes
+from idrstream.readers.movie import open_movie
 
 LONGEST = 500  # characters of a reason
 FACTS = ("shape", "type", "focus", "saturation", "background")  # of the pixels of a frame
@@ -143,7 +144,7 @@ def _read(batch, wanted, folder, root, places):
         location, opened = open_first(batch["source"], locations, root, places, cache)
         with opened as file:
             name = sources.split(location)[1]
-            with readers.opened(file, name, choice(batch, wanted[0]), batch.get("reader"), cache) as movie:
+            with open_movie(file, name, choice(batch, wanted[0]), batch.get("reader"), cache) as movie:
                 known = bit_depth.of_image(batch, wanted[0]["plate"], batch["depths"])
                 rows = {
                     asked["frame"]: _row(asked, movie.read(asked["frame"]), folder, known, movie.significant_bits)

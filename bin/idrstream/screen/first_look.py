@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from idrstream import readers, sources
 from idrstream.base.failures import ImageFailure, NoSuchPlane, NotReadable, UnchosenPlane
 from idrstream.base.tables import Problems
+from idrstream.readers.movie import open_movie
 from idrstream.screen import fetch
 
 LOOKED_AT = 3  # images at most: the first may be the broken one
@@ -54,7 +55,7 @@ def _near(asked):
 def _movie(asked, root, reading):
     location, opened = fetch.open_first(None, asked["locations"], root, {}, None)
     name = sources.split(location)[1]
-    if readers.needs_all(name, reading.get("reader")):
+    if readers.needs_whole_file(name, reading.get("reader")):
         raise NotReadable(f"{name}: not before the start")
-    with opened as file, readers.opened(file, name, fetch.choice(reading, asked), reading.get("reader")) as movie:
+    with opened as file, open_movie(file, name, fetch.choice(reading, asked), reading.get("reader")) as movie:
         yield location, movie
