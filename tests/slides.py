@@ -43,10 +43,16 @@ LIMITS = masks.Limits()
 HALOS = labelling.FOLLOWING, labelling.FINISHING
 
 
-def tiled(folder, field, side, group, rounds, limits=LIMITS, halos=HALOS):
-    """The label image of a field by tiles of SIDE, GROUP to a task, and what their steps told: (labels, [Labelled])."""
-    shape = field.shape[1:]
-    read = lambda box: field[:, box.y0 : box.y1, box.x0 : box.x1]  # noqa: E731
+def reading(field):
+    """A function of a Box that reads (Y, X) or (…, Y, X)."""
+    return lambda box: field[..., box.y0 : box.y1, box.x0 : box.x1]
+
+
+def tiled(folder, read, shape, side, group, rounds, limits=LIMITS, halos=HALOS):
+    """The label image of a slide by tiles of SIDE, GROUP to a task, and what their steps told: (labels, [Labelled]).
+
+    read  function of a Box that returns (3, Y, X): flows and logit
+    """
     sums, tasks = [], tiles.groups(shape, side, group)
     for number, task in enumerate(tasks):
         for tile in task:

@@ -13,6 +13,10 @@ ROUNDS = 250
 SHAPE = 421, 389
 
 
+def tiled(folder, field, *how, **more):
+    return slides.tiled(folder, slides.reading(field), field.shape[1:], *how, **more)
+
+
 @pytest.fixture(scope="module")
 def field():
     return slides.field_of(slides.crowded(SHAPE, 260))
@@ -25,7 +29,7 @@ def wanted(field):
 
 @pytest.mark.parametrize("side, group", [(421, 1), (256, 7), (128, 1), (128, 7), (97, 7), (40, 7)])
 def test_no_pixel_depends_on_the_tiles(field, wanted, side, group, tmp_path):
-    labels, done = slides.tiled(tmp_path, field, side, group, ROUNDS)
+    labels, done = tiled(tmp_path, field, side, group, ROUNDS)
     assert wanted.max() > 100
     np.testing.assert_array_equal(labels, wanted)
     assert [part.uncertified for part in done] == [[]] * len(done)
@@ -33,7 +37,7 @@ def test_no_pixel_depends_on_the_tiles(field, wanted, side, group, tmp_path):
 
 @pytest.mark.parametrize("halos", [(1, 0), (200, 7), (3, 500)])
 def test_no_pixel_depends_on_how_far_a_tile_looks_at_first(field, wanted, halos, tmp_path):
-    labels, done = slides.tiled(tmp_path, field, 97, 7, ROUNDS, halos=halos)
+    labels, done = tiled(tmp_path, field, 97, 7, ROUNDS, halos=halos)
     np.testing.assert_array_equal(labels, wanted)
     assert (sum(part.alone for part in done) > 0) == (halos[1] < 50)
 
@@ -41,7 +45,7 @@ def test_no_pixel_depends_on_how_far_a_tile_looks_at_first(field, wanted, halos,
 @pytest.mark.parametrize("limits", [(0.0, 1), (0.1, 15), (0.4, 60)])
 def test_no_pixel_depends_on_the_tiles_whatever_the_limits(field, limits, tmp_path):
     flow_threshold, smallest = limits
-    labels, _ = slides.tiled(tmp_path, field, 97, 7, ROUNDS, masks.Limits(flow_threshold, smallest))
+    labels, _ = tiled(tmp_path, field, 97, 7, ROUNDS, masks.Limits(flow_threshold, smallest))
     whole = slides.whole(field, ROUNDS, flow_threshold=flow_threshold, smallest=smallest)
     np.testing.assert_array_equal(labels, whole)
 
@@ -55,7 +59,7 @@ def test_no_pixel_depends_on_the_tiles_where_flows_are_noise(tmp_path):
     whole = slides.whole(field, ROUNDS, flow_threshold=0.0)
     assert whole.max() > 20
     for side in 64, 37:
-        labels, done = slides.tiled(tmp_path / str(side), field, side, 7, ROUNDS, limits, (5, 5))
+        labels, done = tiled(tmp_path / str(side), field, side, 7, ROUNDS, limits, (5, 5))
         np.testing.assert_array_equal(labels, whole)
         assert sum(part.alone for part in done) > 0
 
@@ -125,4 +129,4 @@ def test_flows_that_are_no_numbers_end_in_a_sentence(field):
     broken[0, 100:110, 100:110] = np.nan
     broken[2, 100:110, 100:110] = 2
     with pytest.raises(failures.NotFinite, match="rows 97-194, columns 97-194"):
-        labelling.follow(lambda box: broken[:, box.y0 : box.y1, box.x0 : box.x1], tiles.Box(97, 194, 97, 194), SHAPE, 9)
+        labelling.follow(slides.reading(broken), tiles.Box(97, 194, 97, 194), SHAPE, 9)

@@ -13,7 +13,7 @@ from idrstream.base.failures import NotFinite
 from idrstream.cells import masks
 from idrstream.tissue.tiles import Box, meet
 
-FOLLOWING = 64  # pixels around a tile that are shown to those that leave it; twice as many if that does not do
+FOLLOWING = 64  # pixels around a tile that are seen at first; around pixels that go farther, twice as many
 FINISHING = 48  # pixels around a tile in which nuclei that reach into it are looked for; others are read one by one
 
 
@@ -23,7 +23,7 @@ class Followed(NamedTuple):
     y, x    (n,) int32 of the slide
     flows   (2, n) float32, as the network gives them
     rest    (n,) int64 places where they rest, y * width of the slide + x
-    halo    pixels around the tile that had to be seen
+    halo    pixels around a tile's that had to be seen
     """
 
     y: np.ndarray
@@ -60,7 +60,7 @@ def follow(field, tile, shape, rounds, threshold=0.0, halo=FOLLOWING):
     shape      (Y, X) of the slide
     rounds     steps that a pixel goes at most
     threshold  pixels of a larger logit belong to nuclei
-    halo       pixels around the tile that are looked at first
+    halo       pixels around the tile that are looked at first; around those that leave it, twice as many
 
     Raises NotFinite for flows that are no numbers.
     """
@@ -72,15 +72,12 @@ def follow(field, tile, shape, rounds, threshold=0.0, halo=FOLLOWING):
     if not np.isfinite(flows).all():
         place = f"rows {tile.y0}-{tile.y1}, columns {tile.x0}-{tile.x1}"
         raise NotFinite(f"the network's flows of {place} are no numbers")
-    rest = np.full(len(y), -1, np.int64)
+    rest = _rest(seen, window, y, x, rounds, shape, threshold)
     while len(left := np.flatnonzero(rest < 0)):
-        inside = seen[:2] * (seen[2] > threshold)
-        rest[left] = masks.follow(inside, y[left], x[left], rounds, shape, (window.y0, window.x0))
-        if (rest >= 0).all():
-            break
         halo *= 2
-        window = tile.grown(halo, shape)
-        seen = field(window)
+        around = Box(int(y[left].min()), int(y[left].max()) + 1, int(x[left].min()), int(x[left].max()) + 1)
+        window = around.grown(halo, shape)
+        rest[left] = _rest(field(window), window, y[left], x[left], rounds, shape, threshold)
     return Followed(y, x, flows, rest, halo)
 
 
@@ -102,6 +99,11 @@ def label(foreground, tile, nuclei, limits, halo=FINISHING):
     for number in alone:
         unseen += _finish(canvas, [number], nuclei, foreground, Box(*nuclei.boxes[number].tolist()), limits)
     return Labelled(canvas.labels, *_facts(canvas.labels, tile, foreground.shape[1]), len(alone), unseen)
+
+
+def _rest(seen, window, y, x, rounds, shape, threshold):
+    """(n,) int64 places where pixels of a window rest, -1 of those that leave it; SEEN is the field of the window."""
+    return masks.follow(seen[:2] * (seen[2] > threshold), y, x, rounds, shape, (window.y0, window.x0))
 
 
 def _finish(canvas, wanted, nuclei, foreground, window, limits):
