@@ -15,6 +15,7 @@ BELOW = {
     "cells": {"base", "images"},
     "report": {"base", "runs"},
     "screen": {"base", "sources", "readers", "images", "runs", "cells", "report"},
+    "tissue": {"base", "sources", "readers", "images", "runs", "cells", "report"},
 }
 
 

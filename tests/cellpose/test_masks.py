@@ -1,5 +1,6 @@
 """The masks are cellpose's own, pixel by pixel, and cost less."""
 
+import itertools
 import time
 
 import numpy as np
@@ -51,9 +52,9 @@ def test_pixels_rest_where_cellposes_do_on_any_field():
     random = np.random.default_rng(2)
     flows = ndimage.gaussian_filter(random.normal(0, 8, (2, 90, 110)), (0, 2, 2)).astype(np.float32)
     y, x = np.nonzero(np.ones(flows.shape[1:]))
-    found = masks._followed(flows, y.astype(np.float32), x.astype(np.float32), ROUNDS)
-    wanted = dynamics.steps_interp(flows, (y, x), ROUNDS)
-    np.testing.assert_array_equal(found, wanted)
+    found = masks.follow(masks.STEP * flows, y, x, ROUNDS, flows.shape[1:])
+    wanted = dynamics.steps_interp(masks.STEP * flows / np.float32(masks.STEP), (y, x), ROUNDS)
+    np.testing.assert_array_equal(found, np.ravel_multi_index(wanted.astype(int), flows.shape[1:]))
     later = dynamics.steps_interp(flows, (y, x), ROUNDS + 1)
     assert (later != wanted).any()  # some of them never come to rest, and the number of steps matters
 
@@ -61,27 +62,85 @@ def test_pixels_rest_where_cellposes_do_on_any_field():
 def test_the_errors_of_flows_are_those_of_cellpose(fields):
     flows, _, labels = fields
     wanted, _ = metrics.flow_error(labels, flows, torch.device("cpu"))
-    np.testing.assert_allclose(masks.flow_errors(labels, flows), wanted, rtol=1e-6)
+    boxes = ndimage.find_objects(labels)
+    found = [masks.flow_error(labels[box] == n, flows[(slice(None), *box)]) for n, box in enumerate(boxes, 1)]
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def made_of(labels):
+    """Flows and logits of which a network is sure: those that the label image itself has."""
+    flows = masks.STEP * dynamics.masks_to_flows(labels)
+    return flows.astype(np.float32), np.where(labels > 0, 2, -2).astype(np.float32)
 
 
 def test_only_masks_that_are_too_small_go():
     labels = np.zeros((40, 80), np.int32)
     for number, column in enumerate(range(0, 80, 16), 1):
         labels[4:14, column : column + 10] = number
-    labels[labels == 2] = 0  # as if its flows were wrong
-    labels[30:32, 4:6] = 6  # four pixels
-    found = masks.in_order(masks._whole(labels.copy(), 15))
-    assert found.max() == 4
-    labels[6:9, 2:5] = 0
-    assert (masks._whole(labels.copy(), 15)[6:9, 2:5] == 1).all()  # holes are filled
+    labels[25:28, 4:8] = 6  # twelve pixels
+    flows, probability = made_of(labels)
+    flows[:, labels == 2] *= -1
+    found, _ = masks.from_flows(flows, probability, ROUNDS, smallest=15)
+    wanted = np.where((labels == 2) | (labels == 6), 0, labels)
+    np.testing.assert_array_equal(masks.in_order(found), masks.in_order(wanted))
+    assert masks.in_order(found).max() == 4
+
+
+def test_a_nucleus_takes_what_it_encloses_whatever_the_order():
+    ring, dot, larger = np.ones((9, 9), bool), np.ones((3, 3), bool), np.ones((15, 15), bool)
+    ring[3:6, 3:6] = larger[2:13, 2:13] = False
+    laid = {1: (ring, 10, 10), 2: (dot, 13, 13), 3: (larger, 7, 7)}
+    for order, wanted in ([2, 1], 1), ([1, 2], 1), ([1, 2, 3], 3), ([3, 2, 1], 3), ([2, 3, 1], 3):
+        canvas = masks.Canvas(5, 25, 5, 25)
+        for number in order:
+            canvas.lay(number, *laid[number])
+        assert canvas.labels[9, 9] == wanted  # the middle
+        assert np.unique(canvas.labels).tolist() == [0, wanted]
+
+
+def test_a_canvas_shows_its_part_of_a_nucleus():
+    nucleus = np.arange(1, 31).reshape(5, 6) % 4 > 0
+    whole = masks.Canvas(0, 30, 0, 30)
+    whole.lay(1, nucleus, 12, 12)
+    for top, left in itertools.product((0, 10, 14, 17, 25), repeat=2):
+        part = masks.Canvas(top, top + 5, left, left + 5)
+        part.lay(1, nucleus, 12, 12)
+        np.testing.assert_array_equal(part.labels, whole.labels[top : top + 5, left : left + 5])
+
+
+def test_a_pixel_that_leaves_its_window_is_told_and_others_rest_where_they_do_in_the_whole(fields):
+    flows, probability, _ = fields
+    flows = flows * (probability > 0)
+    y, x = np.nonzero(probability > 0)
+    whole = masks.follow(flows, y, x, ROUNDS, probability.shape)
+    window = (y >= 60) & (y < 130) & (x >= 100) & (x < 250)
+    y, x, whole = y[window], x[window], whole[window]
+    found = masks.follow(flows[:, 60:130, 100:250], y, x, ROUNDS, probability.shape, (60, 100))
+    stayed = found >= 0
+    assert 0.8 < stayed.mean() < 1
+    np.testing.assert_array_equal(found[stayed], whole[stayed])
+
+
+def test_sinks_of_windows_add_up_to_those_of_the_image(fields):
+    flows, probability, _ = fields
+    y, x = np.nonzero(probability > 0)
+    rest = masks.follow(flows * (probability > 0), y, x, ROUNDS, probability.shape)
+    whole = masks.sinks(rest, y, x)
+    part = np.random.default_rng(3).integers(0, 7, len(y))
+    added = masks.add(masks.sinks(rest[part == p], y[part == p], x[part == p]) for p in range(8))
+    for found, wanted in zip(added, whole, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    place = whole.counts.argmax()
+    there = rest == whole.places[place]
+    assert whole.counts[place] == there.sum() > 50
+    assert whole.boxes[place].tolist() == [y[there].min(), y[there].max() + 1, x[there].min(), x[there].max() + 1]
 
 
 @pytest.mark.parametrize("side, largest, kept", [(19, 0.4, True), (19, 0.2, False), (29, 0.4, False), (29, 1.0, True)])
 def test_a_mask_that_takes_more_of_the_image_than_it_may_is_dropped_and_counted(side, largest, kept):
     labels = np.zeros((30, 40), np.int32)
     labels[:side, :side] = 1  # 30 % of the image, or 70 %
-    flows = (masks.STEP * dynamics.masks_to_flows(labels)).astype(np.float32)
-    found, too_large = masks.from_flows(flows, np.where(labels > 0, 2, -2).astype(np.float32), ROUNDS, largest=largest)
+    found, too_large = masks.from_flows(*made_of(labels), ROUNDS, largest=largest)
     assert (
         (too_large, np.array_equal(found > 0, labels > 0)) == (0, True) if kept else (too_large, found.any()) == (1, 0)
     )

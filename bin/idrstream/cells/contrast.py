@@ -35,8 +35,8 @@ class Histogram:
 
     def quantile(self, share):
         """The grey level that SHARE of the pixels do not exceed, interpolated as np.quantile does."""
-        below, above, part = _place(share, self.total)
-        return _between(*self._levels[np.searchsorted(self._until, (below, above), side="right")], part)
+        below, above, part = place(share, self.total)
+        return between(*self._levels[np.searchsorted(self._until, (below, above), side="right")], part)
 
     def spread(self, share):
         """The same with each level's pixels spread evenly over v - 0.5 … v + 0.5: noise of 8 bits has no steps then."""
@@ -64,9 +64,9 @@ class Values:
         self._values, self.total = values, values.size
 
     def quantile(self, share):
-        below, above, part = _place(share, self.total)
+        below, above, part = place(share, self.total)
         self._values.partition((below, above))
-        return _between(float(self._values[below]), float(self._values[above]), part)
+        return between(float(self._values[below]), float(self._values[above]), part)
 
     spread = quantile
 
@@ -74,13 +74,14 @@ class Values:
         return float(np.count_nonzero(self._values > level))
 
 
-def _place(share, total):
+def place(share, total):
     """Indices of the two neighbours of a quantile among TOTAL sorted values, and the part of the way between them."""
-    place = share * (total - 1)
-    return int(place), min(int(place) + 1, total - 1), place % 1
+    position = share * (total - 1)
+    return int(position), min(int(position) + 1, total - 1), position % 1
 
 
-def _between(low, high, part):
+def between(low, high, part):
+    """The value at a PART of the way from LOW to HIGH."""
     return high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part  # to the bit as NumPy's
 
 
@@ -119,7 +120,11 @@ def normalize(image):
     returns  (Y, X) float32: 0 and 1 at the ends of its window, logarithmic above KNEE; zeros if the image is constant
     """
     image = np.asarray(image)
-    low, high = window(levels_of(image))
+    return scaled(image, *window(levels_of(image)))
+
+
+def scaled(image, low, high):
+    """An image, or a part of one whose `window` is LOW, HIGH, as a network is to see it: as `normalize` does."""
     if not high > low:
         return np.zeros(image.shape, np.float32)
     seen = ((image.astype(np.float32) - np.float32(low)) / np.float32(high - low)).astype(np.float32)

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Nuclei of a made slide by tiles of several sizes, and of the plane in one piece: cost, memory, pixels that differ.
+
+    .venvs/cellpose/bin/python benchmarks/tissue.py FOLDER [--size 4096x4096] [--tile 512 --tile 1024] [--group 7]
+
+FOLDER takes the slide, which $IDRSTREAM_DATA/tissue/make_slide.py makes of real nuclei, and what the steps leave. Each
+step is a process of its own: CPU seconds and peak memory are its alone, what starts it included.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests")]
+
+from idrstream.base import files  # noqa: E402
+from idrstream.cells import contrast  # noqa: E402
+from idrstream.tissue import arrays, levels, tiles  # noqa: E402
+
+MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
+DATA = Path(os.environ.get("IDRSTREAM_DATA") or ROOT / "shared" / "data")
+
+
+class Run:
+    """A slide and a tile size; the steps below read and write its folder."""
+
+    def __init__(self, folder, side, group, diameter):
+        self.image = np.load(Path(folder, "slide.npy"), mmap_mode="r")
+        self.shape, self.side, self.diameter = self.image.shape, side, diameter
+        self.folder = Path(folder, f"tile_{side}")
+        self.groups = tiles.groups(self.shape, side, group)
+
+    def read(self, box):
+        return np.asarray(self.image[box.y0 : box.y1, box.x0 : box.x1])
+
+    def window(self):
+        return files.read_json(self.folder / "statistics.json")
+
+    def scale(self, net):
+        return net.diam_mean.item() / self.diameter
+
+
+def statistics(run):
+    """The contrast of the slide."""
+    found = levels.levels(run.read, run.shape, run.image.dtype)
+    files.write_json(run.folder / "statistics.json", contrast.window(found))
+
+
+def predict(run):
+    """Flows of every tile, and where its pixels rest."""
+    import torch
+
+    from idrstream.base import networks
+    from idrstream.cells import masks, segmentation
+    from idrstream.tissue import foreground, labelling, prediction
+
+    net = segmentation.load_network(MODEL)
+    network = networks.ready(lambda given: net(given)[0], torch.device("cpu"))
+    low, high = run.window()
+    seen = lambda box: contrast.scaled(run.read(box), low, high)  # noqa: E731
+    field = prediction.Field(network, net.nchan, seen, run.shape, run.scale(net))
+    rounds = segmentation.ROUNDS / run.scale(net)
+    for number, group in enumerate(run.groups):
+        for tile in group:
+            found = labelling.follow(field, tile, run.shape, rounds)
+            foreground.write(run.folder / f"group_{number}", tile, found.y, found.x, found.flows, found.rest)
+            sinks = masks.sinks(found.rest, found.y, found.x)
+            arrays.write(run.folder / f"group_{number}/{tile.y0}_{tile.x0}.sinks.npz", sinks)
+
+
+def seeds(run):
+    """Nuclei of all sinks."""
+    from idrstream.cells import masks
+
+    parts = (arrays.read(path, masks.Sinks) for path in sorted(run.folder.glob("group_*/*.sinks.npz")))
+    arrays.write(run.folder / "nuclei.npz", masks.seeds(masks.add(parts), run.shape))
+
+
+def label(run):
+    """Finished tiles."""
+    from idrstream.cells import masks
+    from idrstream.tissue import foreground, labelling
+
+    nuclei = arrays.read(run.folder / "nuclei.npz", masks.Nuclei)
+    store = foreground.Foreground(run.folder.glob("group_*"), run.shape, run.side)
+    for group in run.groups:
+        for tile in group:
+            found = labelling.label(store, tile, nuclei, masks.Limits())
+            arrays.write(run.folder / f"labelled/{tile.y0}_{tile.x0}.npz", found)
+
+
+def number(run):
+    """The label image, in one piece to compare it, and what is told of it."""
+    from idrstream.cells import masks
+    from idrstream.tissue import labelling, numbering
+
+    nuclei = len(arrays.read(run.folder / "nuclei.npz", masks.Nuclei).sizes) - 1
+    paths = sorted((run.folder / "labelled").glob("*.npz"))
+    facts = [arrays.read(path, labelling.Labelled) for path in paths]
+    table = numbering.table(nuclei, [part[1:4] for part in facts], masks.Limits().smallest)
+    labels = np.lib.format.open_memmap(run.folder / "labels.npy", "w+", np.uint32, run.shape)
+    for path, part in zip(paths, facts, strict=True):
+        y, x = map(int, path.stem.split("_"))
+        labels[y : y + part.labels.shape[0], x : x + part.labels.shape[1]] = table[part.labels]
+    told = {"nuclei": int(table.max()), "alone": sum(int(part.alone) for part in facts)}
+    told |= {"uncertified": sum(len(part.uncertified) for part in facts)}
+    files.write_json(run.folder / "told.json", told)
+
+
+def screen(run):
+    """The plane in one piece, as `screen` segments it."""
+    from idrstream.cells import segmentation
+
+    labels, _ = segmentation.Segmenter(MODEL, run.diameter, device="cpu").segment(np.asarray(run.image))
+    np.save(run.folder / "screen.npy", labels)
+
+
+def stock(run):
+    """Masks of cellpose itself, of the flows that the tiles left."""
+    import torch
+
+    from cellpose import dynamics
+    from idrstream.cells import segmentation
+    from idrstream.tissue import foreground
+
+    torch.set_num_threads(1)
+    torch.Tensor.argsort = lambda sizes: torch.sort(sizes, stable=True).indices  # as ties go here
+    store = foreground.Foreground(run.folder.glob("group_*"), run.shape, run.side)
+    y, x, known, _ = store.window(tiles.Box(0, run.shape[0], 0, run.shape[1]))
+    flows, inside = np.zeros((2, *run.shape), np.float32), np.full(run.shape, -1, np.float32)
+    flows[:, y, x], inside[y, x] = known, 1
+    rounds = segmentation.ROUNDS / run.scale(segmentation.load_network(MODEL))
+    labels = dynamics.compute_masks(flows, inside, niter=int(rounds), min_size=15, max_size_fraction=1.0)
+    np.save(run.folder / "stock.npy", labels)
+
+
+STEPS = {step.__name__: step for step in (statistics, predict, seeds, label, number, screen, stock)}
+
+
+def make(folder, size, split):
+    """The slide, a plane of uint16 in one file."""
+    spec = importlib.util.spec_from_file_location("make_slide", DATA / "tissue/make_slide.py")
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    slide = maker.Slide(DATA / "nuclei", size, split=split)
+    pixels = np.lib.format.open_memmap(Path(folder, "slide.npy"), "w+", np.uint16, size)
+    for y0, y1, x0, x1 in tiles.grid(tiles.Box(0, size[0], 0, size[1]), 1000):
+        pixels[y0:y1, x0:x1] = slide.window(0, y0, y1, x0, x1)
+
+
+def differing(path, wanted):
+    """Pixels that are of another nucleus, background among them, once both are numbered by their first pixels."""
+    from idrstream.cells import masks
+
+    found, wanted = (masks.in_order(np.load(name).astype(np.int32)) for name in (path, wanted))
+    return int((found != wanted).sum())
+
+
+@click.command(help=__doc__)
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--size", default="4096x4096", show_default=True, help="Height x width of the slide, pixels.")
+@click.option("--split", default="all", show_default=True, help="Fields that it is made of: all, train, val.")
+@click.option("--tile", "sides", multiple=True, type=int, default=[4096, 1024, 512], show_default=True)
+@click.option("--group", default=7, show_default=True, help="Tiles that a task takes.")
+@click.option("--diameter", default=21.7, show_default=True, help="Of a nucleus, pixels.")
+@click.option("--only", type=click.Choice(STEPS), hidden=True)
+def main(folder, size, split, sides, group, diameter, only):
+    """Run every step for every tile size, and compare."""
+    if only:
+        STEPS[only](Run(folder, sides[0], group, diameter))
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        click.echo(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    size = tuple(map(int, size.split("x")))
+    if not Path(folder, "slide.npy").exists():
+        make(folder, size, split)
+    click.echo("| tile | step | CPU s | CPU s per Mpx | peak MB |\n|---|---|---|---|---|")
+    for side in sides:
+        for step in STEPS if side == sides[0] else list(STEPS)[:5]:
+            command = [sys.executable, __file__, folder, "--tile", str(side), "--group", str(group)]
+            command += ["--diameter", str(diameter), "--only", step]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            seconds, peak = json.loads(done.stdout.splitlines()[-1])
+            click.echo(f"| {side} | {step} | {seconds:.1f} | {seconds / size[0] / size[1] * 1e6:.3f} | {peak:.0f} |")
+        labels = Path(folder, f"tile_{side}", "labels.npy")
+        told = files.read_json(labels.with_name("told.json"))
+        digest = hashlib.sha256(labels.read_bytes()).hexdigest()[:16]
+        found = f"{told['nuclei']} nuclei, {told['alone']} read alone, {told['uncertified']} uncertified"
+        click.echo(f"| {side} | {found}, sha256 {digest} | | | |")
+    folders = [Path(folder, f"tile_{side}") for side in sides]
+    first = folders[0] / "labels.npy"
+    others = [found / "labels.npy" for found in folders[1:]]
+    for other in [*others, folders[0] / "screen.npy", folders[0] / "stock.npy"]:
+        name = other.relative_to(folder)
+        click.echo(f"{differing(other, first)} pixels of {name} differ from tiles of {sides[0]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Nuclei of a slide, tile by tile: the same to the pixel, whatever the tiles.
+
+What travels between tiles is how many pixels rest where, and the box around them (masks.Sinks): their sum is that of
+the whole slide. So the nuclei and their sizes are known before any is looked at, and the tile that finishes one proves
+that it sees all of it: as many pixels as the sum says.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from idrstream.base.failures import NotFinite
+from idrstream.cells import masks
+from idrstream.tissue.tiles import Box, meet
+
+FOLLOWING = 64  # pixels around a tile that are seen at first; around pixels that go farther, twice as many
+FINISHING = 48  # pixels around a tile in which nuclei that reach into it are looked for; others are read one by one
+
+
+class Followed(NamedTuple):
+    """Pixels of nuclei of a tile.
+
+    y, x    (n,) int32 of the slide
+    flows   (2, n) float32, as the network gives them
+    rest    (n,) int64 places where they rest, y * width of the slide + x
+    halo    pixels around a tile's that had to be seen
+    """
+
+    y: np.ndarray
+    x: np.ndarray
+    flows: np.ndarray
+    rest: np.ndarray
+    halo: int
+
+
+class Labelled(NamedTuple):
+    """A finished tile.
+
+    labels      (Y, X) int32, numbers of masks.Nuclei, 0 is background
+    numbers     (n,) int32 nuclei that have pixels in it, ascending
+    first       (n,) int64 the first pixel of each in it, y * width of the slide + x
+    pixels      (n,) int64 pixels of each in it
+    alone       nuclei that reached out of the tile's window, and were read by themselves
+    uncertified numbers of nuclei of which fewer pixels were seen than belong to them; none is in LABELS
+    """
+
+    labels: np.ndarray
+    numbers: np.ndarray
+    first: np.ndarray
+    pixels: np.ndarray
+    alone: int
+    uncertified: list
+
+
+def follow(field, tile, shape, rounds, threshold=0.0, halo=FOLLOWING):
+    """Where the pixels of nuclei of a tile come to rest: Followed.
+
+    field      function of a Box that returns (3, Y, X) float32: flows y and x, logit of "nucleus"
+    tile       Box
+    shape      (Y, X) of the slide
+    rounds     steps that a pixel goes at most
+    threshold  pixels of a larger logit belong to nuclei
+    halo       pixels around the tile that are looked at first; around those that leave it, twice as many
+
+    Raises NotFinite for flows that are no numbers.
+    """
+    window = tile.grown(halo, shape)
+    seen = field(window)
+    y, x = np.nonzero(seen[2][tile.within(window)] > threshold)
+    y, x = (y + tile.y0).astype(np.int32), (x + tile.x0).astype(np.int32)
+    flows = seen[:2, y - window.y0, x - window.x0]
+    if not np.isfinite(flows).all():
+        place = f"rows {tile.y0}-{tile.y1}, columns {tile.x0}-{tile.x1}"
+        raise NotFinite(f"the network's flows of {place} are no numbers")
+    rest = _rest(seen, window, y, x, rounds, shape, threshold)
+    while len(left := np.flatnonzero(rest < 0)):
+        halo *= 2
+        around = Box(int(y[left].min()), int(y[left].max()) + 1, int(x[left].min()), int(x[left].max()) + 1)
+        window = around.grown(halo, shape)
+        rest[left] = _rest(field(window), window, y[left], x[left], rounds, shape, threshold)
+    return Followed(y, x, flows, rest, halo)
+
+
+def label(foreground, tile, nuclei, limits, halo=FINISHING):
+    """Finish the nuclei that reach into a tile: Labelled.
+
+    foreground  foreground.Foreground of the slide
+    tile        Box
+    nuclei      masks.Nuclei of the slide
+    limits      masks.Limits
+    halo        pixels around the tile that are looked at together
+    """
+    window, canvas = tile.grown(halo, foreground.shape), masks.Canvas(*tile)
+    wanted = np.flatnonzero(meet(nuclei.boxes, tile))
+    inner = (nuclei.boxes[wanted, ::2] >= window[::2]).all(1) & (nuclei.boxes[wanted, 1::2] <= window[1::2]).all(1)
+    unseen = _finish(canvas, wanted[inner], nuclei, foreground, window, limits)
+    alone = wanted[~inner]
+    alone = alone[(nuclei.sizes[alone] >= limits.smallest) & (nuclei.sizes[alone] <= limits.largest)]
+    for number in alone:
+        unseen += _finish(canvas, [number], nuclei, foreground, Box(*nuclei.boxes[number].tolist()), limits)
+    return Labelled(canvas.labels, *_facts(canvas.labels, tile, foreground.shape[1]), len(alone), unseen)
+
+
+def _rest(seen, window, y, x, rounds, shape, threshold):
+    """(n,) int64 places where pixels of a window rest, -1 of those that leave it; SEEN is the field of the window."""
+    return masks.follow(seen[:2] * (seen[2] > threshold), y, x, rounds, shape, (window.y0, window.x0))
+
+
+def _finish(canvas, wanted, nuclei, foreground, window, limits):
+    """Lay the nuclei WANTED onto a canvas from what a window shows; returns those of which it does not show all."""
+    y, x, known, rest = foreground.window(window)
+    y, x = y - window.y0, x - window.x0
+    numbers, flows = np.zeros(window.shape, np.int32), np.zeros((2, *window.shape), np.float32)
+    numbers[y, x], flows[:, y, x] = nuclei.of(rest), known
+    return masks.finish(canvas, wanted, nuclei, numbers, flows, limits, (window.y0, window.x0))
+
+
+def _facts(labels, tile, width):
+    """(numbers, first, pixels) of the labels of a tile, see Labelled."""
+    places = np.flatnonzero(labels)
+    numbers, index, pixels = np.unique(labels.ravel()[places], return_index=True, return_counts=True)
+    y, x = np.divmod(places[index], labels.shape[1])
+    return numbers, (y + tile.y0).astype(np.int64) * width + x + tile.x0, pixels

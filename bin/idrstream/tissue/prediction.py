@@ -1,0 +1,107 @@
+"""What a Cellpose network sees in a slide, window by window: the same bits whatever the window.
+
+The network looks at tiles of its own, which lie as Cellpose lays them over the whole slide, resized. A window is the
+weighted mean of those that meet it, added in the order of their grid.
+"""
+
+import math
+
+import numpy as np
+
+from cellpose import transforms
+from idrstream.cells import resampling
+from idrstream.tissue.tiles import Box
+
+TILE = 224  # pixels of the resized slide, Cellpose's own
+OVERLAP = 0.1  # of a tile at each side, Cellpose's own
+
+
+class Field:
+    """Call it with a Box of a slide to get what the network sees there.
+
+    network   function of (n, channels, Y, X) float32 to (n, 3, Y, X): flows y and x, logit of "nucleus"
+    channels  that the network takes; the slide is the first of them, the others are 0
+    image     function of a Box that returns (Y, X) float32, the slide at the contrast that the network takes
+    shape     (Y, X) of the slide
+    scale     network pixels per pixel of the slide
+    at_once   tiles that the network is given together; more than one may change bits
+    squares   squares.Squares of the slide in which nuclei are looked for; everywhere if None
+    """
+
+    def __init__(self, network, channels, image, shape, scale, at_once=1, squares=None):
+        self._network, self._channels, self._image, self._shape = network, channels, image, tuple(shape)
+        self._at_once, self._squares, self.tiles = at_once, squares, 0
+        self._to = tuple(max(1, int(side * scale)) for side in shape)
+        top, bottom, left, right = transforms.get_pad_yx(*self._to)
+        self._pad, padded = (top, left), (self._to[0] + top + bottom, self._to[1] + left + right)
+        self._tile = tuple(min(TILE, side) for side in padded)
+        self._rows, self._columns = (origins(side) for side in padded)
+        self._weight = transforms._taper_mask(*self._tile)
+
+    def __call__(self, box):
+        """(3, Y, X) float32: flows y and x, logit of "nucleus"; flows of 0 and -inf where nuclei are not looked for."""
+        inner = Box(*resampling.needed(self._to, self._shape, box))
+        seen = self._resized(inner)
+        origin = inner.y0, inner.x0
+        found = np.stack([resampling.resized(layer, origin, self._to, self._shape, box) for layer in seen])
+        if self._squares is not None:
+            outside = ~self._squares.mask(box)
+            found[:2, outside], found[2, outside] = 0, -np.inf
+        return found
+
+    def _resized(self, box):
+        """(3, Y, X) float32 of a Box of the resized slide."""
+        top, left = self._pad
+        box = Box(box.y0 + top, box.y1 + top, box.x0 + left, box.x1 + left)
+        height, width = self._tile
+        places = [
+            Box(y, y + height, x, x + width)
+            for y in self._rows[(self._rows < box.y1) & (self._rows + height > box.y0)].tolist()
+            for x in self._columns[(self._columns < box.x1) & (self._columns + width > box.x0)].tolist()
+        ]
+        places = [place for place in places if self._squares is None or self._squares.meet(self._of_slide(place))]
+        total, weight = np.zeros((3, *box.shape), np.float32), np.zeros(box.shape)
+        image, around = self._image_of(places)
+        for start in range(0, len(places), self._at_once):
+            group = places[start : start + self._at_once]
+            given = np.zeros((len(group), self._channels, *self._tile), np.float32)
+            given[:, 0] = [image[place.within(around)] for place in group]
+            for place, found in zip(group, self._network(given), strict=True):
+                part = place.common(box)
+                here, there = part.within(box), part.within(place)
+                total[:, *here] += found[:, *there] * self._weight[there]
+                weight[here] += self._weight[there]
+            self.tiles += len(group)
+        return np.divide(total, weight, out=total, where=weight > 0)
+
+    def _image_of(self, places):
+        """The padded slide, (Y, X) float32, around tiles of it, and the Box that this is; None if there are none."""
+        if not places:
+            return None, None
+        y0, _, x0, _ = np.min(places, axis=0).tolist()
+        _, y1, _, x1 = np.max(places, axis=0).tolist()
+        around, (top, left) = Box(y0, y1, x0, x1), self._pad
+        inner = around.common(Box(top, top + self._to[0], left, left + self._to[1]))
+        box = Box(inner.y0 - top, inner.y1 - top, inner.x0 - left, inner.x1 - left)
+        source = Box(*resampling.needed(self._shape, self._to, box))
+        image, origin = self._image(source), (source.y0, source.x0)
+        padded = np.zeros(around.shape, np.float32)
+        padded[inner.within(around)] = resampling.resized(image, origin, self._shape, self._to, box)
+        return padded, around
+
+    def _of_slide(self, place):
+        """The Box of the slide that a tile of the padded slide shows, and what is sampled between it and the next."""
+        edges = []
+        for axis, (first, end) in enumerate((place[:2], place[2:])):
+            size = self._shape[axis]
+            ratio = size / self._to[axis]
+            low, high = (first - self._pad[axis] - 2) * ratio, (end - self._pad[axis] + 2) * ratio
+            edges += [min(max(math.floor(low), 0), size - 1), max(min(math.ceil(high), size), 1)]
+        return Box(*edges)
+
+
+def origins(length):
+    """First pixels of the network's tiles along an image of LENGTH, as cellpose.transforms.make_tiles lays them."""
+    if length <= TILE:
+        return np.zeros(1, int)
+    return np.linspace(0, length - TILE, math.ceil((1 + 2 * OVERLAP) * length / TILE)).astype(int)
