@@ -6,7 +6,7 @@ VENVS := .venvs
 REGISTRY := $(or $(IDRSTREAM_REGISTRY),ghcr.io/idrstream)
 VERSION := $(shell sed -n "s/^ *version *= '\(.*\)'.*/\1/p" nextflow.config)
 ENGINE := docker
-TOOLS := acquire profiles deepprofiler cellpose
+TOOLS := acquire profiles deepprofiler illumination cellpose
 
 .PHONY: help setup tools engine demo test test-containers test-cluster test-full lint locks images accuracy bench train-model clean
 
@@ -18,7 +18,7 @@ setup: tools  ## Nextflow and the tools' environments (9 GB; 5 GB with PyTorch's
 
 tools:        ## the same without DeepProfiler's, which only --embedder deepprofiler needs
 	@./setup.sh engine
-	@./setup.sh acquire profiles cellpose
+	@./setup.sh acquire profiles illumination cellpose
 
 engine:       ## engine/nextflow alone; NXF_FROM=path, installer or maven takes that one
 	@./setup.sh engine
@@ -35,6 +35,7 @@ TESTS := -m "not full"
 test: setup   ## the tests, but for the long ones
 	@./setup.sh tests
 	$(VENVS)/acquire/bin/pytest tests/acquire $(TESTS)
+	$(VENVS)/illumination/bin/pytest tests/illumination $(TESTS)
 	$(VENVS)/cellpose/bin/pytest tests/cellpose $(TESTS)
 	$(VENVS)/deepprofiler/bin/pytest tests/deepprofiler $(TESTS)
 	$(VENVS)/profiles/bin/pytest tests/profiles $(TESTS)
@@ -79,8 +80,8 @@ train-model: tools ## the nuclei model that is shipped, trained anew and measure
 
 accuracy: setup ## how right nuclei, flat-fields and features are (docs/accuracy.md)
 	@./setup.sh tests
-	$(VENVS)/cellpose/bin/python benchmarks/accuracy/flatfield.py
-	$(VENVS)/cellpose/bin/python benchmarks/accuracy/camera_offset.py
+	$(VENVS)/illumination/bin/python benchmarks/accuracy/flatfield.py
+	$(VENVS)/illumination/bin/python benchmarks/accuracy/camera_offset.py
 	if [[ -d $${IDRSTREAM_DATA:=../shared/data}/nuclei ]]; then \
 	    $(VENVS)/cellpose/bin/python benchmarks/accuracy/nuclei.py; \
 	    $(VENVS)/profiles/bin/python benchmarks/accuracy/examplehuman.py; \

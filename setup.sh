@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes what the pipeline runs with, where it runs without containers; nothing is done twice.
 #   setup.sh engine     engine/nextflow; jars: only the jars that linting needs
-#   setup.sh TOOL...    acquire, cellpose, deepprofiler, profiles as virtual environments in .venvs/, from the images' locks
+#   setup.sh TOOL...    acquire, illumination, cellpose, deepprofiler, profiles as virtual environments in .venvs/, from the images' locks
 #   setup.sh tests      what tests and linting need, into those
 #   setup.sh lock       the lock files, from their requirements.in; lock --check only compares
 #
@@ -193,13 +193,14 @@ engine() {
     say "engine/nextflow answers: $version"
 }
 
-# Tests run in the environment of what they test. Beside pytest, an FTP server to fetch from, a validator of OME-Zarr, whole runs
-# two at a time, and a browser driven: the browser itself is the machine's (.ci/browser).
+# Tests run in the environment of what they test. Beside pytest, an FTP server to fetch from, a validator of OME-Zarr, real movies
+# to fit fields to, whole runs two at a time, and a browser driven: the browser itself is the machine's (.ci/browser).
 add_tests() {
     say "tests: pytest, pytest-xdist, ruff, pyftpdlib, ome-zarr-models, playwright"
     uv pip install -q --python "$venvs/uv/bin/python" ruff==0.17.5
-    for tool in acquire cellpose deepprofiler profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done
+    for tool in acquire illumination cellpose deepprofiler profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done
     uv pip install -q --python "$venvs/acquire/bin/python" pyftpdlib==2.2.0 ome-zarr-models==1.7
+    uv pip install -q --python "$venvs/illumination/bin/python" h5py==3.16.0
     uv pip install -q --python "$venvs/profiles/bin/python" pytest-xdist==3.8.0 playwright==1.65.2
 }
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import click
 import cv2
-import h5py
 import numpy as np
 import tifffile
 import torch
@@ -29,6 +28,7 @@ sys.path.insert(0, str(ROOT / "bin"))
 
 from idrstream.base.task import torch_name  # noqa: E402
 from idrstream.cells.segmentation import Segmenter, plate_area  # noqa: E402
+from mosaics import EMPTY, WELLS, read_mosaic  # noqa: E402
 
 MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
 
@@ -246,9 +246,6 @@ def train(data, out, first, seed, threads):
         torch.multiprocessing.spawn(work, told, nprocs=workers)
 
 
-WELLS, EMPTY = (3, 17, 40, 88, 200), 384  # of plate XD0001_01
-
-
 def read_validation(data):
     """(image, label image) of every image of the val split."""
     with open(data / "nuclei/index.csv", newline="") as table:
@@ -256,14 +253,6 @@ def read_validation(data):
     for row in rows:
         image, labels = (tifffile.imread(data / f"nuclei/{row['id']}{end}.tif") for end in ("", "_labels"))
         yield image, labels.astype(np.int32)
-
-
-def read_mosaic(data, well, frame):
-    """One raw frame of plate XD0001_01."""
-    (path,) = data.glob(f"screen/pub/databases/IDR/*/*/*/XD0001_01--*/hdf5/{well:05d}_01.ch5")
-    with h5py.File(path) as file:
-        (plate,) = file["sample/0/plate"].values()
-        return plate[f"experiment/{well:05d}/position/01/image/channel"][0, frame - 1, 0]
 
 
 def f1(truth, labels):

@@ -19,7 +19,7 @@ sys.path[:0] = [str(BIN), str(ROOT / "assets/demo"), str(ROOT / "benchmarks")]
 
 from idrstream.screen import illumination  # noqa: E402
 from make_screen import BACKGROUND, OFFSET, REFERENCE_SHAPE  # noqa: E402
-from nuclei_model import EMPTY, WELLS, read_mosaic  # noqa: E402
+from mosaics import EMPTY, WELLS, read_mosaic  # noqa: E402
 
 OFFSETS = 0, 6, 13, 40  # grey levels
 SMALL = 512, 672  # pixels

@@ -424,6 +424,3 @@ def test_no_file_is_blamed_where_fiji_is_missing(imagej, tmp_path, monkeypatch):
     imagej.broken = "sc.fiji:fiji not found\nsee the log"
     with pytest.raises(UserError, match=r"does not start \(sc.fiji:fiji not found\); IDRSTREAM_FIJI names the folder"):
         frames_of(tmp_path / "a.xyz", [1], reader="fiji")
-    monkeypatch.setitem(sys.modules, "imagej", None)
-    with pytest.raises(UserError, match=r"uv pip install pyimagej.*or take --reader bioformats"):
-        frames_of(tmp_path / "a.xyz", [1], reader="fiji")

@@ -1,8 +1,7 @@
 """Files read by Fiji itself, through PyImageJ: the user's own Fiji, with whatever plugins it has.
 
-PyImageJ is in no environment of ours: `uv pip install pyimagej` into the one that fetches, or build its image with
-FIJI=yes. IDRSTREAM_FIJI names the folder of the Fiji to use (`/idrstream/Fiji.app`); without it PyImageJ fetches one
-(sc.fiji:fiji) by Maven.
+IDRSTREAM_FIJI names the folder of the Fiji to use (in an image that was built with FIJI=yes `/idrstream/Fiji.app`);
+without it PyImageJ fetches one (sc.fiji:fiji) by Maven.
 """
 
 import os
@@ -64,14 +63,9 @@ class Image(BaseImage):
 def started():
     """The gateway of the one ImageJ of this process. Raises UserError where it cannot start."""
     if not _started:
-        try:
-            import imagej
-            import scyjava
-        except ImportError:
-            raise UserError(
-                "--reader fiji needs PyImageJ, which is not installed here: uv pip install pyimagej, and name your "
-                f"Fiji's folder in {FIJI}; or take --reader bioformats, which needs neither"
-            ) from None
+        import imagej
+        import scyjava
+
         place = os.environ.get(FIJI) or LATEST
         scyjava.config.set_java_constraints(fetch="auto", version="17")  # or it downloads one, even if there is a Java
         scyjava.config.add_option(SIGNALS)
