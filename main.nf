@@ -1,9 +1,9 @@
 // idrstream: microscopy too large to store, streamed batch by batch into single-cell profiles.
 
-include { PLAN    } from './modules/plan'
-include { BEGIN   } from './modules/begin'
+include { PLAN    } from './modules/screen/plan'
+include { BEGIN   } from './modules/common/begin'
 include { SCREEN  } from './workflows/screen'
-include { RECORD_WARNINGS } from './modules/record_warnings'
+include { RECORD_WARNINGS } from './modules/common/record_warnings'
 include { REPORTING } from './workflows/reporting'
 
 workflow {

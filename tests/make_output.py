@@ -52,6 +52,7 @@ def make_output(folder, plates=2, wells=20, batch=10, cells=True, views=True, se
     if views:
         _wells(folder, images, rng)
     _info(folder, images)
+    _manifest(folder, "outdir", workflow="screen")
     return images
 
 
@@ -190,9 +191,12 @@ def _wells(folder, images, rng):
         for level in ("normalized", "selected"):
             _table(folder / f"profiles/wells/{level}/{plate}.parquet", wells)
     written = [_facts(folder, path) for path in sorted((folder / "profiles/wells").rglob("*.parquet"))]
-    manifest = {"part": "profiles-wells", "files": {facts.pop("path"): facts for facts in written}}
-    (folder / "manifest").mkdir()
-    (folder / "manifest/profiles-wells.json").write_text(json.dumps(manifest))
+    _manifest(folder, "profiles-wells", files={facts.pop("path"): facts for facts in written})
+
+
+def _manifest(folder, part, **content):
+    (folder / "manifest").mkdir(exist_ok=True)
+    (folder / f"manifest/{part}.json").write_text(json.dumps({"part": part} | content))
 
 
 def _info(folder, images):

@@ -1,9 +1,9 @@
 // What must be known of a plate (flat-field, range of grey levels, diameter of its nuclei) is learnt once from a few of its frames, and kept.
 
-include { FETCH as FETCH_REFERENCES } from '../modules/fetch'
-include { FLATFIELD } from '../modules/flatfield'
-include { DIAMETER } from '../modules/diameter'
-include { COMMIT_PLATE } from '../modules/commit_plate'
+include { FETCH as FETCH_REFERENCES } from '../modules/screen/fetch'
+include { FLATFIELD } from '../modules/screen/flatfield'
+include { DIAMETER } from '../modules/screen/diameter'
+include { COMMIT_PLATE } from '../modules/screen/commit_plate'
 
 // A stage takes and gives (plate, one file or folder).
 workflow PLATES {

@@ -1,7 +1,7 @@
 // The report on an output folder, made when a run has ended or, by --report_only, while it goes on.
 
-include { REPORT } from '../modules/report'
-include { KEEP as KEEP_REPORT } from '../modules/keep'
+include { REPORT } from '../modules/common/report'
+include { KEEP as KEEP_REPORT } from '../modules/common/keep'
 
 workflow REPORTING {
     take:

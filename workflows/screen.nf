@@ -2,17 +2,17 @@
 
 include { PLATES } from './plates'
 include { VIEWS } from './views'
-include { FETCH } from '../modules/fetch'
-include { FLATFIELD as FLATFIELD_FRAMES } from '../modules/flatfield'
-include { SEGMENT } from '../modules/segment'
-include { TAKE_LABELS } from '../modules/take_labels'
-include { EMBED } from '../modules/embed'
-include { DEEPPROFILER } from '../modules/deepprofiler'
-include { MEASURE } from '../modules/measure'
-include { SAVE_IMAGES } from '../modules/save_images'
-include { MERGE } from '../modules/merge'
-include { COMMIT } from '../modules/commit'
-include { SUMMARY } from '../modules/summary'
+include { FETCH } from '../modules/screen/fetch'
+include { FLATFIELD as FLATFIELD_FRAMES } from '../modules/screen/flatfield'
+include { SEGMENT } from '../modules/screen/segment'
+include { TAKE_LABELS } from '../modules/screen/take_labels'
+include { EMBED } from '../modules/screen/embed'
+include { DEEPPROFILER } from '../modules/screen/deepprofiler'
+include { MEASURE } from '../modules/screen/measure'
+include { SAVE_IMAGES } from '../modules/screen/save_images'
+include { MERGE } from '../modules/screen/merge'
+include { COMMIT } from '../modules/screen/commit'
+include { SUMMARY } from '../modules/screen/summary'
 
 // A stage takes (batch, folders) and gives (batch, one folder).
 workflow SCREEN {

@@ -1,13 +1,13 @@
 // What is made of all cells of an output folder, when a run has ended: quality control, profiles of wells, other forms, plates of images.
 
-include { PLATE_PROFILES  } from '../modules/plate_profiles'
-include { NORMALIZE_CELLS } from '../modules/normalize_cells'
-include { MARK_PHENOTYPES } from '../modules/mark_phenotypes'
-include { TO_ANNDATA      } from '../modules/to_anndata'
-include { EXPORT          } from '../modules/export'
-include { QC              } from '../modules/qc'
-include { KEEP            } from '../modules/keep'
-include { DESCRIBE_PLATES } from '../modules/describe_plates'
+include { PLATE_PROFILES  } from '../modules/screen/plate_profiles'
+include { NORMALIZE_CELLS } from '../modules/screen/normalize_cells'
+include { MARK_PHENOTYPES } from '../modules/screen/mark_phenotypes'
+include { TO_ANNDATA      } from '../modules/screen/to_anndata'
+include { EXPORT          } from '../modules/screen/export'
+include { QC              } from '../modules/screen/qc'
+include { KEEP            } from '../modules/common/keep'
+include { DESCRIBE_PLATES } from '../modules/screen/describe_plates'
 
 workflow VIEWS {
     take:

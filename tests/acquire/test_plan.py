@@ -186,12 +186,12 @@ def test_the_depths_that_may_be_stated_are_those_that_reference_frames_are_told_
 
 def test_a_digest_changes_with_what_a_command_imports_and_with_nothing_else(tmp_path):
     code = shutil.copytree(plan.BIN, tmp_path / "bin", ignore=shutil.ignore_patterns("__pycache__"))
-    before = {stage: digest.of(code / f"{stage}.py", code) for stage in plan.STAGES}
+    before = {stage: digest.of(code / f"screen_{stage}.py", code) for stage in plan.STAGES}
     with open(code / "idrstream/cells/segmentation.py", "a") as module:
         module.write("# a comment\n")
     with open(code / "idrstream/sources/https.py", "a") as module:
         module.write("# loaded by name\n")
-    after = {stage: digest.of(code / f"{stage}.py", code) for stage in plan.STAGES}
+    after = {stage: digest.of(code / f"screen_{stage}.py", code) for stage in plan.STAGES}
     assert {stage for stage in plan.STAGES if before[stage] != after[stage]} == {
         "fetch",
         "diameter",

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(ENGINE is None, reason="neither podman nor docke
 
 def commands():
     """(tool, command) of every process that runs in an image."""
-    for module in sorted(ROOT.glob("modules/*.nf")):
+    for module in sorted(ROOT.glob("modules/*/*.nf")):
         text = module.read_text()
         for tool in set(IMPORTS) & set(re.findall(r"^ +label '(\w+)'", text, re.MULTILINE)):
             yield tool, re.search(r"^ +(\w+\.py) ", text, re.MULTILINE)[1]

@@ -279,7 +279,7 @@ def _references(values, described, images, entries, shaping):
 def _stages(values, wanted, libraries):
     """Arguments of each stage's command, with the libraries that it is to find, and the digest of its code."""
     commands = {stage: stage for stage in STAGES} | {"embed": COMMANDS[values["embedder"]]}
-    code = {stage: digest.of(BIN / f"{command}.py", BIN) for stage, command in commands.items()}
+    code = {stage: digest.of(BIN / f"screen_{command}.py", BIN) for stage, command in commands.items()}
     return {
         stage: {"args": f"{args} {recipe.option(stage, wanted, libraries)}".strip(), "code": code.get(stage, "")}
         for stage, args in arguments.of(values).items()

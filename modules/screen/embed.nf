@@ -14,12 +14,12 @@ process EMBED {
 
     output:
     tuple val(meta), path('features'), emit: features
-    tuple val(task.process), eval('embed.py --version'), topic: versions
+    tuple val(task.process), eval('screen_embed.py --version'), topic: versions
 
     script:
     def network = model ? "--embed_model ${model}" : ''
     """
-    embed.py ${frames} ${labels} features --calibration calibration ${network} ${how.args} --threads ${task.cpus}
+    screen_embed.py ${frames} ${labels} features --calibration calibration ${network} ${how.args} --threads ${task.cpus}
     """
 
     stub:

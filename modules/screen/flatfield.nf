@@ -12,11 +12,11 @@ process FLATFIELD {
 
     output:
     tuple val(meta), path("${meta.id}.fields"), emit: fields
-    tuple val(task.process), eval('flatfield.py --version'), topic: versions
+    tuple val(task.process), eval('screen_flatfield.py --version'), topic: versions
 
     script:
     """
-    flatfield.py ${frames} ${meta.id}.fields ${how.args}
+    screen_flatfield.py ${frames} ${meta.id}.fields ${how.args}
     """
 
     stub:

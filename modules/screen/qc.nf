@@ -14,7 +14,7 @@ process QC {
 
     script:
     """
-    qc.py results qc --rules ${rules} ${how.args} --threads ${task.cpus}
+    screen_qc.py results qc --rules ${rules} ${how.args} --threads ${task.cpus}
     """
 
     stub:

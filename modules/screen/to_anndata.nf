@@ -13,7 +13,7 @@ process TO_ANNDATA {
 
     script:
     """
-    to_anndata.py results h5ad --threads ${task.cpus}
+    screen_to_anndata.py results h5ad --threads ${task.cpus}
     """
 
     stub:

@@ -13,7 +13,7 @@ process EXPORT {
 
     script:
     """
-    export.py results ${how.args} --notes notes.json
+    screen_export.py results ${how.args} --notes notes.json
     """
 
     stub:

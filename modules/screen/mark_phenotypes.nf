@@ -14,7 +14,7 @@ process MARK_PHENOTYPES {
 
     script:
     """
-    mark_phenotypes.py results ${labelled} phenotypes --notes notes.json --threads ${task.cpus}
+    screen_mark_phenotypes.py results ${labelled} phenotypes --notes notes.json --threads ${task.cpus}
     """
 
     stub:

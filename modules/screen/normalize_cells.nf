@@ -13,7 +13,7 @@ process NORMALIZE_CELLS {
 
     script:
     """
-    normalize_cells.py results normalized_cells ${how.args} --threads ${task.cpus}
+    screen_normalize_cells.py results normalized_cells ${how.args} --threads ${task.cpus}
     """
 
     stub:

@@ -16,13 +16,13 @@ process FETCH {
 
     output:
     tuple val(meta), path('frames'), emit: frames
-    tuple val(task.process), eval('fetch.py --version'), topic: versions
+    tuple val(task.process), eval('screen_fetch.py --version'), topic: versions
 
     script:
     def aspera = [ascp ? "--ascp ${ascp}" : '', key ? "--aspera_key ${key}" : ''].join(' ')
     def options = [task.attempt > task.maxRetries ? '--last' : '', aspera, how.args].join(' ')
     """
-    fetch.py ${batch} frames --folders folders --calibration calibration ${options}
+    screen_fetch.py ${batch} frames --folders folders --calibration calibration ${options}
     """
 
     stub:

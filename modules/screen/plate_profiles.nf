@@ -13,7 +13,7 @@ process PLATE_PROFILES {
 
     script:
     """
-    plate_profiles.py results wells ${how.args} --notes notes.json --threads ${task.cpus}
+    screen_plate_profiles.py results wells ${how.args} --notes notes.json --threads ${task.cpus}
     """
 
     stub:

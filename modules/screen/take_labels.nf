@@ -12,11 +12,11 @@ process TAKE_LABELS {
 
     output:
     tuple val(meta), path('labels'), emit: labels
-    tuple val(task.process), eval('take_labels.py --version'), topic: versions
+    tuple val(task.process), eval('screen_take_labels.py --version'), topic: versions
 
     script:
     """
-    take_labels.py ${frames} kept labels ${how.args}
+    screen_take_labels.py ${frames} kept labels ${how.args}
     """
 
     stub:

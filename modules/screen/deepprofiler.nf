@@ -15,11 +15,11 @@ process DEEPPROFILER {
 
     output:
     tuple val(meta), path('features'), emit: features
-    tuple val(task.process), eval('embed_deepprofiler.py --version'), topic: versions
+    tuple val(task.process), eval('screen_embed_deepprofiler.py --version'), topic: versions
 
     script:
     """
-    embed_deepprofiler.py ${frames} ${labels} features --calibration calibration --config ${config} --checkpoint ${checkpoint} \\
+    screen_embed_deepprofiler.py ${frames} ${labels} features --calibration calibration --config ${config} --checkpoint ${checkpoint} \\
         ${how.args} --threads ${task.cpus}
     """
 

@@ -1,5 +1,5 @@
-// Nuclei of every frame of a batch: one label image a frame, its cells, and their outlines if asked.
-process SEGMENT {
+// The diameter of a plate's nuclei, from a few frames of it: cheaper and steadier than an estimate an image.
+process DIAMETER {
     tag "${meta.id}"
     label 'cellpose'
     label 'gpu'
@@ -13,16 +13,15 @@ process SEGMENT {
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
-    tuple val(meta), path('labels'), emit: labels
-    tuple val(task.process), eval('segment.py --version'), topic: versions
+    tuple val(meta), path("${meta.id}.json")
 
     script:
     """
-    segment.py ${frames} labels --model ${model} --calibration calibration ${how.args} --threads ${task.cpus}
+    screen_diameter.py ${frames} ${meta.id}.json --model ${model} --calibration calibration --threads ${task.cpus} ${how.args}
     """
 
     stub:
     """
-    mkdir labels
+    touch ${meta.id}.json
     """
 }

@@ -11,11 +11,11 @@ process MERGE {
 
     output:
     tuple val(meta), path('tables'), emit: tables
-    tuple val(task.process), eval('merge.py --version'), topic: versions
+    tuple val(task.process), eval('screen_merge.py --version'), topic: versions
 
     script:
     """
-    merge.py ${frames} ${labels} ${features} tables --calibration calibration --batch ${meta.id} --threads ${task.cpus}
+    screen_merge.py ${frames} ${labels} ${features} tables --calibration calibration --batch ${meta.id} --threads ${task.cpus}
     """
 
     stub:

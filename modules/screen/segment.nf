@@ -1,5 +1,5 @@
-// The diameter of a plate's nuclei, from a few frames of it: cheaper and steadier than an estimate an image.
-process DIAMETER {
+// Nuclei of every frame of a batch: one label image a frame, its cells, and their outlines if asked.
+process SEGMENT {
     tag "${meta.id}"
     label 'cellpose'
     label 'gpu'
@@ -13,15 +13,16 @@ process DIAMETER {
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
-    tuple val(meta), path("${meta.id}.json")
+    tuple val(meta), path('labels'), emit: labels
+    tuple val(task.process), eval('screen_segment.py --version'), topic: versions
 
     script:
     """
-    diameter.py ${frames} ${meta.id}.json --model ${model} --calibration calibration --threads ${task.cpus} ${how.args}
+    screen_segment.py ${frames} labels --model ${model} --calibration calibration ${how.args} --threads ${task.cpus}
     """
 
     stub:
     """
-    touch ${meta.id}.json
+    mkdir labels
     """
 }

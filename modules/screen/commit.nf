@@ -17,7 +17,7 @@ process COMMIT {
     script:
     def saved = images ? "--images ${images}" : ''
     """
-    commit.py ${batch} ${tables} ${labels} ${saved} --outdir ${Launch.quoted(outdir)} --workdir ${Launch.quoted(workflow.workDir)} ${how.args} \\
+    screen_commit.py ${batch} ${tables} ${labels} ${saved} --outdir ${Launch.quoted(outdir)} --workdir ${Launch.quoted(workflow.workDir)} ${how.args} \\
         --heavy ${Launch.quoted(heavy)} > committed.json
     """
 

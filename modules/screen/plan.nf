@@ -30,6 +30,6 @@ process PLAN {
     def places = [streams: streams, zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, locks: locks, outdir: outdir]
     def options = (files + places).findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
     """
-    plan.py - ${schema} plan ${options} || [ \$? = 64 ]     # what must be mended is said by the workflow
+    screen_plan.py - ${schema} plan ${options} || [ \$? = 64 ]     # what must be mended is said by the workflow
     """
 }

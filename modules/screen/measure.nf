@@ -1,7 +1,7 @@
-// The frames of a batch as they were measured, and their label images, as fields of OME-Zarr plates: to be looked at.
-process SAVE_IMAGES {
+// CellProfiler's features of every cell of a batch, from the label image that EMBED sees too: rows join by label.
+process MEASURE {
     tag "${meta.id}"
-    label 'acquire'
+    label 'profiles'
     memory { Needs.frame(meta, task) }
     time { Needs.batch(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }
@@ -11,16 +11,16 @@ process SAVE_IMAGES {
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
-    tuple val(meta), path('saved'), emit: images
-    tuple val(task.process), eval('save_images.py --version'), topic: versions
+    tuple val(meta), path('measures'), emit: features
+    tuple val(task.process), eval('screen_measure.py --version'), topic: versions
 
     script:
     """
-    save_images.py ${frames} ${labels} saved --calibration calibration
+    screen_measure.py ${frames} ${labels} measures --calibration calibration ${how.args} --threads ${task.cpus}
     """
 
     stub:
     """
-    mkdir saved
+    mkdir measures
     """
 }
