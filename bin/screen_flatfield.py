@@ -9,6 +9,7 @@ import click
 from idrstream.base import files, stage_folder, task
 from idrstream.images import image
 from idrstream.readers import bit_depth
+from idrstream.screen import field_notes
 from idrstream.screen.study import Well
 
 
@@ -60,6 +61,9 @@ def main(frames, fields, illumination, camera_offset):
         "fields": facts,
     }
     files.write_json(fields / image.FIELDS, content)
+    of_plate = rows and rows[0]["plate"] == fields.stem  # else of a batch, whose range of grey levels its plates have
+    said = field_notes.of_range(fields.stem, content["frames"]) if of_plate else None
+    task.tell(fields / "notes.json", [said] * bool(said), field_notes.of_fields(fields.stem, facts))
     for name, found in facts.items():
         click.echo(f"{name}: {found['status']} {found.get('reason', '')}")
 

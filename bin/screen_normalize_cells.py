@@ -13,9 +13,10 @@ from idrstream.base import task
 @click.argument("outdir", type=click.Path(exists=True, file_okay=False))
 @click.argument("cells", type=click.Path(path_type=Path))
 @click.option("--negative_control", "named", help="Control type that is negative, beside `negative control`.")
+@task.notes
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @task.whole("cells")
-def main(outdir, cells, named, count):
+def main(outdir, cells, named, notes, count):
     """Write the cells of OUTDIR into the folder CELLS/cells, each feature in units of the negative controls' deviation.
 
     Beside them scaler.tsv: mean and deviation of each feature, the number of cells they are of, and whether it is
@@ -52,6 +53,7 @@ def main(outdir, cells, named, count):
         said += f"; {flat.sum()} features hardly vary among them (scaler.tsv: scaled)"
     if rare.any():
         said += f"; {rare.sum()} features of fewer than {needed} of them are empty (scaler.tsv: cells)"
+    task.tell(notes, [], [])
     click.echo("\n".join([said, *controls.incomparable(outdir, found.plates)]))
 
 

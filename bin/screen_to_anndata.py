@@ -12,9 +12,10 @@ from idrstream.base import task
 @task.versions
 @click.argument("outdir", type=click.Path(exists=True, file_okay=False))
 @click.argument("h5ad", type=click.Path(path_type=Path))
+@task.notes
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @task.whole("h5ad")
-def main(outdir, h5ad, count):
+def main(outdir, h5ad, notes, count):
     """Write the cells of OUTDIR into the folder H5AD, a file a plate: features in X, Metadata_* in obs.
 
     Exit code 64, and no folder, where there is no table, or tables differ in their features.
@@ -28,6 +29,7 @@ def main(outdir, h5ad, count):
     h5ad.mkdir()
     for plate, paths in task.progress(list(cells.plates.items()), "writing"):
         annotated.write(paths, cells, h5ad / f"{plate}.h5ad")
+    task.tell(notes, [], [])
     click.echo(f"{len(cells.plates)} plates")
 
 

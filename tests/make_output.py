@@ -206,7 +206,7 @@ def _info(folder, images):
     plan = {"begun": f"{BEGUN.isoformat()}+00:00", "images": asked}
     (info / "plan.json").write_text(json.dumps(plan | {"wells": [ROWS, COLUMNS]}))
     run = {"params": {"batch_size": 10, "well_profiles": "plate", "features": "deep,cp"}, "nextflow": "25.04.4"}
-    run |= {"versions": {"SCREEN:SEGMENT": "python 3.11.7, cellpose 3.1.1.3"}, "model_sha256": "a" * 64}
+    run |= {"versions": {"SEGMENT": "python 3.11.7, cellpose 3.1.1.3"}, "model_sha256": "a" * 64}
     run |= {"stream": {"inflight": 3, "slots": 4, "disk": 210_000_000}}
     (info / "run.json").write_text(json.dumps(run))
     tasks = [("PLAN", "1.2s"), *((f"SCREEN:PLATES:FLATFIELD ({p})", "20s") for p in sorted(set(images["plate"])))]

@@ -12,7 +12,7 @@ process BEGIN {
 
     script:
     """
-    begin.py ${plan} --outdir ${Launch.quoted(outdir)} --workdir ${Launch.quoted(workflow.workDir)} > begun.json
+    begin.py ${plan} --outdir ${Places.quoted(outdir)} --workdir ${Places.quoted(workflow.workDir)} > begun.json
     """
 
     stub:

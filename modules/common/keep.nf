@@ -2,10 +2,10 @@
 process KEEP {
     label 'head'
     cache false
-    errorStrategy { Warnings.verdict(task, "${place}/${folder.name}") }
+    errorStrategy { Warnings.verdict(task, place) }
 
     input:
-    tuple val(folder), val(place)               // place: a folder of the output folder, or . for itself
+    tuple val(folder), val(place)               // place: its path in the output folder
     val outdir
 
     output:
@@ -13,11 +13,11 @@ process KEEP {
 
     script:
     """
-    keep.py ${Launch.quoted([folder, outdir, place])}
+    keep.py ${Places.quoted([folder, outdir, place])}
     """
 
     stub:
     """
-    printf %s ${Launch.quoted(outdir)}/${place}/${folder.name}
+    printf %s ${Places.quoted(outdir)}/${place}
     """
 }

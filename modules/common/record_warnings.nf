@@ -13,7 +13,7 @@ process RECORD_WARNINGS {
 
     script:
     """
-    record_warnings.py ${Launch.quoted(outdir)}
+    record_warnings.py ${Places.quoted(outdir)}
     """
 
     stub:

@@ -17,8 +17,8 @@ process COMMIT {
     script:
     def saved = images ? "--images ${images}" : ''
     """
-    screen_commit.py ${batch} ${tables} ${labels} ${saved} --outdir ${Launch.quoted(outdir)} --workdir ${Launch.quoted(workflow.workDir)} ${how.args} \\
-        --heavy ${Launch.quoted(heavy)} > committed.json
+    screen_commit.py ${batch} ${tables} ${labels} ${saved} --outdir ${Places.quoted(outdir)} --workdir ${Places.quoted(workflow.workDir)} ${how.args} \\
+        --heavy ${Places.quoted(heavy)} > committed.json
     """
 
     stub:

@@ -15,7 +15,7 @@ process COMMIT_PLATE {
 
     script:
     """
-    screen_commit_plate.py ${packet} calibration --outdir ${Launch.quoted(outdir)} --workdir ${Launch.quoted(workflow.workDir)} --heavy ${Launch.quoted(heavy)} ${how.args} \\
+    screen_commit_plate.py ${packet} calibration --outdir ${Places.quoted(outdir)} --workdir ${Places.quoted(workflow.workDir)} --heavy ${Places.quoted(heavy)} ${how.args} \\
         > kept.json
     """
 

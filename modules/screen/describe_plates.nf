@@ -12,7 +12,7 @@ process DESCRIBE_PLATES {
 
     script:
     """
-    screen_describe_plates.py ${Launch.quoted(outdir)}
+    screen_describe_plates.py ${Places.quoted(outdir)}
     """
 
     stub:

@@ -21,6 +21,8 @@ process FLATFIELD {
 
     stub:
     """
-    mkdir ${meta.id}.fields && echo '{"fields": {}, "frames": null, "lost": null}' > ${meta.id}.fields/fields.json
+    mkdir ${meta.id}.fields && cd ${meta.id}.fields
+    echo '{"fields": {}, "frames": null, "lost": null}' > fields.json
+    echo '{"said": [], "notes": []}' > notes.json
     """
 }

@@ -14,7 +14,7 @@ process SUMMARY {
 
     script:
     """
-    screen_summary.py ${plan} summary.json --outdir ${Launch.quoted(outdir)} ${how.args} --provenance /dev/stdin
+    screen_summary.py ${plan} summary.json --outdir ${Places.quoted(outdir)} ${how.args} --provenance /dev/stdin
     """
 
     stub:

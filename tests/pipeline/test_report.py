@@ -49,7 +49,7 @@ def ended(told, screen, tmp_path_factory):
 def test_a_report_is_made_while_a_run_goes_on_and_takes_nothing_from_it(ended):
     run, beside, during = ended
     assert beside.code == 0, beside.said
-    assert "Submitted process > PLAN" not in beside.said
+    assert ":PLAN" not in beside.said
     assert "The run goes on, or was stopped" in during
     assert run.code == 0, run.said
     assert run.images["status"].tolist() == ["ok"] * 2

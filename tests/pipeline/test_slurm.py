@@ -62,14 +62,14 @@ def test_a_job_that_is_cancelled_is_tried_again(stream, whole):
 
 @pytest.mark.full
 def test_a_head_that_is_killed_goes_on_where_its_jobs_were(stream, whole):
-    stream.start("--batch_size", 2, SECONDS="1").wait_for("Submitted process > SCREEN", 9)
+    stream.start("--batch_size", 2, SECONDS="1").wait_for(" (b", 9)
     stream.kill()
     finished = stream.committed
     slurm.wait_until(lambda: not slurm.said(None, "squeue", "-h"))
     run = stream.run("--batch_size", 2, "-resume")
     assert run.code == 0, run.said
     assert finished.items() <= run.committed.items()
-    assert "Cached process > SCREEN" in run.said
+    assert "Cached process > SCREEN:" in run.said
     assert run.cells == whole.cells
 
 
