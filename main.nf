@@ -21,11 +21,12 @@ workflow {
         return
     }
 
+    schema = file("${projectDir}/nextflow_schema.json", glob: false)
+    Params.checkWorkflow(params.workflow, Json.read(schema))
     outdir = Outdir.open(params.outdir)
     Warnings.open(outdir, log)
 
     // A file that is not there is the planner's to say, together with everything else that is wrong.
-    schema = file("${projectDir}/nextflow_schema.json", glob: false)
     source = Params.folder(params.source) as boolean
     launch = Json.text([params: params, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString(), source: source])
     common = [
@@ -56,9 +57,9 @@ workflow {
     versions = channel.topic('versions').map { process, found -> [process.tokenize(':').last(), found] }.unique().toSortedList()
     run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries()] }
 
-    // A line a workflow; its name stands in nextflow_schema.json too.
+    // A line a workflow, of a name that nextflow_schema.json lists.
     finished = params.workflow == 'screen' ? SCREEN(launch, common + screen, run, outdir)
-        : error(Params.unknownWorkflow(params.workflow, Json.read(schema)))
+        : channel.empty()
 
     recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)
     report = REPORTING(finished.combine(recorded.toList().map { all -> [all] }), outdir)

@@ -38,9 +38,11 @@ class Params {
         return there ?: (weights ? [address: "${address}/${weights}".toString(), sha256: param['x-sha256']?.get(weights)] : [])
     }
 
-    /** Why a workflow of a name cannot be run, in a sentence. */
-    static String unknownWorkflow(Object name, Map schema) {
-        "--workflow ${name}: there is no such workflow; there is ${schema['$defs'].input.properties.workflow.enum.join(', ')}"
+    /** Ends the run where there is no workflow of a name. */
+    static void checkWorkflow(Object name, Map schema) {
+        final names = schema['$defs'].input.properties.workflow.enum
+        if( !(name in names) )
+            throw new IllegalStateException("--workflow ${name}: there is no such workflow; --workflow is one of ${names.join(', ')}")
     }
 
     /** A path as it is written: brackets and stars in it are no pattern. */
