@@ -1,20 +1,18 @@
-// idrstream: microscopy too large to store, streamed batch by batch into single-cell profiles.
+// idrstream: microscopy too large to store, streamed batch by batch into results.
 
-include { PLAN    } from './modules/plan'
-include { BEGIN   } from './modules/begin'
-include { SCREEN  } from './workflows/screen'
-include { RECORD_WARNINGS } from './modules/record_warnings'
-include { REPORTING } from './workflows/reporting'
+include { SCREEN          } from './workflows/screen.nf'
+include { REPORTING       } from './workflows/common/reporting'
+include { RECORD_WARNINGS } from './modules/common/record_warnings'
 
 workflow {
     if( params.help ) {
-        println Launch.help("${projectDir}/nextflow_schema.json", params)
+        println Params.help("${projectDir}/nextflow_schema.json", params)
         exit 0
     }
 
     Places.check(projectDir)
     if( params.report_only ) {
-        results = Launch.begun(params.outdir)                           // not claimed: a run may be writing there
+        results = Outdir.begun(params.outdir)                           // not claimed: a run may be writing there
         Warnings.open(results, log)
         REPORTING(channel.value(true), results).toList().map { _kept ->
             if( Warnings.all() )
@@ -24,74 +22,51 @@ workflow {
     }
 
     schema = file("${projectDir}/nextflow_schema.json", glob: false)
+    Params.checkWorkflow(params.workflow, Json.read(schema))
+    outdir = Outdir.open(params.outdir)
+    Warnings.open(outdir, log)
 
     // A file that is not there is the planner's to say, together with everything else that is wrong.
-    outdir = Launch.writable(params.outdir)
-    Launch.claim(outdir)
-    Warnings.open(outdir, log)
-    study = Launch.named(params.study, "${projectDir}/assets/studies", '.yml')
-    model = Launch.model(
-        params.model,
-        "${projectDir}/assets/models/nuclei/nuclei.pth",
-        Launch.read(schema),
-        env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models',
-        workflow.workDir.resolve("models/${workflow.sessionId}"),
-        log
-    )
-    families = params.stop_after ? [] : "${params.features}".tokenize(',')     // what is none, the planner says
-    network = params.embedder == 'deepprofiler' ? [Launch.existing(params.dp_config), Launch.existing(params.dp_checkpoint)] : []
-    embed_model = Launch.existing(params.embed_model)
-    labelled = Launch.existing(params.phenotypes)
-    rules = Launch.existing(params.qc_rules ?: "${projectDir}/assets/qc.yml")
-    ascp = Launch.existing(params.ascp)
-    key = Launch.existing(params.aspera_key)
-    planned = PLAN(
-        Launch.json([
-            params: params,
-            launch_dir: workflow.launchDir.toString(),
-            session: workflow.sessionId.toString(),
-            source: Launch.folder(params.source) as boolean,
-        ]),
-        schema,
-        Launch.existing(params.input),
-        Launch.beside(params.streams, '--streams'),
-        Launch.existing(params.screens),
-        Launch.existing(params.zarr_index),
-        ascp,
-        key,
-        study,
-        rules,
-        model,
-        network ? network[0] : [],
-        network ? network[1] : [],
-        embed_model,
-        labelled,
-        file("${projectDir}/containers"),
-        outdir
-    )
-    agreed = planned.map { folder ->
-        def said = Launch.read(folder)
-        def problems = said.problems ?: Places.faults(said.folders)
-        if( problems )
-            error "nothing was started, because of\n  ${problems.join('\n  ')}"
-        log.info said.text
-        def slots = Launch.slots(params.max_inflight, said.batch_bytes, workflow.workDir)
-        Gate.open(slots, said.batch_bytes, params.on_batch_failure == 'continue', params.keep_intermediates)
-        return folder
-    }
-    plan = agreed.combine(BEGIN(agreed, outdir)).map { folder, begun ->
-        Launch.read(begun).said.each { line -> log.info line }
-        return folder
-    }.first()                                    // every batch reads it
-    versions = channel.topic('versions').unique().toSortedList()
-    run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
-    finished = SCREEN(plan, [ascp, key], model, families, params.save_images, network, embed_model, labelled, rules, run, outdir)
+    source = Params.folder(params.source) as boolean
+    launch = Json.text([params: params, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString(), source: source])
+    common = [
+        schema: schema,
+        locks: file("${projectDir}/containers"),
+        input: Params.file(params.input),
+        model: Params.model(params.model, projectDir, Json.read(schema), env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'),
+        max_inflight: params.max_inflight,
+        go_on: params.on_batch_failure == 'continue',
+        keep: params.keep_intermediates,
+    ]
+    screen = [
+        streams: Params.beside(params.streams, '--streams'),
+        screens: Params.file(params.screens),
+        study: Params.named(params.study, "${projectDir}/assets/studies", '.yml'),
+        zarr_index: Params.file(params.zarr_index),
+        ascp: Params.file(params.ascp),
+        aspera_key: Params.file(params.aspera_key),
+        families: params.stop_after ? [] : "${params.features}".tokenize(','),     // what is none, the planner says
+        embedder: params.embedder,
+        embed_model: Params.file(params.embed_model),
+        dp_config: Params.file(params.dp_config),
+        dp_checkpoint: Params.file(params.dp_checkpoint),
+        save_images: params.save_images,
+        phenotypes: Params.file(params.phenotypes),
+        qc_rules: Params.file(params.qc_rules ?: "${projectDir}/assets/qc.yml"),
+    ]
+    versions = channel.topic('versions').map { process, found -> [process.tokenize(':').last(), found] }.unique().toSortedList()
+    run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries()] }
+
+    // A line a workflow, of a name that nextflow_schema.json lists.
+    finished = params.workflow == 'screen' ? SCREEN(launch, common + screen, run, outdir)
+        : channel.empty()
+
     recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)
-    report = REPORTING(finished.combine(recorded.toList().map { done -> [done] }), outdir)
-    finished.combine(report.toList().map { made -> [made] }).map { file, _made ->
-        def said = Launch.read(file)
-        log.info(([said.text] + Warnings.closing()).join('\n'))
-        if( said.error )
-            error said.error
+    report = REPORTING(finished.combine(recorded.toList().map { all -> [all] }), outdir)
+    finished.combine(report.toList().map { all -> [all] }).map { summary, _report ->
+        def ended = Json.read(summary)
+        log.info(([ended.text] + Warnings.closing()).join('\n'))
+        if( ended.error )
+            error ended.error
     }
 }

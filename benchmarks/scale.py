@@ -92,7 +92,7 @@ def _run(where, *options):
         raise SystemExit(f"the run failed: {where / 'log'}")
     wall, cpu = time.perf_counter() - start, _cpu() - used
     files = sum(len(names) for _, _, names in os.walk(where / "work"))
-    batches = (where / "log").read_text().count("process > SCREEN:COMMIT (")
+    batches = (where / "log").read_text().count(":COMMIT (")
     return batches, wall, cpu, peak[0], files
 
 

@@ -89,7 +89,7 @@ def main(table, address, network, out, diameter, threads):
             columns = {"center_y": centers[:, 0], "center_x": centers[:, 1]}
             image.write_cells(labels, row["key"], {"label": np.arange(1, len(centers) + 1)} | columns)
         watch.lap("segment")
-        command = [ROOT / ".venvs/deepprofiler/bin/python", ROOT / "bin/embed_deepprofiler.py", frames, labels]
+        command = [ROOT / ".venvs/deepprofiler/bin/python", ROOT / "bin/screen_embed_deepprofiler.py", frames, labels]
         command += [folder / "features", "--config", network / "config.json", "--threads", threads]
         command += ["--checkpoint", network / "checkpoint.hdf5"]
         subprocess.run([str(word) for word in command], check=True, capture_output=True)

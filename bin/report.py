@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Make the report on an output folder: one page for a browser, and its pictures."""
 
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from idrstream.base import task
+from idrstream.runs import manifest
 
 LOOK = Path(__file__).resolve().parents[1] / "assets"
 
@@ -25,9 +27,10 @@ LOOK = Path(__file__).resolve().parents[1] / "assets"
 def main(outdir, target, look, count):
     """Write multiqc_report.html on OUTDIR, and qc/pictures, into the folder TARGET; also of a run that goes on."""
     task.limit_threads(count)
-    from idrstream.screen import report
-
-    report.make(outdir, target, look)
+    workflow = manifest.workflow(outdir)
+    if workflow is None:
+        raise task.UserError(f"{outdir}: no run has begun there, so there is nothing to report on")
+    import_module(f"idrstream.{workflow}.report").make(outdir, target, look)
 
 
 if __name__ == "__main__":

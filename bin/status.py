@@ -7,7 +7,6 @@ from pathlib import Path
 
 from idrstream.base import files
 from idrstream.runs import housekeeping, ledger
-from idrstream.screen import outcome
 
 
 def main():
@@ -44,7 +43,7 @@ def status(outdir, now):
             f"{60 * images / seconds:.1f} images a minute since {begun:%Y-%m-%d %H:%M} UTC; about {_time(rest)} left"
         )
     for row in [row for row in rows if row and row["status"] == "failed"][-5:]:
-        lines.append(f"  {outcome.place(row)}: {row['reason']}")
+        lines.append(f"  {row['key']}: {row['reason']}")
     return "\n".join(lines)
 
 

@@ -1,14 +1,11 @@
-import java.nio.file.FileSystems
 import java.nio.file.Files
-import java.nio.file.LinkOption
 import java.nio.file.Path
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.Semaphore
 import java.util.concurrent.TimeUnit
 import nextflow.Global
-import nextflow.extension.FilesEx
 
-/** Bounds the batches between FETCH and COMMIT, and says what becomes of a task that failed. In the head only; a resumed run begins anew. */
+/** Bounds the batches under way, and says what becomes of a task that failed. In the head only; a resumed run begins anew. */
 class Gate {
     private static final int ROW = 3                        // batches lost one after the other: it is not the data
     private static final int TAIL = 20                      // lines of a lost task's log
@@ -19,24 +16,17 @@ class Gate {
     private static Semaphore slots = new Semaphore(1)
     private static final Map<String, Integer> held = new ConcurrentHashMap<>()   // batches that are in: how many slots each has
     private static final Map<String, Map> lost = new ConcurrentHashMap<>()
-    private static final Map<String, List<Path>> heavy = new ConcurrentHashMap<>()
-    private static final Map<String, Long> sizes = [:]      // bytes of those folders, of the batches that are in
     private static volatile boolean closed = false
-    private static boolean goOn = true, keep = false
+    private static boolean goOn = true
     private static int width = 1, peak = 0, row = 0, healed = 0, ignored = 0
-    private static long disk = 0                            // bytes: the most they had at once
     private static long slot = 1                            // bytes that the plan reckoned with for a batch
 
-    /**
-     * Let so many batches of so many BYTES in at a time. GO_ON: after a batch is lost, let others in. KEEP: what a lost batch
-     * has made stays in the work folder.
-     */
-    static void open(int batches, long bytes, boolean goOn, boolean keep) {
+    /** Let so many batches of so many BYTES in at a time. GO_ON: after a batch is lost, let others in. */
+    static void open(int batches, long bytes, boolean goOn) {
         slots = new Semaphore(batches)
         width = batches
         slot = Math.max(1, bytes)
         this.goOn = goOn
-        this.keep = keep
     }
 
     /** How many slots a batch takes whose folders take so many BYTES; [that number, those there are]. */
@@ -67,53 +57,39 @@ class Gate {
         return false
     }
 
-    /** A batch has such a folder in the work folder. COMMIT deletes it; should the batch be lost, we do. */
-    static void holds(Object id, Path folder) {
-        final bytes = size(folder)
+    /** [META, FOLDER] as they are: a batch or plate has this folder in the work folder from now on, unless it is lost already. */
+    static List holds(Map meta, Path folder) {
+        final bytes = WorkFolders.size(folder)
         synchronized( Gate ) {
-            heavy.computeIfAbsent(id.toString()) { [] } << folder
-            if( lost.containsKey(id.toString()) )
-                discard(heavy.remove(id.toString()))
-            else if( held.containsKey(id.toString()) ) {
-                sizes[id.toString()] = bytes + (sizes[id.toString()] ?: 0L)
-                disk = Math.max(disk, sizes.values().sum() as long)
-            }
+            if( lost.containsKey(meta.id.toString()) )
+                WorkFolders.delete([folder])
+            else
+                WorkFolders.add(meta.id.toString(), folder, bytes)
         }
+        return [meta, folder]
     }
 
     /** A batch is committed. */
     static synchronized void done(Object id) {
         row = 0
-        heavy.remove(id.toString())
-        leave(id)
+        WorkFolders.forget(id.toString())
+        slots.release(held.remove(id.toString()) ?: 0)
     }
 
     /** For errorStrategy: by exit code. 64: the user must mend it. One of MAY_HEAL: it may heal. Else the batch is given up. */
     static String verdict(Map task, Map meta) {
         if( task.exitStatus == 64 )
             return 'terminate'
-        discard(begun(task.workDir as Path))
+        WorkFolders.deleteBegun(task.workDir as Path)
         if( task.exitStatus in MAY_HEAL && task.attempt <= task.maxRetries && !lost.containsKey(meta.id.toString()) )
             return 'retry'
-        giveUp(task, meta)
+        giveUp(task, meta.id.toString())
         return 'ignore'
     }
 
     /** Lost batches and plates by id: process, exit code, tail of the log; and what the run came to. */
     static synchronized Map report() {
-        return [lost: lost, stopped: closed, inflight: peak, slots: width, disk: disk]
-    }
-
-    private static synchronized void giveUp(Map task, Map meta) {
-        ignored += 1
-        if( lost.containsKey(meta.id.toString()) )          // by the task beside this one, whose loss took its input
-            return
-        discard(heavy.remove(meta.id.toString()) ?: [])
-        lost[meta.id.toString()] = [process: task.process.tokenize(':').last(), exit: task.exitStatus, log: tail(task)]
-        row += 1
-        if( !goOn || row >= ROW )
-            closed = true
-        leave(meta.id)
+        return [lost: lost, stopped: closed, inflight: peak, slots: width, disk: WorkFolders.most]
     }
 
     /** The last lines that a task wrote, without those of its engine. */
@@ -122,25 +98,16 @@ class Gate {
         return Files.exists(log) ? log.readLines().findAll { line -> !(line ==~ OF_THE_ENGINE) }.takeRight(TAIL) : []
     }
 
-    /** What a task that failed had begun in its folder: all but its inputs, which are links, and Nextflow's own files. */
-    private static List<Path> begun(Path folder) {
-        if( folder.fileSystem != FileSystems.default || !Files.isDirectory(folder) )
-            return []
-        return folder.toFile().listFiles()*.toPath().findAll { path ->
-            !Files.isSymbolicLink(path) && !(path.fileName.toString() =~ /^\.(command|exitcode)/)
-        }
-    }
-
-    private static void discard(List<Path> paths) {
-        if( !keep )
-            paths.findAll { path -> path.fileSystem == FileSystems.default }.each { path ->
-                Files.isDirectory(path) ? FilesEx.deleteDir(path) : Files.deleteIfExists(path)
-            }
-    }
-
-    private static void leave(Object id) {
-        sizes.remove(id.toString())
-        slots.release(held.remove(id.toString()) ?: 0)
+    private static synchronized void giveUp(Map task, String id) {
+        ignored += 1
+        if( lost.containsKey(id) )                          // by the task beside this one, whose loss took its input
+            return
+        WorkFolders.delete(WorkFolders.forget(id))
+        lost[id] = [process: task.process.tokenize(':').last(), exit: task.exitStatus, log: tail(task)]
+        row += 1
+        if( !goOn || row >= ROW )
+            closed = true
+        slots.release(held.remove(id) ?: 0)
     }
 
     /** Slots of batches whose task was ignored without us: a site's configuration has replaced our errorStrategy. */
@@ -150,20 +117,6 @@ class Gate {
             final most = held.values().max() ?: 1           // of theirs we do not know which
             slots.release(Math.min((unseen - healed) * most, width - slots.availablePermits()))
             healed = unseen
-        }
-    }
-
-    /** Bytes of the files in a folder, as their lengths are. A link in it leads to another's file; the folder may be one. */
-    private static long size(Path folder) {
-        if( folder.fileSystem != FileSystems.default )
-            return 0
-        try {
-            return Files.walk(folder.toRealPath()).withCloseable { paths ->
-                paths.filter { path -> Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS) }.mapToLong { path -> Files.size(path) }.sum()
-            }
-        }
-        catch( IOException | UncheckedIOException _gone ) { // the batch was lost meanwhile
-            return 0
         }
     }
 }

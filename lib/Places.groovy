@@ -110,6 +110,11 @@ class Places {
         return found ? "a folder with ${found} in its path" : engine() && !really(path).parent?.parent ? 'a folder directly below /' : null
     }
 
+    /** A path, or several, as words of a shell's command line, whatever is in them. */
+    static String quoted(Object paths) {
+        (paths instanceof List ? paths : [paths]).collect { path -> "'" + path.toString().replace("'", "'\\''") + "'" }.join(' ')
+    }
+
     private static boolean harmless(Path path) {
         !odd(path, refused())
     }

@@ -1,4 +1,3 @@
-import groovy.json.JsonOutput
 import java.nio.file.Files
 import java.nio.file.Path
 
@@ -30,9 +29,17 @@ class Warnings {
 
     /** FOLDER, which a view made, as it is, once what the view tells (NOTES, a JSON file) is in the log. */
     static Path noted(Path folder, Path notes) {
-        final told = Launch.read(notes)
+        final told = Json.read(notes)
         told.said.each { line -> log.info(line) }
         told.notes.each { note -> add(note) }
+        return folder
+    }
+
+    /** FOLDER, which FLATFIELD made, as it is, once its notes.json is in the log. Of so many plates, the end of a run repeats none. */
+    static Path told(Path folder) {
+        final notes = Json.read(folder.resolve('notes.json'))
+        notes.said.each { line -> log.info(line) }
+        notes.notes.each { note -> log.warn(note) }
         return folder
     }
 
@@ -41,7 +48,7 @@ class Warnings {
     }
 
     static String json() {
-        JsonOutput.toJson(all())
+        Json.text(all())
     }
 
     /** Lines for the end of the run. */

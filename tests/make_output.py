@@ -52,6 +52,7 @@ def make_output(folder, plates=2, wells=20, batch=10, cells=True, views=True, se
     if views:
         _wells(folder, images, rng)
     _info(folder, images)
+    _manifest(folder, "outdir", workflow="screen")
     return images
 
 
@@ -190,9 +191,12 @@ def _wells(folder, images, rng):
         for level in ("normalized", "selected"):
             _table(folder / f"profiles/wells/{level}/{plate}.parquet", wells)
     written = [_facts(folder, path) for path in sorted((folder / "profiles/wells").rglob("*.parquet"))]
-    manifest = {"part": "profiles-wells", "files": {facts.pop("path"): facts for facts in written}}
-    (folder / "manifest").mkdir()
-    (folder / "manifest/profiles-wells.json").write_text(json.dumps(manifest))
+    _manifest(folder, "profiles-wells", files={facts.pop("path"): facts for facts in written})
+
+
+def _manifest(folder, part, **content):
+    (folder / "manifest").mkdir(exist_ok=True)
+    (folder / f"manifest/{part}.json").write_text(json.dumps({"part": part} | content))
 
 
 def _info(folder, images):
@@ -202,7 +206,7 @@ def _info(folder, images):
     plan = {"begun": f"{BEGUN.isoformat()}+00:00", "images": asked}
     (info / "plan.json").write_text(json.dumps(plan | {"wells": [ROWS, COLUMNS]}))
     run = {"params": {"batch_size": 10, "well_profiles": "plate", "features": "deep,cp"}, "nextflow": "25.04.4"}
-    run |= {"versions": {"SCREEN:SEGMENT": "python 3.11.7, cellpose 3.1.1.3"}, "model_sha256": "a" * 64}
+    run |= {"versions": {"SEGMENT": "python 3.11.7, cellpose 3.1.1.3"}, "model_sha256": "a" * 64}
     run |= {"stream": {"inflight": 3, "slots": 4, "disk": 210_000_000}}
     (info / "run.json").write_text(json.dumps(run))
     tasks = [("PLAN", "1.2s"), *((f"SCREEN:PLATES:FLATFIELD ({p})", "20s") for p in sorted(set(images["plate"])))]

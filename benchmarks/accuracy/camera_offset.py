@@ -12,7 +12,6 @@ import click
 import numpy as np
 import torch
 from common import BIN, DATA, ROOT
-
 from flatfield import frames, rms
 
 sys.path[:0] = [str(BIN), str(ROOT / "assets/demo"), str(ROOT / "benchmarks")]

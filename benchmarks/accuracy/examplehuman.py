@@ -58,9 +58,9 @@ def main(data):
 
 def segment(frames, labels):
     """As the pipeline does it; returns the diameter in pixels."""
-    run("cellpose", "diameter.py", frames, labels.with_name("P.json"), "--model", MODEL)
+    run("cellpose", "screen_diameter.py", frames, labels.with_name("P.json"), "--model", MODEL)
     diameter = files.read_json(labels.with_name("P.json"))["diameter"]
-    run("cellpose", "segment.py", frames, labels, "--model", MODEL, "--diameter", diameter)
+    run("cellpose", "screen_segment.py", frames, labels, "--model", MODEL, "--diameter", diameter)
     return diameter
 
 
@@ -84,7 +84,7 @@ def rebuild(labels, dna, threshold, theirs):
 def measured(frames, labels):
     """Features by name, and centres (n, 2) (x, y)."""
     measures = labels.with_name(labels.name + "-measures")
-    run("profiles", "measure.py", frames, labels, measures)
+    run("profiles", "screen_measure.py", frames, labels, measures)
     names = [name.removeprefix("Nuclei_") for name in files.read_json(measures / stage_folder.PROVENANCE)["features"]]
     cells = image.read_cells(labels, "x")
     features = pd.DataFrame(image.read_cells(measures, "x")["features"], columns=names)

@@ -52,7 +52,7 @@ class Plate:
     def learn(self, *wells, depth="auto"):
         """Fetch the reference frames of WELLS and keep what they tell; returns their rows."""
         rows = self._fetched(packet(wells, depth, all=True))
-        command = [sys.executable, BIN / "flatfield.py", self.frames, self.folder / "learnt/P.fields"]
+        command = [sys.executable, BIN / "screen_flatfield.py", self.frames, self.folder / "learnt/P.fields"]
         (self.folder / "learnt").mkdir()
         subprocess.run([*command, "--illumination", "none"], check=True, capture_output=True)
         (self.folder / "out").mkdir()

@@ -212,7 +212,7 @@ def test_a_library_that_cannot_be_loaded_is_for_the_user_to_mend_and_no_fault_of
     (tmp_path / "broken/h5py.py").write_text("import ctypes\nraise ImportError('GLIBCXX_3.4.30 not found')")
     files.write_json(tmp_path / "batch.json", batch_of(2, window=False) | {"root": str(folder)})
     run = subprocess.run(
-        [sys.executable, BIN / "fetch.py", "batch.json", "frames", "--last"],
+        [sys.executable, BIN / "screen_fetch.py", "batch.json", "frames", "--last"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(tmp_path / "broken")},
         capture_output=True,
@@ -244,7 +244,7 @@ def test_an_image_too_large_for_memory_is_tried_with_more_and_then_a_row(last, m
     batch = batch_of(2, window=False)
     batch["images"] += [row | {"locations": ["large.tif"]} for row in batch_of(1, plate="Q", window=False)["images"]]
     (tmp_path / "batch.json").write_text(json.dumps(batch | {"root": str(tmp_path)}))
-    command = [sys.executable, BIN / "fetch.py", "batch.json", "frames", "--connections", "1"]
+    command = [sys.executable, BIN / "screen_fetch.py", "batch.json", "frames", "--connections", "1"]
     run = subprocess.run(
         ["bash", "-c", 'ulimit -v 1500000; exec "$@"', "bash", *command, *(["--last"] if last else [])],
         cwd=tmp_path,

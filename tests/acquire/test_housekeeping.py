@@ -78,7 +78,7 @@ def test_status_tells_what_is_done_failed_and_left_and_how_long_it_will_take(her
     lines = status.status(here / "out", datetime.now(timezone.utc)).splitlines()
     assert lines[0] == "8 images: 5 done (15 cells), 1 failed, 2 left"
     assert lines[1].startswith("0.1 images a minute since ") and lines[1].endswith("; about 20 min left")
-    assert lines[2] == "  PA C01 frame 5: Truncated: cut"
+    assert lines[2] == "  PA_C01_s1_f5: Truncated: cut"
     asked = files.read_json(record)
     files.write_json(record, asked | {"images": asked["images"][-2:]})  # those that no commit since then had
     assert status.status(here / "out", datetime.now(timezone.utc)) == "2 images: 0 done (0 cells), 0 failed, 2 left"

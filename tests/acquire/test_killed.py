@@ -75,7 +75,7 @@ def test_a_fetch_leaves_no_ascp_and_told_to_end_no_folder(number, tmp_path):
         "locations": [f"{USER}/movie.bin"],
     }
     files.write_json(tmp_path / "batch.json", {"images": [wanted], "source": None, "root": None})
-    command = [sys.executable, BIN / "fetch.py", tmp_path / "batch.json", tmp_path / "frames"]
+    command = [sys.executable, BIN / "screen_fetch.py", tmp_path / "batch.json", tmp_path / "frames"]
     command += ["--ascp", tmp_path / "ascp", "--aspera_key", tmp_path / "a key"]
     assert end(command, number, lambda: program.calls) == (143 if number == signal.SIGTERM else -number, {})
     assert (tmp_path / "frames").exists() == (number == signal.SIGKILL)

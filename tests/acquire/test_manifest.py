@@ -56,7 +56,7 @@ def test_what_is_the_same_as_before_is_not_written_again(out):
 
 @pytest.mark.parametrize("step", ["os.replace", "os.fsync", "os.unlink"])
 def test_a_view_is_kept_whole_by_a_command_that_is_killed_and_run_again(step, out, tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["keep.py", str(tmp_path / "csv"), str(out), "."])
+    monkeypatch.setattr("sys.argv", ["keep.py", str(tmp_path / "csv"), str(out), "csv"])
     for survived in range(9):
         for name, text in (("a.csv", "a2"), ("c.csv", "c2")):
             files.write_text(tmp_path / "csv" / name, f"{text} {survived}")

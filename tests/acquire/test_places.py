@@ -155,7 +155,7 @@ def test_an_image_is_the_same_wherever_its_folder_is_found(here, tmp_path):
         if os.path.isdir(folder):
             os.rename(folder, here_as)
         (task / f"folders/{number}").symlink_to(here_as if here_as.exists() else packet)
-    command = [sys.executable, ROOT / "bin/fetch.py", packet, "frames", "--folders", "folders"]
+    command = [sys.executable, ROOT / "bin/screen_fetch.py", packet, "frames", "--folders", "folders"]
     subprocess.run(command, cwd=task, check=True, capture_output=True)
     rows = stage_folder.read_rows(task / "frames")
     assert [row["status"] for row in rows] == ["ok", "ok", "failed", "failed"]

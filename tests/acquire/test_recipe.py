@@ -53,7 +53,7 @@ def planned_by(here):
         launch = {"params": params, "launch_dir": str(here), "session": "second", "source": "source" in named}
         options = [word for name, path in named.items() if name != "source" for word in (f"--{name}", path)]
         shutil.rmtree(here / "planned", ignore_errors=True)
-        words = [sys.executable, copy / "bin/plan.py", "-", here / "schema.json", here / "planned", *options]
+        words = [sys.executable, copy / "bin/screen_plan.py", "-", here / "schema.json", here / "planned", *options]
         words += ["--locks", copy / "containers"]
         done = subprocess.run(list(map(str, words)), input=json.dumps(launch), text=True, capture_output=True)
         assert done.returncode == 0, done.stderr
@@ -92,7 +92,7 @@ def test_a_word_in_a_docstring_and_a_module_of_another_name_void_nothing(here, c
         "import contrast, flows as masks\n",
     )
     (copy / "bin/idrstream/screen/illumination.py").rename(copy / "bin/idrstream/screen/fields.py")
-    change(copy / "bin/flatfield.py", "import illumination", "import fields as illumination")
+    change(copy / "bin/screen_flatfield.py", "import illumination", "import fields as illumination")
     change(copy / "bin/idrstream/runs/recipe.py", '"screen/illumination.py"', '"screen/fields.py"')
     after = planned_by(copy)
     assert_settled(after)

@@ -55,7 +55,7 @@ class Batch:
         stage_folder.write_rows(self.frames, rows)
 
     def save(self):
-        command = [sys.executable, plan.BIN / "save_images.py", self.frames, self.labels, self.folder / "saved"]
+        command = [sys.executable, plan.BIN / "screen_save_images.py", self.frames, self.labels, self.folder / "saved"]
         subprocess.run([*command, "--calibration", self.known], check=True, capture_output=True)
         return self.folder / "saved"
 
@@ -261,7 +261,7 @@ def test_what_is_set_aside_can_be_looked_at_there(saved):
     batch.commit(out)
     hcs.describe(out)
     aside = housekeeping.set_aside("b0000", out, "2026-01-01_00-00-00")
-    command = [sys.executable, plan.BIN / "describe_plates.py"]
+    command = [sys.executable, plan.BIN / "screen_describe_plates.py"]
     for folder, said in ((out, ""), (aside, str(aside / "images"))):
         assert subprocess.run([*command, folder], check=True, capture_output=True, text=True).stdout == said
     assert not (out / "images/PA.ome.zarr").exists()

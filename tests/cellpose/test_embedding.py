@@ -17,7 +17,7 @@ from idrstream.base.task import UserError
 from idrstream.cells import checkpoints, crops, efficientnet, embedding
 from idrstream.images import image
 
-COMMAND = Path(__file__).resolve().parents[2] / "bin/embed.py"
+COMMAND = Path(__file__).resolve().parents[2] / "bin/screen_embed.py"
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 from click.testing import CliRunner
 from test_nuclei import CENTRES, MODEL, draw_nuclei
 
-import segment
-import take_labels
+import screen_segment
+import screen_take_labels
 from idrstream.base import files, stage_folder
 from idrstream.images import image
 
@@ -38,14 +38,14 @@ def segmented(tmp_path, options):
         "--outlines",
         *options,
     ]
-    done = CliRunner().invoke(segment.main, words)
+    done = CliRunner().invoke(screen_segment.main, words)
     assert done.exit_code == 0, done.output
     return tmp_path
 
 
 def take(folder, *options):
     words = [str(folder / name) for name in ("frames", "labels", "taken")]
-    return CliRunner().invoke(take_labels.main, [*words, *options])
+    return CliRunner().invoke(screen_take_labels.main, [*words, *options])
 
 
 def test_what_is_taken_is_what_segmenting_gave(segmented, options):

@@ -23,10 +23,12 @@ pytestmark = pytest.mark.skipif(ENGINE is None, reason="neither podman nor docke
 
 def commands():
     """(tool, command) of every process that runs in an image."""
-    for module in sorted(ROOT.glob("modules/*.nf")):
+    views = re.findall(r"VIEW as (\w+)", (ROOT / "workflows/screen/views.nf").read_text())
+    for module in sorted(ROOT.glob("modules/*/*.nf")):
         text = module.read_text()
+        named = re.findall(r"^ +(\w+\.py) ", text, re.MULTILINE)[:1] or [f"screen_{view.lower()}.py" for view in views]
         for tool in set(IMPORTS) & set(re.findall(r"^ +label '(\w+)'", text, re.MULTILINE)):
-            yield tool, re.search(r"^ +(\w+\.py) ", text, re.MULTILINE)[1]
+            yield from ((tool, command) for command in named)
 
 
 def in_image(tool, *command):

@@ -10,7 +10,7 @@ import numpy as np
 from idrstream.images import image
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = ROOT / "bin/embed_deepprofiler.py"
+COMMAND = ROOT / "bin/screen_embed_deepprofiler.py"
 NUCLEI = {  # (y, x) by well; some near the border, none in A2, another size in A4
     "A1": [(150.25, 200.5), (40.0, 60.125), (290.7, 390.1), (100.0, 300.0)],
     "A2": [],

@@ -17,7 +17,7 @@ def test_torch_gives_every_cell_what_deepprofiler_gives(batch, embedded, trained
     frames, labels, known = batch
     command = [
         TORCH,
-        ROOT / "bin/embed.py",
+        ROOT / "bin/screen_embed.py",
         frames,
         labels,
         tmp_path / "features",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-import flatfield
+import screen_flatfield
 from idrstream.screen import camera_offset, illumination
 from make_screen import BACKGROUND, make_movie, vignette
 from support import SCREEN, needs_kit
@@ -161,4 +161,4 @@ def test_the_offset_of_the_real_plate_makes_its_field_right_to_three_percent():
 
 def test_wells_that_share_a_number_by_two_formats_of_plates_are_two():
     rows = [{"well": well, "well_number": 25, "frame": 1} for well in ("C01", "B01")]
-    assert len(set(flatfield.origins(rows))) == 2
+    assert len(set(screen_flatfield.origins(rows))) == 2

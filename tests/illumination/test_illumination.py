@@ -166,7 +166,7 @@ def test_the_share_of_a_frame_that_was_never_written_reaches_its_plates_fit(spar
             | {"type": "uint8", "bit_depth": 8, "highest": 255, "significant_bits": None, "shape": [*SHAPE]}
         )
     stage_folder.write_rows(frames, rows)
-    command = [sys.executable, BIN / "flatfield.py", frames, tmp_path / "fields", "--illumination", "plate"]
+    command = [sys.executable, BIN / "screen_flatfield.py", frames, tmp_path / "fields", "--illumination", "plate"]
     subprocess.run([*command, "--camera_offset", str(OFFSET)], check=True)
     facts = files.read_json(tmp_path / "fields" / image.FIELDS)["fields"]["P"]
     assert facts["left_out"] == {"P_A03_s1_f1": "lacks 40% of its pixels, which were never written"}

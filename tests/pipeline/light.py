@@ -1,5 +1,6 @@
 """SEGMENT, EMBED and MEASURE without their tools, for tests of the stream itself: quick, the same each time, heavy on
-disk, and failing on demand. Put in place of bin/segment.py, bin/embed.py and bin/measure.py in a copy of the pipeline.
+disk, and failing on demand. Put in place of bin/screen_segment.py, bin/screen_embed.py and bin/screen_measure.py in a
+copy of the pipeline.
 
 FAULT    "EMBED 3 137 1": EMBED of batch 3 ends with exit code 137 the first time; 0 for the times means always
 HEAVY    bytes that each leaves in its folder
@@ -23,7 +24,7 @@ def main():
     from idrstream.base import files, stage_folder
     from idrstream.images import image
 
-    stage = Path(sys.argv[0]).stem.upper()
+    stage = Path(sys.argv[0]).stem.removeprefix("screen_").upper()
     frames, *more = [Path(word) for word in sys.argv[1 : 3 if stage == "SEGMENT" else 4]]
     out = more[-1]
     out.mkdir()

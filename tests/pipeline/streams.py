@@ -25,9 +25,9 @@ def make_light(copy, report=False):
     if not report:
         (copy / "bin/report.py").write_text(NO_REPORT)
     for command in ("segment", "embed", "measure"):
-        shutil.copy(Path(__file__).with_name("light.py"), copy / f"bin/{command}.py")
-        (copy / f"bin/{command}.py").write_text(f"#!/usr/bin/env python3\n{(copy / f'bin/{command}.py').read_text()}")
-        (copy / f"bin/{command}.py").chmod(0o755)
+        light = copy / f"bin/screen_{command}.py"
+        light.write_text(f"#!/usr/bin/env python3\n{Path(__file__).with_name('light.py').read_text()}")
+        light.chmod(0o755)
     return copy
 
 

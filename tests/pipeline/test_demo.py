@@ -97,8 +97,8 @@ def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run
     assert kinds == {"trace", "timeline", "report", "dag", "run.json", "plan.json"}
     run = json.loads((info / "run.json").read_text())
     assert run["params"]["batch_size"] == 7
-    assert "cellpose 3.1.1.3" in run["versions"]["SCREEN:SEGMENT"]
-    assert "cp_measure 0.3.0" in run["versions"]["SCREEN:MEASURE"]
+    assert "cellpose 3.1.1.3" in run["versions"]["SEGMENT"]
+    assert "cp_measure 0.3.0" in run["versions"]["MEASURE"]
     assert len(run["model_sha256"]) == 64
     entries = [json.loads(path.read_text()) for path in (demo_run.out / "ledger").glob("*.json")]
     diameters = {plate: d for entry in entries for plate, d in entry["made"]["segment"]["diameter"].items()}

@@ -114,7 +114,7 @@ def test_a_full_disk_costs_the_batch_that_finds_no_room_and_the_next_run_with_mo
 def running(stream, command):
     """Process numbers of the tasks of a run that run a command."""
     listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
-    named = [line.split() for line in listed.splitlines() if f"{stream.light}/bin/{command}.py frames" in line]
+    named = [line.split() for line in listed.splitlines() if f"{stream.light}/bin/screen_{command}.py frames" in line]
     return [int(pid) for pid, *_ in named]
 
 

@@ -15,7 +15,7 @@ from make_screen import make_screen
 
 def killed_and_taken_up(stream, tasks, seconds=0.0, resume=True, **env):
     """Kill a run some seconds after so many tasks began, and run it again; without resume from its results alone."""
-    stream.start("--max_inflight", 2, "--batch_size", 2, **env).wait_for("Submitted process > SCREEN", tasks)
+    stream.start("--max_inflight", 2, "--batch_size", 2, **env).wait_for(" (b", tasks)
     time.sleep(seconds)
     stream.kill()
     finished = stream.committed
@@ -28,7 +28,7 @@ def killed_and_taken_up(stream, tasks, seconds=0.0, resume=True, **env):
     assert run.code == 0, run.said
     assert finished.items() <= run.committed.items()
     assert not list(run.out.rglob("*.part"))
-    again = Counter(re.findall(r"Submitted process > SCREEN:(\w+) \(b", run.said))
+    again = Counter(re.findall(r"Submitted process > [\w:]*:(\w+) \(b", run.said))
     assert again["COMMIT"] == len(run.committed) - len(finished)
     how = "-resume" if resume else "no work folder"
     print(f"| {tasks} tasks and {seconds:.1f} s | {how} | {len(finished)} of {len(run.committed)} batches |", end=" ")

@@ -49,7 +49,7 @@ def ended(told, screen, tmp_path_factory):
 def test_a_report_is_made_while_a_run_goes_on_and_takes_nothing_from_it(ended):
     run, beside, during = ended
     assert beside.code == 0, beside.said
-    assert "Submitted process > PLAN" not in beside.said
+    assert ":PLAN" not in beside.said
     assert "The run goes on, or was stopped" in during
     assert run.code == 0, run.said
     assert run.images["status"].tolist() == ["ok"] * 2
@@ -73,8 +73,8 @@ def troubled(ended, screen, tmp_path_factory):
     """A run into the same folder of which two views and the report fail; and what was there before."""
     run, *_ = ended
     broken = make_light(tmp_path_factory.mktemp("broken"), report=True)
-    (broken / "bin/export.py").write_text("#!/bin/sh\necho 'Error: no room for tables' >&2\nexit 64\n")
-    (broken / "bin/plate_profiles.py").write_text("#!/bin/sh\necho x >> $TRIED; echo it grew; kill -9 $$\n")
+    (broken / "bin/screen_export.py").write_text("#!/bin/sh\necho 'Error: no room for tables' >&2\nexit 64\n")
+    (broken / "bin/screen_plate_profiles.py").write_text("#!/bin/sh\necho x >> $TRIED; echo it grew; kill -9 $$\n")
     (broken / "assets/multiqc.yml").write_text("custom_data: [")
     before = files(run)
     second = Stream(broken, screen, tmp_path_factory.mktemp("troubled"))

@@ -62,21 +62,33 @@ def test_a_job_that_is_cancelled_is_tried_again(stream, whole):
 
 @pytest.mark.full
 def test_a_head_that_is_killed_goes_on_where_its_jobs_were(stream, whole):
-    stream.start("--batch_size", 2, SECONDS="1").wait_for("Submitted process > SCREEN", 9)
+    stream.start("--batch_size", 2, SECONDS="1").wait_for(" (b", 9)
     stream.kill()
     finished = stream.committed
     slurm.wait_until(lambda: not slurm.said(None, "squeue", "-h"))
     run = stream.run("--batch_size", 2, "-resume")
     assert run.code == 0, run.said
     assert finished.items() <= run.committed.items()
-    assert "Cached process > SCREEN" in run.said
+    assert "Cached process > SCREEN:" in run.said
     assert run.cells == whole.cells
 
 
-def test_only_tasks_that_can_use_a_gpu_ask_for_one_and_they_take_turns(stream, whole):
-    stream.profile = "slurm,venv,gpu"
-    run = stream.run("--batch_size", 4)
+@pytest.mark.parametrize("by", ["environment", pytest.param("configuration", marks=pytest.mark.full)])
+def test_only_tasks_that_can_use_a_gpu_ask_for_one_beside_the_options_of_the_site_and_they_take_turns(
+    by, stream, monkeypatch, tmp_path
+):
+    stream.profile, options = "slurm,venv,gpu", ["--batch_size", 4]
+    if by == "environment":
+        monkeypatch.setenv("SLURM_ACCOUNT", "lab")
+    else:  # with which only the older parser knows our profiles
+        (tmp_path / "site.config").write_text("process.clusterOptions = '--account=lab'")
+        options += ["-c", tmp_path / "site.config"]
+    run = stream.run(*options, NXF_SYNTAX_PARSER="v2" if by == "environment" else "v1")
     assert run.code == 0, run.said
-    asking = {name for name, text in scripts(run).items() if "--gres=gpu:1" in text}
-    assert asking == {"SEGMENT", "EMBED"}
-    assert not any("gpu_lock.sh" in text for text in scripts(run).values())
+    jobs = {name: text for name, text in scripts(run).items() if "#SBATCH" in text}
+    assert {name for name, text in jobs.items() if "#SBATCH --account=lab --gres=gpu:1\n" in text} == {
+        "SEGMENT",
+        "EMBED",
+    }
+    assert all("#SBATCH --account=lab" in text for text in jobs.values())
+    assert not any("gpu_lock.sh" in text for text in jobs.values())

@@ -46,6 +46,13 @@ def test_help_names_every_param(tmp_path):
     assert all(f"--{name} " in run.said for name in names)
 
 
+def test_a_workflow_that_there_is_not_is_refused_with_the_names_of_those_that_there_are(demo, tmp_path):
+    run = Run(tmp_path / "run", *screen_options(demo, workflow="scren"))
+    assert run.code == 1
+    assert "--workflow scren: there is no such workflow; --workflow is one of screen" in run.said
+    assert not (run.out / ".running").exists()
+
+
 def test_an_output_folder_that_cannot_be_written_is_said(demo, tmp_path):
     (tmp_path / "file").write_text("")
     run = Run(tmp_path / "run", *screen_options(demo, outdir=tmp_path / "file/out"))

@@ -87,7 +87,7 @@ def test_an_error_that_the_user_must_mend_stops_the_run(stream):
 
 
 def test_a_second_run_into_the_same_folder_is_refused_while_the_first_goes_on(stream, light, screen, tmp_path):
-    stream.start("--batch_nums", "0", SECONDS="3").wait_for("Submitted process > SCREEN")
+    stream.start("--batch_nums", "0", SECONDS="3").wait_for(" (b")
     other = Stream(light, screen, tmp_path / "other").run("--outdir", stream.out)
     assert other.code == 1
     assert f"--outdir {stream.out}: another run is writing to it" in other.said

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-import export as command
+import screen_export as command
 from idrstream.base import files, stage_folder, tables
 from idrstream.images import image
 from idrstream.screen import profiles

@@ -12,7 +12,7 @@ from idrstream.images import image
 from killed import end
 from make_labels import crowd
 
-COMMAND = Path(__file__).parents[2] / "bin/measure.py"
+COMMAND = Path(__file__).parents[2] / "bin/screen_measure.py"
 IMAGES = 200  # more than are measured before the command is ended
 
 

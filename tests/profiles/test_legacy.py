@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-import merge_legacy
+import screen_merge_legacy
 from idrstream.screen import legacy
 
 
@@ -54,7 +54,8 @@ def folders(tmp_path):
 
 
 def run(folders, *options):
-    return CliRunner().invoke(merge_legacy.main, [str(folders / name) for name in ("CP", "DP", "merged")] + [*options])
+    places = [str(folders / name) for name in ("CP", "DP", "merged")]
+    return CliRunner().invoke(screen_merge_legacy.main, [*places, *options])
 
 
 def test_every_batch_is_joined_with_idr_streams_columns_and_the_same_bytes_each_time(folders):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import measure as command
+import screen_measure as command
 from idrstream.base import files, stage_folder
 from idrstream.images import image
 from make_labels import crowd

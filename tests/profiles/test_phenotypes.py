@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from test_export import IMAGES, finished
 
-import mark_phenotypes as command
+import screen_mark_phenotypes as command
 from idrstream.images import image
 
 HEADER = "plate\twell\tframe\tx\ty\tclass"

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-import qc as command
+import screen_qc as command
 from idrstream.base import files, stage_folder
 from idrstream.images import image
 from idrstream.runs import commit as commits

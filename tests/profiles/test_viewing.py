@@ -172,7 +172,7 @@ def test_a_failed_image_is_said_with_its_reason(tmp_path):
 
 @pytest.mark.skipif(find_spec("napari") is not None, reason="napari is installed here")
 def test_without_napari_one_line_says_how_to_install_it(outdir):
-    command = [sys.executable, ROOT / "bin/view.py", outdir, "--plate", "PA", "--well", "A3"]
+    command = [sys.executable, ROOT / "bin/screen_view.py", outdir, "--plate", "PA", "--well", "A3"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith('Error: napari is not installed here: pip install "napari')
@@ -181,10 +181,10 @@ def test_without_napari_one_line_says_how_to_install_it(outdir):
 def test_napari_shows_the_layers_and_a_click_the_row(outdir, monkeypatch):
     pytest.importorskip("napari", reason="napari is in no environment of the pipeline")
     monkeypatch.syspath_prepend(str(ROOT / "bin"))
-    import view
+    import screen_view
 
     layers, _ = viewing.layers(outdir, viewing.find(outdir, "PA", "A3")[0])
-    viewer = view.opened(layers, "title")
+    viewer = screen_view.opened(layers, "title")
     nuclei = viewer.layers["nuclei"]
     (clicked,) = nuclei.mouse_drag_callbacks[-1:]
     clicked(nuclei, type("Event", (), {"position": (40, 61)}))

@@ -40,9 +40,9 @@ def of(values):
     if stop:
         return each
     streams, wanted = values.get("streams"), shapes(values)
-    folder = "streams --streams" if streams else "csv"
     at_the_end = {
-        "export": any(wanted) and f"{folder} --batch_size {values['batch_size']} --shape {','.join(wanted)}",
+        "export": any(wanted)
+        and f"{'--streams ' * bool(streams)}--batch_size {values['batch_size']} --shape {','.join(wanted)}",
         "plate_profiles": not streams
         and values["well_profiles"] != "none"
         and chosen("well_profiles", "profile_by", "negative_control"),

@@ -27,7 +27,6 @@ from idrstream.screen.run_plan import Plan
 from idrstream.screen.study import Well
 
 BIN = Path(__file__).resolve().parents[2]
-STAGES = ("fetch", "flatfield", "diameter", "segment", "take_labels", "embed", "measure", "merge", "save_images")
 COMMANDS = dict.fromkeys(("efficientnet", *GIVEN_A_NETWORK), "embed") | {"deepprofiler": "embed_deepprofiler"}
 REQUESTED = ("id", "key", "plate", "well", "well_number", "site", "frame")
 
@@ -278,12 +277,12 @@ def _references(values, described, images, entries, shaping):
 
 def _stages(values, wanted, libraries):
     """Arguments of each stage's command, with the libraries that it is to find, and the digest of its code."""
-    commands = {stage: stage for stage in STAGES} | {"embed": COMMANDS[values["embedder"]]}
-    code = {stage: digest.of(BIN / f"{command}.py", BIN) for stage, command in commands.items()}
-    return {
-        stage: {"args": f"{args} {recipe.option(stage, wanted, libraries)}".strip(), "code": code.get(stage, "")}
-        for stage, args in arguments.of(values).items()
-    }
+    stages = {}
+    for stage, args in arguments.of(values).items():
+        command = COMMANDS[values["embedder"]] if stage == "embed" else stage
+        words = f"{args} {recipe.option(stage, wanted, libraries)}".strip()
+        stages[stage] = {"args": words, "code": digest.of(BIN / f"screen_{command}.py", BIN)}
+    return stages
 
 
 def _reading(values):

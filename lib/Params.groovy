@@ -1,0 +1,71 @@
+import groovy.json.JsonSlurperClassic
+import java.nio.file.Files
+import java.nio.file.Path
+import nextflow.Nextflow
+
+/** Files and folders that params name, as a task can be given them; and `--help`. */
+class Params {
+    /** The file at a path, for a task; an empty list, which a process takes for no file, where there is none. */
+    static Object file(Object path) {
+        final found = path && !isAddress(path) ? pathOf(path) : null
+        return found && Files.isRegularFile(found) ? Places.staged(found) : []
+    }
+
+    /** The folder in which the file of a param lies, likewise. */
+    static Object beside(Object path, String param) {
+        return file(path) ? Places.staged(pathOf(path).toAbsolutePath().parent, "${param} ${path}".toString()) : []
+    }
+
+    /** The folder at a path, as it is; an empty list where there is none. */
+    static Object folder(Object path) {
+        final found = path && !isAddress(path) ? pathOf(path) : null
+        return found && Files.isDirectory(found) ? found : []
+    }
+
+    /** A file the user names by path, or one of ours by its short name. */
+    static Object named(Object name, String folder, String suffix) {
+        final ours = file("${folder}/${name}${suffix}".toString())
+        return name && ours ? ours : file(name)
+    }
+
+    /**
+     * The network of --model: the one that comes with the PROJECT, a file, or where the weights of a name that Cellpose knows are
+     * published, [address, sha256 or null]; an empty list for others. ADDRESS: where Cellpose's weights lie.
+     */
+    static Object model(String name, Path project, Map schema, String address) {
+        final param = schema['$defs'].segmentation.properties.model, weights = param['x-weights'][name]
+        final there = name == 'idrstream' ? file("${project}/assets/models/nuclei/nuclei.pth") : file(name)
+        return there ?: (weights ? [address: "${address}/${weights}".toString(), sha256: param['x-sha256']?.get(weights)] : [])
+    }
+
+    /** Ends the run where there is no workflow of a name. */
+    static void checkWorkflow(Object name, Map schema) {
+        final names = schema['$defs'].input.properties.workflow.enum
+        if( !(name in names) )
+            throw new IllegalStateException("--workflow ${name}: there is no such workflow; --workflow is one of ${names.join(', ')}")
+    }
+
+    /** A path as it is written: brackets and stars in it are no pattern. */
+    static Path pathOf(Object path) {
+        Nextflow.file(path.toString(), glob: false) as Path
+    }
+
+    static boolean isAddress(Object path) {
+        path.toString() ==~ /(?s)[A-Za-z][A-Za-z0-9+.-]*:\/\/.*/
+    }
+
+    /** `--help`: every param of the schema by group, with its default. */
+    static String help(String schema, Map params) {
+        final read = new JsonSlurperClassic().parse(new File(schema))
+        final width = read['$defs'].values().collectMany { group -> group.properties.keySet() }*.size().max()
+        final lines = ["${read.description}\n\n  nextflow run . -profile docker --input data_to_process.tsv --screens screens.tsv --study idr0013"]
+        read['$defs'].values().each { group ->
+            lines << "\n${group.title}"
+            group.properties.each { name, rule ->
+                final value = params[name] == null ? '' : " [${params[name]}]"
+                lines << "  --${name.padRight(width)}  ${rule.description}${value}"
+            }
+        }
+        return lines.join('\n')
+    }
+}

@@ -1,0 +1,83 @@
+import java.nio.file.Files
+import java.nio.file.InvalidPathException
+import java.nio.file.Path
+
+/** What the planner wrote, as the workflows need it. */
+class Plan {
+    private static int batches = 0
+    private static long cells = 0
+    private static final Set<String> larger = [] as Set      // plates whose frames are larger than the plan reckoned with
+
+    /** plan.json of the planner's FOLDER, and that folder; without what only commands read. */
+    static Map read(Path folder) {
+        Json.read(folder.resolve('plan.json')).findAll { name, _value -> !(name in ['requested', 'places']) } + [folder: folder]
+    }
+
+    /** (map, JSON file) of every batch or plate that is left to do. */
+    static List packets(Map plan, String kind) {
+        plan[kind].collect { packet -> [packet, plan.folder.resolve("${kind}/${packet.id}.json".toString())] }
+    }
+
+    /** What FETCH needs of this machine's folders for a batch or plate, by the planner's JSON of it. */
+    static List folders(Path packet) {
+        final needed = Json.read(packet)
+        final images = needed.images.collectMany { asked -> asked.locations }.findAll { place -> !Params.isAddress(place) }
+            .collect { place -> onDisk(needed.root, place) }
+        return Places.folders(needed.folders as List, images, packet)
+    }
+
+    /** A file, in ROOT if there is one. Java reads names by the locale, which may have no letters beyond ASCII. */
+    private static Path onDisk(Object root, Object place) {
+        try {
+            return root ? Path.of(root as String, place as String) : Path.of(place as String)
+        }
+        catch( InvalidPathException reason ) {
+            throw new IllegalStateException("${place}: Java cannot read this name (${reason.reason}); set LC_ALL=C.UTF-8 and start again")
+        }
+    }
+
+    /** The label images in OUTDIR that a batch is to take, by the planner's JSON of it. */
+    static List labels(Path packet, Path outdir) {
+        Json.read(packet).kept.findAll { name -> name.endsWith('.tif') }.collect { name -> outdir.resolve(name as String) }
+    }
+
+    /** How many batches of so many bytes there is room for; ASKED, unless that is 'auto': what fits into half of the free disk, 64 at most. */
+    static int slots(Object asked, long bytes, Path work) {
+        if( asked != 'auto' )
+            return asked as int
+        final free = Files.getFileStore(Files.createDirectories(work)).usableSpace
+        return Math.max(1, Math.min(64, free.intdiv(2 * Math.max(1, bytes)) as int))
+    }
+
+    /**
+     * BATCH with the size of frames that those of its plates have, `pixels` and `bytes`, and the disk that it will `work` with.
+     * KNOWN: a folder of each plate. Plates whose batches take more of the disk than the plan reckoned with are said, once.
+     */
+    static synchronized Map sized(Map batch, List<Path> known, Object log) {
+        final frames = known.collect { folder -> folder.resolve('fields.json') }.findAll { path -> Files.exists(path) }
+            .collect { path -> Json.read(path).frames }.findAll { frame -> frame }
+        if( !frames )
+            return batch
+        final pixels = frames*.pixels.max() as long, bytes = frames*.bytes.max() as long
+        final labels = pixels.intdiv(20) - batch.pixels.intdiv(20)                   // they are packed
+        final work = batch.work + batch.images * (bytes - batch.bytes + labels)
+        final (needed, there) = Gate.needed(work)
+        if( needed > 1 && larger.addAll(batch.plates) ) {
+            final size = { count -> String.format(Locale.ROOT, '%.1f MB', count / 1e6) }
+            final so = needed > there
+                ? "a batch of them needs more disk than --max_inflight has reckoned with in all, so each goes alone"
+                : "a batch of them counts as ${needed} of the ${there} that may be on disk at a time"
+            log.warn "${batch.plates.join(', ')}: frames take ${size(bytes)}, where the plan reckoned with ${size(batch.bytes)}; ${so}"
+        }
+        return batch + [pixels: pixels, bytes: bytes, work: work]
+    }
+
+    /** The line of a committed batch, with what the run has come to; RECEIPT is what COMMIT printed. */
+    static synchronized String progress(Map batch, Path receipt, int planned) {
+        final done = Json.read(receipt)
+        batches += 1
+        cells += done.cells as long
+        final failed = done.failed ? ", ${done.failed} failed" : ''
+        return "batch ${batch.number} done (${batches} of ${planned}): ${done.images} images${failed}, ${done.cells} cells; ${cells} cells so far"
+    }
+}
