@@ -76,7 +76,7 @@ workflow {
             error "nothing was started, because of\n  ${problems.join('\n  ')}"
         log.info said.text
         def slots = Launch.slots(params.max_inflight, said.batch_bytes, workflow.workDir)
-        Gate.open(slots, said.batch_bytes, params.on_batch_failure == 'continue', params.keep_intermediates)
+        Gate.open(slots, said.batch_bytes, params.on_failure == 'continue', params.keep_intermediates)
         return folder
     }
     plan = agreed.combine(BEGIN(agreed, outdir)).map { folder, begun ->
@@ -85,7 +85,7 @@ workflow {
     }.first()                                    // every batch reads it
     versions = channel.topic('versions').unique().toSortedList()
     run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
-    finished = SCREEN(plan, [ascp, key], model, families, params.save_images, network, embed_model, labelled, rules, run, outdir)
+    finished = SCREEN(plan, [ascp, key], model, families, 'images' in "${params.save}".tokenize(','), network, embed_model, labelled, rules, run, outdir)
     recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)
     report = REPORTING(finished.combine(recorded.toList().map { done -> [done] }), outdir)
     finished.combine(report.toList().map { made -> [made] }).map { file, _made ->

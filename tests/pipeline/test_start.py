@@ -68,7 +68,7 @@ def test_a_model_that_cellpose_knows_is_fetched_once_and_another_file_is_refused
     shutil.copy(ROOT / "assets/models/nuclei/nuclei.pth", weights / "nucleitorch_0")
     (weights / "cyto3").write_text("<html>no weights here</html>")
     quick = {"illumination": "none", "diameter": 22, "stop_after": "qc"}
-    one = [*screen_options(demo, batch_nums=0, batch_size=1, **quick), "--model"]
+    one = [*screen_options(demo, batches=0, batch_size=1, **quick), "--model"]
     with http_server(weights) as server:
         monkeypatch.setenv("CELLPOSE_MODELS", server.url)
         known = Run(tmp_path / "calibration", *one, "nuclei")
