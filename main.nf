@@ -7,8 +7,9 @@ include { RECORD_WARNINGS } from './modules/record_warnings'
 include { REPORTING } from './workflows/reporting'
 
 workflow {
+    schema = file("${projectDir}/nextflow_schema.json", glob: false)
     if( params.help ) {
-        println Launch.help("${projectDir}/nextflow_schema.json", params)
+        println Help.text(Settings.schema(schema), params)
         exit 0
     }
 
@@ -23,40 +24,40 @@ workflow {
         return
     }
 
-    schema = file("${projectDir}/nextflow_schema.json", glob: false)
+    settings = Settings.of(Settings.schema(schema), params)        // with the defaults of the workflow
 
     // A file that is not there is the planner's to say, together with everything else that is wrong.
-    outdir = Launch.writable(params.outdir)
+    outdir = Launch.writable(settings.outdir)
     Launch.claim(outdir)
     Warnings.open(outdir, log)
-    study = Launch.named(params.study, "${projectDir}/assets/studies", '.yml')
+    study = Launch.named(settings.study, "${projectDir}/assets/studies", '.yml')
     model = Launch.model(
-        params.model,
+        settings.model,
         "${projectDir}/assets/models/nuclei/nuclei.pth",
         Launch.read(schema),
         env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models',
         workflow.workDir.resolve("models/${workflow.sessionId}"),
         log
     )
-    families = params.stop_after ? [] : "${params.features}".tokenize(',')     // what is none, the planner says
-    network = params.embedder == 'deepprofiler' ? [Launch.existing(params.dp_config), Launch.existing(params.dp_checkpoint)] : []
-    embed_model = Launch.existing(params.embed_model)
-    labelled = Launch.existing(params.phenotypes)
-    rules = Launch.existing(params.qc_rules ?: "${projectDir}/assets/qc.yml")
-    ascp = Launch.existing(params.ascp)
-    key = Launch.existing(params.aspera_key)
+    families = settings.stop_after ? [] : "${settings.features}".tokenize(',')     // what is none, the planner says
+    network = settings.embedder == 'deepprofiler' ? [Launch.existing(settings.dp_config), Launch.existing(settings.dp_checkpoint)] : []
+    embed_model = Launch.existing(settings.embed_model)
+    labelled = Launch.existing(settings.phenotypes)
+    rules = Launch.existing(settings.qc_rules ?: "${projectDir}/assets/qc.yml")
+    ascp = Launch.existing(settings.ascp)
+    key = Launch.existing(settings.aspera_key)
     planned = PLAN(
         Launch.json([
-            params: params,
+            params: settings,
             launch_dir: workflow.launchDir.toString(),
             session: workflow.sessionId.toString(),
-            source: Launch.folder(params.source) as boolean,
+            source: Launch.folder(settings.source) as boolean,
         ]),
         schema,
-        Launch.existing(params.input),
-        Launch.beside(params.streams, '--streams'),
-        Launch.existing(params.screens),
-        Launch.existing(params.zarr_index),
+        Launch.existing(settings.input),
+        Launch.beside(settings.streams, '--streams'),
+        Launch.existing(settings.screens),
+        Launch.existing(settings.zarr_index),
         ascp,
         key,
         study,
@@ -75,8 +76,8 @@ workflow {
         if( problems )
             error "nothing was started, because of\n  ${problems.join('\n  ')}"
         log.info said.text
-        def slots = Launch.slots(params.max_inflight, said.batch_bytes, workflow.workDir)
-        Gate.open(slots, said.batch_bytes, params.on_failure == 'continue', params.keep_intermediates)
+        def slots = Launch.slots(settings.max_inflight, said.batch_bytes, workflow.workDir)
+        Gate.open(slots, said.batch_bytes, settings.on_failure == 'continue', settings.keep_intermediates)
         return folder
     }
     plan = agreed.combine(BEGIN(agreed, outdir)).map { folder, begun ->
@@ -84,8 +85,8 @@ workflow {
         return folder
     }.first()                                    // every batch reads it
     versions = channel.topic('versions').unique().toSortedList()
-    run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
-    finished = SCREEN(plan, [ascp, key], model, families, 'images' in "${params.save}".tokenize(','), network, embed_model, labelled, rules, run, outdir)
+    run = versions.map { list -> [params: settings, nextflow: nextflow.version.toString(), versions: list.collectEntries { process, found -> [process, found] }] }
+    finished = SCREEN(plan, [ascp, key], model, families, 'images' in "${settings.save}".tokenize(','), network, embed_model, labelled, rules, run, outdir)
     recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)
     report = REPORTING(finished.combine(recorded.toList().map { done -> [done] }), outdir)
     finished.combine(report.toList().map { made -> [made] }).map { file, _made ->

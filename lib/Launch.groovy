@@ -240,19 +240,4 @@ class Launch {
         final failed = done.failed ? ", ${done.failed} failed" : ''
         return "batch ${batch.number} done (${batches} of ${planned}): ${done.images} images${failed}, ${done.cells} cells; ${cells} cells so far"
     }
-
-    /** `--help`: every param of the schema by group, with its default. */
-    static String help(String schema, Map params) {
-        final read = new JsonSlurperClassic().parse(new File(schema))
-        final width = read['$defs'].values().collectMany { group -> group.properties.keySet() }*.size().max()
-        final lines = ["${read.description}\n\n  nextflow run . -profile docker --input data_to_process.tsv --screens screens.tsv --study idr0013"]
-        read['$defs'].values().each { group ->
-            lines << "\n${group.title}"
-            group.properties.each { name, rule ->
-                final value = params[name] == null ? '' : " [${params[name]}]"
-                lines << "  --${name.padRight(width)}  ${rule.description}${value}"
-            }
-        }
-        return lines.join('\n')
-    }
 }
