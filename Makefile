@@ -8,7 +8,7 @@ VERSION := $(shell sed -n "s/^ *version *= '\(.*\)'.*/\1/p" nextflow.config)
 ENGINE := docker
 TOOLS := acquire profiles deepprofiler illumination cellpose
 
-.PHONY: help setup tools engine demo test test-containers test-cluster test-full lint locks images accuracy bench train-model clean
+.PHONY: help setup tools engine demo test test-containers test-cluster test-full lint schema locks images accuracy bench train-model clean
 
 help:         ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -73,6 +73,9 @@ images:       ## the container images; ENGINE=podman, TOOLS=acquire, BASE=..., C
 	    seconds=$$((SECONDS - start)); \
 	    $(ENGINE) image inspect --format '{{.Size}}' $$image | awk '{ printf "'$$image': %.2f GB, '$$seconds' s\n", $$1 / 1e9 }'; \
 	done
+
+schema:       ## nextflow_schema.json anew from assets/params/
+	$(VENVS)/acquire/bin/python assets/params/make_schema.py
 
 train-model: tools ## the nuclei model that is shipped, trained anew and measured
 	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py train

@@ -5,8 +5,9 @@ include { REPORTING       } from './workflows/common/reporting'
 include { RECORD_WARNINGS } from './modules/common/record_warnings'
 
 workflow {
+    schema = Settings.schema(projectDir.resolve('nextflow_schema.json'))
     if( params.help ) {
-        println Params.help("${projectDir}/nextflow_schema.json", params)
+        println Help.text(schema, params)
         exit 0
     }
 
@@ -21,44 +22,43 @@ workflow {
         return
     }
 
-    schema = file("${projectDir}/nextflow_schema.json", glob: false)
-    Params.checkWorkflow(params.workflow, Json.read(schema))
-    outdir = Outdir.open(params.outdir)
+    settings = Settings.of(schema, params)                              // with the defaults of the workflow
+    outdir = Outdir.open(settings.outdir)
     Warnings.open(outdir, log)
 
     // A file that is not there is the planner's to say, together with everything else that is wrong.
-    source = Params.folder(params.source) as boolean
-    launch = Json.text([params: params, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString(), source: source])
+    source = Params.folder(settings.source) as boolean
+    launch = Json.text([params: settings, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString(), source: source])
     common = [
-        schema: schema,
-        locks: file("${projectDir}/containers"),
-        input: Params.file(params.input),
-        model: Params.model(params.model, projectDir, Json.read(schema), env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'),
-        max_inflight: params.max_inflight,
-        go_on: params.on_batch_failure == 'continue',
-        keep: params.keep_intermediates,
+        schema: projectDir.resolve('nextflow_schema.json'),
+        locks: projectDir.resolve('containers'),
+        input: Params.file(settings.input),
+        model: Params.model(settings.model, projectDir, schema, env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'),
+        max_inflight: settings.max_inflight,
+        go_on: settings.on_failure == 'continue',
+        keep: settings.keep_intermediates,
     ]
     screen = [
-        streams: Params.beside(params.streams, '--streams'),
-        screens: Params.file(params.screens),
-        study: Params.named(params.study, "${projectDir}/assets/studies", '.yml'),
-        zarr_index: Params.file(params.zarr_index),
-        ascp: Params.file(params.ascp),
-        aspera_key: Params.file(params.aspera_key),
-        families: params.stop_after ? [] : "${params.features}".tokenize(','),     // what is none, the planner says
-        embedder: params.embedder,
-        embed_model: Params.file(params.embed_model),
-        dp_config: Params.file(params.dp_config),
-        dp_checkpoint: Params.file(params.dp_checkpoint),
-        save_images: params.save_images,
-        phenotypes: Params.file(params.phenotypes),
-        qc_rules: Params.file(params.qc_rules ?: "${projectDir}/assets/qc.yml"),
+        streams: Params.beside(settings.streams, '--streams'),
+        screens: Params.file(settings.screens),
+        study: Params.named(settings.study, "${projectDir}/assets/studies", '.yml'),
+        zarr_index: Params.file(settings.zarr_index),
+        ascp: Params.file(settings.ascp),
+        aspera_key: Params.file(settings.aspera_key),
+        families: settings.stop_after ? [] : "${settings.features}".tokenize(','),     // what is none, the planner says
+        embedder: settings.embedder,
+        embed_model: Params.file(settings.embed_model),
+        dp_config: Params.file(settings.dp_config),
+        dp_checkpoint: Params.file(settings.dp_checkpoint),
+        save_images: 'images' in "${settings.save}".tokenize(','),
+        phenotypes: Params.file(settings.phenotypes),
+        qc_rules: Params.file(settings.qc_rules ?: "${projectDir}/assets/qc.yml"),
     ]
     versions = channel.topic('versions').map { process, found -> [process.tokenize(':').last(), found] }.unique().toSortedList()
-    run = versions.map { list -> [params: params, nextflow: nextflow.version.toString(), versions: list.collectEntries()] }
+    run = versions.map { list -> [params: settings, nextflow: nextflow.version.toString(), versions: list.collectEntries()] }
 
     // A line a workflow, of a name that nextflow_schema.json lists.
-    finished = params.workflow == 'screen' ? SCREEN(launch, common + screen, run, outdir)
+    finished = settings.workflow == 'screen' ? SCREEN(launch, common + screen, run, outdir)
         : channel.empty()
 
     recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)

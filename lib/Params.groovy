@@ -1,9 +1,8 @@
-import groovy.json.JsonSlurperClassic
 import java.nio.file.Files
 import java.nio.file.Path
 import nextflow.Nextflow
 
-/** Files and folders that params name, as a task can be given them; and `--help`. */
+/** Files and folders that params name, as a task can be given them. */
 class Params {
     /** The file at a path, for a task; an empty list, which a process takes for no file, where there is none. */
     static Object file(Object path) {
@@ -38,13 +37,6 @@ class Params {
         return there ?: (weights ? [address: "${address}/${weights}".toString(), sha256: param['x-sha256']?.get(weights)] : [])
     }
 
-    /** Ends the run where there is no workflow of a name. */
-    static void checkWorkflow(Object name, Map schema) {
-        final names = schema['$defs'].input.properties.workflow.enum
-        if( !(name in names) )
-            throw new IllegalStateException("--workflow ${name}: there is no such workflow; --workflow is one of ${names.join(', ')}")
-    }
-
     /** A path as it is written: brackets and stars in it are no pattern. */
     static Path pathOf(Object path) {
         Nextflow.file(path.toString(), glob: false) as Path
@@ -52,20 +44,5 @@ class Params {
 
     static boolean isAddress(Object path) {
         path.toString() ==~ /(?s)[A-Za-z][A-Za-z0-9+.-]*:\/\/.*/
-    }
-
-    /** `--help`: every param of the schema by group, with its default. */
-    static String help(String schema, Map params) {
-        final read = new JsonSlurperClassic().parse(new File(schema))
-        final width = read['$defs'].values().collectMany { group -> group.properties.keySet() }*.size().max()
-        final lines = ["${read.description}\n\n  nextflow run . -profile docker --input data_to_process.tsv --screens screens.tsv --study idr0013"]
-        read['$defs'].values().each { group ->
-            lines << "\n${group.title}"
-            group.properties.each { name, rule ->
-                final value = params[name] == null ? '' : " [${params[name]}]"
-                lines << "  --${name.padRight(width)}  ${rule.description}${value}"
-            }
-        }
-        return lines.join('\n')
     }
 }

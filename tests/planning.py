@@ -7,17 +7,11 @@ from idrstream.screen import plan
 
 ROOT = Path(plan.BIN).parent
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
-DEFAULTS = {"workflow": "screen", "study": "example", "batch_size": 2, "start_batch": 0, "batch_nums": "all"}
-DEFAULTS |= {"redo": False, "connections": 4, "model": "idrstream", "diameter": "auto", "flow_threshold": 0.4}
-DEFAULTS |= {"cellprob_threshold": 0.0, "remove_edge_masks": False, "embedder": "efficientnet", "embed_input": 128}
-DEFAULTS |= {"well_profiles": "plate", "profile_by": "auto", "negative_control": None, "plate_format": None}
-DEFAULTS |= {"normalize_cells": False, "h5ad": False}
-DEFAULTS |= {"illumination": "plate", "camera_offset": "auto", "csv": None, "dp_config": None, "dp_checkpoint": None}
-DEFAULTS |= {"phenotypes": None, "outlines": False}
-DEFAULTS |= {"embed_model": None, "crop_rule": "idrstream", "crop_mask": False}
-DEFAULTS |= {"bit_depth": "auto", "largest_nucleus": 1.0}
-DEFAULTS |= {"reader": "auto", "features": "deep,cp", "stop_after": None, "qc_rules": None, "save_images": False}
-DEFAULTS |= {"outdir": "out", "input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
+RULES = {name: rule for group in SCHEMA["$defs"].values() for name, rule in group["properties"].items()}
+DEFAULTS = {name: rule["x-workflows"]["screen"].get("default") for name, rule in RULES.items()}
+DEFAULTS |= {"workflow": "screen", "redo": False, "connections": 4, "max_failed": 0.05}
+DEFAULTS |= {"study": "example", "batch_size": 2, "outdir": "out"}
+DEFAULTS |= {"input": "wells.tsv", "screens": "screens.tsv", "source": "source"}
 
 HEADER = "\tPlate\tWell\tFrames\tWell Number\tControl Type\tOriginal Gene Target\tBatch Of Cells"
 ROWS = (

@@ -71,7 +71,7 @@ def test_what_a_killed_commit_left_in_the_work_folder_is_deleted_and_nothing_els
 def test_status_tells_what_is_done_failed_and_left_and_how_long_it_will_take(here, committed):  # noqa: F811
     begun(here, planned(here))
     assert status.status(here / "out", datetime.now(timezone.utc)) == "8 images: 0 done (0 cells), 0 failed, 8 left"
-    committed(plan_again(here, batch_nums="0,1"), failed=["PA_C01_s1_f5"])
+    committed(plan_again(here, batches="0,1"), failed=["PA_C01_s1_f5"])
     record = here / "out" / housekeeping.PLAN
     start = datetime.now(timezone.utc) - timedelta(hours=1)
     files.write_json(record, files.read_json(record) | {"begun": start.isoformat()})

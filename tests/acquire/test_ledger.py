@@ -65,7 +65,7 @@ def there(here):
 
 
 def test_a_finished_image_is_never_planned_again_whatever_the_batch_size(here, committed):
-    committed(plan_again(here, start_batch=1))
+    committed(plan_again(here, batches="1-"))
     assert keys(planned(here)) == [["PA_A04_s1_f5", "PA_B02_s1_f2", "PA_B02_s1_f5", "PA_B02_s1_f9"]]
     committed(plan_again(here, batch_size=5))
     made = planned(here, batch_size=1)
@@ -144,9 +144,9 @@ def readable(path):
 def test_a_killed_commit_leaves_no_cells_that_the_ledger_does_not_know(step, redo, here, committed, monkeypatch):
     for survived in range(7):
         if redo:
-            committed(plan_again(here, note="old", batch_nums="1"))
+            committed(plan_again(here, note="old", batches="1"))
         with killed(monkeypatch, step, survived):
-            committed(plan_again(here, session="2", note="new", batch_nums="1", redo=redo, flow_threshold=0.4))
+            committed(plan_again(here, session="2", note="new", batches="1", redo=redo, flow_threshold=0.4))
         commit.recover(here / "out")
         whole, broken = ledger.read(here / "out")
         named = [file["path"] for entry in whole for file in entry["files"]]
@@ -170,8 +170,8 @@ def test_a_commit_that_is_killed_and_tried_again_by_its_run_ends_as_if_nothing_h
 ):
     for survived in range(9):
         if redo:
-            committed(plan_again(here, note="old", batch_nums="1"))
-        made = plan_again(here, session="2", note="new", batch_nums="1", redo=redo)
+            committed(plan_again(here, note="old", batches="1"))
+        made = plan_again(here, session="2", note="new", batches="1", redo=redo)
         with killed(monkeypatch, step, survived):
             committed(made, recover=False)
         committed(made, recover=False)
@@ -185,12 +185,12 @@ def test_a_redo_in_other_batches_takes_away_nothing_before_all_of_it_is_there_an
     committed(plan_again(here, note="old", batch_size=5))
     redo = plan_again(here, session="second", note="new", redo=True, batch_size=1)
     assert [len(batch["images"]) for batch in redo.batches] == [8], "a batch is made anew whole"
-    other = plan_again(here, session="second", note="new", redo=True, batch_size=1, batch_nums="0")
+    other = plan_again(here, session="second", note="new", redo=True, batch_size=1, batches="0")
     assert [len(batch["supersedes"]) for batch in other.batches] == [1]
 
 
 def test_tables_of_a_commit_that_is_decided_are_read_though_they_are_hidden_still(here, committed, monkeypatch):
-    made = plan_again(here, note="cells", batch_nums="1")
+    made = plan_again(here, note="cells", batches="1")
     with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
         patch.setattr(commit, "_finish", _die)
         committed(made)
@@ -230,7 +230,7 @@ def test_a_redo_that_finds_no_room_loses_nothing(here, committed):
 
 
 def test_a_result_never_takes_the_place_of_somebody_elses_file(here, committed):
-    made = plan_again(here, batch_nums="1")
+    made = plan_again(here, batches="1")
     (path,) = {f"profiles/single_cells/plate=PA/{batch['id']}.parquet" for batch in made.batches}
     files.write_text(here / "out" / path, "mine")
     with pytest.raises(Problems, match="is no result of idrstream, and would be overwritten: move it, or name another"):
@@ -252,13 +252,13 @@ def test_an_entry_whose_file_was_changed_or_lost_does_not_count(here, committed)
 def test_redo_replaces_what_it_computes_anew(here, committed):
     committed(plan_again(here, note="old"))
     before = there(here)
-    redo = {"session": "second", "redo": True, "batch_nums": "1"}
+    redo = {"session": "second", "redo": True, "batches": "1"}
     committed(plan_again(here, note="new", **redo))
     assert there(here) == before
     assert keys(planned(here, **redo)) == [], "resumed, it goes on where it was"
     texts = {path.name[:5]: path.read_text() for path in (here / "out/profiles").rglob("*.parquet")}
     assert texts == {"b0000": "old", "b0001": "new", "b0002": "old"}
-    committed(plan_again(here, session="third", note="newer", redo=True, batch_size=1, batch_nums="2"))
+    committed(plan_again(here, session="third", note="newer", redo=True, batch_size=1, batches="2"))
     whole, broken = ledger.read(here / "out")
     assert broken == []
     assert len(ledger.rows(whole)) == sum(len(entry["images"]) for entry in whole) == 8
@@ -280,7 +280,7 @@ def test_what_is_deleted_lies_inside_the_work_directory(tmp_path):
 
 
 def test_the_summary_has_a_row_for_every_image_and_an_error_when_too_many_failed(here, committed):
-    made = plan_again(here, batch_nums="0,1")
+    made = plan_again(here, batches="0,1")
     committed(made, failed=["PA_C01_s1_f5"])
     rest = planned(here)
     within = {asked["id"]: batch["id"] for batch in rest.batches for asked in batch["images"]}
@@ -309,7 +309,7 @@ def test_the_summary_has_a_row_for_every_image_and_an_error_when_too_many_failed
 
 def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlier_result(here, committed):
     committed(plan_again(here))
-    redo = plan_again(here, session="second", redo=True, batch_nums="0,1")
+    redo = plan_again(here, session="second", redo=True, batches="0,1")
     within = {asked["id"]: batch["id"] for batch in redo.batches for asked in batch["images"]}
     requested = [asked | {"batch": within[asked["id"]]} for asked in redo.images]
     begun = datetime.now(timezone.utc).isoformat()

@@ -18,7 +18,7 @@ FAMILIES = ("deep,cp", "cp,deep", "deep", "cp")
 
 
 def test_images_that_are_kept_are_counted_into_the_disk_that_is_needed(here):
-    without, kept = planned(here), planned(here, save_images=True)
+    without, kept = planned(here), planned(here, save="images")
     each = batches.saved(kept.study)
     assert 1.0e6 < each < 1.4e6, "1.19 MB was measured"
     assert "images to look at" not in without.text()
@@ -62,8 +62,9 @@ def test_batches_are_counted_from_0_over_the_rows_of_the_table(here):
     one, two, three = ["PA_A04_s1_f5", *(f"PA_B02_s1_f{f}" for f in (2, 5, 9))], ["PA_C01_s1_f5", "PB_A04_s1_f1"], []
     three = ["PB_P24_s1_f1", "PB_P24_s1_f2"]
     assert keys(planned(here)) == [one, two, three]
-    assert keys(planned(here, start_batch=1)) == [two, three]
-    assert keys(planned(here, start_batch=1, batch_nums="0,2")) == [three]
+    assert keys(planned(here, batches="1-")) == [two, three]
+    assert keys(planned(here, batches="0,2")) == [one, three]
+    assert keys(planned(here, batches="0-1,2-2")) == [one, two, three]
     assert keys(planned(here, batch_size=5)) == [one + two + three]
 
 
@@ -73,7 +74,7 @@ def test_an_image_has_the_same_id_in_any_order_batch_or_selection(here):
     random.Random(1).shuffle(rows)
     (here / "wells.tsv").write_text("\n".join((HEADER, *rows)))
     assert {asked["key"]: asked["id"] for asked in planned(here, batch_size=3).images} == ids
-    assert {asked["key"]: asked["id"] for asked in planned(here, start_batch=2).images}.items() <= ids.items()
+    assert {asked["key"]: asked["id"] for asked in planned(here, batches="2-").images}.items() <= ids.items()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_what_changes_a_result_changes_its_id(changed, here):
 def test_a_plate_is_judged_by_frames_spread_over_its_wells_whatever_is_selected(here):
     wells = [(row.split("\t")[1], row.split("\t")[2]) for row in ROWS]
     assert wells[0] == ("PA", "A4")
-    found = planned(here, start_batch=2).plates
+    found = planned(here, batches="2-").plates
     assert [asked["key"] for asked in found["PB"]] == ["PB_A04_s1_f1", "PB_P24_s1_f1", "PB_P24_s1_f2"]
     three = planned(here, illumination="none").plates["PA"]
     assert [asked["key"] for asked in three] == ["PA_A04_s1_f5", "PA_B02_s1_f5", "PA_C01_s1_f5"]

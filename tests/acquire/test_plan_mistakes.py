@@ -61,8 +61,10 @@ PARAM_MISTAKES = {
     "not writable": ({"outdir": "wells.tsv/out"}, "--outdir wells.tsv/out: this folder cannot be written"),
     "no screens": ({"screens": None}, "--screens: a table of wells needs"),
     "no source": ({"source": None}, "--source: study example has no address of its own"),
-    "nothing left": ({"batch_nums": "0,1", "start_batch": 2}, "--start_batch 2: none of --batch_nums 0,1 is left"),
-    "no batch": ({"batch_nums": "0,3"}, "--batch_nums 3: there are 3 batches of 2 rows, 0 to 2"),
+    "no batch from there on": ({"batches": "3-"}, "--batches 3-: there are 3 batches of 2 rows, 0 to 2"),
+    "backwards": ({"batches": "2-1"}, "--batches 2-1: a range begins with its lower number"),
+    "nothing to keep": ({"save": "labels,masks"}, "--save labels,masks: is none of labels, images, outlines"),
+    "no batch": ({"batches": "0,3"}, "--batches 3: there are 3 batches of 2 rows, 0 to 2"),
     "unreachable": ({"source": "http://127.0.0.1:9"}, "--source http://127.0.0.1:9: ", "refused the connection"),
     "unknown scheme": ({"source": "gopher://x"}, "--source gopher://x", "known are"),
 }
@@ -167,13 +169,13 @@ def test_idr_streams_files_need_deep_features(here):
 def test_a_table_of_phenotypes_is_looked_at_before_anything_starts(here):
     lines = ["plate\twell\tframe\tx\ty\tclass", "PA\tA4\t5\t10\t20.5\tInterphase", "PA\t26\t2\t3\t4\tApoptosis"]
     (here / "points.tsv").write_text("\n".join(lines))
-    assert planned(here, phenotypes="points.tsv", outlines=True).stages["mark_phenotypes"]["args"] == ""
+    assert planned(here, phenotypes="points.tsv", save="outlines").stages["mark_phenotypes"]["args"] == ""
     assert "mark_phenotypes" not in planned(here).stages
     (here / "points.tsv").write_text("\n".join((*lines, "PA\tA04\t0\t-3\t4\tApoptosis")))
     with pytest.raises(Problems) as problems:
         planned(here, phenotypes="points.tsv")
     assert problems.value.sentences == [
-        "--phenotypes: a point lies in a nucleus's outline; add --outlines",
+        "--phenotypes: a point lies in a nucleus's outline; add --save outlines",
         'points.tsv, line 4, column "frame": "0" is not a frame; frames are whole numbers from 1 to 999999999',
         'points.tsv, line 4, column "x": "-3" is not a place in pixels from the left, with a decimal point',
     ]

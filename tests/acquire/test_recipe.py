@@ -123,8 +123,8 @@ def test_a_raised_version_voids_exactly_the_batches_that_have_its_stage(made, he
     assert after.differs == f"Texture features version {old}, now {new}"
     assert after.recipe["version.measure.Texture"] == new
     housekeeping.begin(_written(after, here), here / "out", here / "work")
-    committed(plan_again(here, batch_nums="0", **made))
-    assert_settled({"stale": planned(here, **made).stale, "batches": planned(here, batch_nums="0", **made).batches})
+    committed(plan_again(here, batches="0", **made))
+    assert_settled({"stale": planned(here, **made).stale, "batches": planned(here, batches="0", **made).batches})
     monkeypatch.undo()
     assert planned(here, **made).stale == [batch["id"] for batch in after.batches][:1], "the others are no longer there"
 
@@ -136,7 +136,7 @@ def _written(made, here):
 
 
 def test_where_features_alone_are_void_label_images_are_taken_from_stale(here, labelled, committed, copy, monkeypatch):  # noqa: F811
-    before = labelled(batch_nums="0,1")
+    before = labelled(batches="0,1")
     old, new = raise_version(copy / "bin/idrstream/cells/measurement/__init__.py", '"Texture": ')
     monkeypatch.setattr(plan, "BIN", copy / "bin")
     after = plan_again(here)

@@ -72,7 +72,7 @@ def test_what_failed_for_good_stays_so_and_what_may_heal_is_fetched_and_segmente
 
 
 def test_images_that_a_run_which_stopped_has_saved_stay_its_own(here, labelled):
-    labelled(batch_nums="1")
+    labelled(batches="1")
     (path,) = (here / "out/ledger").glob("q*.json")
     entry = files.read_json(path)
     field = hcs.field(entry["images"][0])
@@ -80,7 +80,7 @@ def test_images_that_a_run_which_stopped_has_saved_stay_its_own(here, labelled):
     facts = files.stage(here / "out" / field / ".zgroup", here / "facts")
     facts["mtime_ns"] = (here / "out" / field / ".zgroup").stat().st_mtime_ns
     files.write_json(path, entry | {"files": [*entry["files"], {"path": f"{field}/.zgroup"} | facts]})
-    assert f"{field}/.zgroup" in kept(planned(here, save_images=True))
+    assert f"{field}/.zgroup" in kept(planned(here, save="images"))
 
 
 def test_a_file_in_the_place_of_a_result_is_said_where_the_run_would_write_it(here):
@@ -90,7 +90,7 @@ def test_a_file_in_the_place_of_a_result_is_said_where_the_run_would_write_it(he
         files.write_text(here / "out" / name, "mine")
     planned(here, well_profiles="none"), planned(here, stop_after="qc", csv="DP", h5ad=True)
     with pytest.raises(Problems) as problems:
-        planned(here, csv="DP", h5ad=True, normalize_cells=True, save_images=True)
+        planned(here, csv="DP", h5ad=True, normalize_cells=True, save="images")
     assert [
         any(f"/{name} is no result of idrstream" in said for said in problems.value.sentences) for name in mine
     ] == [True] * len(mine)
@@ -131,10 +131,10 @@ def test_redo_takes_the_place_of_both(here, labelled, committed):  # noqa: F811
 
 def test_redo_of_a_look_does_not_lose_features(here, labelled, committed):  # noqa: F811
     labelled()
-    committed(plan_again(here, batch_nums="0"))
+    committed(plan_again(here, batches="0"))
     with pytest.raises(Problems, match="--redo: with --stop_after qc, out holds features of these images"):
         planned(here, session="second", stop_after="qc", redo=True)
-    made = planned(here, session="second", stop_after="qc", redo=True, batch_nums="1,2")
+    made = planned(here, session="second", stop_after="qc", redo=True, batches="1,2")
     assert sum(len(batch["supersedes"]) for batch in made.batches) == 2
 
 

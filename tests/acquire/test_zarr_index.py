@@ -12,7 +12,7 @@ from support import http_server
 
 ROOT = Path(plan.BIN).parent
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
-PARAMS = {"workflow": "screen", "batch_size": 2, "start_batch": 0, "batch_nums": "all", "redo": False}
+PARAMS = {"workflow": "screen", "batch_size": 2, "batches": "all", "redo": False}
 PARAMS |= {"connections": 4, "model": "idrstream", "diameter": 20, "flow_threshold": 0.4, "cellprob_threshold": 0.0}
 PARAMS |= {
     "features": "deep,cp",
@@ -30,7 +30,7 @@ PARAMS |= {
     "embed_model": None,
     "crop_rule": "idrstream",
     "crop_mask": False,
-    "save_images": False,
+    "save": None,
 }
 PARAMS |= {"bit_depth": 16, "largest_nucleus": 1.0}
 PARAMS |= {"input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}

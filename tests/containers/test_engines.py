@@ -31,7 +31,7 @@ def by_venv(screen, tmp_path_factory):
 
 
 def run(screen, folder, profile):
-    options = screen_options(screen, illumination="none", diameter=22, bit_depth=8, save_labels="true")
+    options = screen_options(screen, illumination="none", diameter=22, bit_depth=8, save="labels")
     made = Run(folder / "run", *options, profile=profile)
     assert made.code == 0, made.said
     return made

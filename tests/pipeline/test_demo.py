@@ -161,8 +161,8 @@ def network(tmp_path_factory):
 
 
 def test_deepprofiler_gives_a_vector_a_nucleus_for_the_same_rows_as_our_embedder(network, demo_run, demo, tmp_path):
-    options = screen_options(demo, batch_nums=0, batch_size=4, keep_intermediates="true", csv="DP,CP,merged", **network)
-    run = Run(tmp_path / "run", *options, "--outlines")
+    options = screen_options(demo, batches=0, batch_size=4, keep_intermediates="true", csv="DP,CP,merged", **network)
+    run = Run(tmp_path / "run", *options, "--save", "outlines")
     assert run.code == 0, run.said
     cells, ours = run.cells, demo_run.cells
     ours = ours[ours["Metadata_Cell_ID"].isin(cells["Metadata_Cell_ID"])].reset_index(drop=True)

@@ -52,13 +52,13 @@ def sixty(tmp_path_factory):
 
 
 def test_two_slots_hold_two_batches_of_five(stream):
-    peak, rest = watched(stream, 2, "--batch_nums", "0,1,2,3,4")
+    peak, rest = watched(stream, 2, "--batches", "0,1,2,3,4")
     assert HEAVY < peak < 1.1 * 2 * BATCH
     assert rest < 5 * TASKS
 
 
 def test_a_batch_that_is_lost_and_a_task_that_is_tried_again_leave_nothing_heavy(stream):
-    run = stream.run("--batch_nums", "2,3", HEAVY=str(HEAVY), FAULT="EMBED 3 137 0")
+    run = stream.run("--batches", "2,3", HEAVY=str(HEAVY), FAULT="EMBED 3 137 0")
     assert run.code == 1
     assert (run.images["status"] == "lost").sum() == 1
     assert len((run.folder / "fault-1").read_text()) == 3
@@ -94,7 +94,7 @@ def test_batches_of_a_plate_with_larger_frames_than_the_plan_saw_wait_for_each_o
 @pytest.mark.full
 def test_eight_slots_hold_eight_batches(light, sixty, tmp_path):
     numbers = ",".join(map(str, range(24)))
-    peak, rest = watched(Stream(light, sixty, tmp_path / "run"), 8, "--batch_nums", numbers)
+    peak, rest = watched(Stream(light, sixty, tmp_path / "run"), 8, "--batches", numbers)
     assert 2 * BATCH < peak < 1.1 * 8 * BATCH
     assert rest < 24 * TASKS
 
@@ -104,7 +104,7 @@ def test_three_times_the_batches_take_no_more_disk(light, sixty, tmp_path):
     peaks = []
     for count in (20, 60):
         numbers = ",".join(map(str, range(count)))
-        peak, rest = watched(Stream(light, sixty, tmp_path / str(count)), 2, "--batch_nums", numbers)
+        peak, rest = watched(Stream(light, sixty, tmp_path / str(count)), 2, "--batches", numbers)
         assert rest < count * TASKS
         peaks.append(peak - rest)
     assert max(peaks) < 1.1 * 2 * BATCH

@@ -33,7 +33,7 @@ def screen(tmp_path_factory):
 @pytest.fixture(scope="session")
 def whole(light, screen, tmp_path_factory):
     """A run that nothing disturbed, of one batch."""
-    run = Stream(light, screen, tmp_path_factory.mktemp("undisturbed")).run("--batch_size", 3, "--save_labels")
+    run = Stream(light, screen, tmp_path_factory.mktemp("undisturbed")).run("--batch_size", 3, "--save", "labels")
     assert run.code == 0, run.said
     return run
 
@@ -92,7 +92,7 @@ def test_a_full_disk_costs_the_batch_that_finds_no_room_and_the_next_run_with_mo
     folder, process, stream, small_disk, whole
 ):
     small_disk(stream.folder / folder)
-    run = stream.run("--max_inflight", 1, "--save_labels")
+    run = stream.run("--max_inflight", 1, "--save", "labels")
     assert run.code == 1
     assert run.images[["well", "status", "reason"]].to_numpy().tolist() == [
         ["A01", "ok", ""],
@@ -104,7 +104,7 @@ def test_a_full_disk_costs_the_batch_that_finds_no_room_and_the_next_run_with_mo
     assert sorted(batch[:5] for batch in before) == ["b0000", "b0002"]
     assert_results_are_whole_and_all_accounted_for(run)
     enlarge(stream.folder / folder)
-    again = stream.run("--save_labels")
+    again = stream.run("--save", "labels")
     assert again.code == 0, again.said
     assert before.items() < again.committed.items()
     assert_results_are_whole_and_all_accounted_for(again)

@@ -11,7 +11,7 @@ from streams import Stream
 from make_screen import make_screen
 
 PLATE = "DM0001_01"
-KEPT = ("--save_images", "--illumination", "plate", "--keep_intermediates")
+KEPT = ("--save", "images", "--illumination", "plate", "--keep_intermediates")
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def kept(light, tmp_path_factory):
     """A run of three batches, a well of two frames each, that lost the last; its screen has a well more."""
     folder = tmp_path_factory.mktemp("images")
     make_screen(folder / "screen", plates=[PLATE], wells=range(2, 6), frames=2, shape=(128, 168))
-    run = Stream(light, folder / "screen", folder / "run").run(*KEPT, "--batch_nums", "0,1,2", FAULT="EMBED 2 1 0")
+    run = Stream(light, folder / "screen", folder / "run").run(*KEPT, "--batches", "0,1,2", FAULT="EMBED 2 1 0")
     assert run.code == 1
     return run
 
@@ -79,16 +79,16 @@ def test_the_plan_says_what_they_cost(kept):
 
 def test_a_second_session_that_resumes_and_a_redo_leave_plates_that_tell_of_all(kept):
     _, before = changed(kept, {})
-    later = kept.run(*KEPT, "--batch_nums", "2,3", "-resume")
+    later = kept.run(*KEPT, "--batches", "2,3", "-resume")
     assert later.code == 0, later.said
     assert list(fields(kept)) == ["A/2", "A/3", "A/4", "A/5"]
     new, before = changed(kept, before)
     assert new == {"4", "5"}
-    redone = kept.run(*KEPT, "--batch_nums", "1", "--redo")
+    redone = kept.run(*KEPT, "--batches", "1", "--redo")
     assert redone.code == 0, redone.said
     new, before = changed(kept, before)
     assert new == {"3"} and len(before) == 8
-    without = kept.run(*KEPT[1:], "--batch_nums", "1", "--redo")
+    without = kept.run(*KEPT[2:], "--batches", "1", "--redo")
     assert without.code == 0, without.said
     assert list(fields(kept)) == ["A/2", "A/4", "A/5"]
     assert not (kept.out / f"images/{PLATE}.ome.zarr/A/3").exists()

@@ -11,7 +11,7 @@ from idrstream.images import ome_zarr, zarr_group
 from idrstream.runs import ledger
 
 SIDES = (600, 800)  # pixels; label images of the light pipeline are not compressed: a megabyte each
-OPTIONS = ("--outdir", ".", "--save_labels", "--save_images", "--outlines", "--csv", "DP", "--well_profiles", "raw")
+OPTIONS = ("--outdir", ".", "--save", "labels,images,outlines", "--csv", "DP", "--well_profiles", "raw")
 
 
 class Own(Stream):

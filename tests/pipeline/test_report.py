@@ -38,7 +38,7 @@ def ended(told, screen, tmp_path_factory):
     """A run, a report on it made while it went on, and the page of that one."""
     folder = tmp_path_factory.mktemp("ended")
     run = Stream(told, screen, folder / "run")
-    run.start("--max_inflight", 1, *VIEWS, "--batch_nums", "0,1", SECONDS="1").wait_for("batch 0 done")
+    run.start("--max_inflight", 1, *VIEWS, "--batches", "0,1", SECONDS="1").wait_for("batch 0 done")
     os.killpg(run.head.pid, signal.SIGSTOP)  # it holds what it holds, and has not ended when the report is made
     beside = Stream(told, screen, folder / "beside").run("--report_only", "--outdir", run.out)
     during = (run.out / "multiqc_report.html").read_text() if beside.code == 0 else ""
@@ -78,7 +78,7 @@ def troubled(ended, screen, tmp_path_factory):
     (broken / "assets/multiqc.yml").write_text("custom_data: [")
     before = files(run)
     second = Stream(broken, screen, tmp_path_factory.mktemp("troubled"))
-    second.run(*VIEWS, "--h5ad", "--batch_nums", "0,1", "--outdir", run.out, TRIED=second.folder / "tried")
+    second.run(*VIEWS, "--h5ad", "--batches", "0,1", "--outdir", run.out, TRIED=second.folder / "tried")
     return second, before
 
 

@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+import re
 import shutil
+import subprocess
+import sys
 
+import pytest
 from runs import ROOT, Run, screen_options
 
 from support import http_server
@@ -38,12 +42,41 @@ def test_what_is_wrong_is_said_in_one_line_each_before_anything_starts(demo, tmp
     assert run.tasks == {"PLAN": 1}
 
 
-def test_help_names_every_param(tmp_path):
-    run = Run(tmp_path / "run", "--help")
-    assert run.code == 0
+def named(text):
+    """The params that a help lists."""
+    return re.findall(r"^  --(\w+) ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("parser", ["v1", "v2"])
+def test_help_names_the_usual_params_and_help_all_the_others_too(tmp_path, parser):
+    usual, every = (Run(tmp_path / "run", "--help", *more, parser=parser).said for more in ([], ["all"]))
     schema = json.loads((ROOT / "nextflow_schema.json").read_text())
-    names = {name for group in schema["$defs"].values() for name in group["properties"]}
-    assert all(f"--{name} " in run.said for name in names)
+    rules = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
+    assert named(every) == list(rules)
+    assert named(usual) == [name for name, rule in rules.items() if not rule.get("hidden")]
+    assert f"{len(rules) - len(named(usual))} more" in usual
+    assert re.search(r"--batch_size +Rows of the table a batch. \[24\]\n", usual)
+    assert re.search(r"--connections .*\n? +.*\[4\]\n", every)  # its default stands in nextflow.config
+
+
+def test_help_is_of_the_chosen_workflow_and_where_tasks_queue_of_their_defaults(tmp_path):
+    other = tmp_path / "pipeline"
+    for part in ("lib", "modules", "workflows", "conf", "assets/params"):
+        shutil.copytree(ROOT / part, other / part)
+    for part in ("main.nf", "nextflow.config"):
+        shutil.copy(ROOT / part, other)
+    own = {"title": "Tiles", "properties": {"tile": {"type": "integer", "default": 4096, "description": "Side."}}}
+    inflight = {"title": "Running", "properties": {"max_inflight": {"default": 2, "description": "Slides at a time."}}}
+    made_up = {"description": "Slides.", "example": "nextflow run . --input slides.csv"}
+    (other / "assets/params/made_up.json").write_text(json.dumps(made_up | {"$defs": {"tiles": own, "run": inflight}}))
+    subprocess.run([sys.executable, other / "assets/params/make_schema.py"], check=True)
+    run = Run(tmp_path / "run", "--help", "all", "--workflow", "made_up", pipeline=other, profile="slurm")
+    screen = Run(tmp_path / "run", "--help", pipeline=other, profile="slurm").said
+    assert re.search(r"--tile +Side. \[4096\]\n", run.said) and "tile" not in named(screen)
+    assert "batch_size" not in named(run.said) and re.search(r"--batch_size +.* \[50\]\n", screen)
+    assert re.search(r"--max_inflight +Slides at a time. \[2\]\n", run.said) and "[auto]" in screen
+    unknown = Run(tmp_path / "run", "--help", "--workflow", "tiles", pipeline=other)
+    assert "--workflow tiles: there is no such workflow; --workflow is one of made_up, screen" in unknown.said
 
 
 def test_a_workflow_that_there_is_not_is_refused_with_the_names_of_those_that_there_are(demo, tmp_path):
@@ -75,7 +108,7 @@ def test_a_model_that_cellpose_knows_is_fetched_once_and_another_file_is_refused
     shutil.copy(ROOT / "assets/models/nuclei/nuclei.pth", weights / "nucleitorch_0")
     (weights / "cyto3").write_text("<html>no weights here</html>")
     quick = {"illumination": "none", "diameter": 22, "stop_after": "qc"}
-    one = [*screen_options(demo, batch_nums=0, batch_size=1, **quick), "--model"]
+    one = [*screen_options(demo, batches=0, batch_size=1, **quick), "--model"]
     with http_server(weights) as server:
         monkeypatch.setenv("CELLPOSE_MODELS", server.url)
         known = Run(tmp_path / "calibration", *one, "nuclei")

@@ -7,14 +7,14 @@ import pytest
 from runs import ORDER
 from streams import WELLS, Stream, make_light
 
-FULL = ("--outlines", "--save_labels", "--batch_size", 4)
+FULL = ("--save", "labels,outlines", "--batch_size", 4)
 
 
 @pytest.fixture(scope="module")
 def stopped(light, screen, tmp_path_factory):
     """A run of six of the eight wells, which stopped; and what there was when it had."""
     run = Stream(light, screen, tmp_path_factory.mktemp("stopped") / "run")
-    run.run("--stop_after", "qc", "--batch_size", 3, "--batch_nums", "0,1")
+    run.run("--stop_after", "qc", "--batch_size", 3, "--batches", "0,1")
     assert run.code == 0, run.said
     return run, (labels(run), pd.read_parquet(run.out / "qc/cells.parquet"), run.images, tasks(run))
 
@@ -109,12 +109,12 @@ def test_other_thresholds_segment_anew(gone_on):
 def test_a_raised_version_of_features_fetches_again_and_takes_the_label_images(light, screen, tmp_path):
     run = Stream(light, screen, tmp_path / "run")
     run.features = "deep,cp"
-    assert run.run("--save_labels", "--batch_size", 4).code == 0, run.said
+    assert run.run("--save", "labels", "--batch_size", 4).code == 0, run.said
     before, cells = labels(run), run.cells
     run.light = make_light(tmp_path / "later")
     module = run.light / "bin/idrstream/cells/measurement/__init__.py"
     module.write_text(module.read_text().replace('"Texture": 2', '"Texture": 3'))
-    after = run.run("--save_labels", "--batch_size", 4)
+    after = run.run("--save", "labels", "--batch_size", 4)
     assert after.code == 0, after.said
     assert "2 committed batches (8 images) used other settings (Texture features version 2, now 3)" in after.said
     assert "their images fetched again; the label images of 8 are reused" in after.said

@@ -36,7 +36,7 @@ def test_a_batch_that_fails_is_given_up_and_said_and_the_next_run_takes_up_just_
 def test_a_site_that_ignores_failed_tasks_in_its_own_way_neither_stops_the_others_nor_hides_a_loss(stream, tmp_path):
     (tmp_path / "site.config").write_text("process { withName: EMBED { errorStrategy = 'ignore' } }")
     site = ["-c", tmp_path / "site.config"]  # with which only the older parser knows our profiles
-    run = stream.run("--max_inflight", 1, "--batch_nums", "0,1", *site, FAULT="EMBED 0 1 0", NXF_SYNTAX_PARSER="v1")
+    run = stream.run("--max_inflight", 1, "--batches", "0,1", *site, FAULT="EMBED 0 1 0", NXF_SYNTAX_PARSER="v1")
     assert run.code == 1
     assert run.images[["status", "reason"]].to_numpy().tolist() == [
         ["missing", "its batch was not finished"],
@@ -46,7 +46,7 @@ def test_a_site_that_ignores_failed_tasks_in_its_own_way_neither_stops_the_other
 
 
 def test_one_batch_lost_ends_the_run_where_that_is_asked_for(stream):
-    run = stream.run("--max_inflight", 1, "--on_batch_failure", "stop", FAULT="SEGMENT 0 1 0")
+    run = stream.run("--max_inflight", 1, "--on_failure", "stop", FAULT="SEGMENT 0 1 0")
     assert run.code == 1
     assert run.images["status"].tolist() == ["lost", *["missing"] * 7]
     assert set(run.images["reason"][1:]) == {"the run was stopped before its batch began"}
@@ -65,7 +65,7 @@ def test_after_three_batches_lost_no_other_begins_and_a_task_that_so_loses_its_i
 
 def test_the_columns_are_deep_features_and_then_classical_ones_whatever_the_order_asked_for(stream):
     stream.features = "cp,deep"
-    run = stream.run("--batch_nums", "0")
+    run = stream.run("--batches", "0")
     assert run.code == 0, run.said
     table = pd.read_parquet(run.out / "profiles/single_cells").drop(columns="plate")
     features = [name for name in table if not name.startswith("Metadata_")]
@@ -73,7 +73,7 @@ def test_the_columns_are_deep_features_and_then_classical_ones_whatever_the_orde
     assert not list(run.folder.glob("work/*/*/measures/*"))
 
     stream.features = "cp"
-    run = stream.run("--batch_nums", "0")
+    run = stream.run("--batches", "0")
     assert run.code == 0, run.said
     assert "used other settings (features deep,cp, now cp)" in run.said
     table = pd.read_parquet(run.out / "profiles/single_cells")
@@ -87,7 +87,7 @@ def test_an_error_that_the_user_must_mend_stops_the_run(stream):
 
 
 def test_a_second_run_into_the_same_folder_is_refused_while_the_first_goes_on(stream, light, screen, tmp_path):
-    stream.start("--batch_nums", "0", SECONDS="3").wait_for(" (b")
+    stream.start("--batches", "0", SECONDS="3").wait_for(" (b")
     other = Stream(light, screen, tmp_path / "other").run("--outdir", stream.out)
     assert other.code == 1
     assert f"--outdir {stream.out}: another run is writing to it" in other.said

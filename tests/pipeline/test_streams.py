@@ -29,7 +29,7 @@ def streamed(light, screen, tmp_path_factory):
     for name, wells in WELLS.items():
         (folder / f"{name}.tsv").write_text("\n".join([header, *(rows[well] for well in wells)]) + "\n")
     (folder / "streams.yml").write_text(STREAMS)
-    run = Streams(light, screen, folder / "run").run("--keep_intermediates", "--save_images")
+    run = Streams(light, screen, folder / "run").run("--keep_intermediates", "--save", "images")
     assert run.code == 0, run.said
     return run
 
@@ -125,7 +125,7 @@ def test_a_batch_that_is_lost_is_taken_up_again_in_all_its_variants_and_a_select
     folder = tmp_path_factory.mktemp("lost")
     for path in streamed.folder.parent.glob("*.*"):
         shutil.copy(path, folder)
-    options = ["--illumination", "frames", "--batch_nums", "0,1"]
+    options = ["--illumination", "frames", "--batches", "0,1"]
     run = Streams(light, screen, folder / "run").run(*options, FAULT="EMBED 1 1 0")
     assert run.code == 1
     lost = run.images[run.images["status"] == "lost"]
@@ -137,7 +137,7 @@ def test_a_batch_that_is_lost_is_taken_up_again_in_all_its_variants_and_a_select
     assert again.code == 0, again.said
     assert before.items() < again.committed.items() and len(again.committed) == 2
     before = again.committed
-    redone = run.run(*options, "--batch_nums", "1", "--redo")
+    redone = run.run(*options, "--batches", "1", "--redo")
     assert redone.code == 0, redone.said
     changed = [batch for batch, when in redone.committed.items() if before.get(batch) != when]
     assert [batch[:5] for batch in changed] == ["b0001"] and len(redone.committed) == 2

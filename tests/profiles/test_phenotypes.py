@@ -81,7 +81,7 @@ def test_two_opinions_of_one_cell_mark_nothing_and_one_given_twice_marks_it_once
 
 def test_an_image_without_outlines_says_how_to_get_them(tmp_path):
     points, _, _ = marked(finished(tmp_path, outlines=False), INSIDE)
-    assert points["reason"].item() == "its image has no outlines; compute it again: --outlines --redo"
+    assert points["reason"].item() == "its image has no outlines; compute it again: --save outlines --redo"
 
 
 def test_a_well_that_the_plates_do_not_have_is_told_by_its_name_alone(outdir):

@@ -123,9 +123,9 @@ def test_an_image_whose_run_stopped_before_features_is_shown_too(tmp_path):
 @pytest.mark.parametrize(
     "keep, kinds, said",
     [
-        (["labels"], ["labels", "points"], ["--redo --save_images"]),
-        (["outlines"], ["shapes", "points"], ["--redo --save_images"]),
-        ([], ["points"], ["--redo --save_images", "--save_labels or --outlines"]),
+        (["labels"], ["labels", "points"], ["--redo --save images"]),
+        (["outlines"], ["shapes", "points"], ["--redo --save images"]),
+        ([], ["points"], ["--redo --save images", "--save labels or --save outlines"]),
     ],
 )
 def test_what_was_not_kept_is_said_and_the_rest_is_shown(keep, kinds, said, tmp_path):

@@ -9,7 +9,8 @@ FAMILIES = {"DP": ["deep"], "CP": ["cp"], "merged": ["deep", "cp"]}  # of featur
 def of(values):
     """What each stage's command is given of the params; a stage at the end is there only if it is wanted."""
     stop = values.get("stop_after")
-    values = values | ({"save_labels": True} if stop else {})  # for the run that goes on from there
+    kept = saved(values) | ({"labels"} if stop else set())  # for the run that goes on from there
+    values = values | {"save_labels": "labels" in kept, "outlines": "outlines" in kept}
     named = {
         name: f"--{name}" if name in FLAGS else f"--{name} {shlex.quote(str(value))}"
         for name, value in values.items()
@@ -51,6 +52,11 @@ def of(values):
         "to_anndata": values["h5ad"] and "",
     }
     return each | {stage: args for stage, args in at_the_end.items() if isinstance(args, str)}
+
+
+def saved(values):
+    """What of the images is kept beside the tables (--save), a set: labels, images, outlines."""
+    return set(filter(None, str(values["save"] or "").split(",")))
 
 
 def shapes(values):

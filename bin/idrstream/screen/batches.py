@@ -68,24 +68,26 @@ def identify(images, shaping, frames):
 
 
 def select(images, params):
-    """Numbers of the batches asked for. Batches are counted from 0 over the rows of the table, as IDR_stream does.
+    """Numbers of the batches that --batches names, ascending; they are counted from 0 over the rows of the table.
 
     Raises tables.Problems for a batch that does not exist.
     """
     count = 1 + max(asked["row"] for asked in images) // params["batch_size"]
-    wanted = range(count)
-    if params["batch_nums"] not in (None, "all"):
-        wanted = sorted({int(number) for number in str(params["batch_nums"]).split(",")})
-    there = f"there are {count} batches of {params['batch_size']} rows, 0 to {count - 1}"
-    problems = [f"--batch_nums {number}: {there}" for number in wanted if number >= count]
-    if params["start_batch"] >= count:
-        problems.append(f"--start_batch {params['start_batch']}: {there}")
-    chosen = [number for number in wanted if number >= params["start_batch"]]
-    if not chosen and not problems:
-        problems.append(f"--start_batch {params['start_batch']}: none of --batch_nums {params['batch_nums']} is left")
+    if params["batches"] == "all":
+        return list(range(count))
+    chosen, problems = set(), []
+    for part in str(params["batches"]).split(","):
+        first, dash, last = part.partition("-")
+        numbers = range(int(first), int(last or count - 1 if dash else first) + 1)
+        if int(first) >= count or (numbers and numbers[-1] >= count):
+            there = f"there are {count} batches of {params['batch_size']} rows, 0 to {count - 1}"
+            problems.append(f"--batches {part}: {there}")
+        elif not numbers:
+            problems.append(f"--batches {part}: a range begins with its lower number")
+        chosen.update(numbers if not problems else ())
     if problems:
         raise tables.Problems(problems)
-    return chosen
+    return sorted(chosen)
 
 
 def stale(entries, images, wanted):
@@ -253,7 +255,7 @@ def estimate(images, described, stop=False):
 
 
 def saved(described):
-    """About how many bytes --save_images costs an image: frame and label image as OME-Zarr, a third more for levels."""
+    """About how many bytes --save images costs an image: frame and label image as OME-Zarr, a third more for levels."""
     pixels = described.frame["height"] * described.frame["width"]
     packed = min(described.frame["bytes"], pixels * described.frame["bits"] // 8)  # as it travels, if that is known
     return 4 * (packed + pixels // 20) // 3

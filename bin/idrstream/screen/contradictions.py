@@ -13,8 +13,9 @@ def of(values, inputs):
     if "wells" in inputs.kinds:
         problems += _of_wells(values, inputs.study)
     problems += _of_streams(values, inputs.streams)
-    if values["phenotypes"] and not values.get("outlines") and not any(stream["outlines"] for stream in inputs.streams):
-        problems.append("--phenotypes: a point lies in a nucleus's outline; add --outlines")
+    outlined = "outlines" in arguments.saved(values) or any(stream["outlines"] for stream in inputs.streams)
+    if values["phenotypes"] and not outlined:
+        problems.append("--phenotypes: a point lies in a nucleus's outline; add --save outlines")
     if values.get("plate_format") and values["study"]:
         problems.append(f"--plate_format: not with --study, whose wells say how large plates are ({values['study']})")
     if "samplesheet" in inputs.kinds and values.get("zarr_index"):

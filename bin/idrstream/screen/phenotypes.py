@@ -97,7 +97,7 @@ def _labels(outdir, row, some):
         return nothing, f"the image is {row['status']}: {row['reason']}"
     path = Path(outdir, "outlines", f"plate={row['plate']}", f"{row['key']}.geojson")
     if not path.exists():
-        return nothing, "its image has no outlines; compute it again: --outlines --redo"
+        return nothing, "its image has no outlines; compute it again: --save outlines --redo"
     outlines = image.read_outlines(path)
     areas = [shapely.MultiPolygon([(part[0], part[1:]) for part in parts]) for parts, _ in outlines.values()]
     spots = shapely.points([[float(point["x"]) + 0.5, float(point["y"]) + 0.5] for point in some])  # of corners, too

@@ -92,8 +92,8 @@ def _completed(values, described, views):
     """The params with what the study says of the nuclei's channel, and the streams of outlines."""
     if values.get("nuclear") is None and described.channel is not None:
         values = values | {"nuclear": described.channel + 1}
-    if views:
-        values = values | {"outlines": values.get("outlines") or any(view["outlines"] for view in views)}
+    if any(view["outlines"] for view in views):
+        values = values | {"save": ",".join(sorted(arguments.saved(values) | {"outlines"}))}
     return values
 
 

@@ -21,12 +21,19 @@ def params_problems(params, schema):
     """Everything that is wrong with PARAMS (name -> value, None where not given), one sentence each.
 
     An unknown name is a problem too: Nextflow itself takes any, and a typing error would silently mean the default.
+    schema  nextflow_schema.json, read
     """
     known = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
+    workflow = params["workflow"]
+    own = [name for name, rule in known.items() if workflow in rule["x-workflows"]]
     found = []
     for name, value in params.items():
         if name not in known:
-            found.append(f"--{name}: there is no such param.{tables.nearest(name, known)} All are listed by --help.")
+            near = tables.nearest(name, own)
+            found.append(f"--{name}: there is no such param.{near} All are listed by --help all.")
+        elif value is not None and name not in own:
+            whose = " and ".join(known[name]["x-workflows"])
+            found.append(f"--{name}: a param of --workflow {whose}; {workflow} has none of this name")
         elif value is not None and (
             error := next(jsonschema.Draft202012Validator(known[name]).iter_errors(value), None)
         ):

@@ -3,7 +3,7 @@
 from idrstream.base import units
 from idrstream.images.image import REFERENCES, WINDOW
 from idrstream.readers import bit_depth, planes
-from idrstream.screen import batches, first_look, places, streams
+from idrstream.screen import arguments, batches, first_look, places, streams
 
 
 class Plan:
@@ -43,7 +43,7 @@ class Plan:
     @property
     def saved(self):
         """Bytes an image that are kept for looking at; 0 if none are."""
-        return batches.saved(self.study) if self.settings["save_images"] else 0
+        return batches.saved(self.study) if "images" in arguments.saved(self.settings) else 0
 
     def text(self):
         """What the user sees before anything starts."""

@@ -39,7 +39,8 @@ def problems(outdir, values, stages, images, todo, entries):
     parts = _parts(values, stages, images, sorted({image["plate"] for image in todo}))
     found = [_few(shown, manifest.strangers(outdir, part, paths)) for part, paths in parts.items()]
     entered = {file["path"] for entry in entries for file in entry["files"]}
-    kinds = {"labels": _labels, "outlines": _outlines} | ({hcs.FOLDER: _field} if values["save_images"] else {})
+    kinds = {"labels": _labels, "outlines": _outlines}
+    kinds |= {hcs.FOLDER: _field} if "images" in arguments.saved(values) else {}
     for folder, path in kinds.items():
         paths = [path(image) for image in todo] if Path(outdir, folder).exists() else []
         found.append(_few(shown, [path for path in paths if path not in entered and Path(outdir, path).exists()]))
@@ -59,7 +60,7 @@ def _parts(values, stages, images, names):
         numbers = sorted({image["row"] // values["batch_size"] for image in images})
         shapes = filter(None, arguments.shapes(values))
         parts["csv"] = [f"csv/{shape}_features/batch_{n}.csv.gz" for shape in shapes for n in numbers]
-    if values["save_images"]:
+    if "images" in arguments.saved(values):
         parts[hcs.FOLDER] = [
             f"{hcs.plate(plate)}/{name}" for plate in names for name in (zarr_group.ATTRIBUTES, zarr_group.GROUP)
         ]

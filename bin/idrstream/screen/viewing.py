@@ -50,7 +50,7 @@ def layers(outdir, row):
         pixels, labels = ome_zarr.read(saved)
         made.append((pixels, {"name": name, "colormap": "gray", "contrast_limits": _shown(saved)}, "image"))
     else:
-        notes.append("the image was not saved: --save_images keeps images, --redo --save_images those of finished ones")
+        notes.append("the image was not saved: --save images keeps images, --redo --save images those of finished ones")
     if labels is None and (outdir / f"labels/plate={row['plate']}/{name}.tif").exists():
         labels = image.read_labels(outdir / f"labels/plate={row['plate']}", name)
     outlines = outdir / f"outlines/plate={row['plate']}/{name}.geojson"
@@ -62,7 +62,7 @@ def layers(outdir, row):
         own = cells.set_index("Metadata_Label", drop=False).reindex(labels_of).reset_index(drop=True)
         made.append((rings, options | {"features": own}, "shapes"))
     else:
-        notes.append("the nuclei were not kept: --save_images, --save_labels or --outlines keep them")
+        notes.append("the nuclei were not kept: --save images, --save labels or --save outlines keep them")
     options = {"name": "cells", "features": cells, "size": 6, "face_color": "orange", "border_width": 0}
     made.append((cells[["Metadata_Center_Y", "Metadata_Center_X"]].to_numpy(), options, "points"))
     return made, notes

@@ -1,0 +1,41 @@
+import groovy.json.JsonSlurper
+import java.nio.file.Path
+import nextflow.Global
+
+/** The params of a run as its workflow takes them. SCHEMA is nextflow_schema.json, read: `x-workflows` says which param is whose. */
+class Settings {
+    /** The schema in a FILE, its params in the order of the file. */
+    static Map schema(Path file) {
+        new JsonSlurper().parse(file.toFile()) as Map
+    }
+
+    /** PARAMS with the workflow's defaults for what is not given. */
+    static Map of(Map schema, Map params) {
+        final defaults = rules(schema, workflow(schema, params)).collectMany { group -> group.rules.entrySet() }
+            .collectEntries { entry -> [entry.key, fallback(entry.value)] }
+        return defaults + params.findAll { _name, value -> value != null }
+    }
+
+    /** The chosen workflow. */
+    static String workflow(Map schema, Map params) {
+        final names = schema['$defs'].input.properties.workflow['enum']
+        if( params.workflow in names )
+            return params.workflow
+        throw new IllegalStateException("--workflow ${params.workflow}: there is no such workflow; --workflow is one of ${names.join(', ')}")
+    }
+
+    /** The groups of params that a workflow takes: [title, rules: name -> what the schema says of it, with what the workflow lays over it]. */
+    static List<Map> rules(Map schema, String workflow) {
+        final groups = schema['$defs'].values().collect { group ->
+            final taken = group.properties.findAll { _name, rule -> rule['x-workflows'].containsKey(workflow) }
+            [title: group.title, rules: taken.collectEntries { name, rule -> [name, rule + rule['x-workflows'][workflow]] }]
+        }
+        return groups.findAll { group -> group.rules }
+    }
+
+    /** The default of a param: `x-queued` where a scheduler queues the tasks. */
+    private static Object fallback(Map rule) {
+        final queued = !(Global.session.config.navigate('process.executor') in [null, 'local'])
+        return queued && rule.containsKey('x-queued') ? rule['x-queued'] : rule['default']
+    }
+}
