@@ -56,7 +56,7 @@ class Plate:
         (self.folder / "learnt").mkdir()
         subprocess.run([*command, "--illumination", "none"], check=True, capture_output=True)
         (self.folder / "out").mkdir()
-        plates.keep({"id": "P", "identity": "x"}, self.folder / "learnt", self.folder / "out")
+        plates.commit({"id": "P", "identity": "x"}, self.folder / "learnt", self.folder / "out")
         return rows
 
     def fetch(self, *wells, depth="auto"):

@@ -61,8 +61,8 @@ PARAM_MISTAKES = {
     "not writable": ({"outdir": "wells.tsv/out"}, "--outdir wells.tsv/out: this folder cannot be written"),
     "no screens": ({"screens": None}, "--screens: a table of wells needs"),
     "no source": ({"source": None}, "--source: study example has no address of its own"),
-    "nothing left": ({"batch_nums": "0,1", "start_batch": 2}, "--start_batch 2: none of --batch_nums 0,1 is left"),
-    "no batch": ({"batch_nums": "0,3"}, "--batch_nums 3: there are 3 batches of 2 rows, 0 to 2"),
+    "nothing left": ({"batch_nums": "0,1", "start_batch": 2}, "--start_batch 2: --batch_nums 0,1 are all below it"),
+    "no batch": ({"batch_nums": "0,3"}, "--batch_nums 3: no such batch; the batches of 2 rows are 0 to 2"),
     "unreachable": ({"source": "http://127.0.0.1:9"}, "--source http://127.0.0.1:9: ", "refused the connection"),
     "unknown scheme": ({"source": "gopher://x"}, "--source gopher://x", "known are"),
 }

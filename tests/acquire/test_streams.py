@@ -59,7 +59,7 @@ def test_each_stream_keeps_the_rows_of_its_own_table(three, tmp_path):
     written = json.loads((tmp_path / "plan/plan.json").read_text())
     assert [view["name"] for view in written["streams"]] == ["training", "negative", "positive"]
     assert all(asked["variant"] for asked in written["requested"])
-    assert "fetch about 9.6 MB" in written["text"]  # 6 frames of 0.8 MB, and 6 for flat-fields; not 11 images
+    assert "9.6 MB to fetch" in written["text"]  # 6 frames of 0.8 MB, and 6 for flat-fields; not 11 images
     assert made.stages["export"]["args"] == "streams --streams --batch_size 2 --shape DP,CP,merged"
     assert "plate_profiles" not in made.stages
 

@@ -80,7 +80,7 @@ def test_a_larger_plate_leaves_every_finished_image_as_it_is(more, params, here,
     committed(before)
     after = of_wells(here, *PAIR, *more, **params)
     assert [asked["id"] for asked in after.images[:2]] == [asked["id"] for asked in before.images]
-    assert (after.settled, after.stale, numbers(after)["P", "B01"]) == (2, [], 25)
+    assert (after.done, after.stale, numbers(after)["P", "B01"]) == (2, [], 25)
     assert len([asked for batch in after.batches for asked in batch["images"]]) == len(more)
 
 
@@ -88,8 +88,10 @@ def test_numbers_by_another_format_are_said_and_those_of_images_tsv_are_of_one(h
     committed(plan_of_wells(here, *PAIR))
     assert "by another format" not in of_wells(here, *PAIR).text()
     after = plan_of_wells(here, *PAIR, ("P", "P24"))
-    what = "1 committed images keep their Metadata_WellNumber in the tables of cells, by another format of plates"
-    assert f"{what} (B01 is 4 there and 25 now); join by Metadata_Well, or renumber by --redo" in after.text()
+    what = "the cell tables of 1 committed image keep the Metadata_WellNumber of another plate format"
+    assert (
+        f"{what} (B01 is 4 there and 25 in this run); join by Metadata_Well, or renumber them by --redo" in after.text()
+    )
     committed(after)
     outcome.summarise(after.images[:1], after.places, after.study.wells, here / "out", 0, GATE)
     rows = [row.cells for row in tables.read(here / "out/images.tsv").rows]
@@ -102,7 +104,7 @@ def test_numbers_by_another_format_are_said_and_those_of_images_tsv_are_of_one(h
     assert "by another format" not in of_wells(here, *PAIR, ("P", "P24")).text()
 
 
-RENUMBERED = "keep their Metadata_WellNumber"
+RENUMBERED = "the Metadata_WellNumber of another plate format"
 
 
 def test_wells_outside_the_table_are_numbered_by_the_format_that_holds_all_of_the_folder(here, committed):  # noqa: F811
@@ -110,7 +112,7 @@ def test_wells_outside_the_table_are_numbered_by_the_format_that_holds_all_of_th
     committed(plan_of_wells(here, ("P", "P24"), session="second"))
     last = plan_of_wells(here, ("P", "A01"), session="third")
     assert last.study.wells == (16, 24) and "all wells of the table and of the output folder" in last.text()
-    assert "(B01 is 4 there and 25 now); join by Metadata_Well\n" in last.text(), "--redo cannot reach it"
+    assert "(B01 is 4 there and 25 in this run); join by Metadata_Well\n" in last.text(), "--redo cannot reach it"
     outcome.summarise(last.images, last.places, last.study.wells, here / "out", 0, GATE)
     rows = [row.cells for row in tables.read(here / "out/images.tsv").rows]
     assert [(row["row"], row["well"], row["well_number"]) for row in rows] == [

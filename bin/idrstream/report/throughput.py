@@ -62,13 +62,13 @@ def waited(tasks):
 
 def devices(batches, stage):
     """(device, images, share in %) of every device that a stage computed on."""
-    said = [(batch.made.get(stage, {}).get("device", {}).get("name"), batch.images) for batch in batches]
-    known = [(name, images) for name, images in said if name]
-    counts = pd.DataFrame(known, columns=["device", "images"]).groupby("device")["images"].sum()
+    named = [(batch.provenance.get(stage, {}).get("device", {}).get("name"), batch.images) for batch in batches]
+    named = [(name, images) for name, images in named if name]
+    counts = pd.DataFrame(named, columns=["device", "images"]).groupby("device")["images"].sum()
     return [(str(name), int(count), 100 * count / counts.sum()) for name, count in counts.items()]
 
 
 def gpu_share(batches):
-    """Share of the images whose nuclei a GPU found; None where no batch says it."""
-    known = devices(batches, "segment")
-    return sum(share for name, _, share in known if not name.lower().startswith("cpu")) / 100 if known else None
+    """Share of the images that were segmented on a GPU; None where no batch names its device."""
+    shares = devices(batches, "segment")
+    return sum(share for name, _, share in shares if not name.lower().startswith("cpu")) / 100 if shares else None

@@ -80,4 +80,4 @@ def _field(image):
 
 def _few(shown, names):
     more = [f"--outdir {shown}: and {len(names) - SHOWN} files more beside it"] if len(names) > SHOWN else []
-    return [manifest.taken(shown, name) for name in names[:SHOWN]] + more
+    return [manifest.foreign(shown, name) for name in names[:SHOWN]] + more

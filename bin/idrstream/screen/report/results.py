@@ -28,7 +28,7 @@ class Batch:
 
     id: str
     committed: str
-    made: dict
+    provenance: dict
     recipe: dict
     images: int
     names: list  # of its files
@@ -94,7 +94,7 @@ class Results:
     @cached_property
     def fields(self):
         """Plate or image -> the figures of its flat-field; the later batch's word counts."""
-        return {name: facts for batch in self.batches for name, facts in batch.made.get("fields", {}).items()}
+        return {name: facts for batch in self.batches for name, facts in batch.provenance.get("fields", {}).items()}
 
     @property
     def stopped(self):
@@ -171,7 +171,7 @@ def _entries(outdir):
             continue
         size = sum(file.get("bytes", 0) for file in entry["files"])
         names = [file["path"] for file in entry["files"]]
-        about = (entry["batch"], entry["committed"], entry["made"], entry["recipe"])
+        about = (entry["batch"], entry["committed"], entry["provenance"], entry["recipe"])
         kept = {name: entry[name] for name in ("batch", "images", "recipe")}
         found.append((kept, Batch(*about, len(entry["images"]), names, size)))
     return sorted(found, key=lambda pair: (pair[1].committed, pair[1].id))
