@@ -319,8 +319,8 @@ def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlie
     error = outcome.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE, begun=begun)["error"]
     count = len(second["images"])
     assert error.splitlines()[:2] == [
-        f"{count} of {len(requested)} images were not finished; the next run takes them up",
-        f"  {count} of them keep an earlier run's result; --redo computes them again",
+        f"{count} of {len(requested)} images were not finished; the next run computes them",
+        f"  {count} of them have an earlier run's result; --redo computes them again",
     ]
     redo.batches = [second]
     committed(redo)
@@ -331,4 +331,4 @@ def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlie
     error = outcome.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE | lost, begun=begun)[
         "error"
     ]
-    assert error.startswith("all results are kept, but a step after that failed\n")
+    assert error.startswith("all results are committed, but a later step failed\n")

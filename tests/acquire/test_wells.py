@@ -86,7 +86,7 @@ def test_a_larger_plate_leaves_every_finished_image_as_it_is(more, params, here,
 
 def test_numbers_by_another_format_are_said_and_those_of_images_tsv_are_of_one(here, committed):  # noqa: F811
     committed(plan_of_wells(here, *PAIR))
-    assert "by another format" not in of_wells(here, *PAIR).text()
+    assert "another plate format" not in of_wells(here, *PAIR).text()
     after = plan_of_wells(here, *PAIR, ("P", "P24"))
     what = "the cell tables of 1 committed image keep the Metadata_WellNumber of another plate format"
     assert (
@@ -101,7 +101,7 @@ def test_numbers_by_another_format_are_said_and_those_of_images_tsv_are_of_one(h
     for name in ("images.tsv", "failures.tsv"):  # written here by no run
         (here / "out" / name).unlink()
     committed(plan_again(here, session="second", **ALONE, redo=True))
-    assert "by another format" not in of_wells(here, *PAIR, ("P", "P24")).text()
+    assert "another plate format" not in of_wells(here, *PAIR, ("P", "P24")).text()
 
 
 RENUMBERED = "the Metadata_WellNumber of another plate format"

@@ -105,7 +105,7 @@ def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run
     assert sorted(diameters) == ["DM0001_01", "DM0001_02"]
     assert all(15 < diameter < 30 for diameter in diameters.values())
     assert not list((demo_run.folder / "work").rglob("*.tif"))
-    assert "of 4 at a time)" in demo_run.said
+    assert "at a time; limit 4)" in demo_run.said
 
 
 def test_every_process_ran_by_the_older_parser(demo_run):

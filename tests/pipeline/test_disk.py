@@ -35,7 +35,7 @@ def watched(stream, slots, *options):
     (stream.folder / "noise").unlink()
     told = json.loads((run.out / "pipeline_info/run.json").read_text())["stream"]
     assert told["disk"] == pytest.approx(peak, rel=0.05)
-    held = f"{told['disk'] / 1e9:.2f} GB ({told['inflight']} of {slots} at a time)"
+    held = f"{told['disk'] / 1e9:.2f} GB (at most {told['inflight']} at a time; limit {slots})"
     assert f"stream     peak disk use of batches in flight: {held}" in run.said
     rest = size(stream.folder / "work")
     print(f"{len(run.committed)} batches of {BATCH / 1e6:.0f} MB, {slots} slots: peak {peak / 1e6:.1f} MB,", end=" ")

@@ -30,13 +30,11 @@ def begin(plan: RunPlan, outdir: str | Path, workdir: str | Path) -> list[str]:
     for batch in plan["stale"] + plan["broken"]:
         target = set_aside(batch, outdir, plan["stamp"])
     if plan["stale"]:
-        lines.append(
-            f"moved {units.count(len(plan['stale']), 'committed batch')} with other settings ({plan['differs']}) to {target}"
-        )
+        count = units.count(len(plan["stale"]), "committed batch")
+        lines.append(f"moved {count} with other settings ({plan['differs']}) to {target}")
     if plan["broken"]:
-        lines.append(
-            f"moved the remains of {units.count(len(plan['broken']), 'committed batch')} with changed or deleted files to {target}"
-        )
+        count = units.count(len(plan["broken"]), "committed batch")
+        lines.append(f"moved the remains of {count} with changed or deleted files to {target}")
     freed, refused = sweep(outdir, workdir)
     if freed:
         lines.append(f"deleted {freed / 1e6:.1f} MB of work folders that a killed run left behind")

@@ -15,7 +15,7 @@ from idrstream.runs import ledger, recipe
 from idrstream.runs.housekeeping import STALE
 from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.screen import hcs, study
-from idrstream.screen.types import Batch, Image, PlannedImage
+from idrstream.screen.types import Batch, PlannedImage, Reference
 
 CANDIDATES = 24  # frames fetched for a plate's flat-field, of which the sparsest are used
 MORE_CANDIDATES = 48  # where the camera's offset is unknown and nuclei are few, because they tell it ...
@@ -28,7 +28,9 @@ Sizes = dict[str, int]  # bytes
 Reusable = dict[str, list[str]]  # image id -> paths of its label image and, if there are any, outlines, saved image
 
 
-def references(images: Sequence[PlannedImage], entries: Iterable[LedgerEntry], count: int) -> dict[str, list[Image]]:
+def references(
+    images: Sequence[PlannedImage], entries: Iterable[LedgerEntry], count: int
+) -> dict[str, list[Reference]]:
     """At most COUNT frames of every plate, for its flat-field and the diameter of its nuclei: plate -> images.
 
     They are taken from the whole table before any selection, so that an image's result does not depend on which others
@@ -64,7 +66,9 @@ def candidates(values: Mapping[str, Any], described: study.Study) -> int:
     return CANDIDATES if many or values["camera_offset"] != "auto" else MORE_CANDIDATES
 
 
-def identify(images: Iterable[PlannedImage], label_recipe: Recipe, references: Mapping[str, Sequence[Image]]) -> None:
+def identify(
+    images: Iterable[PlannedImage], label_recipe: Recipe, references: Mapping[str, Sequence[Reference]]
+) -> None:
     """Give every image its id: a hash of what it is, its metadata, the recipe of its labels and its references.
 
     The id contains the well's name and not its number, which follows from the format of the plates, and so perhaps from

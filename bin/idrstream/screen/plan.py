@@ -33,11 +33,11 @@ from idrstream.screen.study import Study, Well
 from idrstream.screen.types import (
     Batch,
     BatchPacket,
-    Image,
     PlannedImage,
     PlanSummary,
     PlatePacket,
     Reading,
+    Reference,
     RequestedImage,
     Source,
     StreamView,
@@ -339,7 +339,7 @@ def _references(
     images: Sequence[PlannedImage],
     entries: Iterable[LedgerEntry],
     label_recipe: Recipe,
-) -> dict[str, list[Image]]:
+) -> dict[str, list[Reference]]:
     """Frames of each plate for field, diameter and range; recorded ones of ENTRIES with the same label recipe."""
     auto = REFERENCES if "auto" in (values["diameter"], values["bit_depth"]) else 0
     count = {"plate": batches.candidates(values, described)}.get(values["illumination"], auto)

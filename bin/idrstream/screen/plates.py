@@ -16,12 +16,12 @@ from idrstream.base import files
 from idrstream.images import image
 from idrstream.runs import manifest
 from idrstream.runs.types import Recipe
-from idrstream.screen.types import Image, PlatePacket
+from idrstream.screen.types import PlatePacket, Reference
 
 FOLDER = "flatfields"
 
 
-def identity(frames: Sequence[Image], recipe: Recipe) -> str:
+def identity(frames: Sequence[Reference], recipe: Recipe) -> str:
     """Hash, as 16 hexadecimal digits, of what a calibration is made from: reference frames, and recipe.of_plates."""
     content = [[frame["key"] for frame in frames], recipe]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

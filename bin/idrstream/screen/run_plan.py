@@ -12,7 +12,7 @@ from idrstream.readers import bit_depth, planes
 from idrstream.runs.types import Recipe
 from idrstream.screen import batches, first_look, places, streams
 from idrstream.screen.study import Study
-from idrstream.screen.types import Batch, Image, PlannedImage, StreamView
+from idrstream.screen.types import Batch, PlannedImage, Reference, StreamView
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Plan:
     images: list[PlannedImage]
     places: dict[str, int]
     batches: list[Batch]
-    plates: dict[str, list[Image]]
+    plates: dict[str, list[Reference]]
     identities: dict[str, str]
     settled_plates: set[str]
     stale: list[str]

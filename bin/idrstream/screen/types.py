@@ -11,8 +11,9 @@ from typing import Any, Literal, TypedDict
 from idrstream.runs.types import RunPlan, Unit, UnitRow
 
 
-class _Image(TypedDict):
-    id: str  # 16 hexadecimal digits: hash of key, file, metadata, what shapes its labels, its plate's references
+class Reference(TypedDict):
+    """A frame of a plate that its calibration is made from."""
+
     key: str  # PLATE_WELL_sSITE_fFRAME, with a variant ...__VARIANT; the name of its files
     plate: str
     well: str  # zero-padded: A04
@@ -21,6 +22,10 @@ class _Image(TypedDict):
     frame: int  # time point of the movie, from 1
     locations: list[str]  # addresses, or paths relative to the source, in the order to try them
     metadata: dict[str, str]  # column after `Metadata_` -> text; always has Control_Type and Gene
+
+
+class _Image(Reference):
+    id: str  # 16 hexadecimal digits: hash of key, file, metadata, what shapes its labels, its plate's references
 
 
 class Image(_Image, total=False):
@@ -39,7 +44,7 @@ class PlannedImage(Image):
 
 
 class FrameRow(Image):
-    """An image after FETCH; what the pixels tell is None where it failed."""
+    """An image after FETCH (a Reference has no id); what the pixels tell is None where it failed."""
 
     status: Literal["ok", "failed"]
     reason: str  # "CLASS: sentence" (failures.py); "" if it is ok
@@ -150,7 +155,7 @@ class PlatePacket(Source):
 
     id: str  # the plate
     identity: str  # 16 hexadecimal digits: hash of its references and the recipe
-    images: list[Image]
+    images: list[Reference]
     all: bool  # every image is needed: one that cannot be reached is tried again
     folders: list[str]
 
@@ -290,7 +295,7 @@ class GateFigures(TypedDict, total=False):
     stopped: bool  # the run was stopped
     inflight: int  # most batches at a time; 0 where none was admitted
     slots: int  # allowed at a time
-    disk: int  # bytes: peak extra use of the work disk
+    disk: int  # bytes: peak of the files in the work folders of the batches in flight
 
 
 class Provenance(TypedDict, total=False):
