@@ -61,7 +61,7 @@ class Plate:
 
     def fetch(self, *wells, depth="auto"):
         """The rows of a batch of that plate."""
-        return self._fetched(packet(wells, depth), known=self.folder / "out/flatfields")
+        return self._fetched(packet(wells, depth), calibration=self.folder / "out/flatfields")
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_format_that_does_not_hold_what_is_finished_is_refused_unless_that_fai
     committed(plan_of_wells(here, *PAIR, ("P", "P23")))
     (sentence,) = refused(plan_of_wells, here, *PAIR, plate_format=96)
     assert sentence.startswith(
-        "--outdir out holds P23 of P, no well of a plate of 8 x 12 wells; name a larger --plate_f"
+        "--outdir out: it has results of P23 of P, a well that plates of 8 x 12 wells do not have; name a"
     )
 
 
@@ -140,13 +140,15 @@ def test_numbers_that_a_run_writes_anew_or_that_count_no_more_are_not_said_to_be
     stopped = plan_of_wells(here, *PAIR, ("P", "B02"), stop_after="qc")
     committed(stopped, failed=["P_B02_s1_f1"])
     larger = (*PAIR, ("P", "B02"), ("P", "P24"))
-    assert "1 committed images keep" in plan_of_wells(here, *larger, stop_after="qc").text(), "what failed has no cells"
+    assert "1 committed image keep the Metadata_WellNumber" in plan_of_wells(here, *larger, stop_after="qc").text(), (
+        "what failed has no cells"
+    )
     going_on = plan_of_wells(here, *larger)
     assert RENUMBERED not in going_on.text()
     committed(going_on, recover=False)
     assert RENUMBERED not in plan_of_wells(here, *larger).text()
     named = plan_of_wells(here, *larger, plate_format=1536)
-    assert "2 committed images keep" in named.text(), "an image counts once: B01 and P24"
+    assert "2 committed images keep the Metadata_WellNumber" in named.text(), "an image counts once: B01 and P24"
     assert RENUMBERED not in plan_of_wells(here, *larger, plate_format=1536, redo=True, session="new").text()
 
 

@@ -77,7 +77,7 @@ def test_batches_of_a_plate_with_larger_frames_than_the_plan_saw_wait_for_each_o
     stream.asked = lambda: ["--input", tmp_path / "sheet.csv"]
     run = stream.run("--bit_depth", "auto", "--max_inflight", 6)
     assert run.code == 0, run.said
-    assert "frames of 64 x 64 pixels of 8 bits, as" in run.said
+    assert "frames of 64 x 64 pixels of 8 bits, like" in run.said
     words = "large: frames take 8.0 MB, where the plan reckoned with 0.0 MB; a batch of them counts as 4 of the 6 that "
     assert run.said.count(words) == 1 and "small: frames take" not in run.said
     trace = pd.read_table(max(run.out.glob("pipeline_info/trace_*.tsv")))
