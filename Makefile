@@ -52,11 +52,12 @@ test-cluster: setup ## runs on a Slurm of this machine alone, where its programs
 test-full: TESTS :=
 test-full: test test-containers ## all tests
 
-lint: setup   ## Python by ruff, Nextflow by its linter, locks against their requirements.in
+lint: setup   ## Python by ruff and ty, Nextflow by its linter, locks against their requirements.in
 	@./setup.sh tests
 	@./setup.sh jars
 	$(VENVS)/uv/bin/ruff check .
 	$(VENVS)/uv/bin/ruff format --check .
+	$(VENVS)/uv/bin/ty check --python $(VENVS)/acquire
 	NXF_FROM=maven engine/nextflow lint -o concise $(wildcard main.nf nextflow.config workflows modules conf)
 	./setup.sh lock --check
 

@@ -23,9 +23,9 @@ def main():
     parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
     options = parser.parse_args()
     heavy = [] if options.keep_intermediates else options.heavy
-    made = options.tables, options.labels
-    kept = {"save_labels": options.save_labels, "images": options.images}
-    entry = results.commit(files.read_json(options.batch), *made, options.outdir, heavy=heavy, **kept)
+    folders = options.tables, options.labels
+    saved = {"save_labels": options.save_labels, "images": options.images}
+    entry = results.commit(files.read_json(options.batch), *folders, options.outdir, work_folders=heavy, **saved)
     freed = commit.reclaim(heavy, options.workdir)
     images = entry["images"]
     done = {

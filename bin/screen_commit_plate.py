@@ -20,7 +20,7 @@ def main():
     parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
     options = parser.parse_args()
     print(
-        json.dumps({"folder": str(plates.keep(files.read_json(options.packet), options.calibration, options.outdir))})
+        json.dumps({"folder": str(plates.commit(files.read_json(options.packet), options.calibration, options.outdir))})
     )
     if not options.keep_intermediates:
         commit.reclaim(options.heavy, options.workdir)

@@ -28,19 +28,19 @@ def main():
         files.write_json(Path(options.outdir, outcome.STREAMS), plan["streams"])  # what the export makes of the cells
     elif outcome.STREAMS in former:
         Path(options.outdir, outcome.STREAMS).unlink(missing_ok=True)
-    kept = Path(options.outdir) / "pipeline_info" / "run.json"
-    if run["versions"] or not kept.exists():  # a run that had nothing to do tells nothing about the results
+    record = Path(options.outdir) / "pipeline_info" / "run.json"
+    if run["versions"] or not record.exists():  # a run that had nothing to do has no versions to record
         stream = {name: gate[name] for name in ("inflight", "slots", "disk")}
-        files.write_json(kept, run | {"model_sha256": plan["model"], "stream": stream})
+        files.write_json(record, run | {"model_sha256": plan["model"], "stream": stream})
     for name, lines in logs.items():
         files.write_text(Path(options.outdir, name), "\n".join(lines) + "\n")
     run_warnings.forget(options.outdir)
     begun = files.read_json(Path(options.outdir) / housekeeping.PLAN)["begun"]
     allowed = options.max_failed
-    said = outcome.summarise(
+    closing = outcome.summarise(
         plan["requested"], plan["places"], plan["wells"], options.outdir, allowed, gate, plan["stop"], begun
     )
-    files.write_json(options.out, said)
+    files.write_json(options.out, closing)
 
 
 if __name__ == "__main__":

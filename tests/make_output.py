@@ -90,8 +90,9 @@ def _entry(folder, name, number, images):
         for p, f in zip(images["plate"], images["flatfield"], strict=True)
     }
     device = {"name": "NVIDIA H200" if number % 2 else "CPU (x86_64, 2 threads)"}
-    made = {"segment": {"device": device, "diameter": dict.fromkeys(fields, 22.1)}, "fields": fields}
-    entry = {"made": made | {"embed": {"device": device}}, "batch": name, "number": number, "session": "s", "heavy": []}
+    provenance = {"segment": {"device": device, "diameter": dict.fromkeys(fields, 22.1)}, "fields": fields}
+    entry = {"provenance": provenance | {"embed": {"device": device}}, "batch": name, "number": number, "session": "s"}
+    entry |= {"supersedes": [], "former": [], "work_folders": []}
     entry |= {"recipe": {"model": "a" * 64, "version.segment": 2}, "references": {}}
     entry |= {"committed": (BEGUN + pd.Timedelta(minutes=number)).isoformat() + "+00:00", "images": rows}
     entry["files"] = [_facts(folder, path) for path in sorted(folder.rglob(f"{name}.parquet"))]

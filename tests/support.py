@@ -59,7 +59,8 @@ def enter(outdir):
         | {"sha256": files.sha256(path), "mtime_ns": path.stat().st_mtime_ns}
         for path in tables
     ]
-    entry = {"batch": "b0000", "committed": "2026-11-01T10:00:00", "recipe": {"features": "deep"}, "made": {}}
+    entry = {"batch": "b0000", "committed": "2026-11-01T10:00:00", "recipe": {"features": "deep"}}
+    entry |= {"provenance": {}}
     entry |= {"images": [{"id": "x", "key": "x", "status": "ok"}], "files": facts}
     files.write_json(ledger.path_of(outdir, "b0000"), entry)
     return outdir

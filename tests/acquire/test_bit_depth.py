@@ -56,12 +56,12 @@ class Plate:
         (self.folder / "learnt").mkdir()
         subprocess.run([*command, "--illumination", "none"], check=True, capture_output=True)
         (self.folder / "out").mkdir()
-        plates.keep({"id": "P", "identity": "x"}, self.folder / "learnt", self.folder / "out")
+        plates.commit({"id": "P", "identity": "x"}, self.folder / "learnt", self.folder / "out")
         return rows
 
     def fetch(self, *wells, depth="auto"):
         """The rows of a batch of that plate."""
-        return self._fetched(packet(wells, depth), known=self.folder / "out/flatfields")
+        return self._fetched(packet(wells, depth), calibration=self.folder / "out/flatfields")
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_a_plate_whose_field_could_not_be_fetched_waits_for_another_day_and_the_
     files.write_json(known / image.FIELDS, {"offset": 0, "lost": "Unreachable: gone", "fields": {}})
     both = batch_of(2, window=False)
     both["images"] += batch_of(2, plate="Q")["images"]
-    lost, other = fetch.fetch(both, tmp_path / "frames", root=folder, known=tmp_path / "calibration")
+    lost, other = fetch.fetch(both, tmp_path / "frames", root=folder, calibration=tmp_path / "calibration")
     assert (lost["status"], lost["retryable"], lost["bytes"]) == ("failed", True, 0)
     assert "its plate's flat-field could not be fetched (Unreachable: gone)" in lost["reason"]
     assert other["status"] == "ok"
@@ -219,7 +219,7 @@ def test_a_library_that_cannot_be_loaded_is_for_the_user_to_mend_and_no_fault_of
         text=True,
     )
     assert run.returncode == 64
-    assert "a library cannot be loaded (GLIBCXX_3.4.30 not found): build the environment anew" in run.stderr
+    assert "a library cannot be loaded (GLIBCXX_3.4.30 not found): rebuild the environment from its lock" in run.stderr
 
 
 def test_a_machine_that_starts_no_thread_is_not_blamed_on_an_image(tmp_path, monkeypatch):
@@ -255,7 +255,7 @@ def test_an_image_too_large_for_memory_is_tried_with_more_and_then_a_row(last, m
     assert run.returncode == (0 if last else 137), run.stderr
     if last:
         good, large = stage_folder.read_rows(tmp_path / "frames")
-        assert good["status"] == "ok" and "large.tif: it needs more memory" in large["reason"]
+        assert good["status"] == "ok" and "large.tif: reading it needs more memory" in large["reason"]
 
 
 @pytest.mark.parametrize("there", [False, True])

@@ -26,7 +26,7 @@ def written(made, folder):
 def test_a_frame_counts_as_many_bytes_as_it_has(dtype, wide, here):
     tifffile.imwrite(here / "A01.tif", np.arange(300 * 400).reshape(300, 400).astype(dtype), photometric="minisblack")
     made = planned(here, "A01", "A02", batch_size=2)
-    seen = f"(an estimate from frames of 300 x 400 pixels of {8 * wide} bits, as A01.tif has)"
+    seen = f"(from frames of 300 x 400 pixels of {8 * wide} bits, like A01.tif)"
     assert seen in made.text().replace(f"{here}/", "")
     summary = written(made, here)
     (batch,) = summary["batches"]
@@ -45,7 +45,7 @@ def test_the_first_image_that_can_be_read_tells_and_a_broken_one_stops_no_plan(h
 
 def test_without_an_image_on_this_machine_a_frame_is_as_stated_or_of_16_bits(here):
     made = planned(here, "A01")
-    assert "(an estimate from the study description: frames of 1024 x 1344 pixels of 16 bits)" in made.text()
+    assert "(from the study description: frames of 1024 x 1344 pixels of 16 bits)" in made.text()
     assert made.study.frame == study.SAMPLESHEET.frame
     work = [batches.estimate(1, made.study)["work"], batches.estimate(1, made.study.with_frames_of(BYTE))["work"]]
     assert work[0] - work[1] == 1024 * 1344

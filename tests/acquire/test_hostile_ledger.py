@@ -101,11 +101,11 @@ def test_a_batch_that_names_others_to_replace_cannot_name_files(here, entry):
     assert (here / "other/x.json").exists()
 
 
-@pytest.mark.parametrize("changed", [{"former": ["../other/mine.txt"]}, {"replaces": ["../../other/x"]}])
+@pytest.mark.parametrize("changed", [{"former": ["../other/mine.txt"]}, {"supersedes": ["../../other/x"]}])
 def test_a_commit_that_was_begun_and_names_what_lies_outside_is_not_ended(changed, here, entry):
     mine, path = outside(here), entry()
     pending = here / "out/ledger/pending" / path.name
-    files.write_json(pending, files.read_json(path) | {"former": [], "replaces": []} | changed)
+    files.write_json(pending, files.read_json(path) | {"former": [], "supersedes": []} | changed)
     for act in (lambda: ledger.read(here / "out"), lambda: commit.recover(here / "out")):
         with pytest.raises(Problems, match="nothing was deleted"):
             act()
@@ -113,8 +113,8 @@ def test_a_commit_that_was_begun_and_names_what_lies_outside_is_not_ended(change
 
 
 def test_an_entry_is_not_set_aside_outside_of_the_output_folder(here, entry):
-    path = entry(aside="../../escaped")
-    with pytest.raises(Problems, match="which is not in the output folder; nothing was deleted"):
+    path = entry(stale_folder="../../escaped")
+    with pytest.raises(Problems, match="which is not in the output folder; move the entry away"):
         housekeeping.set_aside(path.stem, here / "out", "2026-01-01_00-00-00")
     assert path.exists()
     assert not (here / "escaped").exists()

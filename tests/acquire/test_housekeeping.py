@@ -57,12 +57,12 @@ def test_what_a_killed_commit_left_in_the_work_folder_is_deleted_and_nothing_els
     for folder in (left, other):
         folder.mkdir(parents=True)
         (folder / "file").write_text("12345")
-    committed(plan_again(here), heavy=[left, here / "work/gone"])
+    committed(plan_again(here), work_folders=[left, here / "work/gone"])
     said = begun(here, planned(here))
     assert not left.exists()
-    assert said == ["0.0 MB deleted that a run which was killed had left of finished batches"]
+    assert said == ["deleted 0.0 MB of work folders that a killed run left behind"]
     for path in (here / "out/ledger").glob("*.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"heavy": [str(other)]}))
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"work_folders": [str(other)]}))
     said = begun(here, planned(here))
     assert "precious: not a folder inside the work directory" in said[0]
     assert (other / "file").exists()
@@ -108,21 +108,21 @@ def learnt(tmp_path):
 
 def test_what_is_learnt_of_a_plate_is_kept_and_taken_by_the_next_run_as_it_is(learnt):
     packet, folder = learnt
-    kept = plates.keep(packet, folder / "calibration", folder / "out")
+    kept = plates.commit(packet, folder / "calibration", folder / "out")
     assert sorted(path.name for path in kept.iterdir()) == ["P.png", "P.tif", "diameter.json", "fields.json"]
-    assert plates.settled(folder / "out", {"P": "abc", "Q": "abc"}) == {"P"}
-    assert plates.settled(folder / "out", {"P": "other recipe"}) == set()
+    assert plates.complete(folder / "out", {"P": "abc", "Q": "abc"}) == {"P"}
+    assert plates.complete(folder / "out", {"P": "other recipe"}) == set()
     assert image.read_diameters(kept.parent) == {"P": 22.0}
     (kept / "P.tif").write_text("changed")
-    assert plates.settled(folder / "out", {"P": "abc"}) == set()
+    assert plates.complete(folder / "out", {"P": "abc"}) == set()
 
 
 def test_a_plate_whose_frames_could_not_be_fetched_is_tried_again(learnt):
     packet, folder = learnt
     path = folder / "calibration/P.fields" / image.FIELDS
     files.write_json(path, files.read_json(path) | {"lost": "Unreachable: gone", "fields": {}})
-    plates.keep(packet, folder / "calibration", folder / "out")
-    assert plates.settled(folder / "out", {"P": "abc"}) == set()
+    plates.commit(packet, folder / "calibration", folder / "out")
+    assert plates.complete(folder / "out", {"P": "abc"}) == set()
 
 
 def test_the_plan_asks_nothing_of_a_plate_that_is_settled(here, learnt):
@@ -136,7 +136,7 @@ def test_the_plan_asks_nothing_of_a_plate_that_is_settled(here, learnt):
         )
     path = folder / "calibration/P.fields" / image.FIELDS
     files.write_json(path, json.loads(path.read_text().replace('"P"', '"PA"')))
-    plates.keep({"id": "PA", "identity": made.identities["PA"]}, folder / "calibration", here / "out")
+    plates.commit({"id": "PA", "identity": made.identities["PA"]}, folder / "calibration", here / "out")
     again = planned(here)
     assert again.settled_plates == {"PA"}
     plan.write(again, here / "plan")

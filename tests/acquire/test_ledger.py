@@ -24,7 +24,7 @@ GATE = {"lost": {}, "stopped": False, "inflight": 0}
 def committed(here):
     """A function that commits the batches of a plan, all images done but for those in `failed`."""
 
-    def commits(made, failed=(), retryable=False, heavy=(), save_labels=False, recover=True):
+    def commits(made, failed=(), retryable=False, work_folders=(), save_labels=False, recover=True):
         if recover:  # as BEGIN does
             commit.recover(here / "out")
         for number, batch in enumerate(made.batches):
@@ -48,8 +48,8 @@ def committed(here):
             files.write_json(tables / "images.json", rows)
             files.write_json(tables / stage_folder.PROVENANCE, {})
             whole = batch | {"recipe": made.recipe, "references": made.plates, "session": made.session}
-            heavy = [str(folder) for folder in heavy]
-            results.commit(whole, tables, here / "labels", here / "out", save_labels, heavy=heavy)
+            folders = [str(folder) for folder in work_folders]
+            results.commit(whole, tables, here / "labels", here / "out", save_labels, work_folders=folders)
 
     return commits
 
@@ -69,7 +69,7 @@ def test_a_finished_image_is_never_planned_again_whatever_the_batch_size(here, c
     assert keys(planned(here)) == [["PA_A04_s1_f5", "PA_B02_s1_f2", "PA_B02_s1_f5", "PA_B02_s1_f9"]]
     committed(plan_again(here, batch_size=5))
     made = planned(here, batch_size=1)
-    assert (made.batches, made.settled) == ([], 8)
+    assert (made.batches, made.done) == ([], 8)
     assert "Nothing to do" in made.text()
 
 
@@ -233,7 +233,7 @@ def test_a_result_never_takes_the_place_of_somebody_elses_file(here, committed):
     made = plan_again(here, batches="1")
     (path,) = {f"profiles/single_cells/plate=PA/{batch['id']}.parquet" for batch in made.batches}
     files.write_text(here / "out" / path, "mine")
-    with pytest.raises(Problems, match="is no result of idrstream, and would be overwritten: move it, or name another"):
+    with pytest.raises(Problems, match="was not written by idrstream and would be overwritten"):
         committed(made)
     assert (here / "out" / path).read_text() == "mine"
     assert ledger.read(here / "out") == ([], [])
@@ -319,8 +319,8 @@ def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlie
     error = outcome.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE, begun=begun)["error"]
     count = len(second["images"])
     assert error.splitlines()[:2] == [
-        f"{count} of {len(requested)} images were not finished; the next run takes them up",
-        f"  {count} of them keep an earlier run's result; --redo computes them again",
+        f"{count} of {len(requested)} images were not finished; the next run computes them",
+        f"  {count} of them have an earlier run's result; --redo computes them again",
     ]
     redo.batches = [second]
     committed(redo)
@@ -331,4 +331,4 @@ def test_a_redo_that_does_not_end_fails_the_run_though_every_image_has_an_earlie
     error = outcome.summarise(requested, redo.places, redo.study.wells, here / "out", 1, GATE | lost, begun=begun)[
         "error"
     ]
-    assert error.startswith("all results are kept, but a step after that failed\n")
+    assert error.startswith("all results are committed, but a later step failed\n")

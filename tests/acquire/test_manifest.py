@@ -41,7 +41,7 @@ def test_a_file_of_somebody_else_is_not_overwritten_and_nothing_is_written_besid
     with pytest.raises(Problems) as problems:
         manifest.put(out, "csv", {"csv/a.csv": b"a2", "csv/mine.csv": b"ours"})
     assert problems.value.sentences == [
-        f"{out}/csv/mine.csv is no result of idrstream, and would be overwritten: move it, or name another --outdir"
+        f"{out}/csv/mine.csv was not written by idrstream and would be overwritten: move it, or name another --outdir"
     ]
     assert there(out) == before and manifest.intact(out, "csv")
     assert manifest.strangers(out, "csv", ["csv/mine.csv", "csv/a.csv", "csv/none.csv"]) == ["csv/mine.csv"]

@@ -161,6 +161,6 @@ def test_an_image_is_the_same_wherever_its_folder_is_found(here, tmp_path):
     assert [row["status"] for row in rows] == ["ok", "ok", "failed", "failed"]
     assert rows[2]["reason"] == f"MissingWell: {tmp_path}/mounted2/none.tif: there is no such file."
     assert rows[3]["reason"].startswith(
-        f"Unreachable: {tmp_path}/unmounted: this folder cannot be read; is the disk mounted"
+        f"Unreachable: {tmp_path}/unmounted: this folder cannot be read; is its disk mounted"
     )
     assert [row["retryable"] for row in rows] == [False, False, False, True]

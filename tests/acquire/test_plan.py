@@ -1,4 +1,4 @@
-"""The plan of a run: what is left to do is exactly that, and depends on nothing but what it says."""
+"""The plan of a run: what remains to be done is exactly that, and depends on nothing else."""
 
 import json
 import random
@@ -21,8 +21,8 @@ def test_images_that_are_kept_are_counted_into_the_disk_that_is_needed(here):
     without, kept = planned(here), planned(here, save="images")
     each = batches.saved(kept.study)
     assert 1.0e6 < each < 1.4e6, "1.19 MB was measured"
-    assert "images to look at" not in without.text()
-    assert f"of these {8 * each / 1e6:.3g} MB are images to look at, {each / 1e6:.3g} MB each" in kept.text()
+    assert "saved images" not in without.text()
+    assert f"saved images take {8 * each / 1e6:.3g} MB of the results, {each / 1e6:.3g} MB each" in kept.text()
     for number, made in enumerate((without, kept)):
         plan.write(made, here / f"plan-{number}")
     sizes = [json.loads((here / f"plan-{number}/plan.json").read_text())["batch_bytes"] for number in range(2)]
@@ -141,8 +141,8 @@ def test_where_the_offset_is_unknown_and_nuclei_are_few_twice_as_many_frames_are
     (here / "mine.yml").write_text(yaml.safe_dump(mine))
     made, given = planned(here, study="mine.yml"), planned(here, study="mine.yml", camera_offset=6)
     assert [len(found.plates["PA"]) for found in (made, given)] == [count, 24]
-    assert f"fitted to the sparsest of at most {count} frames of it, and the camera's offset estimated" in made.text()
-    assert "fitted to the sparsest of at most 24 frames of it\n" in given.text() + "\n"
+    assert f"fitted to the sparsest of at most {count} of its frames; the camera's offset is estimated" in made.text()
+    assert "fitted to the sparsest of at most 24 of its frames\n" in given.text() + "\n"
 
 
 def test_another_channel_is_another_image(here):

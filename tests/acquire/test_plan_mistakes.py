@@ -17,7 +17,7 @@ def swap(old, new):
 
 
 TABLE_MISTAKES = {
-    "missing column": (swap("Frames", "Frame"), "line 1: this is neither", '"Frames" is missing. Is it Frame?'),
+    "missing column": (swap("Frames", "Frame"), "line 1: neither", '"Frames" is missing. Is it Frame?'),
     "frame 0": (swap("2,5,9", "2,0,9"), 'line 3, column "Frames": "0" is not a frame; frames are counted from 1'),
     "no frame": (swap("2,5,9", "two"), 'line 3, column "Frames": "two" is not a list of frames'),
     "no commas": (swap("2,5,9", "2 5 9"), 'line 3, column "Frames": "2 5 9" is not a list of frames'),
@@ -61,10 +61,10 @@ PARAM_MISTAKES = {
     "not writable": ({"outdir": "wells.tsv/out"}, "--outdir wells.tsv/out: this folder cannot be written"),
     "no screens": ({"screens": None}, "--screens: a table of wells needs"),
     "no source": ({"source": None}, "--source: study example has no address of its own"),
-    "no batch from there on": ({"batches": "3-"}, "--batches 3-: there are 3 batches of 2 rows, 0 to 2"),
+    "no batch from there on": ({"batches": "3-"}, "--batches 3-: no such batch; the batches of 2 rows are 0 to 2"),
     "backwards": ({"batches": "2-1"}, "--batches 2-1: a range begins with its lower number"),
     "nothing to keep": ({"save": "labels,masks"}, "--save labels,masks: is none of labels, images, outlines"),
-    "no batch": ({"batches": "0,3"}, "--batches 3: there are 3 batches of 2 rows, 0 to 2"),
+    "no batch": ({"batches": "0,3"}, "--batches 3: no such batch; the batches of 2 rows are 0 to 2"),
     "unreachable": ({"source": "http://127.0.0.1:9"}, "--source http://127.0.0.1:9: ", "refused the connection"),
     "unknown scheme": ({"source": "gopher://x"}, "--source gopher://x", "known are"),
 }
@@ -94,8 +94,8 @@ def test_deepprofiler_needs_a_config_and_a_checkpoint_that_it_can_run(here):
 
 
 NETWORKS = {
-    "none given": ({"embedder": "torchscript"}, "--embed_model: --embedder torchscript needs it"),
-    "none wanted": ({"embed_model": "net.pt"}, "--embed_model net.pt: --embedder efficientnet takes its own"),
+    "none given": ({"embedder": "torchscript"}, "--embed_model: --embedder torchscript needs the file of its network"),
+    "none wanted": ({"embed_model": "net.pt"}, "--embed_model net.pt: --embedder efficientnet uses its own network"),
     "not there": ({"embedder": "torchscript", "embed_model": "no.pt"}, "--embed_model no.pt: there is no such file"),
     "no checkpoint": (
         {"embedder": "efficientnet-b0", "embed_model": "net.pt"},

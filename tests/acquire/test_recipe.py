@@ -228,7 +228,7 @@ def test_a_stage_stops_where_another_version_is_installed_than_the_plan_counts_o
     done = CliRunner().invoke(stage, ["--libraries", f"click={major}.{minor}1,no-such-library=1.0"])
     assert done.exit_code == 64
     wrong = f"click {major}.{minor}1 is expected, {version} is installed; no-such-library 1.0 is expected, none is"
-    assert wrong in done.output and "build the environment anew" in done.output
+    assert wrong in done.output and "rebuild the environment from its lock" in done.output
 
 
 def test_an_output_folder_of_another_version_is_refused_and_left_alone(here, committed):  # noqa: F811

@@ -26,22 +26,22 @@ def test_what_ships_has_rules_for_images_and_cells_each_with_a_reason():
 
 MISTAKES = {
     "no yaml": ("images: [", "mine.yml: not YAML"),
-    "nothing": ("", "mine.yml: it has no rules; begin with images: or cells:"),
-    "kind": (GOOD.replace("cells:", "cell:"), 'mine.yml: key "cell" is not known; there are images, cells.'),
-    "list": ("images: [blurred]", "mine.yml, images: it holds no rules"),
+    "nothing": ("", "mine.yml: no rules; begin with images: or cells:"),
+    "kind": (GOOD.replace("cells:", "cell:"), 'mine.yml: unknown key "cell"; the keys are images and cells.'),
+    "list": ("images: [blurred]", "mine.yml, images: no rules"),
     "twice": (GOOD.replace("small:", "s: {}\n  s:"), 'mine.yml, line 5: duplicate key "s", first in line 4'),
     "no day": (GOOD.replace("50", "2024-13-45"), "mine.yml: not YAML (month must be in 1..12)"),
-    "flag": (GOOD.replace("small", "on"), 'rule "True": this is no name of a rule'),
-    "name": (GOOD.replace("small", "too small"), 'mine.yml, cells, rule "too small": this is no name of a rule'),
-    "empty": (GOOD.replace("{column: focus, z: -3.5, reason: out of focus}", ""), 'rule "blurred": it says nothing'),
-    "key": (GOOD.replace("below", "lower"), 'rule "small", key "lower": it is not known; there are column, below'),
+    "flag": (GOOD.replace("small", "on"), 'rule "True": not a rule name'),
+    "name": (GOOD.replace("small", "too small"), 'mine.yml, cells, rule "too small": not a rule name'),
+    "empty": (GOOD.replace("{column: focus, z: -3.5, reason: out of focus}", ""), 'rule "blurred": empty'),
+    "key": (GOOD.replace("below", "lower"), 'rule "small", key "lower": unknown; the keys are column, below'),
     "column": (GOOD.replace("Metadata_Area", "Area"), 'key "column": "Area" is none of Metadata_Area'),
-    "no threshold": (GOOD.replace("below: 50, ", ""), "it has no threshold; give one of below, above, z"),
-    "two": (GOOD.replace("below: 50", "below: 50, z: 3"), "it has below and z; give one of below, above, z"),
+    "no threshold": (GOOD.replace("below: 50, ", ""), "no threshold; give one of below, above, z"),
+    "two": (GOOD.replace("below: 50", "below: 50, z: 3"), "below and z; give one of below, above, z"),
     "number": (GOOD.replace("50", "few"), 'key "below": few is not a number'),
     "infinite": (GOOD.replace("50", ".inf"), 'key "below": inf is not a number'),
     "zero": (GOOD.replace("-3.5", "0"), 'key "z": 0 would mark half of the screen'),
-    "reason": (GOOD.replace(", reason: debris", ""), 'rule "small", key "reason": it is missing; say why'),
+    "reason": (GOOD.replace(", reason: debris", ""), 'rule "small", key "reason": missing; explain the mark'),
 }
 
 

@@ -36,7 +36,7 @@ def test_a_run_that_stops_has_no_stage_of_features_and_keeps_its_labels(here):
     made = planned(here, stop_after="qc", csv="DP", h5ad=True, normalize_cells=True)
     assert not {"export", "plate_profiles", "normalize_cells", "to_anndata"} & made.stages.keys()
     assert made.stages["commit"]["args"] == "--save_labels" and made.stages["qc"]["args"] == ""
-    assert "it stops at quality control" in made.text()
+    assert "this run stops at quality control" in made.text()
     assert {batch["id"][0] for batch in made.batches} == {"q"}
 
 
@@ -44,10 +44,10 @@ def test_the_full_run_has_the_same_images_to_do_whose_nuclei_it_takes(here, labe
     before = labelled()
     assert "Nothing to do" in planned(here, stop_after="qc").text()
     made = planned(here, features="cp")
-    assert made.stale == [] and made.settled == 0
+    assert made.stale == [] and made.done == 0
     assert [asked["id"] for asked in made.images] == [asked["id"] for asked in before.images]
     assert kept(made) == [f"labels/plate={key[:2]}/{key}.tif" for key in labels(here)]
-    assert "8 label images are taken from labels/" in made.text()
+    assert "8 label images of a run that stopped at quality control: reused from labels/" in made.text()
 
 
 def test_what_shapes_features_does_not_matter_and_what_shapes_nuclei_does(here, labelled):
@@ -92,7 +92,7 @@ def test_a_file_in_the_place_of_a_result_is_said_where_the_run_would_write_it(he
     with pytest.raises(Problems) as problems:
         planned(here, csv="DP", h5ad=True, normalize_cells=True, save="images")
     assert [
-        any(f"/{name} is no result of idrstream" in said for said in problems.value.sentences) for name in mine
+        any(f"/{name} was not written by idrstream" in said for said in problems.value.sentences) for name in mine
     ] == [True] * len(mine)
     with pytest.raises(Problems, match=r"profiles/wells/selected/PB\.parquet"):
         planned(here)
@@ -132,7 +132,7 @@ def test_redo_takes_the_place_of_both(here, labelled, committed):  # noqa: F811
 def test_redo_of_a_look_does_not_lose_features(here, labelled, committed):  # noqa: F811
     labelled()
     committed(plan_again(here, batches="0"))
-    with pytest.raises(Problems, match="--redo: with --stop_after qc, out holds features of these images"):
+    with pytest.raises(Problems, match="--redo: with --stop_after qc, out has features of these images"):
         planned(here, session="second", stop_after="qc", redo=True)
     made = planned(here, session="second", stop_after="qc", redo=True, batches="1,2")
     assert sum(len(batch["supersedes"]) for batch in made.batches) == 2
@@ -143,7 +143,7 @@ def test_redo_does_not_lose_wells_that_were_left_out_after_the_look(here, labell
     lines = (here / "wells.tsv").read_text().splitlines()
     (here / "wells.tsv").write_text("\n".join([lines[0], *lines[2:]]) + "\n")
     assert len(kept(planned(here))) == 7
-    with pytest.raises(Problems, match="--redo: out holds, in the same batches, 1 images that are not in --input"):
+    with pytest.raises(Problems, match="--redo: the same batches of out hold 1 image that --input does not have"):
         planned(here, session="second", redo=True)
 
 

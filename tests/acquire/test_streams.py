@@ -59,7 +59,7 @@ def test_each_stream_keeps_the_rows_of_its_own_table(three, tmp_path):
     written = json.loads((tmp_path / "plan/plan.json").read_text())
     assert [view["name"] for view in written["streams"]] == ["training", "negative", "positive"]
     assert all(asked["variant"] for asked in written["requested"])
-    assert "fetch about 9.6 MB" in written["text"]  # 6 frames of 0.8 MB, and 6 for flat-fields; not 11 images
+    assert "9.6 MB to fetch" in written["text"]  # 6 frames of 0.8 MB, and 6 for flat-fields; not 11 images
     assert made.stages["export"]["args"] == "--streams --batch_size 2 --shape DP,CP,merged"
     assert "plate_profiles" not in made.stages
 
@@ -85,18 +85,18 @@ def test_an_ordinary_run_is_what_it_was(here):
 
 MISTAKES = {
     "no yaml": ("streams: [", "streams.yml: not YAML"),
-    "no streams": ("stream: {}", "streams.yml: it has no streams"),
+    "no streams": ("stream: {}", "streams.yml: no streams"),
     "twice": (
         STREAMS.replace("negative:", "training:"),
         'line 3: duplicate key "training", first in line 2',
     ),
-    "number": (STREAMS.replace("negative:", "007:"), 'the name of stream "7" is read as a number', "put it in quotes"),
-    "name": (STREAMS.replace("training:", "a/b:"), 'streams.yml: "a/b" is no name of a stream'),
-    "no table": (STREAMS.replace("table: negative.tsv, ", ""), 'stream "negative", key "table": it is missing'),
-    "absent": (STREAMS.replace("negative.tsv", "absent.tsv"), 'stream "negative", key "table": there is no file'),
-    "outside": (STREAMS.replace("negative.tsv", "../n.tsv"), 'key "table": "../n.tsv" does not lie in the folder'),
+    "number": (STREAMS.replace("negative:", "007:"), 'YAML reads the stream name "7" as a number', "put it in quotes"),
+    "name": (STREAMS.replace("training:", "a/b:"), 'streams.yml: "a/b" is not a stream name'),
+    "no table": (STREAMS.replace("table: negative.tsv, ", ""), 'stream "negative", key "table": missing'),
+    "absent": (STREAMS.replace("negative.tsv", "absent.tsv"), 'stream "negative", key "table": no file'),
+    "outside": (STREAMS.replace("negative.tsv", "../n.tsv"), 'key "table": "../n.tsv" is not in the folder'),
     "variant": (STREAMS.replace("[ic]", "[raw]"), 'stream "negative", key "variants": [\'raw\'] is not a list'),
-    "key": (STREAMS.replace("outlines", "outline"), 'key "outline": it is not known', "Did you mean outlines?"),
+    "key": (STREAMS.replace("outlines", "outline"), 'key "outline": unknown', "Did you mean outlines?"),
     "flag": (STREAMS.replace("true", "maybe"), 'stream "training", key "outlines": maybe is neither true nor false'),
 }
 
@@ -118,7 +118,7 @@ def test_what_does_not_go_with_streams_is_said(three):
         "--illumination none",
         "--normalize_cells",
     ]
-    with pytest.raises(Problems, match="give only one of the two"):
+    with pytest.raises(Problems, match="its file names the tables, so --input must not be given too"):
         together(three, input="wells.tsv")
 
 
@@ -136,7 +136,7 @@ def test_two_tables_that_say_different_things_of_a_frame_are_told(three):
         together(three)
     (sentence,) = problems.value.sentences
     assert sentence.startswith(
-        'negative.tsv, line 2, column "Gene": "GENE" of frame PA_A04_s1_f5, of which training.tsv'
+        'negative.tsv, line 2, column "Gene": "GENE" for frame PA_A04_s1_f5, but "negative control" in training.tsv'
     )
 
 

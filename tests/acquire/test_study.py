@@ -23,8 +23,8 @@ STUDY_MISTAKES = [
     ({"wells": None}, "wells"),
     ({"locatoins": []}, "locatoins"),
     ({"locations": ["{plat}.ch5"]}, "{plat} is none of"),
-    ({"locations": ["{plate/x.ch5"]}, "is no pattern"),
-    ({"locations": ["{}"]}, "is no pattern"),
+    ({"locations": ["{plate/x.ch5"]}, "is not a valid pattern"),
+    ({"locations": ["{}"]}, "is not a valid pattern"),
 ]
 TWICE = "name: mine\nlocations: ['{well}.tif']\nwells: {rows: 8, columns: 12}\nlocations: ['b/{well}.tif']\n"
 

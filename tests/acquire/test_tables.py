@@ -110,17 +110,20 @@ BROKEN = {
     "twice": ("plate,well,frame,path,x,x\nP,A01,1,a,b,c\n", ['t.csv, line 1: duplicate column "x"']),
     "twice by capitals": (
         "plate,well,frame,path,PATH\nP,A01,1,a,b\n",
-        ['t.csv, line 1, column "PATH": a second "path"'],
+        ['t.csv, line 1, column "PATH": differs from "path" in capitals only'],
     ),
     "no name": (
         "plate,well,frame,path,,\nP,A01,1,a,,b\n",
-        ["t.csv, line 1: column 6 has no name, and a value in line 2"],
+        ["t.csv, line 1: column 6 has no name but a value in line 2"],
     ),
     "no kind": (
         "plate,well,picture\nP,A01,a.tif\n",
-        ["t.csv, line 1: this is neither a samplesheet (plate, well"],
+        ["t.csv, line 1: neither a samplesheet (plate, well"],
     ),
-    "no separator": ("plate|well|frame|path\nP|A01|1|a\n", ["its columns are plate|well|frame|path. No separator"]),
+    "no separator": (
+        "plate|well|frame|path\nP|A01|1|a\n",
+        ["its columns are plate|well|frame|path. It has no tabs, semicolons or commas"],
+    ),
     "header alone": (HEADER, ["t.csv: the table has no rows"]),
     "empty": (b"", ["t.csv: the table has no rows"]),
     "blank rows": (HEADER + ",,,\n", ["t.csv: the table has no rows"]),
@@ -142,7 +145,7 @@ def test_a_table_of_neither_kind_is_told_its_columns_and_both_sets_and_nothing_o
     with pytest.raises(Problems) as problems:
         planned(here, input="sheet.csv", study=None, screens=None, source=None)
     (sentence,) = problems.value.sentences
-    assert sentence.startswith("sheet.csv, line 1: this is neither ")
+    assert sentence.startswith("sheet.csv, line 1: neither ")
     assert "(plate, well, frame, path)" in sentence and "(Plate, Well, Well Number, Frames)" in sentence
     assert "its columns are plate, well, picture" in sentence
 
@@ -228,12 +231,18 @@ def test_the_names_that_are_reserved_are_those_that_the_docs_list():
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        (("dose mM", "dose/mM"), 'column "dose/mM": it would be Metadata_dose_mM, as column "dose mM" is; rename'),
-        (("dose", "Dose"), 'column "Dose": it would be Metadata_Dose, as column "dose" is; rename'),
-        (("label", "x"), 'column "label": reserved: the results have a column Metadata_Label of their own; rename'),
-        (("Gene", "Metadata_Gene"), 'column "Metadata_Gene": it would be Metadata_Gene, as column "gene" is; rename'),
-        (("%", "x"), 'column "%": no letter or digit would be left of its name; rename'),
-        (("Metadata_", "x"), 'column "Metadata_": no letter or digit would be left of its name; rename'),
+        (
+            ("dose mM", "dose/mM"),
+            'column "dose/mM": both it and column "dose mM" would become Metadata_dose_mM; rename',
+        ),
+        (("dose", "Dose"), 'column "Dose": both it and column "dose" would become Metadata_Dose; rename'),
+        (("label", "x"), 'column "label": reserved: idrstream itself writes Metadata_Label; rename'),
+        (
+            ("Gene", "Metadata_Gene"),
+            'column "Metadata_Gene": both it and column "gene" would become Metadata_Gene; rename',
+        ),
+        (("%", "x"), 'column "%": its name has no letter or digit; rename'),
+        (("Metadata_", "x"), 'column "Metadata_": its name has no letter or digit; rename'),
         (("n" * 101, "x"), "its name has more than 100 characters; rename"),
     ],
 )

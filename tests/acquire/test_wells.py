@@ -80,16 +80,18 @@ def test_a_larger_plate_leaves_every_finished_image_as_it_is(more, params, here,
     committed(before)
     after = of_wells(here, *PAIR, *more, **params)
     assert [asked["id"] for asked in after.images[:2]] == [asked["id"] for asked in before.images]
-    assert (after.settled, after.stale, numbers(after)["P", "B01"]) == (2, [], 25)
+    assert (after.done, after.stale, numbers(after)["P", "B01"]) == (2, [], 25)
     assert len([asked for batch in after.batches for asked in batch["images"]]) == len(more)
 
 
 def test_numbers_by_another_format_are_said_and_those_of_images_tsv_are_of_one(here, committed):  # noqa: F811
     committed(plan_of_wells(here, *PAIR))
-    assert "by another format" not in of_wells(here, *PAIR).text()
+    assert "another plate format" not in of_wells(here, *PAIR).text()
     after = plan_of_wells(here, *PAIR, ("P", "P24"))
-    what = "1 committed images keep their Metadata_WellNumber in the tables of cells, by another format of plates"
-    assert f"{what} (B01 is 4 there and 25 now); join by Metadata_Well, or renumber by --redo" in after.text()
+    what = "the cell tables of 1 committed image keep the Metadata_WellNumber of another plate format"
+    assert (
+        f"{what} (B01 is 4 there and 25 in this run); join by Metadata_Well, or renumber them by --redo" in after.text()
+    )
     committed(after)
     outcome.summarise(after.images[:1], after.places, after.study.wells, here / "out", 0, GATE)
     rows = [row.cells for row in tables.read(here / "out/images.tsv").rows]
@@ -99,10 +101,10 @@ def test_numbers_by_another_format_are_said_and_those_of_images_tsv_are_of_one(h
     for name in ("images.tsv", "failures.tsv"):  # written here by no run
         (here / "out" / name).unlink()
     committed(plan_again(here, session="second", **ALONE, redo=True))
-    assert "by another format" not in of_wells(here, *PAIR, ("P", "P24")).text()
+    assert "another plate format" not in of_wells(here, *PAIR, ("P", "P24")).text()
 
 
-RENUMBERED = "keep their Metadata_WellNumber"
+RENUMBERED = "the Metadata_WellNumber of another plate format"
 
 
 def test_wells_outside_the_table_are_numbered_by_the_format_that_holds_all_of_the_folder(here, committed):  # noqa: F811
@@ -110,7 +112,7 @@ def test_wells_outside_the_table_are_numbered_by_the_format_that_holds_all_of_th
     committed(plan_of_wells(here, ("P", "P24"), session="second"))
     last = plan_of_wells(here, ("P", "A01"), session="third")
     assert last.study.wells == (16, 24) and "all wells of the table and of the output folder" in last.text()
-    assert "(B01 is 4 there and 25 now); join by Metadata_Well\n" in last.text(), "--redo cannot reach it"
+    assert "(B01 is 4 there and 25 in this run); join by Metadata_Well\n" in last.text(), "--redo cannot reach it"
     outcome.summarise(last.images, last.places, last.study.wells, here / "out", 0, GATE)
     rows = [row.cells for row in tables.read(here / "out/images.tsv").rows]
     assert [(row["row"], row["well"], row["well_number"]) for row in rows] == [
@@ -130,7 +132,7 @@ def test_a_format_that_does_not_hold_what_is_finished_is_refused_unless_that_fai
     committed(plan_of_wells(here, *PAIR, ("P", "P23")))
     (sentence,) = refused(plan_of_wells, here, *PAIR, plate_format=96)
     assert sentence.startswith(
-        "--outdir out holds P23 of P, no well of a plate of 8 x 12 wells; name a larger --plate_f"
+        "--outdir out: it has results of P23 of P, a well that plates of 8 x 12 wells do not have; name a"
     )
 
 
@@ -138,13 +140,15 @@ def test_numbers_that_a_run_writes_anew_or_that_count_no_more_are_not_said_to_be
     stopped = plan_of_wells(here, *PAIR, ("P", "B02"), stop_after="qc")
     committed(stopped, failed=["P_B02_s1_f1"])
     larger = (*PAIR, ("P", "B02"), ("P", "P24"))
-    assert "1 committed images keep" in plan_of_wells(here, *larger, stop_after="qc").text(), "what failed has no cells"
+    assert "1 committed image keep the Metadata_WellNumber" in plan_of_wells(here, *larger, stop_after="qc").text(), (
+        "what failed has no cells"
+    )
     going_on = plan_of_wells(here, *larger)
     assert RENUMBERED not in going_on.text()
     committed(going_on, recover=False)
     assert RENUMBERED not in plan_of_wells(here, *larger).text()
     named = plan_of_wells(here, *larger, plate_format=1536)
-    assert "2 committed images keep" in named.text(), "an image counts once: B01 and P24"
+    assert "2 committed images keep the Metadata_WellNumber" in named.text(), "an image counts once: B01 and P24"
     assert RENUMBERED not in plan_of_wells(here, *larger, plate_format=1536, redo=True, session="new").text()
 
 

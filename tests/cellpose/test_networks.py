@@ -64,5 +64,5 @@ def test_a_gpu_is_to_compute_in_float32_and_alike_each_time(network):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU that works")
 def test_a_gpu_that_takes_no_task_in_is_tried_again_later(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(task.TransientError, match="the GPU takes no task in now"):
+    with pytest.raises(task.TransientError, match="the GPU is occupied"):
         task.torch_device(require_gpu=False)

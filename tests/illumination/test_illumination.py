@@ -95,7 +95,10 @@ def test_the_field_does_not_depend_on_the_order_of_its_frames(sparse):
     [
         (lambda frames: frames[:3], "4 frames of one size are needed, there are 3"),
         (lambda frames: [*frames[:3], frames[3][:-1]], "4 frames of one size are needed, there are 3"),
-        (lambda frames: [frame * 0 + OFFSET for frame in frames], "there are 0; of 8 left out one has one grey level"),
+        (
+            lambda frames: [frame * 0 + OFFSET for frame in frames],
+            "there are 0; 8 were left out, and one of them has one grey level",
+        ),
         (lambda frames: [np.where(np.arange(SHAPE[1]) < 300, OFFSET, f) for f in frames], "implausible"),
     ],
     ids=["few", "sizes", "no light", "shutter"],

@@ -101,11 +101,11 @@ def test_a_run_leaves_its_reports_and_its_provenance_and_no_heavy_files(demo_run
     assert "cp_measure 0.3.0" in run["versions"]["MEASURE"]
     assert len(run["model_sha256"]) == 64
     entries = [json.loads(path.read_text()) for path in (demo_run.out / "ledger").glob("*.json")]
-    diameters = {plate: d for entry in entries for plate, d in entry["made"]["segment"]["diameter"].items()}
+    diameters = {plate: d for entry in entries for plate, d in entry["provenance"]["segment"]["diameter"].items()}
     assert sorted(diameters) == ["DM0001_01", "DM0001_02"]
     assert all(15 < diameter < 30 for diameter in diameters.values())
     assert not list((demo_run.folder / "work").rglob("*.tif"))
-    assert "of 4 at a time)" in demo_run.said
+    assert "at a time; limit 4)" in demo_run.said
 
 
 def test_every_process_ran_by_the_older_parser(demo_run):
@@ -199,7 +199,7 @@ def read_by_pycytominer(project):
 def test_a_second_run_does_nothing_and_says_so(demo_run, demo):
     again = Run(demo_run.folder, *screen_options(demo, batch_size=4))
     assert again.code == 0, again.said
-    assert "Nothing to do: every image of the selection is settled" in again.said
+    assert "Nothing to do: all selected images are already in" in again.said
     views = {"QC": 1, "KEEP": 2, "REPORT": 1, "KEEP_REPORT": 2}
     assert again.tasks == {"PLAN": 1, "BEGIN": 1, "SUMMARY": 1} | views
     assert "report     " in again.said

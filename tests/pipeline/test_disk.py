@@ -35,7 +35,7 @@ def watched(stream, slots, *options):
     (stream.folder / "noise").unlink()
     told = json.loads((run.out / "pipeline_info/run.json").read_text())["stream"]
     assert told["disk"] == pytest.approx(peak, rel=0.05)
-    held = f"{told['disk'] / 1e9:.2f} GB ({told['inflight']} of {slots} at a time)"
+    held = f"{told['disk'] / 1e9:.2f} GB (at most {told['inflight']} at a time; limit {slots})"
     assert f"stream     peak disk use of batches in flight: {held}" in run.said
     rest = size(stream.folder / "work")
     print(f"{len(run.committed)} batches of {BATCH / 1e6:.0f} MB, {slots} slots: peak {peak / 1e6:.1f} MB,", end=" ")
@@ -77,7 +77,7 @@ def test_batches_of_a_plate_with_larger_frames_than_the_plan_saw_wait_for_each_o
     stream.asked = lambda: ["--input", tmp_path / "sheet.csv"]
     run = stream.run("--bit_depth", "auto", "--max_inflight", 6)
     assert run.code == 0, run.said
-    assert "frames of 64 x 64 pixels of 8 bits, as" in run.said
+    assert "frames of 64 x 64 pixels of 8 bits, like" in run.said
     words = "large: frames take 8.0 MB, where the plan reckoned with 0.0 MB; a batch of them counts as 4 of the 6 that "
     assert run.said.count(words) == 1 and "small: frames take" not in run.said
     trace = pd.read_table(max(run.out.glob("pipeline_info/trace_*.tsv")))

@@ -99,7 +99,7 @@ def test_a_full_disk_costs_the_batch_that_finds_no_room_and_the_next_run_with_mo
         ["A02", "lost", f"{process} ended with exit code 1: {FULL}"],
         ["A03", "ok", ""],
     ]
-    assert "1 of 3 images were not finished; the next run takes them up" in run.said
+    assert "1 of 3 images were not finished; the next run computes them" in run.said
     before = run.committed
     assert sorted(batch[:5] for batch in before) == ["b0000", "b0002"]
     assert_results_are_whole_and_all_accounted_for(run)

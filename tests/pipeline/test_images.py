@@ -74,7 +74,7 @@ def test_an_offset_that_nuclei_are_too_few_to_tell_is_said_to_be_taken_for_0(kep
 
 
 def test_the_plan_says_what_they_cost(kept):
-    assert "of these 181 kB are images to look at, 30.1 kB each" in kept.said
+    assert "saved images take 181 kB of the results, 30.1 kB each" in kept.said
 
 
 def test_a_second_session_that_resumes_and_a_redo_leave_plates_that_tell_of_all(kept):

@@ -118,6 +118,6 @@ def test_a_file_in_the_place_of_a_result_is_said_before_anything_starts(own):
     run = own.run()
     assert run.code == 1
     for name in TAKEN:
-        assert f"./{name} is no result of idrstream, and would be overwritten: move it, or name another" in run.said
+        assert f"./{name} was not written by idrstream and would be overwritten: move it, or name another" in run.said
     assert contents(own.folder, mine) == mine
     assert not (own.folder / "ledger").exists()

@@ -63,7 +63,7 @@ def test_images_on_two_disks_and_behind_links_are_read_and_a_disk_that_is_not_th
     assert run.images["status"].tolist() == ["segmented"] * 4 + ["failed"] * 2
     none, unmounted = run.images["reason"].iloc[4:]
     assert none == f"MissingWell: {lost[0]}: there is no such file."
-    assert unmounted.startswith(f"Unreachable: {lost[1].parent}: this folder cannot be read; is the disk mounted")
+    assert unmounted.startswith(f"Unreachable: {lost[1].parent}: this folder cannot be read; is its disk mounted")
 
 
 def test_a_folder_that_podman_cannot_mount_is_refused_before_anything_is_fetched(light, site, tmp_path):

@@ -25,7 +25,7 @@ def test_every_process_is_wired_under_the_stricter_parser(demo, tmp_path):
         **dict.fromkeys(("PLATE_PROFILES", "NORMALIZE_CELLS", "TO_ANNDATA", "EXPORT", "QC"), 1),
         **{"KEEP": 6, "REPORT": 1, "KEEP_REPORT": 2},
     }
-    assert "20 images of 20 wells on 2 plates (DM0001_01, DM0001_02), 0 of them settled" in run.said
+    assert "20 images of 20 wells on 2 plates (DM0001_01, DM0001_02), 0 already done" in run.said
 
 
 def test_what_is_wrong_is_said_in_one_line_each_before_anything_starts(demo, tmp_path):

@@ -61,7 +61,9 @@ def test_it_leaves_label_images_and_quality_control_and_nothing_of_features(stop
 def test_wells_may_be_left_out_after_the_look(stopped, fewer):
     _, (before, *_) = stopped
     _, (said, label_images, cells, images, ran) = fewer
-    assert "3 label images are taken from labels/" in said and "SEGMENT" not in ran
+    assert (
+        "3 label images of a run that stopped at quality control: reused from labels/" in said and "SEGMENT" not in ran
+    )
     assert label_images == before  # nothing of the other wells is lost
     assert images["status"].value_counts().to_dict() == {"segmented": 3, "ok": 3}
     assert len(cells) == 30
@@ -70,7 +72,7 @@ def test_wells_may_be_left_out_after_the_look(stopped, fewer):
 def test_the_full_run_takes_the_label_images_and_leaves_them_as_they_were(stopped, gone_on, whole):
     _, (label_images, *_) = stopped
     run, said, ran = gone_on
-    assert "3 label images are taken from labels/" in said
+    assert "3 label images of a run that stopped at quality control: reused from labels/" in said
     assert ran["TAKE_LABELS"] == 2 and ran["SEGMENT"] == 1  # of the two wells that were not there
     after = labels(run)
     assert after.items() >= label_images.items() and len(after) == len(WELLS)

@@ -21,7 +21,7 @@ def test_a_batch_that_fails_is_given_up_and_said_and_the_next_run_takes_up_just_
     lost = run.images[run.images["status"] == "lost"]
     assert lost["row"].tolist() == [2, 3]
     assert set(lost["reason"]) == {"EMBED ended with exit code 1: something went wrong in here"}
-    assert "2 of 8 images were not finished; the next run takes them up" in run.said
+    assert "2 of 8 images were not finished; the next run computes them" in run.said
     (log,) = (run.out / "pipeline_info").glob("lost_b0001-*.log")
     assert "something went wrong in here" in log.read_text()
     assert len(run.committed) == 3
@@ -42,7 +42,7 @@ def test_a_site_that_ignores_failed_tasks_in_its_own_way_neither_stops_the_other
         ["missing", "its batch was not finished"],
         ["ok", ""],
     ]
-    assert "1 of 2 images were not finished; the next run takes them up" in run.said
+    assert "1 of 2 images were not finished; the next run computes them" in run.said
 
 
 def test_one_batch_lost_ends_the_run_where_that_is_asked_for(stream):

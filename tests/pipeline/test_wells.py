@@ -56,7 +56,7 @@ def test_a_well_that_makes_the_plates_larger_is_computed_alone(light, tmp_path):
     after = Run(tmp_path / "run", *words, pipeline=light)
     assert after.code == 0, after.said
     assert "1 images to do in 1 batches" in after.said
-    assert "10 committed images keep their Metadata_WellNumber in the tables of cells" in after.said
+    assert "the cell tables of 10 committed images keep the Metadata_WellNumber of another plate format" in after.said
     assert kept and all(path.read_bytes() == content for path, content in kept.items())
     numbers = [25, 26, 27, 28, 29, 384]
     assert read(after, "aggregated")["Metadata_WellNumber"].tolist() == numbers

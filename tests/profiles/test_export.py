@@ -237,7 +237,7 @@ def test_without_outlines_there_is_no_column_of_them(tmp_path):
 
 def test_images_without_outlines_beside_others_are_said_and_have_empty_ones(outdir, tmp_path):
     (outdir / "outlines/plate=PB/PB_A04_s1_f9.geojson").unlink()
-    assert "1 image is without outlines: Object_Outline is empty there" in exported(outdir, tmp_path / "csv")
+    assert "Object_Outline is empty for 1 image without outlines" in exported(outdir, tmp_path / "csv")
     outlines = read(tmp_path / "csv/DP_features/batch_0.csv.gz")["Object_Outline"]
     assert outlines.isna().tolist() == [True, True, True, False, False]
 
@@ -253,12 +253,12 @@ def test_batch_0_is_there_without_a_cell_and_other_batches_without_one_are_not(t
     first, other = (read(tmp_path / f"csv/merged_features/batch_{number}.csv.gz") for number in (0, 1))
     assert len(first) == 0
     assert list(first.columns) == list(other.columns)
-    assert "no file of the batches without cells: 0, 2 (of batch 0 one with its header only)" in said
+    assert "no file for batches without cells: 0, 2 (batch 0 has a file with the header only)" in said
 
 
 def test_images_of_an_earlier_table_are_left_out_and_said(outdir, tmp_path):
     said = exported(outdir, tmp_path / "csv", "--batch_size", "100")
-    assert "10 cells in 1 batch\n1 image is not in the last run's table: not exported" in said
+    assert "10 cells in 1 batch\n1 image not exported: not in the last run's input table" in said
     assert "PA_2" not in set(read(tmp_path / "csv/DP_features/batch_0.csv.gz")["Metadata_Plate_Map_Name"])
 
 
@@ -284,7 +284,7 @@ def test_a_uuid_depends_on_the_cell_alone(csv, outdir, tmp_path):
 
 def test_another_exports_batches_are_not_mixed_with_these(outdir, csv):
     said = refused(outdir, csv, "--batch_size", "3")
-    assert "DP_features: batch_1.csv.gz and 1 more of another export; delete them, or take another folder" in said
+    assert "DP_features: batch_1.csv.gz and 1 more of another export; delete them, or name another folder" in said
     assert len(read(csv / "DP_features/batch_0.csv.gz")) == 5
 
 
@@ -316,7 +316,7 @@ def test_files_of_features_that_the_cells_have_not_are_refused(outdir, tmp_path)
         table = pd.read_parquet(path, partitioning=None)
         table.drop(columns=NAMES).to_parquet(path, index=False)
     enter(outdir)
-    assert "DP files hold deep features, which its cells have not" in refused(outdir, tmp_path / "csv")
+    assert "DP files hold deep features, which its cells do not have" in refused(outdir, tmp_path / "csv")
     assert not (tmp_path / "csv").exists()
     exported(outdir, tmp_path / "csv", "--shape", "CP,merged")
     assert not any(name.startswith("DP__efficientnet") for name in loaded(tmp_path / "csv/merged_features"))
@@ -347,8 +347,8 @@ def _lost(out):
     ("spoil", "sentence"),
     [
         (_without_images, "there is no images.tsv; name the --outdir of a run that has ended"),
-        (_without_row, 'images.tsv has no column "row"; run the pipeline once more'),
-        (_without_size, "run.json does not tell the size of a batch; give --batch_size"),
+        (_without_row, 'images.tsv has no column "row"; run the pipeline again'),
+        (_without_size, "run.json does not have the batch size; give --batch_size"),
         (_without_cells, "PA_A01_s1_f1 has 1 cells in images.tsv, 0 in profiles/single_cells"),
         (_lost, "PB_A04_s1_f51 has 2 cells in images.tsv, 0 in profiles/single_cells"),
     ],
@@ -379,7 +379,7 @@ def test_a_run_of_which_no_image_could_be_had_exports_nothing_and_says_so(tmp_pa
     out = finished(tmp_path, IMAGES[4:5])
     shutil.rmtree(out / "profiles", ignore_errors=True)
     said = refused(out, tmp_path / "csv", "--shape", "DP,CP,merged")
-    assert "no image has a table of cells: nothing is exported" in said
+    assert "nothing exported: no image has a table of cells" in said
     assert not (tmp_path / "csv").exists()
     assert not list((tmp_path / "csv").rglob("*.gz"))
 

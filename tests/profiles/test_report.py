@@ -89,7 +89,7 @@ def test_the_page_tells_the_faults_that_are_in_the_output(made, output):
     assert re.search(r"LT0001_01 .* 6\.3\d* 5\.1\d* 7\.2\d* 2\.34\d* 812 roughly", said["flatfields"])
     for place, reason in zip(FAILED, FAILURES, strict=True):
         assert f"{images['well'][place]} 1 2 {reason}" in said["failures"]
-    assert "the next run takes it up" in said["failures"]
+    assert "the next run tries it again" in said["failures"]
     assert f"{images['key'][BRIGHT]} saturated" in said["images"]
     assert f"{images['key'][EMPTY]}: 0 cells" in said["montage"]
     assert "SEGMENT 4 0" in said["throughput"] and "3.1" in said["throughput"]
@@ -149,13 +149,13 @@ def test_a_section_without_data_says_why(tmp_path):
     ledger = sorted((tmp_path / "out/ledger").iterdir())
     ledger[0].write_text(ledger[0].read_text().replace('"plate", "candidates"', '"frames", "candidates"'))
     said = on(tmp_path / "out", tmp_path / "pictures")
-    assert "qc/images.parquet, which a run's end writes, is not there" in said["images"]
-    assert "the folder qc/thumbnails has none" in said["montage"]
-    assert "qc/cells.parquet, which a run's end writes, is not there" in said["cells"]
+    assert "there is no qc/images.parquet, which is written when a run ends" in said["images"]
+    assert "the folder qc/thumbnails is empty" in said["montage"]
+    assert "there is no qc/cells.parquet, which is written when a run ends" in said["cells"]
     assert "There are no tables of cells yet" in said["distributions"]
-    assert "There are no profiles of wells to draw: no well has cells with features" in said["well_profiles"]
+    assert "There are no well profiles to draw: no well has cells with features" in said["well_profiles"]
     assert "No task has ended yet" in said["throughput"]
-    assert "pipeline_info/run.json, which a run's end writes, is not there" in said["provenance"]
+    assert "There is no pipeline_info/run.json, which is written when a run ends" in said["provenance"]
 
 
 def test_a_run_that_has_done_nothing_yet_has_a_page_too(tmp_path):
@@ -164,7 +164,7 @@ def test_a_run_that_has_done_nothing_yet_has_a_page_too(tmp_path):
         shutil.rmtree(tmp_path / "out" / name)
     said = on(tmp_path / "out", tmp_path / "pictures")
     assert "images done 0 of 8" in said["summary"]
-    assert "Images left: 8. The run goes on, or was stopped" in said["summary"]
+    assert "Images remaining: 8. The run is going or was stopped" in said["summary"]
     assert "No image is finished yet" in said["plate_maps"]
 
 

@@ -153,10 +153,10 @@ def test_a_variant_has_its_own_image_and_cells(tmp_path):
 @pytest.mark.parametrize(
     "wanted, said",
     [
-        ({"plate": "PX"}, "there is no plate PX; there is PA, PB"),
-        ({"well": "C3"}, "there is no well C03; there is A03, B12"),
-        ({"well": "three"}, "there is no well three; there is A03, B12"),
-        ({"frame": 1}, "there is no frame 1; there is 50, 93"),
+        ({"plate": "PX"}, "no plate PX; it has PA, PB"),
+        ({"well": "C3"}, "no well C03; it has A03, B12"),
+        ({"well": "three"}, "no well three; it has A03, B12"),
+        ({"frame": 1}, "no frame 1; it has 50, 93"),
         ({"variant": "ic"}, "there is no variant ic; there is none"),
     ],
 )

@@ -117,8 +117,8 @@ def test_what_was_written_in_place_of_negative_control_is_said(scope, whose, tmp
     outdir = screen(tmp_path / "out", [cells("P", well, word, range(9)) for well, word in enumerate(words, 1)])
     said = made(screen_plate_profiles, outdir, tmp_path / "wells", "--well_profiles", scope)
     assert f"{whose} not normalised. 0 of" in said
-    seen = 'have control_type "negative control" (seen: "DMSO", "Negative control"); at least'
-    remedy = "are needed: if one of these is their name, say --negative_control NAME"
+    seen = 'have control_type "negative control" (other types: "DMSO", "Negative control"); at least'
+    remedy = "are needed; if one of the other types is the negative control, name it by --negative_control"
     assert f"{seen} 3 {remedy}" in said
     assert f"{seen} 30 {remedy}" in refused(screen_normalize_cells, outdir, tmp_path / "cells")
 
@@ -190,7 +190,7 @@ def test_a_frame_with_too_few_controls_is_said(tmp_path):
 
 def test_frames_with_too_few_controls_are_said_once_a_plate(tmp_path):
     said = made(screen_plate_profiles, screen(tmp_path / "out", hours((1, 11), (2, 12), (7, 30))), tmp_path / "wells")
-    assert said.count("not normalised") == 1 and "unaffected. The same holds for other frames: 1.\n" in said
+    assert said.count("not normalised") == 1 and "unaffected. The same is true of 1 other frame.\n" in said
 
 
 def near(value, digits):
@@ -279,7 +279,7 @@ def test_plates_without_a_cell_have_no_wells(tmp_path):
 def test_too_few_wells_are_not_selected_from_and_that_is_said(tmp_path):
     wells = [cells("P", number, NEGATIVE, [number]) for number in (1, 2, 3)]
     said = made(screen_plate_profiles, screen(tmp_path / "out", wells), tmp_path / "wells")
-    assert "no features are selected: 3 wells are normalised, 5 are needed" in said
+    assert "no features selected: 3 wells are normalised, at least 5 are needed" in said
     assert not list((tmp_path / "wells/selected").iterdir())
 
 
@@ -338,7 +338,7 @@ def test_a_plate_of_two_batches_is_one_anndata_with_the_same_numbers(outdir, tmp
 
 def test_tables_of_different_features_are_not_thrown_together_and_replace_nothing(outdir, tmp_path):
     screen(outdir, [cells("R", 1, NEGATIVE, [1]).rename(columns={"net_1": "other"})])
-    why = "plate=R/b0000.parquet has other features than the tables before it, so nothing is made of all"
+    why = "tables have different features (first: plate=R/b0000.parquet), so nothing was made"
     for command in (screen_plate_profiles, screen_normalize_cells, screen_to_anndata):
         assert why in refused(command, outdir, tmp_path / "made")
 

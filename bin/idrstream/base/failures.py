@@ -7,16 +7,16 @@ import click
 
 from idrstream.base.task import REBUILD, UserError
 
-LONGEST = 300  # characters of what a library says
-# Of the system's errors those that a damaged file leads to (reading it raises an ImageFailure); others are ours.
+LONGEST = 300  # characters of a library's message
+# System errors that a damaged file can cause (reading it raises an ImageFailure); all others are the machine's.
 OF_THE_FILE = (None, errno.EINVAL, errno.ENAMETOOLONG)
-NO_THREAD = "can't start new thread"  # Python's words for it, of a RuntimeError
+NO_THREAD = "can't start new thread"  # text of Python's RuntimeError
 
 
 class ImageFailure(Exception):
     """One image cannot be used; its batch goes on.
 
-    retryable  whether trying again later may help: the next run takes up such images again, the others it leaves alone
+    retryable  whether trying again later may help: the next run tries such images again, and no others
     """
 
     retryable = False
@@ -27,7 +27,7 @@ class MissingWell(ImageFailure):
 
 
 class NotReadable(ImageFailure):
-    """The file is not of the format its name promises, or lacks what the reader needs."""
+    """The file is not of the format of its suffix, or lacks what the reader needs."""
 
 
 class Truncated(ImageFailure):
@@ -39,7 +39,7 @@ class NoSuchFrame(ImageFailure):
 
 
 class UnchosenPlane(ImageFailure):
-    """The file has several channels or z planes, and nothing says which is wanted."""
+    """The file has several channels or z planes, and the user named none."""
 
 
 class NoSuchPlane(ImageFailure):
@@ -47,53 +47,53 @@ class NoSuchPlane(ImageFailure):
 
 
 class UnwrittenFrame(ImageFailure):
-    """The frame was never written: the file says so (CellH5's attribute `valid`), or has nothing of its pixels."""
+    """The frame was never written: the file says so (CellH5's attribute `valid`), or has none of its pixels."""
 
 
 class NotFinite(ImageFailure):
-    """Some pixels are no numbers (NaN), or infinite: what is computed of them would be void."""
+    """Some pixels are NaN or infinite: anything computed from them would be void."""
 
 
 class ConstantFrame(ImageFailure):
-    """Every pixel has one value: a lost or closed-shutter exposure, or missing chunks read as zeros."""
+    """All pixels have one value: a lost or closed-shutter exposure, or missing chunks read as zeros."""
 
 
 class OutOfRange(ImageFailure):
-    """The values are beyond any range of grey levels that the file's type or the user says."""
+    """The values are beyond the range of grey levels of the file's type, or of --bit_depth."""
 
 
 class Unreachable(ImageFailure):
-    """The server did not answer, or broke off, after every retry."""
+    """The server did not answer, or broke off, after all retries."""
 
     retryable = True
 
 
 @contextmanager
 def image_failures(problem):
-    """Raise whatever goes wrong meanwhile as an ImageFailure, so that one odd image never takes its batch.
+    """Raise any error in the block as an ImageFailure, so that one bad image does not fail its batch.
 
-    problem  sentence without its end, such as "a.tif frame 2: cannot be read"; the error's own text follows
+    problem  beginning of the sentence, such as "a.tif frame 2: cannot be read"; the error's own text follows
 
-    What no image can be blamed for stays as it is: a disk that is full or does not answer, too little memory, what the
-    user must mend. Raises UserError for a library that cannot be loaded.
+    Errors that no image causes are raised unchanged: a full or unreachable disk, too little memory, the user's errors.
+    Raises UserError for a library that cannot be loaded.
     """
     try:
         yield
     except (ImageFailure, MemoryError, click.ClickException):
         raise
-    except Exception as error:  # format libraries raise whatever their parsing trips over
-        said = " ".join(str(error).split())[:LONGEST] or type(error).__name__
+    except Exception as error:  # format libraries raise all kinds of errors
+        message = " ".join(str(error).split())[:LONGEST] or type(error).__name__
         if isinstance(error, ImportError) and of_machine(error):
-            raise UserError(f"a library cannot be loaded ({said}): {REBUILD}") from error
+            raise UserError(f"a library cannot be loaded ({message}): {REBUILD}") from error
         if of_machine(error):
             raise
-        raise NotReadable(f"{problem} ({said}).") from error
+        raise NotReadable(f"{problem} ({message}).") from error
 
 
 def of_machine(error):
-    """Is what a library raised this machine's fault, whatever file was read?"""
+    """Is an error of a library the machine's fault, whatever file was read?"""
     if isinstance(error, OSError):
         return error.errno not in OF_THE_FILE
-    if isinstance(error, ImportError):  # a subclass is a library's word for a compression that it lacks
+    if isinstance(error, ImportError):  # libraries raise subclasses for a compression that they lack
         return type(error) in (ImportError, ModuleNotFoundError)
     return isinstance(error, RuntimeError) and NO_THREAD in str(error)

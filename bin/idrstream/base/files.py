@@ -1,4 +1,4 @@
-"""Files that are whole or absent: nothing half-written is ever seen under a final name. Standard library only."""
+"""Files that are complete or absent: no half-written file ever has its final name. Standard library only."""
 
 import fcntl
 import hashlib
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def part(path):
-    """What a file is called until it is whole: ``.NAME.part`` beside it, hidden from readers of its folder."""
+    """Name of a file until it is complete: ``.NAME.part`` beside it, hidden from readers of its folder."""
     path = Path(path)
     return path.with_name(f".{path.name}.part")
 
@@ -26,9 +26,9 @@ def sha256(path):
 
 @contextmanager
 def whole(path):
-    """Gives the hidden path beside PATH to write to (`part`); it is then flushed to the disk and renamed to PATH.
+    """Context: yields a hidden path to write to (`part`); it is then flushed to the disk and renamed to PATH.
 
-    It is taken away where writing fails. A kill leaves it, for the next who writes PATH to take away.
+    It is deleted if writing fails. After a kill it remains until PATH is written again.
     """
     with staged(path) as hidden:
         yield hidden
@@ -51,7 +51,7 @@ def staged(path):
 
 
 def publish(path):
-    """Rename what `staged` has written to PATH, in place of what lies there."""
+    """Rename what `staged` has written to PATH, replacing a file there."""
     os.replace(part(path), path)
     folder = os.open(Path(path).parent, os.O_RDONLY)
     try:
@@ -61,7 +61,7 @@ def publish(path):
 
 
 def write_text(path, text):
-    """Write TEXT to PATH, whole or not at all."""
+    """Write TEXT to PATH, completely or not at all."""
     with whole(path) as hidden:
         hidden.write_text(text, encoding="utf-8")
 
@@ -83,7 +83,7 @@ def read_json(path):
 
 @contextmanager
 def locked(folder):
-    """Hold FOLDER, made if need be, against others who ask so; where a file system has no locks nobody is kept out."""
+    """Context: lock FOLDER, which is made if missing; without effect on a file system without locks."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     with open(Path(folder, ".lock"), "ab") as file:
         with suppress(OSError):
@@ -130,23 +130,23 @@ def outside(folder, names):
     """Those of NAMES, relative to FOLDER, that do not lie in it, or have a link on the way."""
     root = Path(folder).resolve()
     parents = {}
-    found = []
+    outside = []
     for name in names:
         path = root / name
         if path.parent not in parents:
             parents[path.parent] = path.parent.resolve() == path.parent and root in (path.parent, *path.parent.parents)
         if not parents[path.parent] or path.name == ".." or path.is_symlink():
-            found.append(name)
-    return found
+            outside.append(name)
+    return outside
 
 
 def deepest_first(names):
-    """Paths in the order in which they appear: what describes a folder of files comes after the files."""
+    """Paths in the order of writing: a file that describes a folder comes after the files in it."""
     return sorted(names, key=lambda name: (-name.count("/"), name))
 
 
 def unchanged(path, facts):
-    """Is PATH still what `stage` wrote? By size and time; where only the time differs, by checksum."""
+    """Is PATH still as `stage` wrote it? By size and time; if only the time differs, by checksum."""
     try:
         now = os.stat(path)
     except OSError:

@@ -1,14 +1,14 @@
-"""How a command ends that runs on the head, where Nextflow runs. Standard library only."""
+"""Commands that run on the head, where Nextflow runs. Standard library only."""
 
 import sys
 
 from idrstream.base.tables import Problems
 
-USER_ERROR = 64  # exit code: the user must mend it
+USER_ERROR = 64  # exit code: the user must fix something
 
 
 def run(main):
-    """Call MAIN; what is wrong with the user's files ends the command in sentences, with USER_ERROR."""
+    """Call MAIN; Problems end the command with their sentences on stderr and USER_ERROR."""
     try:
         main()
     except Problems as problems:

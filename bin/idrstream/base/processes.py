@@ -1,4 +1,4 @@
-"""Programs and workers that a command starts: none outlives it, however it ends. Standard library.
+"""Programs and workers that a command starts, none of which outlives it. Standard library.
 
 Run as a script, `processes.py PID PROGRAM ...` becomes that program, tied to the process PID that started it.
 """
@@ -13,21 +13,20 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 PYTHON = sys.executable
-NO_PROGRAM = 127  # a shell's exit code for it
+NO_PROGRAM = 127  # exit code of a shell that cannot run a program
 
 
 def tied(command):
-    """COMMAND (a list of words) as one that the kernel kills as soon as this process ends; as it is where not on Linux.
+    """COMMAND (a list of words) as one that the kernel kills as soon as this process ends; unchanged outside Linux.
 
-    The thread that starts it has to wait for it, as it is that thread's end that the kernel looks at. A program that
-    cannot be run ends with 127, and says why on stderr. (Python's own way, `preexec_fn`, may hang where there are
-    threads.)
+    The thread that starts it must wait for it, because the kernel acts when that thread ends. A program that cannot be
+    run ends with 127 and a message on stderr. (Python's own way, `preexec_fn`, may hang where there are threads.)
     """
     return [PYTHON, "-I", "-S", __file__, str(os.getpid()), *command] if sys.platform == "linux" else command
 
 
 def tie(parent):
-    """Have the kernel kill this process as soon as the process PARENT, which started it, ends; Linux alone."""
+    """Have the kernel kill this process as soon as PARENT, the process that started it, ends; on Linux only."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked worker would clean up after its parent
     library = ctypes.CDLL(None)
     if hasattr(library, "prctl"):
@@ -38,9 +37,9 @@ def tie(parent):
 
 @contextmanager
 def undone_by_sigterm(folder):
-    """Context: SIGTERM (of a scheduler, Nextflow, `kill`) ends this process, what it has started, and FOLDER, at once.
+    """Context: SIGTERM (scheduler, Nextflow, `kill`) ends this process and its children at once, and deletes FOLDER.
 
-    Not by an exception: a pool would first wait for its threads, and an `except` of some library may swallow it.
+    Not by an exception: a pool would first wait for its threads, and a library may catch it.
     """
 
     def end(number, _frame):
@@ -52,7 +51,7 @@ def undone_by_sigterm(folder):
                     os.waitpid(child, 0)
             half = Path(folder).with_name(f".{Path(folder).name}.half")
             with suppress(OSError):
-                os.rename(folder, half)  # so that no thread writes to it while it goes
+                os.rename(folder, half)  # so that no thread writes to it meanwhile
             for path in half, folder:
                 shutil.rmtree(path, ignore_errors=True)
         finally:
@@ -66,12 +65,12 @@ def undone_by_sigterm(folder):
 
 
 def _children():
-    """Processes that this one has started and not waited for; none where the system does not tell."""
-    found = []
+    """Processes that this one has started and not waited for; empty if the system does not tell."""
+    pids = []
     for children in Path("/proc/self/task").glob("*/children"):
-        with suppress(OSError):  # of a thread that has ended meanwhile
-            found += map(int, children.read_text().split())
-    return found
+        with suppress(OSError):  # the thread has ended meanwhile
+            pids += map(int, children.read_text().split())
+    return pids
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
-"""What the folder of any stage holds beside its results: a row a unit, and by what they were made. Standard library."""
+"""Files in any stage's folder beside its results: a row per unit, and their provenance. Standard library only."""
 
 from pathlib import Path
 
 from idrstream.base import files
 
 ROWS = "images.json"
-PROVENANCE = "provenance.json"  # by what the folder was made, such as the device, model or diameter
+PROVENANCE = "provenance.json"  # model, device and settings that produced the folder
 
 
 def write_rows(folder, rows):
-    """Write the rows of a folder of images (a list of dicts with at least `id`, `key` and `status`)."""
+    """Write the rows of a folder of images (list of dicts with at least `key` and `status`)."""
     files.write_json(Path(folder) / ROWS, rows)
 
 
 def read_rows(folder, status=None):
-    """Read them again; with STATUS only the rows that have it."""
+    """Read the rows of a folder of images; with STATUS only those that have it."""
     return [row for row in files.read_json(Path(folder) / ROWS) if status in (None, row["status"])]

@@ -1,4 +1,4 @@
-"""YAML files that people write, in which a key that stands twice is a mistake, not the last of the two."""
+"""YAML files that people write: a duplicate key is a mistake, where YAML itself would use the last."""
 
 import yaml
 
@@ -7,7 +7,7 @@ from idrstream.base.tables import Problems
 
 
 def read(path):
-    """The content of a file. Raises tables.Problems where it is not YAML, or has a key twice."""
+    """The content of a file. Raises tables.Problems if it is not YAML, or has a duplicate key."""
     try:
         loader = _Loader(tables.read_text(path))
         content = loader.get_single_data()
@@ -19,7 +19,7 @@ def read(path):
 
 
 class _Loader(yaml.SafeLoader):
-    """Notes the keys that stand twice in one mapping: (line, what to say)."""
+    """Collects duplicate keys of a mapping: (line, message)."""
 
     def __init__(self, text):
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""Tables people write: read with the line each value stands on, so that a mistake can be shown. Standard library."""
+"""Tables that people write, read with the line of each value, for messages. Standard library only."""
 
 import codecs
 import csv
@@ -14,16 +14,16 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line ends of any ki
 LINE_END = re.compile("\r\n|\n|\r")
 SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas"}  # the first counts where a header would allow several
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)  # Excel's, above the header
-PASSED_OVER = re.compile(r'"?#|[,;\s]*$')  # above the header: a comment, which Excel may quote, or a line without cells
+PASSED_OVER = re.compile(r'"?#|[,;\s]*$')  # above the header: a comment, which Excel may quote, or an empty line
 LISTED = 12  # columns of a header, and
 SHOWN = 60  # characters of a cell, in a message
 
-# What Excel makes of 1-3, of 110000000000 and of 2-5-9 where it is not told that they are text.
+# What Excel makes of 1-3, 110000000000 and 2-5-9 unless they are formatted as text.
 DAMAGED = re.compile(
     r"\d+([.,]\d+)?E\+\d+|\d{1,2}-[A-Z][a-z]{2}|[A-Z][a-z]{2}-\d{2,4}|\d{1,4}([-./])\d{1,2}\2\d{1,4}( 0?0:00(:00)?)?"
 )
 
-# First bytes of files that a table is mistaken for -> what they are.
+# First bytes of files that are not tables -> what they are.
 NOT_TEXT = {
     b"PK\x03\x04": "an Excel or LibreOffice workbook",
     b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls)",
@@ -50,9 +50,9 @@ class Row:
 
 @dataclass
 class Table:
-    """A table with a header. `problem` words a mistake so that its place can be found.
+    """A table with a header.
 
-    kind      the schema whose columns it has (input_tables.read); empty for a table of our own
+    kind      schema of its columns (input_tables.read); empty for a table of our own
     problems  what is wrong with its columns and rows (request.read)
     """
 
@@ -68,7 +68,7 @@ class Table:
         return problem(self.name, message, line, column)
 
     def listed(self):
-        """Its columns for a message, not all of very many."""
+        """Its columns for a message, at most LISTED."""
         more = ", ..." * (len(self.columns) > LISTED)
         return ", ".join(shown(column) for column in self.columns[:LISTED]) + more
 
@@ -77,12 +77,12 @@ def read(path, names=(), header=None):
     """Read a table whose cells are separated by tabs, semicolons or commas, whatever its suffix says.
 
     path    UTF-8 with or without a byte-order mark, or UTF-16 with one
-    names   column names that may be expected, in any capitals: they tell which separator the header has
+    names   expected column names, in any capitals, which help to find the separator
     header  column names of a table that has no header line
-    returns Table; cells are stripped text, an unnamed column (the index of a pandas table) is left out
+    returns Table; cells are stripped text, without an unnamed first column (the index of a pandas table)
 
-    Blank lines, and above the header comments (#) and Excel's ``sep=;``, are passed over. A row is one line. Raises
-    Problems for a file that is empty, not text, or has lines of unequal length or with quotes that do not close.
+    Blank lines are skipped, and above the header comments (#) and Excel's ``sep=;``. A row is one line. Raises Problems
+    for a file that is empty or not text, or has lines of unequal length or with quotes that do not close.
     """
     path = Path(path)
     lines, separator = _lines(path)
@@ -106,7 +106,7 @@ def read(path, names=(), header=None):
 def read_text(path):
     """The text of a file that a person wrote, without its byte-order mark.
 
-    Raises Problems where it is not text, or in a code of which no one can tell the letters.
+    Raises Problems if it is not text, or in an encoding other than UTF-8 and UTF-16.
     """
     path = Path(path)
     content = path.read_bytes()
@@ -138,7 +138,7 @@ def problem(name, message, line=None, column=None):
 
 
 def shown(text):
-    """A cell in a message: what cannot be seen is written out (``A01\\u200b``), what is too long is cut."""
+    """A cell in a message: invisible characters are escaped (``A01\\u200b``), long text is cut."""
     cut = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
@@ -146,7 +146,7 @@ def shown(text):
 def write(path, columns, rows):
     """Write dicts as a tab-separated table; a value that is absent or None is an empty cell.
 
-    A row is a line, whatever a file or server put into a reason: what would break it becomes a space. A cell with a
+    A row is one line: control characters, which a reason may have from a file or server, become spaces. A cell with a
     double quote is quoted, as `read`, pandas and spreadsheets expect it.
     """
     text = io.StringIO()
@@ -158,18 +158,18 @@ def write(path, columns, rows):
 
 
 def damaged(text):
-    """A hint where Excel may have made this date or short number out of another text; else nothing."""
+    """A hint if Excel may have made this date or short number from another text; else an empty text."""
     return " (has Excel changed it? format the column as text)" if DAMAGED.fullmatch(text) else ""
 
 
 def nearest(word, words):
-    """`` Did you mean X?`` with the most similar of WORDS, or nothing."""
-    found = difflib.get_close_matches(str(word), [str(w) for w in words], n=1, cutoff=0.5)
-    return f" Did you mean {found[0]}?" if found else ""
+    """`` Did you mean X?`` with the most similar of WORDS; else an empty text."""
+    matches = difflib.get_close_matches(str(word), [str(w) for w in words], n=1, cutoff=0.5)
+    return f" Did you mean {matches[0]}?" if matches else ""
 
 
 def _lines(path):
-    """(number, text) of the lines that are not blank, from the header on; and the separator that Excel's line names."""
+    """(number, text) of the non-blank lines from the header on; and the separator of Excel's ``sep=`` line, or None."""
     lines = [(number, line) for number, line in enumerate(LINE_END.split(read_text(path)), 1) if line.strip()]
     separator = None
     while lines and (PASSED_OVER.match(lines[0][1]) or SEPARATOR_LINE.fullmatch(lines[0][1].strip(" "))):
@@ -179,7 +179,7 @@ def _lines(path):
 
 
 def _header(table, lines, separator):
-    """The column names of a table, whose line leaves LINES."""
+    """The column names of a table; their line is removed from LINES."""
     if not lines:
         raise Problems([table.problem("the table has no rows")])
     table.header_line, line = lines.pop(0)
@@ -190,7 +190,7 @@ def _header(table, lines, separator):
 
 
 def _separator(line, names, header):
-    """The separator by which LINE has most of the expected NAMES, or as many cells as HEADER; else most cells."""
+    """The separator with which LINE has most of the expected NAMES, or as many cells as HEADER; else most cells."""
     lower = {name.lower() for name in names}
 
     def fit(separator):
@@ -205,7 +205,7 @@ def _separator(line, names, header):
 
 
 def _cells(line, separator):
-    """The cells of one line. Raises csv.Error for quotes that do not close in it, or not at a cell's end."""
+    """The cells of one line. Raises csv.Error for quotes that do not close at the end of a cell."""
     (cells,) = csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True)
     return [cell.strip() for cell in cells]
 
@@ -215,19 +215,21 @@ def _misquoted(reason):
         return "a quote is opened and not closed in this line; remove it, or the line end inside the cell"
     if "expected after" in str(reason):
         return 'a quote closes before its cell ends; inside quotes write "" for a quote'
-    return f"it cannot be read ({reason})"
+    return f"cannot be read ({reason})"
 
 
 def _header_problems(table):
-    """Column names that stand twice or that nobody can read."""
+    """Problems with column names that are duplicate or have control characters."""
     repeated = sorted({column for column in table.columns if table.columns.count(column) > 1})
-    found = [table.problem(f'duplicate column "{shown(c)}"; rename one', table.header_line) for c in repeated]
+    problems = [table.problem(f'duplicate column "{shown(c)}"; rename one', table.header_line) for c in repeated]
     unseen = [column for column in table.columns if CONTROL.search(column)]
-    return found + [table.problem("a control character in its name; remove it", table.header_line, c) for c in unseen]
+    return problems + [
+        table.problem("a control character in its name; remove it", table.header_line, c) for c in unseen
+    ]
 
 
 def _rows(table, columns, lines, separator, problems):
-    """(line, cells) of the rows that have as many cells as the header; what is wrong with the others joins PROBLEMS."""
+    """(line, cells) of the rows with as many cells as the header; the others are added to PROBLEMS."""
     rows, broken = [], False
     for number, line in lines:
         try:
@@ -243,7 +245,7 @@ def _rows(table, columns, lines, separator, problems):
         if len(cells) != len(columns):
             by = SEPARATORS.get(separator, f'"{separator}"')
             count = f"{len(cells)} columns where {len(columns)} are expected (separated by {by})"
-            problems += [] if broken else [table.problem(count, number)]  # it may be the rest of a broken cell
+            problems += [] if broken else [table.problem(count, number)]  # else perhaps the rest of a broken cell
             continue
         broken = False
         for column, cell in zip(columns, cells, strict=True):
@@ -255,11 +257,11 @@ def _rows(table, columns, lines, separator, problems):
 
 
 def _unnamed_problems(table, columns, rows):
-    """Columns without a name that hold something; the first may: it is the index of a pandas table."""
-    found = []
+    """Problems with unnamed columns that have values, except the first, which is the index of a pandas table."""
+    problems = []
     for place, column in enumerate(columns):
         line = next((line for line, cells in rows if cells[place]), None) if place and not column else None
         if line:
-            what = f"column {place + 1} has no name, and a value in line {line}; name it or remove it"
-            found.append(table.problem(what, table.header_line))
-    return found
+            what = f"column {place + 1} has no name but a value in line {line}; name it or remove it"
+            problems.append(table.problem(what, table.header_line))
+    return problems

@@ -1,4 +1,4 @@
-"""How a command behaves as a task of the pipeline: exit codes, threads, device, progress, versions."""
+"""Commands as tasks of the pipeline: exit codes, threads, device, progress, versions."""
 
 import ctypes
 import functools
@@ -33,60 +33,60 @@ PACKAGES += ("cp_measure", "centrosome", "scikit-image")
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1  # of GNU's malloc.h
-ARRAY = 1 << 30  # bytes; larger arrays are given back
+ARRAY = 1 << 30  # bytes; larger arrays are returned to the system
 BAR = 20  # characters
-REBUILD = "build the environment anew from its lock (make setup), or the container's image (make images)"
+REBUILD = "rebuild the environment from its lock (make setup), or the container image (make images)"
 
 
 class UserError(click.ClickException):
-    """Something only the user can put right (a wrong model, no GPU where one is required): the run stops."""
+    """The user has to fix something (a wrong model, no GPU where one is required): the run stops."""
 
     exit_code = 64
 
 
 class TransientError(click.ClickException):
-    """Something that may go away by itself (a network, a busy server): the task is tried again."""
+    """A condition that may pass (a network, a busy server): the task is tried again."""
 
     exit_code = 75
 
 
 class OutOfMemory(click.ClickException):
-    """A process of the task was killed: the task is tried again with more memory, as if it had been killed itself."""
+    """A process of the task was killed: the task is tried again with more memory, as if it had been killed."""
 
     exit_code = 137
 
 
 def versions(command):
-    """Decorator: `--version` prints what the environment computes with, on one line."""
+    """Decorator: `--version` prints the versions of the environment's libraries, on one line."""
     return click.version_option(_Versions(), message="%(version)s")(command)
 
 
 def notes(command):
-    """Decorator: `--notes FILE`, where `tell` leaves what a view of the results has to say, for the end of the run."""
-    said = "JSON file for what is said of the result, and what is warned of; nowhere if absent."
-    return click.option("--notes", type=click.Path(dir_okay=False), help=said)(command)
+    """Decorator: `--notes FILE`, for the log lines and warnings that `tell` writes."""
+    text = "JSON file for log lines and warnings about the result; they are not written if absent."
+    return click.option("--notes", type=click.Path(dir_okay=False), help=text)(command)
 
 
-def tell(path, said, warned):
-    """Write sentences for the run's log, and those it is to warn of, to PATH, a JSON file; nothing if PATH is None."""
+def tell(path, lines, warnings):
+    """Write LINES for the run's log and WARNINGS to PATH, a JSON file; nothing if PATH is None."""
     if path is not None:
-        files.write_json(path, {"said": said, "notes": warned})
+        files.write_json(path, {"said": lines, "notes": warnings})
 
 
 def libraries(command):
     """Decorator: `--libraries torch=2.15,...` stops the command where another version of one is installed.
 
-    The planner names those on which results depend, as the locks have them.
+    The planner passes the locked versions of the libraries on which results depend.
     """
-    text = "Libraries to compute with, NAME=VERSION, as far as the version counts; by commas."
+    text = "Required libraries, NAME=VERSION with the part of the version that matters, separated by commas."
     return click.option("--libraries", callback=_checked, expose_value=False, metavar="LIST", help=text)(command)
 
 
 def whole(name):
     """Decorator: the folder that a command makes, its parameter NAME, is deleted if the command fails or is ended.
 
-    Half of it is of no use to anybody; and on a full disk nothing else could be written, not even why it failed. A
-    folder that was there before stays.
+    Half a folder is useless, and on a full disk nothing else could be written, not even the reason. A folder that
+    existed before is kept.
     """
 
     def decorate(command):
@@ -109,17 +109,17 @@ def whole(name):
 def limit_threads(count):
     """Bound OpenMP, BLAS and numba to COUNT threads, in this process; call before numpy is imported.
 
-    Left alone they take every core of the machine, whatever share of it the task was given; and what a container
-    inherits is not ours to set.
+    By default they use every core of the machine, whatever the task was given; and a container's environment cannot be
+    set from outside.
     """
     os.environ.update(dict.fromkeys(THREADS, str(count)))
 
 
 def torch_device(require_gpu):
-    """The device torch computes on; where that is the processor, by one thread an image (`in_threads` has several).
+    """The device torch computes on; on a processor with one thread per image (`in_threads` runs several).
 
-    Threads that share one image wait for each other at each of a network's layers, for a seventh of their time.
-    Raises UserError if a GPU is required and there is none, TransientError if there is one that takes nobody in.
+    Threads that share one image would wait for each other at each layer of a network, for a seventh of their time.
+    Raises UserError if a GPU is required and there is none, TransientError if there is one that is occupied.
     """
     import torch
 
@@ -128,20 +128,18 @@ def torch_device(require_gpu):
     if torch.cuda.is_available():
         try:
             torch.zeros(1, device="cuda")
-        except RuntimeError as error:  # its memory is full, or another program has it for itself
-            raise TransientError(f"the GPU takes no task in now ({str(error).splitlines()[0]})") from error
+        except RuntimeError as error:  # its memory is full, or another program uses it exclusively
+            raise TransientError(f"the GPU is occupied ({str(error).splitlines()[0]})") from error
         return torch.device("cuda")
     if require_gpu:
-        raise UserError(
-            "--require_gpu: this task sees no GPU that torch can use (driver, container option, scheduler?)"
-        )
+        raise UserError("--require_gpu: torch finds no GPU in this task (driver, container option, scheduler?)")
     return torch.device("cpu")
 
 
 def _keep_memory():
-    """Keep for the next array what the last one had, instead of giving it back: GNU's C library alone can be told so.
+    """Reuse the memory of large arrays instead of returning it to the system; only with GNU's C library.
 
-    A network's arrays are large, and each layer's would be paged in anew, for a fifth of its time.
+    Otherwise the arrays of each layer of a network would be paged in anew, for a fifth of its time.
     """
     library = ctypes.CDLL(None)
     if hasattr(library, "mallopt"):
@@ -150,7 +148,7 @@ def _keep_memory():
 
 
 def torch_name(device, count):
-    """What a torch device is, in words: the GPU's name, or the processor's kind and the COUNT of threads used."""
+    """A torch device in words: the GPU's name, or the processor's kind and the COUNT of threads used."""
     import torch
 
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor(count)
@@ -162,7 +160,7 @@ def processor(count):
 
 
 def in_threads(work, items, count):
-    """Iterate over WORK(item) of ITEMS, in their order: COUNT are worked on at a time, and no more are taken ahead."""
+    """Iterate over WORK(item) of ITEMS, in their order: COUNT at a time, without fetching more items ahead."""
     with ThreadPoolExecutor(count) as pool:
         begun = deque()
         try:
@@ -173,8 +171,8 @@ def in_threads(work, items, count):
             while begun:
                 yield begun.popleft().result()
         finally:
-            for one in begun:
-                one.cancel()
+            for future in begun:
+                future.cancel()
 
 
 def progress(steps, label, total=None):
@@ -191,23 +189,23 @@ def _checked(_context, _option, wanted):
     faults = []
     for package, version in (library.split("=") for library in (wanted or "").split(",") if library):
         try:
-            found = metadata.version(package)
+            installed = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found = "none"
-        if not re.match(re.escape(version) + r"(?!\d)", found):
-            faults.append(f"{package} {version} is expected, {found} is installed")
+            installed = "none"
+        if not re.match(re.escape(version) + r"(?!\d)", installed):
+            faults.append(f"{package} {version} is expected, {installed} is installed")
     if faults:
         raise UserError(f"{'; '.join(faults)}: {REBUILD}")
 
 
 class _Versions:
-    """Looked up only when asked for."""
+    """Versions in words, looked up when they are printed."""
 
     def __str__(self):
-        found = [f"python {platform.python_version()}"]
+        versions = [f"python {platform.python_version()}"]
         for package in PACKAGES:
             try:
-                found.append(f"{package} {metadata.version(package)}")
+                versions.append(f"{package} {metadata.version(package)}")
             except metadata.PackageNotFoundError:
                 continue
-        return ", ".join(found)
+        return ", ".join(versions)

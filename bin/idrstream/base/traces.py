@@ -1,4 +1,4 @@
-"""The tasks of the runs into an output folder, out of Nextflow's traces."""
+"""The tasks of all runs into an output folder, from Nextflow's traces."""
 
 import re
 from pathlib import Path
@@ -27,11 +27,11 @@ def read(outdir):
 
 
 def seconds(text):
-    """``1h 2m 3s`` or ``871ms`` in seconds; 0 for a dash."""
+    """Seconds of ``1h 2m 3s`` or ``871ms``; 0 for a dash."""
     return sum(float(count) * UNITS[unit] for count, unit in re.findall(r"([\d.]+)(ms|s|m|h|d)", text))
 
 
 def size(text):
-    """``162.8 MB`` in bytes; 0 for a dash."""
+    """Bytes of ``162.8 MB``; 0 for a dash."""
     match = re.fullmatch(r"([\d.]+) ?([KMGT]?B)", text)
     return float(match[1]) * SIZES[match[2]] if match else 0.0

@@ -1,4 +1,10 @@
-"""Quantities in words, for people."""
+"""Quantities in words, for people. Standard library."""
+
+
+def count(number, noun):
+    """``1 batch``, ``1,234 images``: a number of things, NOUN being the singular."""
+    ending = "" if number == 1 else "es" if noun.endswith(("ch", "s")) else "s"
+    return f"{number:,} {noun}{ending}"
 
 
 def size(count):

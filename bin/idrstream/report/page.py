@@ -1,4 +1,4 @@
-"""Sections of HTML; MultiQC (doi:10.1093/bioinformatics/btw354) makes one page of them that needs no network."""
+"""Sections of HTML, which MultiQC (doi:10.1093/bioinformatics/btw354) combines into one page that needs no network."""
 
 import json
 import re
@@ -26,7 +26,7 @@ class Section:
     name         its heading
     description  what it shows and how to read it, a sentence or two of HTML
     html         its content, see the functions below
-    plot         a plot of MultiQC's own (the content of one of its JSON files), below the content or in its place
+    plot         a plot of MultiQC's own (the content of one of its JSON files), below the html or instead of it
     """
 
     id: str
@@ -39,7 +39,7 @@ class Section:
 def write(sections, pictures, target, look, title):
     """Write SECTIONS as one HTML file to TARGET.
 
-    pictures  name -> address that holds a picture's data; put in when MultiQC is done, which would take each twice
+    pictures  name -> address that holds a picture's data; inserted after MultiQC, which would embed each twice
     look      folder with multiqc.yml and multiqc.css
     title     of the page
     """
@@ -59,10 +59,10 @@ def write(sections, pictures, target, look, title):
     options += ["--cl-config", json.dumps({"custom_content": {"order": order}}), "--filename", Path(target).name]
     command = [sys.executable, "-m", "multiqc", content, "--outdir", Path(target).parent, *options]
     if code := subprocess.run(processes.tied(list(map(str, command)))).returncode:
-        raise RuntimeError(f"MultiQC ended with exit code {code}; what it said stands above")
+        raise RuntimeError(f"MultiQC ended with exit code {code}; its output is above")
     shutil.rmtree(content)
     whole = Path(target).read_text(encoding="utf-8")
-    Path(target).write_text(SOURCE.sub(lambda found: f'src="{pictures[found[1]]}"', whole), encoding="utf-8")
+    Path(target).write_text(SOURCE.sub(lambda match: f'src="{pictures[match[1]]}"', whole), encoding="utf-8")
 
 
 def paragraph(text):
@@ -71,7 +71,7 @@ def paragraph(text):
 
 
 def table(columns, rows, caption):
-    """A table; numbers stand right. It scrolls by itself where the page is narrow; a long one opens by a click.
+    """A table, numbers right-aligned. It scrolls where the page is narrow; a long one opens by a click.
 
     columns  headings
     rows     lists of cells: text, which is escaped, or numbers
@@ -88,24 +88,24 @@ def table(columns, rows, caption):
 
 
 def tiles(facts):
-    """The figures that one looks at first: (what, number in words) each."""
+    """The most important figures: (what, number in words) each."""
     each = [f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts]
     return f'<dl class="tiles">{"".join(each)}</dl>'
 
 
 def panels(figures, wide=False):
-    """Figures side by side where there is room for it; WIDE ones below each other, scrolled where there is none."""
+    """Figures side by side where there is room; WIDE ones below each other, scrolling where there is none."""
     return f'<div class="panels{" wide" * wide}">{"".join(figures)}</div>'
 
 
 def figure(name, alt, caption=""):
-    """A picture, by its name; ALT says what it shows to who cannot see it."""
-    said = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure><img src="picture:{escape(name)}" alt="{escape(alt)}">{said}</figure>'
+    """A picture, by its name; ALT is the alternative text for screen readers."""
+    text = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure><img src="picture:{escape(name)}" alt="{escape(alt)}">{text}</figure>'
 
 
 def number(value, digits=3):
-    """A number as people write it: 12,345; 0.0123; a dash where there is none."""
+    """A number in words: 12,345; 0.0123; a dash for None or NaN."""
     if value is None or value != value:
         return NONE
     if float(value).is_integer():

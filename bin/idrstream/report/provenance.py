@@ -1,4 +1,4 @@
-"""By what the results were made: params, versions, checksums."""
+"""Parameters, versions and checksums behind the results."""
 
 import json
 from collections import Counter
@@ -9,31 +9,31 @@ from idrstream.runs import recipe
 
 
 def section(results, _pictures):
-    """Tables of the last run's params, of what every stage reported, and of the recipes in the ledger."""
-    made = page.Section(
+    """Tables of the last run's params, of every stage's versions, and of the recipes in the ledger."""
+    content = page.Section(
         "provenance",
         "Versions and checksums",
-        "From pipeline_info/run.json and the ledger, which also holds the sha256 of every file of results.",
+        "From pipeline_info/run.json and the ledger, which also has the sha256 of every result file.",
     )
     run = results.run
     if not run:
-        made.html.append(page.paragraph("pipeline_info/run.json, which a run's end writes, is not there."))
+        content.html.append(page.paragraph("There is no pipeline_info/run.json, which is written when a run ends."))
     else:
-        versions = [(process.split(":")[-1], found) for process, found in sorted(run["versions"].items())]
+        versions = [(process.split(":")[-1], text) for process, text in sorted(run["versions"].items())]
         versions = [("Nextflow", run["nextflow"]), *dict.fromkeys(versions)]
-        made.html.append(page.table(("stage", "versions"), versions, "Versions"))
+        content.html.append(page.table(("stage", "versions"), versions, "Versions"))
         params = [(f"--{name}", _text(value)) for name, value in run["params"].items() if value is not None]
-        made.html.append(page.table(("param", "value"), params, "Params of the last run"))
+        content.html.append(page.table(("param", "value"), params, "Params of the last run"))
     recipes = Counter(json.dumps(batch.recipe, sort_keys=True) for batch in results.batches)
     for text, batches in recipes.items():
         rows = [(name, _text(value)) for name, value in recipe.whole(json.loads(text)).items()]
-        made.html.append(page.table(("part", "value"), rows, f"Recipe of {batches:,} batches (models by sha256)"))
+        content.html.append(page.table(("part", "value"), rows, f"Recipe of {batches:,} batches (models by sha256)"))
     files = sum(len(batch.names) for batch in results.batches)
     size = sum(batch.bytes for batch in results.batches)
-    made.html.append(
-        page.paragraph(f"{len(results.batches):,} batches, {files:,} files of results, {units.size(size)}.")
+    content.html.append(
+        page.paragraph(f"{len(results.batches):,} batches, {files:,} result files, {units.size(size)}.")
     )
-    return made
+    return content
 
 
 def _text(value):

@@ -1,74 +1,74 @@
-"""What the run's time went into, by stage, out of Nextflow's traces; and which device computed."""
+"""Time and memory by stage, from Nextflow's traces; and the devices that computed."""
 
 import pandas as pd
 
 from idrstream.base import traces, units
 from idrstream.report import page
 
-ON_GPU = ("segment", "embed")  # stages that say on which device they computed
+ON_GPU = ("segment", "embed")  # stages that record their device
 
 
 def section(results, _pictures):
     """Time and memory of each stage, and the devices."""
-    made = page.Section(
+    content = page.Section(
         "throughput",
         "Time and devices",
-        "Time of all tasks of a stage, of every run into this folder whose trace is there. Tasks run beside each "
-        "other, so the stages add up to more than the time that one waits.",
+        "Total time of all tasks of a stage, over all runs into this folder that have a trace. Tasks run in parallel, "
+        "so the total exceeds the elapsed time.",
     )
     stages = by_stage(traces.read(results.outdir), {batch.id: batch.images for batch in results.batches})
     if stages.empty:
-        made.html.append(page.paragraph("No task has ended yet, or pipeline_info/ has no trace_*.tsv."))
+        content.html.append(page.paragraph("No task has ended yet, or there is no pipeline_info/trace_*.tsv."))
     else:
         rows = [
             (stage, row["tasks"], row["failed"], page.time(row["seconds"]), row["an_image"], units.size(row["memory"]))
             for stage, row in stages.iterrows()
         ]
-        heads = ("stage", "tasks", "of them failed", "time of all", "s an image", "memory at most")
-        made.html.append(page.table(heads, rows, "Stages"))
+        heads = ("stage", "tasks", "failed", "total time", "s per image", "peak memory")
+        content.html.append(page.table(heads, rows, "Stages"))
     shares = [(stage, *row) for stage in ON_GPU for row in devices(results.batches, stage)]
     if shares:
-        made.html.append(page.table(("stage", "device", "images", "share in %"), shares, "Devices"))
-    return made
+        content.html.append(page.table(("stage", "device", "images", "share in %"), shares, "Devices"))
+    return content
 
 
 def by_stage(tasks, images):
     """Tasks summed by process, in the order in which they first ran.
 
     tasks   as of traces.read
-    images  id of a batch -> how many images it has
+    images  id of a batch -> number of its images
     returns DataFrame by process: tasks, failed, seconds, memory, an_image (seconds, of finished tasks of batches)
     """
     rows = {}
-    for process, some in tasks.groupby("process", sort=False):
-        ended = some[some["status"].isin(["COMPLETED", "CACHED"])]
+    for process, group in tasks.groupby("process", sort=False):
+        ended = group[group["status"].isin(["COMPLETED", "CACHED"])]
         of_batches = ended[ended["tag"].isin(list(images))]
         count = sum(images[tag] for tag in of_batches["tag"].unique())
         rows[process] = {
-            "tasks": len(some),
-            "failed": int((~some["status"].isin(["COMPLETED", "CACHED"])).sum()),
-            "seconds": some["seconds"].sum(),
-            "memory": some["memory"].max(),
+            "tasks": len(group),
+            "failed": int((~group["status"].isin(["COMPLETED", "CACHED"])).sum()),
+            "seconds": group["seconds"].sum(),
+            "memory": group["memory"].max(),
             "an_image": of_batches["seconds"].sum() / count if count else float("nan"),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def waited(tasks):
-    """Seconds from the first task to the last of the latest run; None where there is no trace."""
+    """Seconds from the first to the last task of the latest run; None without a trace."""
     last = tasks[tasks["run"] == tasks["run"].max()] if len(tasks) else tasks
     return (last["ended"].max() - last["begun"].min()).total_seconds() if len(last) else None
 
 
 def devices(batches, stage):
     """(device, images, share in %) of every device that a stage computed on."""
-    said = [(batch.made.get(stage, {}).get("device", {}).get("name"), batch.images) for batch in batches]
-    known = [(name, images) for name, images in said if name]
-    counts = pd.DataFrame(known, columns=["device", "images"]).groupby("device")["images"].sum()
+    named = [(batch.provenance.get(stage, {}).get("device", {}).get("name"), batch.images) for batch in batches]
+    named = [(name, images) for name, images in named if name]
+    counts = pd.DataFrame(named, columns=["device", "images"]).groupby("device")["images"].sum()
     return [(str(name), int(count), 100 * count / counts.sum()) for name, count in counts.items()]
 
 
 def gpu_share(batches):
-    """Share of the images whose nuclei a GPU found; None where no batch says it."""
-    known = devices(batches, "segment")
-    return sum(share for name, _, share in known if not name.lower().startswith("cpu")) / 100 if known else None
+    """Share of the images that were segmented on a GPU; None where no batch names its device."""
+    shares = devices(batches, "segment")
+    return sum(share for name, _, share in shares if not name.lower().startswith("cpu")) / 100 if shares else None

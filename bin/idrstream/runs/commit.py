@@ -1,150 +1,164 @@
-"""How a batch becomes final: its files in the output folder, its entry in the ledger, its work folders deleted.
+"""How a batch is committed: its files in the output folder, its entry in the ledger, its work folders deleted.
 
-The entry is a journal first, in `ledger/pending/`. While it has no date, the batch's files are being written under
-hidden names, and what the batch replaces is untouched: a commit that fails or is killed leaves all as it was. Its date
-is the decision. What follows (the replaced files go, the new ones get their names, the entry moves into the ledger)
-needs no room on the disk, and is done again by `recover` where a kill cut it short. Standard library only, for it runs
-on the head.
+The entry is written first as a journal, in `ledger/pending/`. As long as it has no date, the batch's files are being
+written under hidden names, and what the batch supersedes is untouched: a commit that fails or is killed leaves no
+trace. The date decides. The steps after it (superseded files are deleted, new ones get their names, the entry moves
+into the ledger) need no disk space, and `recover` repeats them after a kill. Standard library only, because it runs on
+the head.
 """
+
+from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from idrstream.base import files
 from idrstream.base.tables import Problems
 from idrstream.runs import ledger, manifest
+from idrstream.runs.types import LedgerEntry, Unit, UnitRow
 
 
 @dataclass
 class Results:
     """What a unit leaves in the output folder.
 
-    files   path in the output folder -> file that is copied there
-    fixed   those of them that never take the place of another file
-    rows    what the ledger keeps of each image: list of dicts
-    made    what the results were made by, for the entry
+    files       path in the output folder -> file that is copied there
+    fixed       those of them that never replace another file
+    rows        the ledger's row of each image
+    provenance  stage -> its model, device and settings
     """
 
-    files: dict
-    fixed: set
-    rows: list
-    made: dict
+    files: dict[str, Path]
+    fixed: set[str]
+    rows: list[UnitRow]
+    provenance: dict[str, Any]
 
 
-def commit(unit, outdir, results, heavy=()):
+def commit(
+    unit: Unit, outdir: str | Path, results: Callable[[], Results], work_folders: Sequence[str] = ()
+) -> LedgerEntry:
     """Copy a unit's results to OUTDIR, in place of those that it supersedes, and enter it into the ledger.
 
-    unit      the planner's JSON of it, read; files that it names as `kept` stay another unit's
-    results   function without arguments that gives its Results; called unless a commit that was killed is ended
-    heavy     work folders that are to be deleted afterwards, as text: named in the entry, should that not happen
-    returns   the ledger entry
+    unit          the planner's JSON of it
+    results       function that gives its Results; not called where a commit that was killed is completed
+    work_folders  to be deleted afterwards; the entry names them, in case that does not happen
+    returns       the ledger entry
 
-    Called again after a kill, it ends what it began. The deepest files come first: an image of many files is seen from
-    the last of them on, which says what it is. Raises Problems, before anything is written, for a file that would take
-    the place of one that is not ours.
+    Called again after a kill, it completes the commit. The deepest files come first: an image of many files becomes
+    visible with the last of them, the one that describes it. Raises Problems, before anything is written, for a file
+    that would replace one that is not ours.
     """
     with files.locked(Path(outdir, ledger.FOLDER)):
-        begun = _pending(outdir, unit["id"])
-        if begun.exists() and (entry := ledger.read_entry(outdir, begun))["committed"]:
+        pending = _pending(outdir, unit["id"])
+        if pending.exists() and (entry := ledger.read_entry(outdir, pending))["committed"]:
             return _finish(outdir, entry)
-        return _commit(unit, outdir, results(), heavy)
+        return _commit(unit, outdir, results(), work_folders)
 
 
-def _commit(unit, outdir, results, heavy):
+def _commit(unit: Unit, outdir: str | Path, results: Results, work_folders: Sequence[str]) -> LedgerEntry:
     sources = {path: source for path, source in results.files.items() if path not in unit["kept"]}
-    replaced = [ledger.path_of(outdir, name) for name in {*unit["supersedes"], unit["id"]}]
-    replaced = [ledger.read_entry(outdir, path) for path in replaced if path.exists()]
-    former = {file["path"] for entry in replaced for file in entry["files"]}
+    paths = [ledger.path_of(outdir, name) for name in {*unit["supersedes"], unit["id"]}]
+    superseded = [ledger.read_entry(outdir, path) for path in paths if path.exists()]
+    former = {file["path"] for entry in superseded for file in entry["files"]}
     _refuse(outdir, sources, former)
-    entry = {"made": results.made, "heavy": list(heavy), "batch": unit["id"], "committed": None}
-    entry["files"] = [{"path": path} for path in files.deepest_first(sources)]
-    entry |= {name: unit[name] for name in ("number", "session", "recipe", "references")}
-    entry["images"] = results.rows
-    entry["replaces"] = sorted(known["batch"] for known in replaced)
-    in_place = sources.keys() - results.fixed
-    entry["former"] = sorted(former - in_place)
+    entry: LedgerEntry = {
+        "provenance": results.provenance,
+        "work_folders": list(work_folders),
+        "batch": unit["id"],
+        "committed": None,
+        "files": [{"path": path} for path in files.deepest_first(sources)],
+        "number": unit["number"],
+        "session": unit["session"],
+        "recipe": unit["recipe"],
+        "references": unit["references"],
+        "images": results.rows,
+        "supersedes": sorted(other["batch"] for other in superseded),
+        "former": sorted(former - (sources.keys() - results.fixed)),
+    }
     _write_pending(outdir, entry)
     try:
         for file in entry["files"]:
-            file |= files.stage(sources[file["path"]], Path(outdir, file["path"]))
+            file.update(files.stage(sources[file["path"]], Path(outdir, file["path"])))
         entry["committed"] = datetime.now(timezone.utc).isoformat()
         _write_pending(outdir, entry)
-    except OSError:  # a full disk: other batches may find the room that this one did not
-        _take_back(outdir, entry)
+    except OSError:  # a full disk: a smaller batch may still fit
+        _undo(outdir, entry)
         raise
     return _finish(outdir, entry)
 
 
-def recover(outdir):
-    """End the commits that a kill cut short: the decided ones as if it had not been, the others as if they had not."""
-    with files.locked(Path(outdir, ledger.FOLDER)):  # a commit may outlive the run that began it
+def recover(outdir: str | Path) -> None:
+    """Complete the interrupted commits that have a date, and undo the others."""
+    with files.locked(Path(outdir, ledger.FOLDER)):  # a commit may outlive its run
         for entry in ledger.pending(outdir):
             if entry["committed"]:
                 _finish(outdir, entry)
             else:
-                _take_back(outdir, entry)
+                _undo(outdir, entry)
         for half in Path(outdir, ledger.FOLDER).rglob(".*.json.part"):
             half.unlink()
 
 
-def reclaim(folders, workdir):
+def reclaim(folders: Iterable[str], workdir: str | Path) -> int:
     """Delete a batch's work folders; returns the bytes freed.
 
-    Only folders that really lie inside WORKDIR, links resolved, and no file behind a link. Raises ValueError for any
-    other, before anything is deleted.
+    Only folders that lie inside WORKDIR once links are resolved, and no file behind a link. Raises ValueError for any
+    other folder, before anything is deleted.
     """
     root = Path(workdir).resolve(strict=True)
-    there = [Path(folder) for folder in folders if os.path.lexists(folder)]
-    for folder in there:
+    present = [Path(folder) for folder in folders if os.path.lexists(folder)]
+    for folder in present:
         if folder.is_symlink() or root not in folder.resolve().parents:
             raise ValueError(f"{folder}: not a folder inside the work directory {root}; nothing was deleted")
-    freed = sum(path.lstat().st_size for folder in there for path in folder.rglob("*") if not path.is_dir())
-    for folder in there:
+    freed = sum(path.lstat().st_size for folder in present for path in folder.rglob("*") if not path.is_dir())
+    for folder in present:
         shutil.rmtree(folder)
     return freed
 
 
-def _refuse(outdir, sources, former):
-    """Raise Problems for files of the batch that would overwrite others, or that a link would lead out of OUTDIR."""
+def _refuse(outdir: str | Path, sources: Mapping[str, Path], former: set[str]) -> None:
+    """Raise Problems for files that would overwrite others, or that a link would lead out of OUTDIR."""
     problems = [
-        manifest.taken(outdir, path) for path in sources if path not in former and os.path.lexists(Path(outdir, path))
+        manifest.foreign(outdir, path) for path in sources if path not in former and os.path.lexists(Path(outdir, path))
     ]
-    problems += [manifest.led_out(outdir, path) for path in files.outside(outdir, sources)]
+    problems += [manifest.linked_out(outdir, path) for path in files.outside(outdir, sources)]
     if problems:
         raise Problems(problems)
 
 
-def _finish(outdir, entry):
-    """Do what follows the decision; each step may have been done already."""
+def _finish(outdir: str | Path, entry: LedgerEntry) -> LedgerEntry:
+    """The steps after the decision; each may have been done already."""
     wanted = {file["path"] for file in entry["files"]}
     for path in reversed(files.deepest_first(entry["former"])):
         if path not in wanted:
             files.remove(outdir, path)
-        elif files.part(Path(outdir, path)).exists():  # else the new one has its name already
+        elif files.part(Path(outdir, path)).exists():  # otherwise the new file has its name already
             Path(outdir, path).unlink(missing_ok=True)
     for path in (Path(outdir, file["path"]) for file in entry["files"]):
         if files.part(path).exists():
             files.publish(path)
-    for batch in entry["replaces"]:
+    for batch in entry["supersedes"]:
         if batch != entry["batch"]:
             ledger.path_of(outdir, batch).unlink(missing_ok=True)
     os.replace(_pending(outdir, entry["batch"]), ledger.path_of(outdir, entry["batch"]))
     return entry
 
 
-def _take_back(outdir, entry):
+def _undo(outdir: str | Path, entry: LedgerEntry) -> None:
     """Delete what a commit without a date has written."""
     for file in entry["files"]:
         files.remove_part(outdir, file["path"])
     _pending(outdir, entry["batch"]).unlink(missing_ok=True)
 
 
-def _write_pending(outdir, entry):
+def _write_pending(outdir: str | Path, entry: LedgerEntry) -> None:
     files.write_json(_pending(outdir, entry["batch"]), entry)
 
 
-def _pending(outdir, batch):
+def _pending(outdir: str | Path, batch: str) -> Path:
     return Path(outdir, ledger.FOLDER, ledger.PENDING, f"{batch}.json")

@@ -1,25 +1,28 @@
-"""What is done to the output folder before a run's first task. Standard library only, for it runs on the head."""
+"""What is done to the output folder before a run's first task. Standard library only, because it runs on the head."""
+
+from __future__ import annotations
 
 import os
 from datetime import datetime, timezone
 from pathlib import Path
 
-from idrstream.base import files
+from idrstream.base import files, units
 from idrstream.runs import commit, ledger, manifest
+from idrstream.runs.types import RunPlan, RunRecord
 
 STALE = "stale"
 PLAN = Path("pipeline_info", "plan.json")
 PART = "plan"  # of the manifest
 
 
-def begin(plan, outdir, workdir):
-    """Make OUTDIR ready: end or undo what a killed run had begun, set stale results aside, record what is asked for.
+def begin(plan: RunPlan, outdir: str | Path, workdir: str | Path) -> list[str]:
+    """Prepare OUTDIR: recover interrupted commits, move stale results away, record what is requested.
 
-    plan     plan.json, read
-    workdir  nothing outside of it is deleted
-    returns  what there is to say, a sentence each
+    plan     the planner's plan.json
+    workdir  nothing outside it is deleted
+    returns  lines for the log
     """
-    said = []
+    lines, target = [], None
     now = datetime.now(timezone.utc)
     manifest.mark(outdir, plan["workflow"])
     manifest.claim(outdir, PART, [str(PLAN)])
@@ -27,48 +30,50 @@ def begin(plan, outdir, workdir):
     for batch in plan["stale"] + plan["broken"]:
         target = set_aside(batch, outdir, plan["stamp"])
     if plan["stale"]:
-        said.append(f"moved {len(plan['stale'])} committed batches with other settings ({plan['differs']}) to {target}")
+        count = units.count(len(plan["stale"]), "committed batch")
+        lines.append(f"moved {count} with other settings ({plan['differs']}) to {target}")
     if plan["broken"]:
-        said.append(f"moved what is left of {len(plan['broken'])} batches with files changed or deleted to {target}")
+        count = units.count(len(plan["broken"]), "committed batch")
+        lines.append(f"moved the remains of {count} with changed or deleted files to {target}")
     freed, refused = sweep(outdir, workdir)
     if freed:
-        said.append(f"{freed / 1e6:.1f} MB deleted that a run which was killed had left of finished batches")
-    asked = [{name: image[name] for name in ("id", "key", "batch")} for image in plan["requested"]]
-    record = {"begun": now.isoformat(), "stop": plan["stop"], "wells": plan["wells"], "images": asked}
+        lines.append(f"deleted {freed / 1e6:.1f} MB of work folders that a killed run left behind")
+    requested = [{name: image[name] for name in ("id", "key", "batch")} for image in plan["requested"]]
+    record: RunRecord = {"begun": now.isoformat(), "stop": plan["stop"], "wells": plan["wells"], "images": requested}
     files.write_json(Path(outdir) / PLAN, record)
-    return said + refused
+    return lines + refused
 
 
-def set_aside(batch, outdir, stamp):
-    """Move a batch's files and then its entry to `stale/STAMP/`, as they lie in OUTDIR; returns that folder.
+def set_aside(batch: str, outdir: str | Path, stamp: str) -> Path:
+    """Move a batch's files and then its entry to `stale/STAMP/`, with their paths in OUTDIR; returns that folder.
 
-    Killed in between, the entry says where to go on.
+    If this is killed, the entry tells the next run which folder it was.
     """
     path = ledger.path_of(outdir, batch)
     entry = ledger.read_entry(outdir, path)
-    if "aside" not in entry:
-        entry["aside"] = stamp
+    if "stale_folder" not in entry:
+        entry["stale_folder"] = stamp
         files.write_json(path, entry)
-    target = Path(outdir) / STALE / entry["aside"]
+    folder = Path(outdir) / STALE / entry["stale_folder"]
     names = [file["path"] for file in entry["files"] if Path(outdir, file["path"]).exists()]
     for name in [*names, str(path.relative_to(outdir))]:
-        there = target / name
-        there.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(Path(outdir, name), there)
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(Path(outdir, name), target)
         files.remove_part(outdir, name)
-    return target
+    return folder
 
 
-def sweep(outdir, workdir):
-    """Delete work folders of committed batches that are still there.
+def sweep(outdir: str | Path, workdir: str | Path) -> tuple[int, list[str]]:
+    """Delete work folders of committed batches that are still on disk.
 
-    returns  bytes freed; and what was not deleted, because it lies elsewhere, a sentence each
+    returns  bytes freed; and a sentence for each batch whose folders were not deleted because they lie elsewhere
     """
     freed, refused = 0, []
     for entry in ledger.read(outdir)[0]:
-        left = [folder for folder in entry.get("heavy", ()) if os.path.lexists(folder)]
+        remaining = [folder for folder in entry.get("work_folders", ()) if os.path.lexists(folder)]
         try:
-            freed += commit.reclaim(left, workdir) if left else 0
+            freed += commit.reclaim(remaining, workdir) if remaining else 0
         except ValueError as reason:
             refused.append(str(reason))
     return freed, refused

@@ -1,35 +1,42 @@
-"""What a run puts into its output folder beside its batches, and so may replace: a list of files for each part.
+"""The files of a run in its output folder that belong to no batch, listed by part.
 
-A part is what one step leaves there, such as a plate's flat-field, the profiles of wells or the report. The file
-`manifest/PART.json` names its files before the first of them is there, and until the last is gone. Nothing is
-overwritten or deleted in an output folder but what the manifest or the ledger names, so other files may lie beside.
-Standard library only, for it runs on the head.
+A part is what one step writes, such as a plate's flat-field, the well profiles or the report. `manifest/PART.json`
+lists its files before the first of them is written and until the last is deleted. Only files that the manifest or the
+ledger lists are ever overwritten or deleted, so the user may keep other files in the folder.
+Standard library only, because it runs on the head.
 """
+
+from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from idrstream.base import files
 from idrstream.base.tables import Problems
+from idrstream.runs.types import FileFacts
 
 FOLDER = "manifest"
-OUTDIR = "outdir"  # the part without files that says whose folder it is
+OUTDIR = "outdir"  # a part without files, which records the workflow of the folder
+
+Files = dict[str, Any]  # path -> FileFacts; None while the file is being written
 
 
-def put(outdir, part, sources):
-    """Put files into OUTDIR in place of those that PART has there.
+def put(outdir: str | Path, part: str, sources: Mapping[str, Path | bytes]) -> None:
+    """Write files to OUTDIR in place of the former files of PART.
 
     sources  path relative to OUTDIR -> the file to copy (a Path), or its content (bytes)
 
-    What is there already, the same, is left alone. The others are written under hidden names before the first of them
-    is seen, so that a full disk leaves the former ones as they are. Raises Problems, as `claim`.
+    Files that are already the same are not written again. The others are written under hidden names first, so that a
+    full disk leaves the former ones as they are. Raises Problems, as `claim`.
     """
     with files.locked(Path(outdir, FOLDER)):
         former = claim(outdir, part, sources)
-        facts = {name: former[name] for name, source in sources.items() if _is_there(outdir, name, source, former)}
+        facts = {name: former[name] for name, source in sources.items() if _same(outdir, name, source, former)}
         for name in facts:
-            files.part(Path(outdir, name)).unlink(missing_ok=True)  # what a kill left
+            files.part(Path(outdir, name)).unlink(missing_ok=True)  # of a run that was killed
         new = files.deepest_first(sources.keys() - facts.keys())
         try:
             for name in new:
@@ -46,14 +53,14 @@ def put(outdir, part, sources):
         _write(outdir, part, facts)
 
 
-def claim(outdir, part, names):
-    """Enter NAMES, relative to OUTDIR, as files that PART is about to write; returns what was known of its files.
+def claim(outdir: str | Path, part: str, names: Collection[str]) -> Files:
+    """Add NAMES, relative to OUTDIR, to the files of PART before it writes them; returns its former files.
 
-    Raises Problems for a name that is taken by a file which PART did not write, or that a link leads out of OUTDIR.
+    Raises Problems for a name where another file lies, or that a link leads out of OUTDIR.
     """
     former = read(outdir, part)
-    problems = [taken(outdir, name) for name in _strangers(outdir, former, names)]
-    problems += [led_out(outdir, name) for name in files.outside(outdir, names)]
+    problems = [foreign(outdir, name) for name in _strangers(outdir, former, names)]
+    problems += [linked_out(outdir, name) for name in files.outside(outdir, names)]
     if problems:
         raise Problems(problems)
     if set(names) - former.keys():
@@ -61,74 +68,74 @@ def claim(outdir, part, names):
     return former
 
 
-def read(outdir, part):
-    """Path -> facts (bytes, sha256, mtime_ns; None while it is being written) of the files of PART in OUTDIR."""
+def read(outdir: str | Path, part: str) -> Files:
+    """The files of PART in OUTDIR."""
     return _content(outdir, part).get("files", {})
 
 
-def intact(outdir, part):
-    """Has PART files in OUTDIR, whole and unchanged?"""
-    known = read(outdir, part)
-    return bool(known) and all(facts and files.unchanged(Path(outdir, name), facts) for name, facts in known.items())
+def intact(outdir: str | Path, part: str) -> bool:
+    """Does PART have files in OUTDIR, all complete and unchanged?"""
+    own = read(outdir, part)
+    return bool(own) and all(facts and files.unchanged(Path(outdir, name), facts) for name, facts in own.items())
 
 
-def strangers(outdir, part, names):
-    """Those of NAMES that lie in OUTDIR and that PART did not write."""
+def strangers(outdir: str | Path, part: str, names: Iterable[str]) -> list[str]:
+    """Those of NAMES that exist in OUTDIR and that PART did not write."""
     return _strangers(outdir, read(outdir, part), names)
 
 
-def taken(outdir, name):
-    """What is wrong with a file that lies where one of ours is to go."""
-    return f"{outdir}/{name} is no result of idrstream, and would be overwritten: move it, or name another --outdir"
+def foreign(outdir: str | Path, name: str) -> str:
+    """The problem with a file of somebody else in the place of one of ours, in a sentence."""
+    return f"{outdir}/{name} was not written by idrstream and would be overwritten: move it, or name another --outdir"
 
 
-def led_out(outdir, name):
-    """What is wrong with a place for results that a link leads out of the output folder."""
+def linked_out(outdir: str | Path, name: str) -> str:
+    """The problem with a path that a link leads out of the output folder, in a sentence."""
     return f"{outdir}/{name}: a link leads out of the output folder; link the whole folder"
 
 
-def workflow(outdir):
-    """The workflow that OUTDIR belongs to; None if it is nobody's yet."""
+def workflow(outdir: str | Path) -> str | None:
+    """The workflow that OUTDIR belongs to; None before its first run."""
     return _content(outdir, OUTDIR).get("workflow")
 
 
-def mark(outdir, workflow):
-    """Say that OUTDIR belongs to a workflow."""
+def mark(outdir: str | Path, workflow: str) -> None:
+    """Record that OUTDIR belongs to a workflow."""
     files.write_json(_path(outdir, OUTDIR), {"part": OUTDIR, "workflow": workflow})
 
 
-def _is_there(outdir, name, source, former):
-    facts = former.get(name)
+def _same(outdir: str | Path, name: str, source: Path | bytes, former: Files) -> bool:
+    facts: FileFacts | None = former.get(name)
     if not facts or not files.unchanged(Path(outdir, name), facts):
         return False
     new = hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else files.sha256(source)
     return facts["sha256"] == new
 
 
-def _strangers(outdir, known, names):
-    return [name for name in names if name not in known and os.path.lexists(Path(outdir, name))]
+def _strangers(outdir: str | Path, own: Files, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name not in own and os.path.lexists(Path(outdir, name))]
 
 
-def _content(outdir, part):
+def _content(outdir: str | Path, part: str) -> dict[str, Any]:
     path = _path(outdir, part)
     try:
         content = files.read_json(path)
         names = list(content.get("files", {}))
-        own = content["part"] == part and not any({"/", ".."} & set(Path(name).parts) for name in names)
+        valid = content["part"] == part and not any({"/", ".."} & set(Path(name).parts) for name in names)
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError):
-        own = False
-    if not own:
-        raise Problems([f"{path}: this is no manifest of an output folder; nothing was deleted. Move it away"])
+        valid = False
+    if not valid:
+        raise Problems([f"{path}: not a manifest of an output folder; move it away (nothing was deleted)"])
     if linked := files.outside(outdir, names):
-        raise Problems([led_out(outdir, linked[0])])
+        raise Problems([linked_out(outdir, linked[0])])
     return content
 
 
-def _write(outdir, part, content):
+def _write(outdir: str | Path, part: str, content: Files) -> None:
     files.write_json(_path(outdir, part), {"part": part, "files": dict(sorted(content.items()))})
 
 
-def _path(outdir, part):
+def _path(outdir: str | Path, part: str) -> Path:
     return Path(outdir, FOLDER, f"{part}.json")

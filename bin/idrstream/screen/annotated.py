@@ -11,12 +11,12 @@ ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}  # what AnnData'
 
 
 def write(paths, cells, target):
-    """Write tables of cells to one .h5ad file: float32 features in X, Metadata_* in obs, by cell id.
+    """Write tables of cells to one .h5ad file: float32 features in X, Metadata_* in obs, indexed by cell id.
 
     paths   Parquet files, of a plate
     cells   the single_cells.SingleCells they belong to
 
-    The features, which may be more than memory holds, are written piece by piece.
+    The features, which may exceed memory, are written in pieces.
     """
     obs = pd.concat([pd.read_parquet(path, columns=cells.metadata, partitioning=None) for path in paths])
     obs = obs.set_index("Metadata_Cell_ID", drop=False).rename_axis(None)

@@ -2,9 +2,9 @@
 
 Where the offset o is unknown, BaSiC takes it for light: over a background b under the true field f (mean 1) its field
 is ``field0 = (o + b f) / (o + b)``. So one number, ``r = o / (o + b)``, is unknown: ``f = (field0 - r) / (1 - r)``.
-What a nucleus adds to its background knows of no offset: it is as bright as the lamp at its place. r is what makes
-nuclei equally bright wherever they lie. That is all there is to go by: should they be dimmer at some place for another
-reason than the lamp, that is taken for light.
+The brightness of a nucleus above its background does not contain the offset: it is proportional to the lamp's light at
+its position. r is the number that makes nuclei equally bright at all positions. The method relies on that alone: where
+nuclei are dimmer for another reason than the lamp, that is taken for light.
 """
 
 from typing import NamedTuple
@@ -14,22 +14,22 @@ import numpy as np
 from skimage.filters import threshold_otsu
 
 SURE = 0.02  # RMS error of the field that the interval of r leaves, at most
-VAGUE = 6  # times: how well the light of the background must be known, which is what the offset leaves of it
+VAGUE = 6  # times: largest ratio of the interval's ends of 1 - r, the share of the background that is light
 DARKEST = 0.2  # of a true field of mean 1: no lens is worse
-FEWEST = 40  # nuclei, in frames that have NEIGHBOURS of them
-NEIGHBOURS = 3  # nuclei a frame, whose mean is its own
+FEWEST = 40  # nuclei, in frames that have at least NEIGHBOURS
+NEIGHBOURS = 3  # nuclei per frame, each of which has a mean of its own
 LEAST_AREA = 60  # pixels
-LEAST = 1e-4  # of the background, that counts as a difference: where there is no noise
+LEAST = 1e-4  # of the background: the smallest difference that counts where there is no noise
 SPREAD = 0.5  # of the nuclei's log brightness: more is debris, or no nuclei
 SHAPE = 4.1  # F of five further terms of second order in the place; p = 0.001
 QUADRATIC = 3.84  # 95 % point of chi-squared with one degree of freedom
 CONTRARY = 9.0  # likewise, of 3 standard errors
 TUKEY = 4.685  # robust standard deviations, beyond which a nucleus does not count
-LOWEST = -1.0  # r that is looked at: a negative one is no offset, but a sign that the nuclei do not follow the lamp
+LOWEST = -1.0  # r that is tried; a negative one is no offset, but shows that the nuclei do not follow the lamp
 
 
 class Unknown(Exception):
-    """The nuclei tell no offset; the message says why."""
+    """The nuclei do not tell the offset; the message says why."""
 
 
 class Estimate(NamedTuple):
@@ -37,8 +37,8 @@ class Estimate(NamedTuple):
 
     ratio   r, the offset's share of the background; `low` and `high` bound it with 95 % confidence
     level   grey levels of the background, offset included: r times it is the offset
-    bound   RMS error of the field at an end of that interval, the larger; without what unlike nuclei do (see above)
-    nuclei  that it rests on
+    bound   RMS error of the field at the ends of that interval, the larger; without that of unlike nuclei (see above)
+    nuclei  number of nuclei that it is based on
     """
 
     ratio: float
@@ -72,21 +72,23 @@ def estimate(frames, field, used, origins=()):
     origins  (well, time) of each frame; without them wells and times are not compared
     returns  Estimate
 
-    Raises Unknown where there are too few nuclei, or where what they say cannot be.
+    Raises Unknown where there are too few nuclei, or their answer is impossible.
     """
     levels = [background(frame, field) for frame in frames]
     peak = max(frame.max() for frame in frames)
     ratio = 0.0
-    for _ in range(6):  # nuclei are found in evened light, or the threshold would choose the brighter ones by place
-        seen = [_nuclei(frame, field, level, ratio, peak) for frame, level in zip(frames, levels, strict=True)]
-        fit = _Fit(seen, field)
+    for _ in range(6):  # in corrected light, or the threshold would select nuclei by position
+        nuclei = [_nuclei(frame, field, level, ratio, peak) for frame, level in zip(frames, levels, strict=True)]
+        fit = _Fit(nuclei, field)
         before, ratio = ratio, fit.inside(fit.ratio)
         if abs(ratio - before) < 0.002:
             break
     fit.check()
-    _compare(seen, field, origins)
+    _compare(nuclei, field, origins)
     low, high = fit.interval()
-    if 1 - low > VAGUE * (1 - high):  # even light: the field hardly depends on r, but each pixel would lose the offset
+    if 1 - low > VAGUE * (
+        1 - high
+    ):  # in even light the field hardly depends on r, but the offset is subtracted from each pixel
         raise Unknown(f"the light is so even that it could be {max(low, 0):.0%} or {high:.0%} of the background")
     level = float(np.mean([levels[i] for i in used]))
     return Estimate(ratio, low, high, level, _bound(field, low, ratio, high), len(fit.light))
@@ -95,7 +97,7 @@ def estimate(frames, field, used, origins=()):
 def background(frame, field):
     """Level of a frame's background in grey levels: it is ``field * level`` where there is no nucleus.
 
-    The median of what is left when means of 9 x 9 pixels far above it are gone: beyond 2.5 times the spread below it.
+    The median of means of 9 x 9 pixels, without those above it by more than 2.5 times the spread below it.
     """
     middles = tuple(slice(min(4, side - 1), None, 9) for side in frame.shape)
     values = np.sort((cv2.blur(frame.astype(np.float32), (9, 9)) / field)[middles], axis=None)
@@ -122,7 +124,7 @@ def _nuclei(frame, field, level, ratio, peak):
     mask = cv2.morphologyEx((flat > threshold).astype(np.uint8), cv2.MORPH_OPEN, kernel)
     count, labels, boxes, centres = cv2.connectedComponentsWithStats(mask, connectivity=4)
     area = boxes[:, cv2.CC_STAT_AREA]
-    core = np.where(cv2.erode(mask, kernel), labels, 0)  # less its rim, where the light falls off
+    core = np.where(cv2.erode(mask, kernel), labels, 0)  # without its rim, where the light falls off
     pixels = np.bincount(core.ravel(), minlength=count)
     sums = np.bincount(core.ravel(), above.ravel(), count)
     whole = np.ones(count, bool)
@@ -134,16 +136,16 @@ def _nuclei(frame, field, level, ratio, peak):
 
 
 class _Fit:
-    """Regression of nuclei's log brightness on that of the field at their places: one r, and a mean a frame.
+    """Regression of nuclei's log brightness on that of the field at their positions: one r, and one mean per frame.
 
-    By Tukey's biweight. Standard errors are the largest of those by nucleus, by quadrant of a frame and by frame, for
-    neighbours are alike.
+    By Tukey's biweight. The standard error is the largest of those by nucleus, by quadrant of a frame and by frame,
+    because neighbours are alike.
 
     frame    (n,) number of each nucleus's frame, counted from 0 among the frames that have enough
     place    (y, x) of (n,) each, from -1 to 1 across the frame
     light    (n,) log of its grey levels above the background
     field    (n,) the fitted field at its place
-    top      the highest r that is looked at; `highest`: that a lens can have
+    top      the highest r that is tried; `highest`: the highest that a lens can have
     weights  (n,) from 0 to 1, of the biweight
     ratio    r
     sigma    robust standard deviation of the log brightness around the fit
@@ -151,13 +153,13 @@ class _Fit:
     excess   F of another pattern than the lamp's
     """
 
-    def __init__(self, seen, field):
-        seen = [nuclei for nuclei in seen if len(nuclei) >= NEIGHBOURS]
-        if sum(map(len, seen)) < FEWEST:
-            raise Unknown(f"{FEWEST} nuclei are needed, there are {sum(map(len, seen))}")
-        y, x, light = np.concatenate(seen).T
+    def __init__(self, nuclei, field):
+        nuclei = [of_frame for of_frame in nuclei if len(of_frame) >= NEIGHBOURS]
+        if sum(map(len, nuclei)) < FEWEST:
+            raise Unknown(f"{FEWEST} nuclei are needed, there are {sum(map(len, nuclei))}")
+        y, x, light = np.concatenate(nuclei).T
         height, width = field.shape
-        self.frame = np.repeat(np.arange(len(seen)), [len(nuclei) for nuclei in seen])
+        self.frame = np.repeat(np.arange(len(nuclei)), [len(of_frame) for of_frame in nuclei])
         self.place = 2 * y / height - 1, 2 * x / width - 1
         self.light = np.log(light)
         self.field = field[y.astype(int), x.astype(int)].astype(float)
@@ -168,11 +170,11 @@ class _Fit:
         self._solve()
 
     def inside(self, ratio):
-        """The ratio as far as a lens and a camera can be like that."""
+        """The ratio, limited to what a lens and a camera can have."""
         return float(np.clip(ratio, 0, max(self.highest, 0)))
 
     def _solve(self):
-        """Reweight and fit until r stays."""
+        """Reweight and fit until r no longer changes."""
         rest = self.light - np.log(self.field - min(0.3, self.top))
         rest -= np.array([np.median(rest[self.frame == k]) for k in range(self.frame[-1] + 1)])[self.frame]
         for _ in range(40):
@@ -201,7 +203,7 @@ class _Fit:
         self.excess = self._excess(rest, slope)
 
     def _excess(self, rest, slope):
-        """F of what five terms of second order in the place explain beside r."""
+        """F of what five terms of second order in the position explain beside r."""
         y, x = self.place
         basis = np.column_stack([slope, *(self._centred(term) for term in (x, y, x * y, x * x, y * y))])
         root = np.sqrt(self.weights)
@@ -216,7 +218,7 @@ class _Fit:
         return values - means[self.frame]
 
     def _rest(self, ratio):
-        """(n,) what a field with this r leaves of the log brightness, less the frame's mean."""
+        """(n,) residuals of the log brightness for a field with this r, minus the frame's mean."""
         return self._centred(self.light - np.log(np.maximum(self.field - ratio, 1e-6)))
 
     def _squares(self, ratio):
@@ -228,36 +230,38 @@ class _Fit:
         return np.maximum(rise, 0) / self.curvature / self.error**2
 
     def check(self):
-        """Raise Unknown where this is no field, or these are no nuclei."""
+        """Raise Unknown where the fit is not that of a field and of nuclei."""
         if self.sigma > SPREAD:
             raise Unknown(f"the nuclei differ too much in brightness (log, {self.sigma:.2f})")
         if self.excess > SHAPE:
             raise Unknown(f"the nuclei's brightness follows another pattern than the lamp's (F {self.excess:.1f})")
         if self.distances([self.inside(self.ratio)])[0] > CONTRARY:
-            raise Unknown(f"the nuclei ask for an impossible offset, {self.ratio:.2f} of the background")
+            raise Unknown(f"the nuclei fit an impossible offset only, {self.ratio:.2f} of the background")
 
     def interval(self):
-        """Of r, at 95 %, within what can be: (low, high)."""
+        """95 % interval of r, within the possible range: (low, high)."""
         ratios = np.linspace(0, max(self.highest, 0), 400)
         distances = self.distances(ratios)
         inside = ratios[distances <= distances.min() + QUADRATIC]
         return float(inside.min()), float(inside.max())
 
 
-def _compare(seen, field, origins):
+def _compare(nuclei, field, origins):
     """Raise Unknown where the nuclei of the first and of the last wells, or times, cannot have the same r."""
     for words, values in zip(("wells", "times"), zip(*origins, strict=True), strict=False):
         ordered = sorted(set(values))
         first = set(ordered[: len(ordered) // 2])
-        halves = ([n for n, v in zip(seen, values, strict=True) if (v in first) == wanted] for wanted in (True, False))
+        halves = (
+            [n for n, v in zip(nuclei, values, strict=True) if (v in first) == wanted] for wanted in (True, False)
+        )
         try:
             fits = [_Fit(half, field) for half in halves]
         except Unknown:  # too few nuclei for halves
             continue
         ratios = np.linspace(0, max(fits[0].highest, 0), 100)
         if (fits[0].distances(ratios) + fits[1].distances(ratios)).min() > CONTRARY:
-            found = " and ".join(f"{fit.ratio:.2f}" for fit in fits)
-            raise Unknown(f"the nuclei of the first and the last {words} ask for offsets of {found} of the background")
+            ratios = " and ".join(f"{fit.ratio:.2f}" for fit in fits)
+            raise Unknown(f"the nuclei of the first and the last {words} fit offsets of {ratios} of the background")
 
 
 def _lowest(function, low, high):

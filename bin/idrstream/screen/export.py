@@ -1,7 +1,7 @@
-"""IDR_stream's CSV files out of an output folder: its batches by rows of the input table, its columns, its order.
+"""IDR_stream's CSV files from an output folder: its batches of rows of the input table, its columns, its order.
 
-Three shapes: `DP` is what IDR_stream's DeepProfiler run gives, `CP` what its CellProfiler run gives, `merged` what its
-merge makes of both. https://github.com/WayScience/IDR_stream; read by https://github.com/WayScience/mitocheck_data.
+Three shapes: `DP` as IDR_stream's DeepProfiler run writes them, `CP` as its CellProfiler run does, `merged` as its
+merge of both does. https://github.com/WayScience/IDR_stream; read by https://github.com/WayScience/mitocheck_data.
 """
 
 import gzip
@@ -14,33 +14,37 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from idrstream.base import files, tables
+from idrstream.base import files, tables, units
 from idrstream.images import image
 from idrstream.runs import ledger
 from idrstream.screen.profiles import FOLDER as CELLS
 from idrstream.screen.profiles import PIECE
 
-FOLDERS = {"DP": "DP_features", "CP": "CP_features", "merged": "merged_features"}  # as IDR_stream's users lay them out
-NUCLEI = "Nuclei_"  # what CellProfiler's features begin with, but not in its own table of nuclei
+FOLDERS = {
+    "DP": "DP_features",
+    "CP": "CP_features",
+    "merged": "merged_features",
+}  # named as IDR_stream's users name them
+NUCLEI = "Nuclei_"  # prefix of CellProfiler's features, except in its own table of nuclei
 NEEDED = {"DP": "deep", "CP": "cp"}  # family of features, by shape
 KEY = ["Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Frame"]
-VARIANT = "Metadata_Illumination"  # belongs to an image's name, too, in a run with streams
+VARIANT = "Metadata_Illumination"  # part of an image's name in a run with streams
 OTHER = ("WellNumber", "Gene", "Gene_Replicate", "Label", "Center_X", "Center_Y", "Model", "Cell_ID")
 METADATA = [*KEY, VARIANT, *(f"Metadata_{name}" for name in OTHER)]
 LEVEL = 1  # of gzip, IDR_stream's: features hardly compress
-CORNERS = 4  # fewer are no polygon for shapely
+CORNERS = 4  # shapely takes no polygon of fewer
 UUIDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/WayScience/IDR_stream")
 
 
 class Export:
-    """What an output folder holds of the last run's table, in batches of its rows.
+    """The cells of the last run's input table, in batches of its rows.
 
     shapes   those to write, of FOLDERS
-    batches  number -> its images that have cells, in the order of the table; batch 0 is there also without any, for
-             its header is read; none at all where no image could be had
-    notes    what is left out or left empty, a sentence each
+    batches  number -> its images that have cells, in the order of the table; batch 0 exists even without any, because
+             its header is read; no batch at all where no image has a table of cells
+    notes    what is not exported or left empty, a sentence each
 
-    Raises tables.Problems for a folder that cannot be exported, or whose tables are not those of `images.tsv`.
+    Raises tables.Problems for a folder that cannot be exported, or whose tables do not match `images.tsv`.
     """
 
     def __init__(self, outdir, shapes, batch_size=None):
@@ -50,22 +54,22 @@ class Export:
         size = batch_size or self._batch_size()
         self.paths, counts = self._index()
         self.outlined = self._wants_outlines()
-        asked = self._asked(rows, counts)
+        images = self._images(rows, counts)
         self.batches = {} if self.features is None else {0: []}
-        for row in asked:
+        for row in images:
             self.batches.setdefault(int(row["row"]) // size, []).append(row)
         last = max((int(row["row"]) // size for row in rows if row["row"]), default=0)
         empty = [str(number) for number in range(last + 1) if not self.batches.get(number)]
         if not self.batches:
-            self.notes.append("no image has a table of cells: nothing is exported")
+            self.notes.append("nothing exported: no image has a table of cells")
         elif empty:
-            header = "" if self.batches[0] else " (of batch 0 one with its header only)"
-            self.notes.append(f"no file of the batches without cells: {', '.join(empty)}{header}")
+            header = "" if self.batches[0] else " (batch 0 has a file with the header only)"
+            self.notes.append(f"no file for batches without cells: {', '.join(empty)}{header}")
 
     def prepare(self, folder):
-        """Make the folders; take away what a killed export left.
+        """Make the folders; delete hidden files of a killed export.
 
-        Raises tables.Problems where another export's batches lie there: whoever reads the folder would read them too.
+        Raises tables.Problems where another export's batches lie: whoever reads the folder would read them too.
         """
         wanted = {_name(number) for number in self.batches}
         for shape in self.shapes:
@@ -75,13 +79,12 @@ class Export:
             if others:
                 named = f"{others[0]} and {len(others) - 1} more" if len(others) > 1 else others[0]
                 those = "them" if len(others) > 1 else "it"
-                found = f"{target}: {named} of another export; delete {those}, or take another folder"
-                raise tables.Problems([found])
+                raise tables.Problems([f"{target}: {named} of another export; delete {those}, or name another folder"])
             for hidden in target.glob(files.part(_name("*")).name):
                 hidden.unlink()
 
     def write(self, number, folder):
-        """Write batch NUMBER in each of the shapes; returns how many cells it has."""
+        """Write batch NUMBER in each of the shapes; returns the number of its cells."""
         cells = self._cells(self.batches[number])
         outlines = self._outlines(cells) if self.outlined and self.shapes != ["CP"] else None
         make = {
@@ -99,42 +102,42 @@ class Export:
             self._refuse("there is no images.tsv; name the --outdir of a run that has ended")
         table = tables.read(path)
         if "row" not in table.columns:
-            self._refuse('images.tsv has no column "row"; run the pipeline once more, which only writes it anew')
+            self._refuse('images.tsv has no column "row"; run the pipeline again, which only rewrites that file')
         return [row.cells for row in table.rows]
 
     def _fit(self, rows):
-        """May these images be exported together? Variants of a frame may not: IDR_stream's columns do not tell them."""
+        """Raise Problems where variants of a frame would be exported together: its columns do not tell them."""
         if any(row.get("variant") for row in rows if row["row"]):
-            self._refuse("its cells are those of streams, some of them there twice; export them by --streams")
+            self._refuse("its cells belong to streams, some of them in two variants; export them with --streams")
 
     def _wants_outlines(self):
         return any(self.outdir.glob("outlines/plate=*/*.geojson"))
 
-    def _asked(self, rows, counts):
-        """The images to export, in the order of the table: those of ROWS that are in it and have cells."""
-        cells = [row for row in rows if row["status"] == "ok" and int(row["cells"]) > 0]
-        asked = [row for row in cells if row["row"]]
-        for row in asked:
+    def _images(self, rows, counts):
+        """The images to export, in the order of the input table: those of ROWS that are in it and have cells."""
+        with_cells = [row for row in rows if row["status"] == "ok" and int(row["cells"]) > 0]
+        images = [row for row in with_cells if row["row"]]
+        for row in images:
             row["key"] = image.key(*(row.get(name, "") for name in ("plate", "well", "site", "frame", "variant")))
             if int(row["cells"]) != counts.get(row["key"], 0):
-                there = f"{row['cells']} cells in images.tsv, {counts.get(row['key'], 0)} in {CELLS}"
-                again = "run the pipeline once more, and with --redo if this is said again"
-                self._refuse(f"{row['key']} has {there}; {again}")
-        if len(asked) < len(cells):
-            self.notes.append(f"{_images(len(cells) - len(asked))} not in the last run's table: not exported")
-        bare = self.outlined and sum(not self._outlines_path(row["key"], row["plate"]).exists() for row in asked)
+                differ = f"{row['cells']} cells in images.tsv, {counts.get(row['key'], 0)} in {CELLS}"
+                remedy = "run the pipeline again, and with --redo if this happens again"
+                self._refuse(f"{row['key']} has {differ}; {remedy}")
+        if others := len(with_cells) - len(images):
+            self.notes.append(f"{units.count(others, 'image')} not exported: not in the last run's input table")
+        bare = self.outlined and sum(not self._outlines_path(row["key"], row["plate"]).exists() for row in images)
         if bare:
-            self.notes.append(f"{_images(bare)} without outlines: Object_Outline is empty there")
-        return sorted(asked, key=lambda row: [int(row[name]) for name in ("row", "site", "frame")])
+            self.notes.append(f"Object_Outline is empty for {units.count(bare, 'image')} without outlines")
+        return sorted(images, key=lambda row: [int(row[name]) for name in ("row", "site", "frame")])
 
     def _batch_size(self):
         path = self.outdir / "pipeline_info" / "run.json"
         if path.exists() and (size := files.read_json(path).get("params", {}).get("batch_size")):
             return int(size)
-        return self._refuse("pipeline_info/run.json does not tell the size of a batch; give --batch_size")
+        return self._refuse("pipeline_info/run.json does not have the batch size; give --batch_size")
 
     def _index(self):
-        """Image -> the file it lies in, and image -> how many cells it has, in all files."""
+        """Image key -> its file, and image key -> number of its cells."""
         paths, counts, self.features = {}, {}, None
         for path in ledger.tables_in(self.outdir, CELLS):
             file = pq.ParquetFile(path)
@@ -142,10 +145,12 @@ class Export:
             if self.features is None:
                 self.features, self.schema = features, file.schema_arrow
             if features != self.features:
-                self._refuse(f"{path.name} has other features than the files before it; its batch was made otherwise")
-            own = _key(file.schema_arrow.names)
-            groups = file.read(columns=own).group_by(own).aggregate([([], "count_all")]).to_pydict()
-            for *key, count in zip(*(groups[name] for name in (*own, "count_all")), strict=True):
+                self._refuse(
+                    f"{path.name} and the files before it have different features; compute older batches with --redo"
+                )
+            columns = _key(file.schema_arrow.names)
+            groups = file.read(columns=columns).group_by(columns).aggregate([([], "count_all")]).to_pydict()
+            for *key, count in zip(*(groups[name] for name in (*columns, "count_all")), strict=True):
                 name = image.key(*key)
                 paths[name] = path
                 counts[name] = counts.get(name, 0) + count
@@ -154,7 +159,7 @@ class Export:
         has = {"cp" if name.startswith(NUCLEI) else "deep" for name in self.features}
         for shape in self.shapes:
             if shape in NEEDED and NEEDED[shape] not in has:
-                self._refuse(f"{shape} files hold {NEEDED[shape]} features, which its cells have not (--features)")
+                self._refuse(f"{shape} files hold {NEEDED[shape]} features, which its cells do not have (--features)")
         return paths, counts
 
     def _cells(self, images):
@@ -165,29 +170,31 @@ class Export:
         for path in sorted({self.paths[row["key"]] for row in images}):
             for piece in pq.ParquetFile(path).iter_batches(PIECE, columns=columns):
                 keys = zip(*(piece[name].to_pylist() for name in _key(piece.schema.names)), strict=True)
-                own = np.array([place.get(image.key(*key), -1) for key in keys])
-                pieces.append(pa.table(piece.filter(pa.array(own >= 0))))
-                places.append(own[own >= 0])
+                rank = np.array([place.get(image.key(*key), -1) for key in keys])
+                pieces.append(pa.table(piece.filter(pa.array(rank >= 0))))
+                places.append(rank[rank >= 0])
         cells = pa.concat_tables(pieces, promote_options="permissive")
         order = np.lexsort((cells["Metadata_Label"].to_numpy(), np.concatenate(places))) if places else []
         cells = cells.combine_chunks().take(pa.array(order, pa.int64()))
-        numbers = np.array([int(row["well_number"]) for row in images], np.int32)  # all by one format of plates
+        numbers = np.array([int(row["well_number"]) for row in images], np.int32)  # by one plate format
         numbers = pa.array(numbers[np.concatenate(places)[order]] if places else [], pa.int32())
         return cells.set_column(cells.column_names.index("Metadata_WellNumber"), "Metadata_WellNumber", numbers)
 
     def _outlines(self, cells):
         """The outline of every cell as IDR_stream writes it; null where its image has none."""
-        outlines, known, named = [], {}, [*_key(cells.column_names), "Metadata_Label"]
-        for *key, label in zip(*(cells[name].to_pylist() for name in named), strict=True):
+        texts, current, rings = [], None, None
+        columns = [*_key(cells.column_names), "Metadata_Label"]
+        for *key, label in zip(*(cells[name].to_pylist() for name in columns), strict=True):
             name = image.key(*key)
-            if name not in known:
-                path = self._outlines_path(name, key[0])
-                found = image.read_outlines(path) if path.exists() else None
-                known = {name: found and {label: [*border, border[0]] for label, (_, border) in found.items()}}
-            if known[name] is not None and label not in known[name]:
-                self._refuse(f"{self._outlines_path(name, key[0])} has no outline of cell {label}; --redo its batch")
-            outlines.append(known[name] and outline_text(known[name][label]))
-        return pa.array(outlines, pa.string())
+            path = self._outlines_path(name, key[0])
+            if name != current:
+                outlines = image.read_outlines(path) if path.exists() else None
+                rings = outlines and {label: [*border, border[0]] for label, (_, border) in outlines.items()}
+                current = name
+            if rings is not None and label not in rings:
+                self._refuse(f"{path} has no outline of cell {label}; compute its batch with --redo")
+            texts.append(rings and outline_text(rings[label]))
+        return pa.array(texts, pa.string())
 
     def _outlines_path(self, name, plate):
         return self.outdir / "outlines" / f"plate={plate}" / f"{name}.geojson"
@@ -197,7 +204,7 @@ class Export:
 
 
 def _key(columns):
-    """Those of COLUMNS that name an image."""
+    """Those of COLUMNS that identify an image."""
     return [*KEY, VARIANT] if VARIANT in columns else KEY
 
 
@@ -205,8 +212,8 @@ def outline_text(ring):
     """A polygon as NumPy prints the array of its corners, which IDR_stream's users parse: ``[[ 1 20]\\n [ 3 20]]``.
 
     ring     list of [x, y], closed
-    returns  all of it, however long, where NumPy abbreviates above 1,000 numbers; the first corner is not repeated at
-             the end, and the last one is where there are fewer than CORNERS
+    returns  the whole array, although NumPy abbreviates above 1,000 numbers; the first corner is not repeated at the
+             end; with fewer than CORNERS corners the last one is repeated
     """
     corners = ring[:-1] or ring
     corners = corners + corners[-1:] * (CORNERS - len(corners))
@@ -215,7 +222,7 @@ def outline_text(ring):
 
 
 def _shared(cells):
-    """What every shape says of CELLS. Site, as IDR_stream has none, is in the image's name only where it is not 1."""
+    """Columns of every shape. IDR_stream has no sites, so the site is in the image's name only where it is not 1."""
     plate, site = cells["Metadata_Plate"], cells["Metadata_Site"]
     well, frame = _text(cells["Metadata_WellNumber"]), _text(cells["Metadata_Frame"])
     movie, none = _join(plate, well, by="_"), pa.nulls(len(cells), pa.string())
@@ -253,7 +260,7 @@ def _cp(cells):
 
 
 def _merged(cells, outlines):
-    """As IDR_stream merges the two: what only one has is marked with whose it is, and places are whole pixels."""
+    """As IDR_stream merges the two: a prefix tells whose a column is, and positions are whole pixels."""
     ids = cells["Metadata_Cell_ID"].to_pylist()
     columns = _index(cells) | {"Cell_UUID": pa.array([str(uuid.uuid5(UUIDS, id)) for id in ids], pa.string())}
     for name, values in _shared(cells).items():
@@ -271,17 +278,15 @@ def _write(path, table):
     with (
         files.whole(path) as part,
         open(part, "wb") as file,
-        gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as packed,  # without name and time: the same bytes each time
+        gzip.GzipFile(
+            "", "wb", LEVEL, file, mtime=0
+        ) as packed,  # without name and time, so that bytes are the same each time
     ):
         pyarrow.csv.write_csv(table, packed, pyarrow.csv.WriteOptions(quoting_header="none"))
 
 
 def _name(number):
     return f"batch_{number}.csv.gz"
-
-
-def _images(count):
-    return "1 image is" if count == 1 else f"{count} images are"
 
 
 def _text(numbers):

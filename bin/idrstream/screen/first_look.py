@@ -1,8 +1,8 @@
-"""What the plan sees of the first images of a run, where they lie on this machine: how large they are, and whether
-their files have the channel and z planes that are wanted.
+"""The planner's look at the first images of a run that lie on this machine: their size, and whether their files have
+the wanted channel and z plane.
 
-In a container the planner sees no images, and what Bio-Formats would have to read it does not look at: then what the
-study states holds until reference frames are fetched, and what is wrong with a file is said by FETCH.
+In a container the planner sees no images, and it opens none that needs Bio-Formats. Then the size that the study states
+is used until reference frames are fetched, and FETCH reports what is wrong with a file.
 """
 
 from contextlib import contextmanager
@@ -13,26 +13,26 @@ from idrstream.base.tables import Problems
 from idrstream.readers.movie import open_movie
 from idrstream.screen import fetch
 
-LOOKED_AT = 3  # images at most: the first may be the broken one
+OPENED = 3  # images at most: the first may be broken
 
 
 def size(images, root, reading):
-    """Size of the first image that lies on this machine and can be read; None where there is none such.
+    """Size of the first image that lies on this machine and can be read; None where there is none.
 
     images   as the planner has them
     root     local folder that locations are relative to, or None
     reading  nuclear, z and reader, as in a batch
     returns  {"height", "width", "bits" of a stored pixel, "seen": its location}
 
-    Raises tables.Problems where the file of the very first image lacks the wanted channel or z plane, or does not say
-    which of several is wanted.
+    Raises tables.Problems where the file of the very first image lacks the wanted channel or z plane, or has several
+    and nothing says which is wanted.
     """
-    for asked in [asked for asked in images if _near(asked)][:LOOKED_AT]:
+    for row in [row for row in images if _local(row)][:OPENED]:
         try:
-            with _movie(asked, root, reading) as (location, movie):
-                if asked is images[0] and isinstance(movie.failure, UnchosenPlane | NoSuchPlane):
+            with _movie(row, root, reading) as (location, movie):
+                if row is images[0] and isinstance(movie.failure, UnchosenPlane | NoSuchPlane):
                     raise Problems([str(movie.failure)])
-                frame = movie.read(asked["frame"])
+                frame = movie.read(row["frame"])
         except (ImageFailure, OSError, MemoryError):
             continue
         if not isinstance(frame, ImageFailure):
@@ -42,20 +42,20 @@ def size(images, root, reading):
 
 
 def text(frame):
-    """What an estimate by the frame of a study.Study rests on."""
-    measure = f"frames of {frame['height']} x {frame['width']} pixels of {frame['bits']} bits"
-    return f"{measure}, as {frame['seen']} has" if "seen" in frame else f"the study description: {measure}"
+    """What an estimate from the frame of a study.Study is based on."""
+    size = f"frames of {frame['height']} x {frame['width']} pixels of {frame['bits']} bits"
+    return f"{size}, like {frame['seen']}" if "seen" in frame else f"the study description: {size}"
 
 
-def _near(asked):
-    return not any(map(sources.scheme, asked["locations"]))
+def _local(row):
+    return not any(map(sources.scheme, row["locations"]))
 
 
 @contextmanager
-def _movie(asked, root, reading):
-    location, opened = fetch.open_first(None, asked["locations"], root, {}, None)
+def _movie(row, root, reading):
+    location, opened = fetch.open_first(None, row["locations"], root, {}, None)
     name = sources.split(location)[1]
     if readers.needs_whole_file(name, reading.get("reader")):
-        raise NotReadable(f"{name}: not before the start")
-    with opened as file, open_movie(file, name, fetch.choice(reading, asked), reading.get("reader")) as movie:
+        raise NotReadable(f"{name}: needs the whole file")
+    with opened as file, open_movie(file, name, fetch.choice(reading, row), reading.get("reader")) as movie:
         yield location, movie

@@ -1,8 +1,8 @@
-"""Where the images of a plate lie in an output folder, and what its OME-Zarr says of plate and wells. Standard library.
+"""Paths of saved images in an output folder, and the OME-Zarr metadata of their plates and wells. Standard library.
 
-`images/P.ome.zarr/A/3/s1f93`: plate, row, column, field (OME-NGFF 0.4). A frame of a movie is a field of its own, for a
-batch holds single frames of it. The files of a field belong to the batch that made it, and stand in its ledger entry.
-What is said of a plate and its wells, which batches share, belongs to none: it is written anew of what the ledger has.
+`images/P.ome.zarr/A/3/s1f93`: plate, row, column, field (OME-NGFF 0.4). Each frame of a movie is a field of its own,
+because a batch holds single frames. The files of a field belong to the batch that made it, and its ledger entry lists
+them. The metadata of plates and wells, which batches share, belongs to none: it is written anew from the ledger.
 """
 
 from idrstream.base import files
@@ -14,35 +14,35 @@ FOLDER = "images"
 
 
 def plate(name):
-    """Where a plate lies, relative to the output folder: ``images/P.ome.zarr``."""
+    """Path of a plate, relative to the output folder: ``images/P.ome.zarr``."""
     return f"{FOLDER}/{name}.ome.zarr"
 
 
 def field(row):
-    """Where the image of a row lies: ``images/P.ome.zarr/A/3/s1f93``, with a variant ``.../s1f93ic`` or ``...noic``."""
+    """Path of a row's image: ``images/P.ome.zarr/A/3/s1f93``, with a variant ``.../s1f93ic`` or ``...noic``."""
     return f"{plate(row['plate'])}/{_well(row)}/{_name(row)}"
 
 
 def describe(outdir):
-    """Say of every plate in OUTDIR what it holds: its rows, columns, wells and fields, which are those in the ledger.
+    """Write the metadata of every plate in OUTDIR: its rows, columns, wells and fields, from the ledger.
 
-    returns  whether there is any
+    returns  whether there is any plate
 
-    Raises tables.Problems where a plate that is not ours lies in its place.
+    Raises tables.Problems where files of somebody else lie in its place.
     """
-    held = {}
+    images = {}
     for entry in ledger.read(outdir)[0]:
         named = {file["path"] for file in entry["files"]}
         for row in entry["images"]:
             if f"{field(row)}/{zarr_group.GROUP}" in named:
-                held.setdefault(row["plate"], []).append(row)
+                images.setdefault(row["plate"], []).append(row)
     content = {}
-    for name, rows in held.items():
+    for name, rows in images.items():
         for folder, attributes in _groups(name, rows).items():
             if attributes:
                 content[f"{folder}/{zarr_group.ATTRIBUTES}"] = files.json_text(attributes).encode()
             content[f"{folder}/{zarr_group.GROUP}"] = files.json_text({"zarr_format": 2}).encode()
-    manifest.put(outdir, FOLDER, content)  # a plate speaks of its wells when they are there
+    manifest.put(outdir, FOLDER, content)  # after the wells that it names
     return bool(content)
 
 
@@ -59,16 +59,18 @@ def _groups(name, rows):
         {"path": f"{letter}/{column}", "rowIndex": letters.index(letter), "columnIndex": columns.index(column)}
         for letter, column in places
     ]
-    about = {
+    metadata = {
         "name": name,
         "version": zarr_group.VERSION,
         "wells": listed,
         "field_count": max(map(len, wells.values())),
     }
-    about |= {"rows": [{"name": letter} for letter in letters], "columns": [{"name": column} for column in columns]}
-    groups = {plate(name): {"plate": about}} | {f"{plate(name)}/{letter}": None for letter in letters}
-    described = {well: {"well": {"version": zarr_group.VERSION, "images": fields}} for well, fields in wells.items()}
-    return groups | {f"{plate(name)}/{well}": attributes for well, attributes in described.items()}
+    metadata |= {"rows": [{"name": letter} for letter in letters], "columns": [{"name": column} for column in columns]}
+    groups = {plate(name): {"plate": metadata}} | {f"{plate(name)}/{letter}": None for letter in letters}
+    well_metadata = {
+        well: {"well": {"version": zarr_group.VERSION, "images": fields}} for well, fields in wells.items()
+    }
+    return groups | {f"{plate(name)}/{well}": attributes for well, attributes in well_metadata.items()}
 
 
 def _well(row):

@@ -1,7 +1,7 @@
 """The flat-field of a plate or of an image by BaSiC, and whether it can be trusted.
 
-A field can be wrong and look fine: nuclei that lie at the same places in a few frames are taken for illumination. So
-the sparsest frames are used, and a field is refused unless the two halves of its frames agree.
+A wrong field may look right: nuclei at the same positions in a few frames are taken for illumination. So the sparsest
+frames are used, and a field is refused unless those fitted to the two halves of its frames agree.
 """
 
 import logging
@@ -15,9 +15,9 @@ from basicpy import BaSiC
 from idrstream.images import image
 from idrstream.screen import camera_offset
 
-logging.getLogger("basicpy").setLevel(logging.ERROR)  # what it warns of is judged here
+logging.getLogger("basicpy").setLevel(logging.ERROR)  # fields are judged here
 
-VERSION = 2  # raised when fields or estimated offsets change, or which fields are refused
+VERSION = 2  # raised when fields, estimated offsets or refusals change
 
 FEWEST = 4  # frames: two for each half
 SHARE = 3  # of the frames fetched for a plate, the sparsest third is used ...
@@ -31,7 +31,7 @@ DARK = 0.5  # share of its plate's usual level, below which a frame is left out
 
 
 class Refused(Exception):
-    """No field, or one that cannot be trusted; the message says why."""
+    """There is no field, or it cannot be trusted; the message says why."""
 
 
 class PlateField(NamedTuple):
@@ -40,9 +40,9 @@ class PlateField(NamedTuple):
     field     (Y, X) float32, mean 1
     used      indices of the frames it was fitted to, sparsest first
     halves    RMS of the ratio of the fields from two halves of them less 1
-    left_out  index -> reason, of candidates that were no good
-    estimate  camera_offset.Estimate; None if the offset was given, or is not known
-    unknown   why it is not known, or ""
+    left_out  index -> reason, of unsuitable candidates
+    estimate  camera_offset.Estimate; None if the offset was given or could not be estimated
+    unknown   why it could not be estimated, or ""
     """
 
     field: np.ndarray
@@ -53,13 +53,15 @@ class PlateField(NamedTuple):
     unknown: str = ""
 
 
-class _Look(NamedTuple):
+class _Candidate(NamedTuple):
+    """What decides whether a candidate is used."""
+
     shape: tuple
     finite: bool
     contrast: float = 0.0
     level: float = 0.0  # median above the offset, grey levels
     peak: float = 0.0  # highest grey level
-    at_peak: float = 0.0  # share of the pixels that have it; 1: there is no other
+    at_peak: float = 0.0  # share of the pixels that have it; 1: all
 
 
 def fit(frames, offset=0.0):
@@ -69,15 +71,15 @@ def fit(frames, offset=0.0):
     offset   grey levels that the camera gives without light
     returns  (Y, X) float32, mean 1
 
-    BaSiC (Peng et al. 2017, doi:10.1038/ncomms14836), basicpy 2.0.0, its defaults, without a dark field, which it
-    cannot tell from background light. On the CPU: a field is the same whether there is a GPU or not.
+    BaSiC (Peng et al. 2017, doi:10.1038/ncomms14836), basicpy 2.0.0 with its defaults, without a dark field, which it
+    cannot distinguish from background light. On the CPU, so that a field is the same with and without a GPU.
 
     Raises Refused if it did not converge or its range is implausible.
     """
     basic = BaSiC(device="cpu")
     try:
         basic.fit(np.stack(frames).astype(np.float32) - np.float32(offset))
-    except (RuntimeError, ValueError) as reason:  # what torch and BaSiC say of frames without light
+    except (RuntimeError, ValueError) as reason:  # of torch or BaSiC, about frames without light
         raise Refused(f"BaSiC failed ({reason})") from reason
     field = basic.flatfield / basic.flatfield.mean()
     low, high = float(field.min()), float(field.max())
@@ -91,23 +93,23 @@ def fit(frames, offset=0.0):
 def of_plate(frames, offset=0.0, origins=(), unwritten=()):
     """The field of a plate.
 
-    frames     sequence of (Y, X), grey levels: candidates from several wells and times, each read whenever it is needed
+    frames     sequence of (Y, X), grey levels: candidates from several wells and times, each read when it is needed
     offset     grey levels that the camera gives without light; "auto": estimated from the nuclei
     origins    (well, time) of each candidate, which must agree about the offset
-    unwritten  share of the pixels (0 to 1) of each candidate that were never written, and are no light; empty: none
+    unwritten  share of the pixels (0 to 1) of each candidate that were never written; empty: none
     returns    PlateField
 
     Raises Refused if there are too few usable candidates, the fit fails, or the halves disagree.
     """
     given = 0.0 if offset == "auto" else offset
-    looks = [_look(frame, given) for frame in frames]
-    left_out = _odd(looks)
-    left_out |= _in_part(unwritten, left_out)
-    alike = [i for i in range(len(looks)) if i not in left_out]
+    candidates = [_candidate(frame, given) for frame in frames]
+    left_out = _unsuitable(candidates)
+    left_out |= _incomplete(unwritten, left_out)
+    alike = [i for i in range(len(candidates)) if i not in left_out]
     if len(alike) < FEWEST:
-        why = f"; of {len(left_out)} left out one {next(iter(left_out.values()))}" if left_out else ""
+        why = f"; {len(left_out)} were left out, and one of them {next(iter(left_out.values()))}" if left_out else ""
         raise Refused(f"{FEWEST} frames of one size are needed, there are {len(alike)}{why}")
-    used = sorted(alike, key=lambda i: looks[i].contrast)[: min(max(FEWEST, len(alike) // SHARE), MOST)]
+    used = sorted(alike, key=lambda i: candidates[i].contrast)[: min(max(FEWEST, len(alike) // SHARE), MOST)]
     field = fit([frames[i] for i in used], given)
     halves = [fit([frames[i] for i in used[start::2]], given) for start in (0, 1)]
     estimate, unknown = None, ""
@@ -128,47 +130,46 @@ def of_plate(frames, offset=0.0, origins=(), unwritten=()):
     return PlateField(field, used, disagreement, left_out, estimate, unknown)
 
 
-def _look(frame, offset):
-    """What of a candidate decides whether it is used."""
+def _candidate(frame, offset):
     if not np.isfinite(frame).all():
-        return _Look(frame.shape, False)
+        return _Candidate(frame.shape, False)
     peak, level = frame.max(), float(np.median(frame)) - offset
-    return _Look(frame.shape, True, contrast(frame, offset), level, float(peak), float(np.mean(frame == peak)))
+    return _Candidate(frame.shape, True, contrast(frame, offset), level, float(peak), float(np.mean(frame == peak)))
 
 
-def _odd(looks):
-    """Index -> reason, of the candidates that must not take part, wherever they stand.
+def _unsuitable(candidates):
+    """Index -> reason, of the candidates that must not be used.
 
-    One without light or without contrast would pass for the sparsest of all.
+    A frame without light or without contrast would count as the sparsest of all.
     """
-    odd = {i: "has pixels that are no numbers" for i, look in enumerate(looks) if not look.finite}
-    sizes = Counter(look.shape for look in looks if look.finite)
+    reasons = {i: "has pixels that are no numbers" for i, frame in enumerate(candidates) if not frame.finite}
+    sizes = Counter(frame.shape for frame in candidates if frame.finite)
     size = max(sizes, key=lambda shape: (sizes[shape], shape), default=None)
-    alike = [look for look in looks if look.finite and look.shape == size]
-    peak = max((look.peak for look in alike), default=0.0)
-    usual = float(np.median([look.level for look in alike])) if alike else 0.0
-    for i, look in enumerate(looks):
-        if look.finite and look.shape != size:
-            odd[i] = f"has {_pixels(look.shape)} pixels, the others {_pixels(size)}"
-        elif look.at_peak == 1:
-            odd[i] = "has one grey level only"
-        elif look.finite and look.peak == peak and look.at_peak > SATURATED:
-            odd[i] = f"is saturated in {look.at_peak:.0%} of its pixels"
-        elif look.finite and usual > 0 and look.level < DARK * usual:
-            odd[i] = f"is dark: its median is {look.level:.4g}, that of the others {usual:.4g}"
-    return odd
+    alike = [frame for frame in candidates if frame.finite and frame.shape == size]
+    peak = max((frame.peak for frame in alike), default=0.0)
+    usual = float(np.median([frame.level for frame in alike])) if alike else 0.0
+    for i, frame in enumerate(candidates):
+        if frame.finite and frame.shape != size:
+            reasons[i] = f"has {_pixels(frame.shape)} pixels, the others {_pixels(size)}"
+        elif frame.at_peak == 1:
+            reasons[i] = "has one grey level only"
+        elif frame.finite and frame.peak == peak and frame.at_peak > SATURATED:
+            reasons[i] = f"is saturated in {frame.at_peak:.0%} of its pixels"
+        elif frame.finite and usual > 0 and frame.level < DARK * usual:
+            reasons[i] = f"is dark: its median is {frame.level:.4g}, that of the others {usual:.4g}"
+    return reasons
 
 
-def _in_part(unwritten, left_out):
-    """Index -> reason, of the candidates that were not written whole; none where too few others are left.
+def _incomplete(unwritten, left_out):
+    """Index -> reason, of the candidates with unwritten pixels; empty if too few others remain.
 
-    left_out  indices of those that are no good anyway
+    left_out  indices of those that are unsuitable anyway
     """
     usable = {i: share for i, share in enumerate(unwritten) if i not in left_out}
-    in_part = {i: share for i, share in usable.items() if share > 0}
-    if len(usable) - len(in_part) < FEWEST:
+    incomplete = {i: share for i, share in usable.items() if share > 0}
+    if len(usable) - len(incomplete) < FEWEST:
         return {}
-    return {i: f"lacks {100 * share:.3g}% of its pixels, which were never written" for i, share in in_part.items()}
+    return {i: f"lacks {100 * share:.3g}% of its pixels, which were never written" for i, share in incomplete.items()}
 
 
 def _pixels(shape):
@@ -176,7 +177,7 @@ def _pixels(shape):
 
 
 def contrast(frame, offset=0.0):
-    """Coefficient of variation of the grey levels above the offset: the more nuclei, the higher, whatever the light."""
+    """Coefficient of variation of the grey levels above the offset: higher with more nuclei, whatever the light."""
     light = frame.astype(np.float32) - np.float32(offset)
     return float(light.std() / max(light.mean(), 1e-6))
 

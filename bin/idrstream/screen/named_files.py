@@ -1,4 +1,4 @@
-"""What the params name and is not there, or does not go together."""
+"""Files and folders that params name: missing ones, and contradictory ones."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ DEEPPROFILER = ("dp_config", "dp_checkpoint")
 
 
 def absent(values, given, schema):
-    """Files and folders that the params name and that are not there: a sentence each.
+    """Missing files and folders that the params name: a sentence each.
 
     values, given, schema  see plan.make
     """
@@ -19,7 +19,7 @@ def absent(values, given, schema):
     if not values["input"] and not values.get("streams"):
         problems.append("--input: name the table of wells (data_to_process.tsv) or a samplesheet")
     if values["input"] and values.get("streams"):
-        problems.append("--streams: it names the tables itself, in place of --input; give only one of the two")
+        problems.append("--streams: its file names the tables, so --input must not be given too")
     for name in ("input", "streams", "screens", "zarr_index", "ascp", "aspera_key", "phenotypes", "qc_rules"):
         if values.get(name) and name not in given:
             problems.append(_no_file(name, values[name]))
@@ -28,10 +28,10 @@ def absent(values, given, schema):
         wrong = sources.fault(place) or (None if sources.scheme(place) else "there is no such folder")
         problems += [f"--source {place}: {wrong}"] if wrong else []
     if values["study"] and "study" not in given:
-        known = sorted(path.stem for path in (ASSETS / "studies").glob("*.yml"))
-        listed = f"known studies are {', '.join(known)}." if known else ""
+        studies = sorted(path.stem for path in (ASSETS / "studies").glob("*.yml"))
+        listed = f"known studies are {', '.join(studies)}." if studies else ""
         problems.append(
-            f"--study {values['study']}: no such study or file; {listed}{tables.nearest(values['study'], known)}"
+            f"--study {values['study']}: no such study or file; {listed}{tables.nearest(values['study'], studies)}"
         )
     if "model" not in given:
         names = ["idrstream", *schema["$defs"]["segmentation"]["properties"]["model"]["x-weights"]]
@@ -52,21 +52,21 @@ def absent(values, given, schema):
 
 
 def _no_file(name, value):
-    """The sentence of a param whose file is not there."""
+    """The sentence about a param whose file is missing."""
     why = "it must be a file, not an address" if sources.scheme(value) else sources.fault(str(value))
     return f"--{name} {value}: {why or 'there is no such file'}"
 
 
 def _network(values, given):
-    """What is wrong with the network that --embed_model names, and with what is asked of DeepProfiler's crops."""
+    """What is wrong with --embed_model, and with --crop_mask for DeepProfiler."""
     embedder, path = values["embedder"], values["embed_model"]
     problems = []
     if embedder in GIVEN_A_NETWORK and not path:
-        problems.append(f"--embed_model: --embedder {embedder} needs it, the file of its network")
+        problems.append(f"--embed_model: --embedder {embedder} needs the file of its network")
     elif path and embedder not in GIVEN_A_NETWORK:
-        own = "its own" if embedder == "efficientnet" else "--dp_checkpoint"
+        network = "its own network" if embedder == "efficientnet" else "--dp_checkpoint"
         others = " or ".join(GIVEN_A_NETWORK)
-        problems.append(f"--embed_model {path}: --embedder {embedder} takes {own}; --embedder {others} take a file")
+        problems.append(f"--embed_model {path}: --embedder {embedder} uses {network}; --embedder {others} uses a file")
     elif path and "embed_model" not in given:
         problems.append(_no_file("embed_model", path))
     if embedder == "deepprofiler" and values["crop_mask"]:

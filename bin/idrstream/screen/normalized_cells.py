@@ -1,7 +1,7 @@
-"""Single cells in units of the negative controls' standard deviation, from their mean, over the whole screen.
+"""Single cells standardised by the negative controls of the whole screen: minus their mean, over their deviation.
 
 As mitocheck_data does it: one StandardScaler (scikit-learn) fitted to all cells of negative controls and applied to
-every cell. Here the mean and the deviation are made piece by piece, so that no table need be held whole.
+every cell. Here the mean and the deviation are computed in pieces, so that no table is in memory whole.
 """
 
 import numpy as np
@@ -10,32 +10,31 @@ import pyarrow.parquet as pq
 from idrstream.screen.controls import varies
 from idrstream.screen.single_cells import PIECE, replaced, values
 
-CONTROLS = 30  # cells: of fewer a standard deviation says little
+CONTROLS = 30  # cells: from fewer, a standard deviation is unreliable
 
 
 class Scaler:
-    """Mean and standard deviation (of the population, as StandardScaler has it) of each feature; NaN is left out.
+    """Mean and standard deviation (of the population, like StandardScaler's) of each feature; NaN is ignored.
 
     count, mean, deviation  (features,) float64
-    scaled                  (features,) bool: not where the deviation is nothing but rounding (controls.varies)
+    scaled                  (features,) bool: False where the deviation is only rounding (controls.varies)
     """
 
     def __init__(self, features):
         self.count, self.mean, self._squares, self._largest = (np.zeros(features) for _ in range(4))
 
     def add(self, cells):
-        """Take in CELLS, (n, features). Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115."""
-        there = np.isfinite(cells)
-        count = there.sum(axis=0)
-        safe = np.maximum(count, 1)
-        mean = np.where(there, cells, 0).sum(axis=0) / safe
-        squares = (np.where(there, cells - mean, 0) ** 2).sum(axis=0)
+        """Add CELLS, (n, features). Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115."""
+        finite = np.isfinite(cells)
+        count = finite.sum(axis=0)
+        mean = np.where(finite, cells, 0).sum(axis=0) / np.maximum(count, 1)
+        squares = (np.where(finite, cells - mean, 0) ** 2).sum(axis=0)
         total = self.count + count
         apart = mean - self.mean
         self._squares += np.where(count > 0, squares + apart**2 * self.count * count / np.maximum(total, 1), 0)
         self.mean += np.where(count > 0, apart * count / np.maximum(total, 1), 0)
         self.count = total
-        self._largest = np.maximum(self._largest, np.where(there, np.abs(cells), 0).max(axis=0))
+        self._largest = np.maximum(self._largest, np.where(finite, np.abs(cells), 0).max(axis=0))
 
     @property
     def deviation(self):
@@ -46,9 +45,9 @@ class Scaler:
         return varies(self.deviation, self._largest)
 
     def __call__(self, cells):
-        """(n, features) float64; a feature that hardly varies among the controls is only moved.
+        """(n, features) float64; of a feature that hardly varies among the controls only the mean is subtracted.
 
-        NaN throughout where fewer than CONTROLS of the controls have the feature.
+        A feature that fewer than CONTROLS of the controls have is all NaN.
         """
         scaled = (cells - self.mean) / np.where(self.scaled, self.deviation, 1)
         return np.where(self.count < CONTROLS, np.nan, scaled)

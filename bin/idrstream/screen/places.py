@@ -1,4 +1,4 @@
-"""Where the images of a run lie: what their locations are relative to, their folders on this machine, their servers."""
+"""Where the images of a run are: what their locations are relative to, local folders, servers."""
 
 import os.path
 from urllib.parse import urlsplit
@@ -9,13 +9,13 @@ from idrstream.base.tables import Problems
 
 
 def base(values, launch_dir, described, samplesheet):
-    """(address, None) or (None, folder): what locations are relative to; neither if the study says nothing.
+    """(address, None) or (None, folder): what locations are relative to; neither if the study names no source.
 
     values, launch_dir  see plan.make
     described           study.Study, or None
-    samplesheet         the input is one, which names its files itself
+    samplesheet         the input is a samplesheet, which names its files itself
 
-    Raises tables.Problems where the study names what cannot be read.
+    Raises tables.Problems where the study names a source that cannot be read.
     """
     place = values["source"]
     if place is None and samplesheet:
@@ -30,8 +30,8 @@ def base(values, launch_dir, described, samplesheet):
 
 
 def folders(images, root):
-    """The local folders that tasks need to read the images: the root, or the folder of each file or OME-Zarr."""
-    local = [place for asked in images for place in asked["locations"] if not sources.scheme(place)]
+    """The local folders that tasks read images from: the root, or the folder of each file or OME-Zarr."""
+    local = [place for image in images for place in image["locations"] if not sources.scheme(place)]
     if root or not local:
         return [root] if root and local else []
     return sorted({sources.split(place)[0] for place in local if os.path.isabs(place)})
@@ -45,8 +45,8 @@ def text(folders):
 
 
 def probe(images, source):
-    """Ask every server once whether it answers, before hours are spent; raises tables.Problems."""
-    addresses = [asked["locations"][0] for asked in images if sources.scheme(asked["locations"][0])]
+    """Ask every server once whether it answers; raises tables.Problems."""
+    addresses = [image["locations"][0] for image in images if sources.scheme(image["locations"][0])]
     hosts = {urlsplit(address)[:2]: address for address in [*([source] if source else []), *addresses]}
     problems = []
     for address in hosts.values():

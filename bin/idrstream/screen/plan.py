@@ -1,13 +1,18 @@
 """Everything about a run that can be known before it starts: checked, counted, and cut into batches."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any, cast
 
 from idrstream.base.tables import Problems
 from idrstream.cells import checkpoints
 from idrstream.images.image import REFERENCES
 from idrstream.runs import digest, ledger, recipe
+from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.screen import (
     arguments,
     batches,
@@ -24,14 +29,28 @@ from idrstream.screen import (
 from idrstream.screen import plates as calibration
 from idrstream.screen.named_files import DEEPPROFILER, GIVEN_A_NETWORK, absent
 from idrstream.screen.run_plan import Plan
-from idrstream.screen.study import Well
+from idrstream.screen.study import Study, Well
+from idrstream.screen.types import (
+    Batch,
+    BatchPacket,
+    PlannedImage,
+    PlanSummary,
+    PlatePacket,
+    Reading,
+    Reference,
+    RequestedImage,
+    Source,
+    StreamView,
+)
 
 BIN = Path(__file__).resolve().parents[2]
 COMMANDS = dict.fromkeys(("efficientnet", *GIVEN_A_NETWORK), "embed") | {"deepprofiler": "embed_deepprofiler"}
 REQUESTED = ("id", "key", "plate", "well", "well_number", "site", "frame")
 
+Params = Mapping[str, Any]
 
-def make(values, launch_dir, session, given, schema):
+
+def make(values: Params, launch_dir: str, session: str, given: Mapping[str, Path], schema: Mapping[str, Any]) -> Plan:
     """Plan a run.
 
     values      params by name
@@ -41,7 +60,6 @@ def make(values, launch_dir, session, given, schema):
                 embed_model, phenotypes, source and outdir that exist; and locks, the folder of the environments' locks,
                 where it is not this pipeline's own
     schema      nextflow_schema.json, read
-    returns     Plan
 
     Raises tables.Problems with everything that is wrong, not just the first thing.
     """
@@ -58,7 +76,7 @@ def make(values, launch_dir, session, given, schema):
     images, views = streams.union(content.streams, tables) if content.streams else (tables[0], None)
     if unseen := request.unseen_control(values.get("negative_control"), images):
         raise Problems([unseen])
-    values = _completed(values, content.study, views or ())
+    values = _completed(values, content.study, views)
     root = None if samplesheet else root  # its images are named by their own paths
     plan = _decide(values, given, content.study, images, source, root, session)
     plan.views = views
@@ -69,8 +87,8 @@ def make(values, launch_dir, session, given, schema):
     return plan
 
 
-def _wrong_params(values, given, schema):
-    """What is wrong with single params, and with the files of networks that they name, in sentences."""
+def _wrong_params(values: Params, given: Mapping[str, Path], schema: Mapping[str, Any]) -> list[str]:
+    """What is wrong with single params, and with the network files that they name, in sentences."""
     problems = request.params_problems(values, schema) + absent(values, given, schema)
     if values["embedder"] == "deepprofiler" and set(DEEPPROFILER) <= given.keys():
         problems += deepprofiler.problems(given["dp_config"], given["dp_checkpoint"])
@@ -80,72 +98,97 @@ def _wrong_params(values, given, schema):
     return problems
 
 
-def _canonical(values):
-    """The params with one spelling for what makes the same results."""
-    values = values | {"features": ",".join(sorted(str(values["features"]).split(","), reverse=True))}
+def _canonical(values: Params) -> dict[str, Any]:
+    """The params, with one spelling for values that make the same results."""
+    values = dict(values) | {"features": ",".join(sorted(str(values["features"]).split(","), reverse=True))}
     if values["camera_offset"] == "auto" and values["illumination"] != "plate":
-        return values | {"camera_offset": 0}  # nuclei of several wells tell it
+        return values | {"camera_offset": 0}  # estimating it takes the nuclei of several wells
     return values
 
 
-def _completed(values, described, views):
-    """The params with what the study says of the nuclei's channel, and the streams of outlines."""
+def _completed(values: dict[str, Any], described: Study, views: list[StreamView] | None) -> dict[str, Any]:
+    """The params, with the nuclei's channel from the study, and outlines if a stream wants them."""
     if values.get("nuclear") is None and described.channel is not None:
         values = values | {"nuclear": described.channel + 1}
-    if any(view["outlines"] for view in views):
+    if any(view["outlines"] for view in views or ()):
         values = values | {"save": ",".join(sorted(arguments.saved(values) | {"outlines"}))}
     return values
 
 
-def _look(plan):
-    """Let the plan's first images say how large frames are. Raises tables.Problems where they lack what is wanted."""
-    todo = [asked for batch in plan.batches for asked in batch["images"]]
+def _look(plan: Plan) -> None:
+    """Take the size of frames from the plan's first images. Raises tables.Problems where they lack a wanted plane."""
+    todo = [image for batch in plan.batches for image in batch["images"]]
     size = None if plan.source else first_look.size(todo, plan.root, _reading(plan.settings))
     if size:
         plan.study = plan.study.with_frames_of(size)
 
 
-def write(plan, folder):
-    """Write `plan.json` and one JSON a batch and a plate; the folder is what the pipeline reads."""
-    common = _reading(plan.settings) | {"source": plan.source, "bit_depth": plan.settings["bit_depth"]}
-    common |= {"root": plan.root, "session": plan.session, "window": plan.settings["illumination"] == "frames"}
-    common |= {"camera_offset": 0 if plan.settings["camera_offset"] == "auto" else plan.settings["camera_offset"]}
+def write(plan: Plan, folder: Path) -> None:
+    """Write `plan.json` and a JSON per batch and plate, which the pipeline reads, into FOLDER."""
     for kind in ("batches", "plates"):
         (folder / kind).mkdir(parents=True)
     (folder / "plan.json").write_text(json.dumps(_summary(plan), indent=1))
     for batch in plan.batches:
-        references = {plate: plan.plates[plate] for plate in _plates(batch, plan)}
-        content = batch | common | {"recipe": plan.recipe, "references": references}
-        content["folders"] = places.folders(batch["images"], plan.root)
-        (folder / "batches" / f"{batch['id']}.json").write_text(json.dumps(content, indent=1))
-    for plate, images in plan.plates.items():
-        packet = {"id": plate, "identity": plan.identities[plate], "images": images, "all": True}
-        packet["folders"] = places.folders(images, plan.root)
-        (folder / "plates" / f"{plate}.json").write_text(json.dumps(packet | common, indent=1))
+        (folder / "batches" / f"{batch['id']}.json").write_text(json.dumps(_batch_packet(batch, plan), indent=1))
+    for plate in plan.plates:
+        (folder / "plates" / f"{plate}.json").write_text(json.dumps(_plate_packet(plate, plan), indent=1))
 
 
-def _summary(plan):
+def _batch_packet(batch: Batch, plan: Plan) -> BatchPacket:
+    references = {plate: plan.plates[plate] for plate in _plates(batch, plan)}
+    folders = places.folders(batch["images"], plan.root)
+    return {**batch, **_source(plan), "recipe": plan.recipe, "references": references, "folders": folders}
+
+
+def _plate_packet(plate: str, plan: Plan) -> PlatePacket:
+    images = plan.plates[plate]
+    folders = places.folders(images, plan.root)
+    identity = plan.identities[plate]
+    return {"id": plate, "identity": identity, "images": images, "all": True, "folders": folders, **_source(plan)}
+
+
+def _source(plan: Plan) -> Source:
+    offset = plan.settings["camera_offset"]
+    return {
+        **_reading(plan.settings),
+        "source": plan.source,
+        "root": plan.root,
+        "session": plan.session,
+        "window": plan.settings["illumination"] == "frames",
+        "bit_depth": plan.settings["bit_depth"],
+        "camera_offset": 0 if offset == "auto" else offset,
+    }
+
+
+def _summary(plan: Plan) -> PlanSummary:
     """What `plan.json` holds: the run as a whole, and what the pipeline needs to know of a batch or plate."""
-    auto, own = plan.settings["diameter"] == "auto", plan.settings["illumination"] == "frames"
-    within = {asked["id"]: batch["id"] for batch in plan.batches for asked in batch["images"]}
+    auto, fields = plan.settings["diameter"] == "auto", plan.settings["illumination"] == "frames"
     pixels = plan.study.frame["height"] * plan.study.frame["width"]
-    size = {"pixels": pixels, "bytes": pixels * plan.study.frame["bits"] // 8}  # of a frame
+    stored = pixels * plan.study.frame["bits"] // 8
     largest = max((len(batch["images"]) for batch in plan.batches), default=0)
-    references = size["bytes"] * max(map(len, plan.plates.values()), default=0)
-    summary = {
+    references = stored * max(map(len, plan.plates.values()), default=0)
+    summary: PlanSummary = {
         "problems": [],
         "batch_bytes": max(_work(plan, largest), references),
         "text": plan.text(),
         "folders": plan.folders,
         "stages": plan.stages,
         "batches": [
-            {"id": b["id"], "number": b["number"], "images": len(b["images"]), "plates": _plates(b, plan)}
-            | {"fields": own, "kept": bool(b["kept"]), "work": _work(plan, len(b["images"]))}
-            | size
-            for b in plan.batches
+            {
+                "id": batch["id"],
+                "number": batch["number"],
+                "images": len(batch["images"]),
+                "plates": _plates(batch, plan),
+                "fields": fields,
+                "kept": bool(batch["kept"]),
+                "work": _work(plan, len(batch["images"])),
+                "pixels": pixels,
+                "bytes": stored,
+            }
+            for batch in plan.batches
         ],
         "plates": [
-            {"id": plate, "images": len(images), "diameter": auto} | size
+            {"id": plate, "images": len(images), "diameter": auto, "pixels": pixels, "bytes": stored}
             for plate, images in plan.plates.items()
             if plate not in plan.settled_plates
         ],
@@ -157,63 +200,78 @@ def _summary(plan):
         "stamp": plan.stamp,
         "differs": plan.differs,
         "model": plan.recipe["model"],
-        "requested": [
-            {name: asked[name] for name in (*REQUESTED, "variant") if name in asked}
-            | {"batch": within.get(asked["id"])}
-            for asked in plan.images
-        ],
+        "requested": _requested(plan),
         "places": plan.places,
-        "wells": plan.study.wells,
+        "wells": list(plan.study.wells),
     }
-    return summary | ({"streams": plan.views} if plan.views else {})
+    if plan.views:
+        summary["streams"] = plan.views
+    return summary
 
 
-def _work(plan, images):
-    """Bytes that so many images take in the work folder, about."""
+def _requested(plan: Plan) -> list[RequestedImage]:
+    batch_of = {image["id"]: batch["id"] for batch in plan.batches for image in batch["images"]}
+    requested = (
+        {name: image[name] for name in (*REQUESTED, "variant") if name in image} | {"batch": batch_of.get(image["id"])}
+        for image in plan.images
+    )
+    return [cast(RequestedImage, image) for image in requested]
+
+
+def _work(plan: Plan, images: int) -> int:
+    """Estimated bytes of a number of images in the work folder."""
     return batches.estimate(images, plan.study, plan.stop)["work"] + images * plan.saved
 
 
-def _decide(values, given, described, images, source, root, session):
-    """The plan of a request that has nothing wrong in itself; what is left depends on the selection and the ledger."""
-    whole, broken = ledger.read(given["outdir"])
-    _continued(whole + broken, values["outdir"])
+def _decide(
+    values: dict[str, Any],
+    given: Mapping[str, Path],
+    described: Study,
+    images: list[PlannedImage],
+    source: str | None,
+    root: str | None,
+    session: str,
+) -> Plan:
+    """The plan of a valid request; what remains to be done depends on the selection and the ledger."""
+    intact, broken = ledger.read(given["outdir"])
+    _check_continuable(intact + broken, values["outdir"])
     libraries = recipe.read_locks(given.get("locks", BIN.parent / "containers"))
-    wanted, stop = _recipe(values, given, described, libraries), bool(values["stop_after"])
-    shaping, earlier = recipe.of_labels(wanted), batches.aside(given["outdir"])
-    before = [*(entry for some in earlier.values() for entry in some), *whole]
-    frames = _references(values, described, images, before, shaping)
-    batches.identify(images, shaping, frames)
+    wanted, stop = _recipe(values, given, libraries), bool(values["stop_after"])
+    label_recipe, moved = recipe.of_labels(wanted), batches.moved_before(given["outdir"])
+    earlier = [*(entry for entries in moved.values() for entry in entries), *intact]
+    references = _references(values, described, images, earlier, label_recipe)
+    batches.identify(images, label_recipe, references)
     stamp = f"{datetime.now(timezone.utc):%Y-%m-%d_%H-%M-%S}"
-    old = batches.stale(whole, images, wanted)
-    for entry in old:  # one that a kill kept from being moved goes where it was to go
-        earlier.setdefault(entry.get("aside", stamp), []).append(entry)
-    entries = [entry for entry in whole if entry not in old]
+    stale = batches.stale(intact, images, wanted)
+    for entry in stale:  # after a kill some may already have their folder
+        moved.setdefault(entry.get("stale_folder", stamp), []).append(entry)
+    entries = [entry for entry in intact if entry not in stale]
     inferred = not (values["study"] or values.get("plate_format"))
     described = plate_format.holding(described, inferred, entries, values["outdir"])
-    for asked in images:
-        asked["well_number"] = described.well_number(Well.parse(asked["well"]))
-    selected, cut, settled = _remaining(values, images, entries, earlier, session)
-    todo = [asked for batch in cut for asked in batch["images"]]
+    for image in images:
+        image["well_number"] = described.well_number(Well.parse(image["well"]))
+    selected, cut, done = _remaining(values, images, entries, moved, session)
+    todo = [image for batch in cut for image in batch["images"]]
     stages = _stages(values, wanted, libraries)
-    if conflicts := targets.problems(given["outdir"], values, stages, images, todo, whole + broken):
+    if conflicts := targets.problems(given["outdir"], values, stages, images, todo, intact + broken):
         raise Problems(conflicts)
-    plates = {plate: frames[plate] for plate in sorted({asked["plate"] for asked in todo}) if plate in frames}
-    identities = {plate: calibration.identity(own, recipe.of_plates(wanted)) for plate, own in plates.items()}
-    differs = batches.differences(old, wanted) if old else ""
+    plates = {p: references[p] for p in sorted({image["plate"] for image in todo}) if p in references}
+    identities = {p: calibration.identity(frames, recipe.of_plates(wanted)) for p, frames in plates.items()}
+    differs = batches.differences(stale, wanted) if stale else ""
     return Plan(
         workflow=values["workflow"],
         images=selected,
-        places={asked["id"]: asked["row"] for asked in images},
+        places={image["id"]: image["row"] for image in images},
         batches=cut,
         plates=plates,
         identities=identities,
-        settled_plates=calibration.settled(given["outdir"], identities),
-        stale=[entry["batch"] for entry in old],
+        settled_plates=calibration.complete(given["outdir"], identities),
+        stale=[entry["batch"] for entry in stale],
         broken=[entry["batch"] for entry in broken],
         stamp=stamp,
         differs=differs,
-        moved=batches.moved(old, differs, cut) if old else "",
-        renumbered=batches.renumbered(entries, images, cut, described.wells, stop),
+        moved=batches.moved_text(stale, differs, cut) if stale else "",
+        renumbered=batches.renumbered_text(entries, images, cut, described.wells, stop),
         recipe=wanted,
         settings=values,
         stages=stages,
@@ -221,62 +279,75 @@ def _decide(values, given, described, images, source, root, session):
         root=root,
         folders=places.folders(images, root),
         session=session,
-        settled=sum(asked["id"] in settled for asked in selected),
+        done=sum(image["id"] in done for image in selected),
         study=described,
         outdir=values["outdir"],
         stop=stop,
     )
 
 
-def _remaining(values, images, entries, earlier, session):
-    """What is left to do.
+def _remaining(
+    values: Params,
+    images: list[PlannedImage],
+    entries: list[LedgerEntry],
+    moved: Mapping[str, list[LedgerEntry]],
+    session: str,
+) -> tuple[list[PlannedImage], list[Batch], set[str]]:
+    """What remains to be done.
 
-    images   of the whole table, identified
+    images   of the whole table, with their ids
     entries  of the ledger, that are not stale
-    earlier  time -> entries of batches that lie in stale/, or are to be moved there
-    returns  (selected images, their batches that are left to do, ids of images that need no work)
+    moved    time -> entries of batches in stale/, or about to be moved there
+    returns  (selected images, the batches of those that remain, ids of images that need no work)
     """
     stop, numbers = bool(values["stop_after"]), set(batches.select(images, values))
-    selected = [asked for asked in images if asked["row"] // values["batch_size"] in numbers]
-    replacing, kept = [], {}
+    selected = [image for image in images if image["row"] // values["batch_size"] in numbers]
+    replacing: list[LedgerEntry] = []
+    reusable: batches.Reusable = {}
     if values["redo"]:
-        done = [e for e in entries if e["session"] != session or (ledger.stopped(e) and not stop)]
-        replacing, selected = batches.replaced(done, images, selected, values["outdir"])
+        before = [e for e in entries if e["session"] != session or (ledger.stopped(e) and not stop)]
+        replacing, selected = batches.replaced(before, images, selected, values["outdir"])
         if stop and not all(map(ledger.stopped, replacing)):
-            lost = f"{values['outdir']} holds features of these images, which would be lost; name another --outdir"
+            lost = f"{values['outdir']} has features of these images, which would be lost; name another --outdir"
             raise Problems([f"--redo: with --stop_after qc, {lost}"])
-        entries = [entry for entry in entries if entry not in done]
+        entries = [entry for entry in entries if entry not in before]
     else:
-        kept = batches.kept(earlier, entries)
-    settled = batches.settled_ids(entries, stop)
-    cut = batches.cut(selected, values["batch_size"], settled, replacing, kept, "q" if stop else "b")
-    return selected, cut, settled
+        reusable = batches.reusable(moved, entries)
+    done = batches.done_ids(entries, stop)
+    cut = batches.cut(selected, values["batch_size"], done, replacing, reusable, "q" if stop else "b")
+    return selected, cut, done
 
 
-def _continued(entries, outdir):
+def _check_continuable(entries: Iterable[LedgerEntry], outdir: str) -> None:
     """Raise tables.Problems for a ledger of another version of idrstream, with recipes that this one cannot compare."""
     if any(recipe.unknown(entry["recipe"]) for entry in entries):
-        whose = "another version of idrstream (0.1.0, or a later one) wrote its ledger, which this one cannot continue"
-        raise Problems([f"--outdir {outdir}: {whose}; name another --outdir"])
+        what = "another version of idrstream (0.1.0, or a later one) wrote its ledger, and this one cannot continue it"
+        raise Problems([f"--outdir {outdir}: {what}; name another --outdir"])
 
 
-def _recipe(values, given, described, libraries):
-    settings = values | {"streams": bool(values.get("streams"))}
+def _recipe(values: Params, given: Mapping[str, Path], libraries: Mapping[str, str]) -> Recipe:
+    settings = dict(values) | {"streams": bool(values.get("streams"))}
     settings |= dict.fromkeys(recipe.CHECKSUMS) | recipe.checksums(given)
     settings |= {"features": recipe.NO_FEATURES} if values["stop_after"] else {}
     return recipe.of(settings, recipe.read_versions(BIN / "idrstream"), libraries)
 
 
-def _references(values, described, images, entries, shaping):
-    """Frames of each plate for field, diameter and range: those of ENTRIES whose label images are alike."""
+def _references(
+    values: Params,
+    described: Study,
+    images: Sequence[PlannedImage],
+    entries: Iterable[LedgerEntry],
+    label_recipe: Recipe,
+) -> dict[str, list[Reference]]:
+    """Frames of each plate for field, diameter and range; recorded ones of ENTRIES with the same label recipe."""
     auto = REFERENCES if "auto" in (values["diameter"], values["bit_depth"]) else 0
     count = {"plate": batches.candidates(values, described)}.get(values["illumination"], auto)
-    alike = [entry for entry in entries if recipe.of_labels(entry["recipe"]) == shaping]
+    alike = [entry for entry in entries if recipe.of_labels(entry["recipe"]) == label_recipe]
     return batches.references(streams.frames(images), alike, count) if count else {}
 
 
-def _stages(values, wanted, libraries):
-    """Arguments of each stage's command, with the libraries that it is to find, and the digest of its code."""
+def _stages(values: Params, wanted: Recipe, libraries: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Arguments of each stage's command, with the libraries that it requires, and the digest of its code."""
     stages = {}
     for stage, args in arguments.of(values).items():
         command = COMMANDS[values["embedder"]] if stage == "embed" else stage
@@ -285,10 +356,10 @@ def _stages(values, wanted, libraries):
     return stages
 
 
-def _reading(values):
+def _reading(values: Params) -> Reading:
     """How the files of a run are read, as `fetch` takes it."""
-    return {name: values.get(name) for name in ("reader", "nuclear", "z")}
+    return {"reader": values["reader"], "nuclear": values.get("nuclear"), "z": values.get("z")}
 
 
-def _plates(batch, plan):
-    return sorted({asked["plate"] for asked in batch["images"]} & plan.plates.keys())
+def _plates(batch: Batch, plan: Plan) -> list[str]:
+    return sorted({image["plate"] for image in batch["images"]} & plan.plates.keys())

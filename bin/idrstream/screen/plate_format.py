@@ -1,6 +1,6 @@
-"""How large the plates of an output folder are, by which its wells are numbered: one format, whatever its batches had.
+"""The plate format of an output folder, by which its wells are numbered: one, even if batches were made with another.
 
-The planner decides it and `housekeeping.begin` records it; tables that are made of the whole folder number wells by it.
+The planner decides it and `housekeeping.begin` records it; all tables of the whole folder number wells by it.
 """
 
 from pathlib import Path
@@ -14,14 +14,14 @@ from idrstream.screen.study import Well
 
 
 def holding(described, inferred, entries, outdir):
-    """The study of a run, with plates that hold the finished wells of the output folder too.
+    """The study of a run, with plates large enough for the finished wells of the output folder too.
 
     described  study.Study, whose plates hold all wells of the table
-    inferred   nobody named their format
-    entries    of the ledger, those that count
+    inferred   the user did not name the format
+    entries    of the ledger, without stale ones
     outdir     output folder, as the user names it
 
-    Raises tables.Problems where a finished well lies outside: the format is named, or no standard one holds it.
+    Raises tables.Problems where a finished well lies outside the named format, or any standard one.
     """
     finished = [row for row in ledger.rows(entries).values() if row["status"] in ledger.finished(True)]
     wells = {Well.parse(row["well"]): row for row in finished}
@@ -29,14 +29,15 @@ def holding(described, inferred, entries, outdir):
         rows, columns = described.wells
         described = study.fitted(described, [Well(rows - 1, columns - 1), *wells])
     if outside := [row for well, row in wells.items() if not described.holds(well)]:
-        which = f"holds {outside[0]['well']} of {outside[0]['plate']}, no well of a plate of"
+        well = f"{outside[0]['well']} of {outside[0]['plate']}"
+        plates = f"plates of {described.wells[0]} x {described.wells[1]} wells do not have"
         remedy = "name a larger --plate_format, a --study of larger plates, or another --outdir"
-        raise Problems([f"--outdir {outdir} {which} {described.wells[0]} x {described.wells[1]} wells; {remedy}"])
+        raise Problems([f"--outdir {outdir}: it has results of {well}, a well that {plates}; {remedy}"])
     return described
 
 
 def read(outdir):
-    """(rows, columns) of the plates of OUTDIR, for study.numbered; the largest standard ones where no run has begun."""
+    """(rows, columns) of the plates of OUTDIR, for study.numbered; the largest standard format before its first run."""
     path = Path(outdir, PLAN)
     recorded = files.read_json(path).get("wells") if path.exists() else None
     return tuple(recorded or study.SAMPLESHEET.wells)

@@ -1,52 +1,57 @@
-"""What was learnt of a plate, kept in the output folder: flat-field, range of grey levels, diameter of its nuclei.
+"""The calibration of a plate in the output folder: flat-field, range of grey levels, diameter of its nuclei.
 
-`flatfields/PLATE/` holds the field and its picture, `fields.json`, which has the range too, and, if it was estimated,
-`diameter.json`. The third says by its `id` what all was made of, the manifest whether all is there: a later run takes
-it as it is, or makes it anew. Standard library only, for it runs on the head.
+`flatfields/PLATE/` holds the field and its picture, `fields.json`, which has the range too, and `diameter.json` if it
+was estimated. `id` in `fields.json` is a hash of what they were made from, and the manifest tells whether all files are
+there: a later run uses them unchanged, or makes them anew. Standard library only, because it runs on the head.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from idrstream.base import files
 from idrstream.images import image
 from idrstream.runs import manifest
+from idrstream.runs.types import Recipe
+from idrstream.screen.types import PlatePacket, Reference
 
 FOLDER = "flatfields"
 
 
-def identity(frames, making):
-    """What a plate's knowledge is made of, as 16 hexadecimal digits: its reference frames, and the recipe."""
-    content = [[frame["key"] for frame in frames], making]
+def identity(frames: Sequence[Reference], recipe: Recipe) -> str:
+    """Hash, as 16 hexadecimal digits, of what a calibration is made from: reference frames, and recipe.of_plates."""
+    content = [[frame["key"] for frame in frames], recipe]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def settled(outdir, wanted):
-    """Those of the plates WANTED (plate -> identity) of which OUTDIR holds just that, whole."""
-    found = set()
-    for plate, id in wanted.items():
+def complete(outdir: str | Path, identities: Mapping[str, str]) -> set[str]:
+    """The plates whose calibration in OUTDIR is complete and has the identity wanted (plate -> identity)."""
+    plates = set()
+    for plate, id in identities.items():
         path = Path(outdir, FOLDER, plate, image.FIELDS)
         if path.exists() and files.read_json(path).get("id") == id and manifest.intact(outdir, part(plate)):
-            found.add(plate)
-    return found
+            plates.add(plate)
+    return plates
 
 
-def part(plate):
-    """The part of the manifest that a plate is."""
+def part(plate: str) -> str:
+    """The plate's part of the manifest."""
     return f"{FOLDER}-{plate}"
 
 
-def file_names(plate):
-    """All files that may be kept of a plate, relative to the output folder."""
+def file_names(plate: str) -> list[str]:
+    """All files that a plate's calibration may have, relative to the output folder."""
     return [f"{FOLDER}/{plate}/{name}" for name in (f"{plate}.tif", f"{plate}.png", "diameter.json", image.FIELDS)]
 
 
-def keep(packet, calibration, outdir):
-    """Copy what CALIBRATION holds of a plate to OUTDIR, in place of what lies there of it; returns the folder.
+def commit(packet: PlatePacket, calibration: str | Path, outdir: str | Path) -> Path:
+    """Copy a plate's calibration to OUTDIR, in place of its former one; returns its folder.
 
-    packet       the planner's JSON of the plate, read
-    calibration  folder with that of FLATFIELD in it and, perhaps, the estimate of DIAMETER
+    packet       the planner's JSON of the plate
+    calibration  folder that holds FLATFIELD's folder and, if the diameter was estimated, DIAMETER's file
 
     Raises tables.Problems where a file of somebody else lies there.
     """
@@ -55,7 +60,7 @@ def keep(packet, calibration, outdir):
     sources, estimate = {}, Path(calibration, f"{plate}.json")
     if plate in content["fields"]:
         sources = {f"{folder}/{path.name}": path for path in fields.glob(f"{plate}.*")}
-    else:  # those of single frames were only for the diameter
+    else:  # fields of single frames are only for the diameter
         content["fields"] = {}
     if estimate.exists():
         sources[f"{folder}/diameter.json"] = estimate

@@ -1,4 +1,4 @@
-"""One table of single cells out of what the stages left: one row a cell, the field's column names."""
+"""One table of single cells out of the stages' folders: one row per cell, columns named as the field does."""
 
 from pathlib import Path
 
@@ -22,38 +22,36 @@ def single_cells(frames, labels, features, calibration=None):
     """The cells of a batch.
 
     frames, labels  folders of FETCH and SEGMENT
-    features        list of folders, of EMBED and MEASURE, or none: their columns follow each other
-    calibration  folder with the calibration of each plate
-    returns  (table, rows): a DataFrame with a row a cell, sorted by plate, well, site, frame and label, Metadata_*
-             first, then float32 features; and the images' rows, with `cells`, `texture_clipped`, `flatfield`,
-             `field_bytes`, `camera_offset` as it was taken off, and what is known of that where it was estimated
+    features        list of folders of EMBED and MEASURE, in the order of their columns; may be empty
+    calibration     folder with the calibration of each plate
+    returns         (table, rows): a DataFrame with a row per cell, sorted by plate, well, site, frame and label,
+                    Metadata_* first, then float32 features; and types.MergedRow of each image, without too_large
 
-    Raises ValueError where the stages disagree about which cells there are: no cell is dropped silently.
+    Raises ValueError where the stages have different cells: none is dropped silently.
     """
     rows = stage_folder.read_rows(frames)
-    made = [files.read_json(Path(folder) / stage_folder.PROVENANCE) for folder in features]
-    model, names = made[0]["model"] if made else "", [about["features"] for about in made]
+    provenances = [files.read_json(Path(folder) / stage_folder.PROVENANCE) for folder in features]
+    model = provenances[0]["model"] if provenances else ""
+    names = [provenance["features"] for provenance in provenances]
     tables = []
     for row in rows:
         row |= dict.fromkeys(("cells", "texture_clipped", "flatfield", *results.OFFSET[1:]))
         if row["status"] != "ok":
             row["camera_offset"] = None
             continue
-        cells, found = (
-            image.read_cells(labels, row["key"]),
-            [image.read_cells(folder, row["key"]) for folder in features],
-        )
-        for folder, part in zip(features, found, strict=True):
+        cells = image.read_cells(labels, row["key"])
+        measured = [image.read_cells(folder, row["key"]) for folder in features]
+        for folder, part in zip(features, measured, strict=True):
             if not np.array_equal(cells["label"], part["label"]):
                 count = f"{len(cells['label'])} cells segmented, {len(part['label'])} in {Path(folder).name}"
                 raise ValueError(f"{row['key']}: {count}")
-        row |= {"cells": len(cells["label"]), "texture_clipped": _clipped(cells, found)}
-        row |= _light(row, calibration)
-        tables.append(pd.concat([_metadata(row, cells, found, model), *map(_features, found, names)], axis=1))
+        row |= {"cells": len(cells["label"]), "texture_clipped": _clipped(cells, measured)}
+        row |= _illumination(row, calibration)
+        tables.append(pd.concat([_metadata(row, cells, measured, model), *map(_features, measured, names)], axis=1))
     extra = rows[0]["metadata"] if rows else {}
     empty = {"key": "", "plate": "", "well": "", "well_number": 0, "site": 0, "frame": 0, "metadata": extra}
     none = {name: np.empty(0) for name in ("label", "center_y", "center_x", "area", "solidity", "touches_border")}
-    blank = pd.concat([_metadata(empty, none, [], model), *(_features({}, some) for some in names)], axis=1)
+    blank = pd.concat([_metadata(empty, none, [], model), *(_features({}, columns) for columns in names)], axis=1)
     table = pd.concat(tables, ignore_index=True) if tables else blank
     order = [f"Metadata_{name}" for name in ("Plate", "WellNumber", "Site", "Frame")]
     order += ["Metadata_Illumination"] * any(row.get("variant") for row in rows) + ["Metadata_Label"]
@@ -61,7 +59,7 @@ def single_cells(frames, labels, features, calibration=None):
 
 
 def write(table, rows, batch, folder, place=FOLDER):
-    """Write one Parquet file a plate (zstd) into FOLDER, laid out as the output folder is, also if it holds no cell.
+    """Write one Parquet file per plate (zstd) into FOLDER, with paths as in the output folder, even without cells.
 
     place  FOLDER, or UNMEASURED for cells without features
     """
@@ -72,32 +70,32 @@ def write(table, rows, batch, folder, place=FOLDER):
         pq.write_table(cells.replace_schema_metadata(None), path, compression="zstd", row_group_size=PIECE)
 
 
-def _light(row, calibration):
-    """What became of an image's flat-field, in words, and the bytes fetched for it: a plate's for all of its images.
+def _illumination(row, calibration):
+    """How an image's illumination was corrected, as fields of its row; field_bytes of a plate count for all its images.
 
-    And the camera's offset that was taken off it, with what is known of that.
+    returns  flatfield, field_bytes, camera_offset, offset_*
     """
-    found, offset = image.field_of(row, calibration), dict.fromkeys(results.OFFSET)
+    field, offset = image.field_of(row, calibration), dict.fromkeys(results.OFFSET)
     offset["camera_offset"] = image.offset_of(row, calibration)
-    if found is None:
+    if field is None:
         return {"flatfield": "none", "field_bytes": 0} | offset
-    facts = found[3]
+    facts = field[3]
     word = facts["kind"] if facts["status"] == "ok" else f"refused: {facts['reason']}"
     estimate = facts.get("camera_offset", {})
     offset |= {f"offset_{name}": estimate.get(name) for name in ("state", "low", "high", "bound")}
     return {"flatfield": word, "field_bytes": facts.get("bytes", row.get("field_bytes"))} | offset
 
 
-def _clipped(cells, found):
-    """Share of the pixels of the cells (0 to 1) that their textures clip; None without textures, or without cells."""
-    pixels = next((part["texture_clipped"] for part in found if "texture_clipped" in part), None)
+def _clipped(cells, measured):
+    """Share of the cells' pixels (0 to 1) that texture features clip; None without textures, or without cells."""
+    pixels = next((part["texture_clipped"] for part in measured if "texture_clipped" in part), None)
     return None if pixels is None or not len(pixels) else round(float(pixels.sum() / cells["area"].sum()), 6)
 
 
-def _metadata(row, cells, found, model):
+def _metadata(row, cells, measured, model):
     label = cells["label"].astype(np.int32)
-    padded = next((part["padded"] for part in found if "padded" in part), None)  # deep features have crops
-    levels = next((part["texture_levels"] for part in found if "texture_levels" in part), None)  # classical ones
+    padded = next((part["padded"] for part in measured if "padded" in part), None)  # deep features have crops
+    levels = next((part["texture_levels"] for part in measured if "texture_levels" in part), None)  # classical ones
     columns = {
         "Plate": row["plate"],
         "Well": row["well"],
@@ -121,6 +119,6 @@ def _metadata(row, cells, found, model):
     return frame.astype(dict.fromkeys(text, "string"))
 
 
-def _features(found, names):
-    values = found.get("features", np.empty((0, len(names)), np.float32))
+def _features(measured, names):
+    values = measured.get("features", np.empty((0, len(names)), np.float32))
     return pd.DataFrame(values.reshape(-1, len(names)).astype(np.float32), columns=names)

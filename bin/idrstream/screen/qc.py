@@ -1,6 +1,6 @@
 """Quality control as data: every image and every cell of an output folder, with a mark for each rule that it breaks.
 
-Marks remove nothing. What is said of an image is its last word in the ledger, whether or not the run had features.
+Marks remove nothing. Images are taken from the ledger (ledger.rows), whether or not the run had features.
 """
 
 from pathlib import Path, PurePath
@@ -17,7 +17,7 @@ from idrstream.screen import outcome, plate_format, study
 from idrstream.screen.profiles import FOLDER, PIECE, UNMEASURED
 
 GROUP = 1 << 16  # cells of a row group: 10 MB
-FEWEST = 10  # values of a plate that give it a median and deviation of its own
+FEWEST = 10  # values that a plate needs for its own median and deviation
 IMAGES = pa.schema(
     [(name, pa.string()) for name in ("plate", "well")]
     + [(name, pa.int32()) for name in ("well_number", "site", "frame")]
@@ -39,17 +39,17 @@ CELLS = pa.schema(
 
 
 class Spread:
-    """Median and robust standard deviation of values that come piece by piece, in memory that does not grow with them.
+    """Median and robust standard deviation of values that arrive in pieces, in memory that does not grow with them.
 
     Values are counted to 14 binary digits: whole numbers below 16,384 as they are, others within 6e-5 of themselves.
-    NaN is left out.
+    NaN is ignored.
     """
 
     def __init__(self):
         self._values, self._counts = np.empty(0), np.empty(0, np.int64)
 
     def add(self, values):
-        """Take in VALUES, (n,) of any number type."""
+        """Add VALUES, (n,) of any number type."""
         bits = values[np.isfinite(values)].astype(np.float32).view(np.uint32)
         rounded = ((bits + np.uint32(1 << 9)) & ~np.uint32((1 << 10) - 1)).view(np.float32).astype(np.float64)
         values, counts = np.unique(rounded, return_counts=True)
@@ -73,26 +73,26 @@ class Spread:
 
 
 class Spreads:
-    """The Spread of each plate, for plates differ in staining and focus; of fewer than FEWEST values, the screen's."""
+    """The Spread of each plate, as staining and focus differ by plate; with fewer than FEWEST values the screen's."""
 
     def __init__(self):
         self._screen, self._plates = Spread(), {}
 
     def add(self, plate, values):
-        """Take in VALUES of a plate, (n,) of any number type."""
+        """Add VALUES of a plate, (n,) of any number type."""
         for spread in (self._screen, self._plates.setdefault(plate, Spread())):
             spread.add(values)
 
     def of(self, plate):
-        """What its values are compared with."""
-        own = self._plates[plate]
-        return own if own.count >= FEWEST else self._screen
+        """The Spread that its values are compared with."""
+        spread = self._plates[plate]
+        return spread if spread.count >= FEWEST else self._screen
 
 
 def broken(rule, values, spread):
     """(n,) bool: which of VALUES, (n,) float64, break a rules.Rule; none where there is no value (NaN).
 
-    spread  Spread of what they are compared with; without any spread nothing is far from the median
+    spread  Spread that they are compared with; if its deviation is 0, no value breaks the rule
     """
     if rule.below is not None:
         return values < rule.below
@@ -103,14 +103,14 @@ def broken(rule, values, spread):
 
 
 def write_images(outdir, entries, rules, path):
-    """Write a row an image to PATH, failed ones too.
+    """Write a row per image to PATH, failed images too.
 
     entries  of the ledger (ledger.read) of OUTDIR
     rules    list of rules.Rule
-    returns  (rows, rule -> how many it marks)
+    returns  (rows, rule -> number of marks)
     """
     places, wells = _places(outdir), plate_format.read(outdir)
-    passed = {ledger.SEGMENTED: "ok"}  # of quality control, that is
+    passed = {ledger.SEGMENTED: "ok"}  # as far as quality control is concerned
     rows = [
         row
         | {"row": places.get(row["key"]), "well_number": study.numbered(row["well"], wells)}
@@ -125,15 +125,15 @@ def write_images(outdir, entries, rules, path):
 
 
 def write_cells(outdir, entries, rules, path):
-    """Write a row a cell to PATH, by plate and batch, piece by piece; arguments and result as of `write_images`."""
+    """Write a row per cell to PATH, by plate and batch, in pieces; arguments and result as of `write_images`."""
     spreads = _spreads(rules, _cells(outdir, entries))
     schema, none = _marked(CELLS.empty_table(), rules, spreads)
     total, marks, waiting = 0, dict.fromkeys(none, 0), []
     with pq.ParquetWriter(path, schema.schema, compression="zstd") as writer:
         for piece in _cells(outdir, entries):
-            piece, found = _marked(piece, rules, spreads)
+            piece, counts = _marked(piece, rules, spreads)
             total += len(piece)
-            marks = {name: marks[name] + found[name] for name in marks}
+            marks = {name: marks[name] + counts[name] for name in marks}
             waiting.append(piece)
             if sum(map(len, waiting)) >= GROUP:
                 writer.write_table(pa.concat_tables(waiting), row_group_size=GROUP)
@@ -143,25 +143,25 @@ def write_cells(outdir, entries, rules, path):
 
 
 def _cells(outdir, entries):
-    """Yield the cells as tables of CELLS: of each image once, from the batch that has its last word."""
-    own = {}
+    """Yield the cells as tables of CELLS: those of each image once, from the batch whose result counts."""
+    keys_of = {}
     for row in ledger.rows(entries).values():
-        own.setdefault(row["batch"], []).append(row["key"])
+        keys_of.setdefault(row["batch"], []).append(row["key"])
     places = tuple(f"{place.as_posix()}/" for place in (FOLDER, UNMEASURED))
-    found = [(file["path"], entry["batch"]) for entry in entries for file in entry["files"]]
-    found = [(name, batch) for name, batch in found if name.startswith(places) and batch in own]
-    for name, batch in sorted(found, key=lambda pair: PurePath(pair[0]).parts[-2:]):
-        file, keys = pq.ParquetFile(Path(outdir, name)), pa.array(own[batch], pa.string())
-        there = [column for column in CELLS.names if column in file.schema_arrow.names]
-        for piece in file.iter_batches(PIECE, columns=there):
+    paths = [(file["path"], entry["batch"]) for entry in entries for file in entry["files"]]
+    paths = [(name, batch) for name, batch in paths if name.startswith(places) and batch in keys_of]
+    for name, batch in sorted(paths, key=lambda pair: PurePath(pair[0]).parts[-2:]):
+        file, keys = pq.ParquetFile(Path(outdir, name)), pa.array(keys_of[batch], pa.string())
+        present = [column for column in CELLS.names if column in file.schema_arrow.names]
+        for piece in file.iter_batches(PIECE, columns=present):
             images = pc.replace_substring_regex(piece["Metadata_Cell_ID"], r"_c\d+$", "")
             piece = piece.filter(pc.is_in(pc.cast(images, pa.string()), keys))
-            columns = {column: piece[column] if column in there else pa.nulls(len(piece)) for column in CELLS.names}
+            columns = {column: piece[column] if column in present else pa.nulls(len(piece)) for column in CELLS.names}
             yield pa.table(columns).cast(CELLS)
 
 
 def _places(outdir):
-    """Image -> place of its row in the last run's input table."""
+    """Image key -> place of its row in the last run's input table."""
     path = Path(outdir, "images.tsv")
     rows = [row.cells for row in tables.read(path).rows] if path.exists() else []
     name = ("plate", "well", "site", "frame")
@@ -173,29 +173,29 @@ def _spreads(rules, pieces):
     spreads = {rule.column: Spreads() for rule in rules if rule.z is not None}
     for piece in pieces if spreads else ():
         plates = _plates(piece)
-        for column, found in spreads.items():
+        for column, of_column in spreads.items():
             values = _numbers(piece, column)
-            for plate, own in plates:
-                found.add(plate, values[own])
+            for plate, rows in plates:
+                of_column.add(plate, values[rows])
     return spreads
 
 
 def _marked(table, rules, spreads):
-    """TABLE with a column a rule; and rule -> how many it marks."""
+    """TABLE with a column per rule; and rule -> number of marks."""
     counts, plates = {}, _plates(table)
     for rule in rules:
         values, marks = _numbers(table, rule.column), np.zeros(len(table), bool)
-        for plate, own in plates:
+        for plate, rows in plates:
             spread = spreads[rule.column].of(plate) if rule.z is not None else None
-            marks[own] = broken(rule, values[own], spread)
-        why = {"reason": rule.reason}  # stays with the column: the report gives it
+            marks[rows] = broken(rule, values[rows], spread)
+        why = {"reason": rule.reason}  # stored with the column, for the report
         table = table.append_column(pa.field(rule.mark, pa.bool_(), metadata=why), pa.array(marks, pa.bool_()))
         counts[rule.name] = int(marks.sum())
     return table, counts
 
 
 def _plates(table):
-    """(plate, (n,) bool: which rows are of it) of the plates of a table of images or cells."""
+    """(plate, (n,) bool: its rows) of each plate in a table of images or cells."""
     plates = table["plate" if "plate" in table.column_names else "Metadata_Plate"]
     return [(plate, pc.equal(plates, plate).to_numpy()) for plate in pc.unique(plates).to_pylist()]
 

@@ -1,7 +1,7 @@
 """Rules of quality control: which images and cells are marked, by which threshold, and why.
 
-A rule marks what is below or above a fixed value of a column, or so many robust standard deviations from its plate's
-median: above it if `z` is positive, below it if `z` is negative. Its mark is called as coSMicQC calls it.
+A rule marks values of a column below or above a fixed value, or more than `z` robust standard deviations from the
+plate's median: above it if `z` is positive, below it if `z` is negative. Marks are named as coSMicQC names them.
 """
 
 import math
@@ -34,7 +34,7 @@ class Rule:
 
     @property
     def mark(self):
-        """The name of its column."""
+        """Name of its column."""
         return f"cqc.{self.name}.is_outlier"
 
 
@@ -45,25 +45,25 @@ def read(path):
     """
     content = strict_yaml.read(path)
     if not isinstance(content, dict) or not content:
-        raise Problems([f"{path.name}: it has no rules; begin with images: or cells:, and below it a line a rule"])
-    problems, found = [], {kind: [] for kind in COLUMNS}
-    for kind, asked in content.items():
+        raise Problems([f"{path.name}: no rules; begin with images: or cells: and add one line per rule below it"])
+    problems, rules = [], {kind: [] for kind in COLUMNS}
+    for kind, given in content.items():
         if kind not in COLUMNS:
             near = tables.nearest(str(kind), COLUMNS)
-            problems.append(CONTROL.sub(" ", f'{path.name}: key "{kind}" is not known; there are images, cells.{near}'))
-        elif not isinstance(asked, dict | None):
             problems.append(
-                f"{path.name}, {kind}: it holds no rules; write name: {{column: ..., above: ..., reason: ...}}"
+                CONTROL.sub(" ", f'{path.name}: unknown key "{kind}"; the keys are images and cells.{near}')
             )
+        elif not isinstance(given, dict | None):
+            problems.append(f"{path.name}, {kind}: no rules; write name: {{column: ..., above: ..., reason: ...}}")
         else:
-            found[kind] = [_rule(f"{path.name}, {kind}", kind, *item, problems) for item in (asked or {}).items()]
+            rules[kind] = [_rule(f"{path.name}, {kind}", kind, *item, problems) for item in (given or {}).items()]
     if problems:
         raise Problems(problems)
-    return found
+    return rules
 
 
 def _rule(where, kind, name, given, problems):
-    """One rule of the file; what is wrong with it joins PROBLEMS."""
+    """One rule of the file; what is wrong with it is added to PROBLEMS."""
     before = len(problems)
 
     def wrong(what, key=None):
@@ -71,24 +71,24 @@ def _rule(where, kind, name, given, problems):
         problems.append(CONTROL.sub(" ", f'{where}, rule "{name}"{named}: {what}'))
 
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):  # `on` is a flag to YAML
-        wrong("this is no name of a rule: letters, digits and _")
+        wrong("not a rule name; use letters, digits and _")
     if not isinstance(given, dict):
-        return wrong("it says nothing; write {column: ..., above: ..., reason: ...}")
+        return wrong("empty; write {column: ..., above: ..., reason: ...}")
     for key in [key for key in given if key not in KEYS]:
-        wrong(f"it is not known; there are {', '.join(KEYS)}.{tables.nearest(str(key), KEYS)}", key)
+        wrong(f"unknown; the keys are {', '.join(KEYS)}.{tables.nearest(str(key), KEYS)}", key)
     column, reason = given.get("column"), given.get("reason")
     if column not in COLUMNS[kind]:
         near = tables.nearest(str(column), COLUMNS[kind])
         wrong(f'"{column}" is none of {", ".join(COLUMNS[kind])}.{near}', "column")
     thresholds = [key for key in THRESHOLDS if key in given]
     if len(thresholds) != 1:
-        wrong(f"it has {' and '.join(thresholds) or 'no threshold'}; give one of {', '.join(THRESHOLDS)}")
+        wrong(f"{' and '.join(thresholds) or 'no threshold'}; give one of {', '.join(THRESHOLDS)}")
     for key in thresholds:
         value = given[key]
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             wrong(f"{value} is not a number", key)
         elif key == "z" and value == 0:
-            wrong("0 would mark half of the screen; say how many deviations, above (3.5) or below (-3.5)", key)
+            wrong("0 would mark half of the screen; give a number of deviations, above (3.5) or below (-3.5)", key)
     if not isinstance(reason, str) or not reason.strip():
-        wrong("it is missing; say why, for those who see the mark", "reason")
+        wrong("missing; explain the mark to those who see it", "reason")
     return None if len(problems) > before else Rule(name, **given)

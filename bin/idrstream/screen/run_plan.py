@@ -1,112 +1,152 @@
 """A run's plan: what it holds, what it costs, and what the user sees of it before anything starts."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
 from idrstream.base import units
 from idrstream.images.image import REFERENCES, WINDOW
 from idrstream.readers import bit_depth, planes
+from idrstream.runs.types import Recipe
 from idrstream.screen import arguments, batches, first_look, places, streams
+from idrstream.screen.study import Study
+from idrstream.screen.types import Batch, PlannedImage, Reference, StreamView
 
 
+@dataclass
 class Plan:
     """A run's plan, made by plan.make.
 
-    images    every image of the selection
-    places    image id -> place of its row in the input table, of all images of the table
-    batches   what is left to do (batches.cut)
-    plates    plate -> images that tell its flat-field, diameter and range of grey levels; empty if none is wanted
-    identities      plate -> what that is made of
-    settled_plates  those of which the output folder holds it
-    workflow  that the output folder belongs to
-    stale     ids of committed batches that used other settings, which are moved to stale/STAMP
-    broken    ids of committed batches whose files were changed or deleted since, which are moved there too
-    stamp     the time of this plan, in UTC
-    differs   in what their settings differ, in words
-    moved     what becomes of those that used other settings, in a sentence; "" without any
-    renumbered  which committed images keep other numbers of wells, in a sentence; "" if none do
-    recipe    what makes a result what it is (recipe.of)
-    settings  the params by name, what a recipe leaves out because it has its default too
-    stages    stage -> {"args": its command's arguments, "code": digest of its code}
-    source    address that locations are relative to, or None
-    root      local folder that they are relative to, or None
-    folders   local folders that hold the images
-    session   id of the run
-    settled   how many images of the selection need no work
-    views     what each stream holds (streams.union); None in a run without
-    warnings  what may be a mistake in the input, a sentence each; nothing is stopped by it
-    stop      the run stops at quality control
-    study     study.Study, with frames as large as the first images that can be looked at; its plates hold all wells
-    outdir    output folder, as the user names it
+    workflow        that the output folder belongs to
+    images          every image of the selection
+    places          image id -> place of its row in the input table, of all images of the table
+    batches         what remains to be done (batches.cut)
+    plates          plate -> reference frames for its flat-field, diameter and range of grey levels; empty if unneeded
+    identities      plate -> hash of those frames and the recipe
+    settled_plates  plates whose calibration the output folder has
+    stale           ids of committed batches that used other settings, which are moved to stale/STAMP
+    broken          ids of committed batches with files changed or deleted since, which are moved there too
+    stamp           time of this plan, in UTC
+    differs         how the settings of the stale batches differ, in words
+    moved           what happens to the stale batches, in a sentence; "" without any
+    renumbered      which committed images keep other well numbers, in a sentence; "" if none do
+    recipe          what makes a result what it is (recipe.of)
+    settings        all params by name; the recipe leaves out those with their default
+    stages          stage -> {"args": its command's arguments, "code": digest of its code}
+    source          address that locations are relative to, or None
+    root            local folder that they are relative to, or None
+    folders         local folders that hold the images
+    session         id of the run
+    done            how many images of the selection need no work
+    study           its frames are as large as the first readable image, its plates hold all wells
+    outdir          output folder, as the user names it
+    stop            the run stops at quality control
+    views           what each stream holds (streams.union); None without streams
+    warnings        possible mistakes in the input, a sentence each; they stop nothing
     """
 
-    def __init__(self, **parts):
-        self.__dict__.update(parts)
+    workflow: str
+    images: list[PlannedImage]
+    places: dict[str, int]
+    batches: list[Batch]
+    plates: dict[str, list[Reference]]
+    identities: dict[str, str]
+    settled_plates: set[str]
+    stale: list[str]
+    broken: list[str]
+    stamp: str
+    differs: str
+    moved: str
+    renumbered: str
+    recipe: Recipe
+    settings: dict[str, Any]
+    stages: dict[str, dict[str, str]]
+    source: str | None
+    root: str | None
+    folders: list[str]
+    session: str
+    done: int
+    study: Study
+    outdir: str
+    stop: bool
+    views: list[StreamView] | None = None
+    warnings: list[str] = field(default_factory=list)
 
     @property
-    def saved(self):
-        """Bytes an image that are kept for looking at; 0 if none are."""
+    def saved(self) -> int:
+        """Bytes of the saved image, per image; 0 if none are saved."""
         return batches.saved(self.study) if "images" in arguments.saved(self.settings) else 0
 
-    def text(self):
+    def text(self) -> str:
         """What the user sees before anything starts."""
-        wells = {(asked["plate"], asked["well"]) for asked in self.images}
-        plates = sorted({plate for plate, _ in wells})
-        over = f"{len(wells)} well{'s' * (len(wells) > 1)} on {len(plates)} plate{'s' * (len(plates) > 1)}"
-        todo = sum(len(batch["images"]) for batch in self.batches)
-        lines = [
-            f"{len(self.images)} images of {over} ({', '.join(plates[:4])}{', ...' * (len(plates) > 4)}), "
-            f"{self.settled} of them settled"
-        ]
+        lines = [self._selection()]
         if not (self.settings["study"] or self.settings.get("plate_format")):
             lines.append(self.study.format_text)
         lines += [f"warning: {sentence}" for sentence in self.warnings]
         lines += filter(None, [self.moved, self.renumbered])
         if self.broken:
-            lines.append(
-                f"{len(self.broken)} committed batches have files that were changed or deleted since; "
-                "what is left of them will be moved to stale/"
-            )
-        if not todo:
-            return "\n".join([*lines, f"Nothing to do: every image of the selection is settled in {self.outdir}"])
+            count = units.count(len(self.broken), "committed batch")
+            lines.append(f"files of {count} were changed or deleted; the remaining ones will be moved to stale/")
+        if not self.batches:
+            return "\n".join([*lines, f"Nothing to do: all selected images are already in {self.outdir}"])
         if self.views:
             lines.append(streams.text(self.views))
-        place = self.source or places.text(self.folders)
-        fetched, worked, kept = map(units.size, self._cost())
-        lines += [
-            f"{todo} images to do in {len(self.batches)} batches, from {place}",
-            f"to fetch about {fetched}; at most about {worked} in the work folder, and {kept} of results "
-            f"(an estimate from {first_look.text(self.study.frame)})",
-            *[f"of these {units.size(todo * self.saved)} are images to look at, {units.size(self.saved)} each"]
-            * bool(self.saved),
+        return "\n".join(lines + self._work())
+
+    def _selection(self) -> str:
+        wells = {(image["plate"], image["well"]) for image in self.images}
+        plates = sorted({plate for plate, _ in wells})
+        listed = f"{', '.join(plates[:4])}{', ...' * (len(plates) > 4)}"
+        images, over = units.count(len(self.images), "image"), units.count(len(plates), "plate")
+        return f"{images} of {units.count(len(wells), 'well')} on {over} ({listed}), {self.done:,} already done"
+
+    def _work(self) -> list[str]:
+        """What will be computed, from what, at which cost and how: lines."""
+        todo = sum(len(batch["images"]) for batch in self.batches)
+        count = f"{units.count(todo, 'image')} to do in {units.count(len(self.batches), 'batch')}"
+        download, work, results = map(units.size, self._cost())
+        saved = f"saved images take {units.size(todo * self.saved)} of the results, {units.size(self.saved)} each"
+        diameter = f"diameter {self.settings['diameter']}"
+        auto = self.settings["diameter"] == "auto"
+        lines = [
+            f"{count}, from {self.source or places.text(self.folders)}",
+            f"estimated sizes: {download} to fetch, at most {work} in the work folder, {results} of results "
+            f"(from {first_look.text(self.study.frame)})",
+            *[saved] * bool(self.saved),
             *planes.in_words(self.settings),
-            f"model sha256 {self.recipe['model'][:12]}, diameter {self.settings['diameter']}"
-            + (f" (estimated from {REFERENCES} frames a plate)" if self.settings["diameter"] == "auto" else " pixels"),
+            f"model sha256 {self.recipe['model'][:12]}, {diameter}"
+            + (f" (estimated from {REFERENCES} frames per plate)" if auto else " pixels"),
             _illumination(self.settings, self.study),
             bit_depth.text(self.settings["bit_depth"]),
         ]
-        if taken := batches.taken(self.batches):
-            lines.append(f"{taken} label images are taken from labels/, where --stop_after qc left them")
+        if reused := batches.reused(self.batches):
+            lines.append(
+                f"{units.count(reused, 'label image')} of a run that stopped at quality control: reused from labels/"
+            )
         if self.stop:
-            lines.append("it stops at quality control, before features; without --stop_after it goes on from there")
-        return "\n".join(lines)
+            lines.append("this run stops at quality control, before features; run it without --stop_after to continue")
+        return lines
 
-    def _cost(self):
-        """Bytes, about: what is fetched, what lies in the work folder at most, and what the results take."""
-        todo = [asked for batch in self.batches for asked in batch["images"]]
+    def _cost(self) -> tuple[int, int, int]:
+        """Estimated bytes: what is fetched, what the work folder holds at most, and what the results take."""
+        todo = [image for batch in self.batches for image in batch["images"]]
         frames = len(streams.frames(todo))
-        new = sum(len(own) for plate, own in self.plates.items() if plate not in self.settled_plates)
+        new = sum(len(images) for plate, images in self.plates.items() if plate not in self.settled_plates)
         fetched = (frames + new) * (WINDOW if self.settings["illumination"] == "frames" else 1)
-        whole = batches.estimate(fetched + len(todo) - frames, self.study, self.stop)
+        total = batches.estimate(fetched + len(todo) - frames, self.study, self.stop)
         saved = len(todo) * self.saved
-        travel = batches.estimate(fetched, self.study)["fetch"]
-        return travel, whole["work"] + saved, whole["results"] + saved
+        download = batches.estimate(fetched, self.study)["fetch"]
+        return download, total["work"] + saved, total["results"] + saved
 
 
-def _illumination(values, described):
-    """What is done about it, in words."""
+def _illumination(values: Mapping[str, Any], described: Study) -> str:
+    """How illumination is corrected, in words."""
     if values["illumination"] == "none":
-        return "no flat-field"
+        return "illumination is not corrected"
     if values["illumination"] == "frames":
-        return f"a flat-field an image, fitted to {WINDOW} frames of its movie"
-    words = (
-        f"a flat-field a plate, fitted to the sparsest of at most {batches.candidates(values, described)} frames of it"
-    )
-    return f"{words}, and the camera's offset estimated" if values["camera_offset"] == "auto" else words
+        return f"one flat-field per image, fitted to {WINDOW} frames of its movie"
+    count = batches.candidates(values, described)
+    words = f"one flat-field per plate, fitted to the sparsest of at most {count} of its frames"
+    return f"{words}; the camera's offset is estimated" if values["camera_offset"] == "auto" else words

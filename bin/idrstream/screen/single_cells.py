@@ -1,4 +1,4 @@
-"""The single cells of an output folder, read piece by piece: `profiles/single_cells/plate=P/BATCH.parquet`."""
+"""The single cells of an output folder, read in pieces: `profiles/single_cells/plate=P/BATCH.parquet`."""
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +18,10 @@ NEGATIVE = "negative control"  # as IDR's tables of wells have it in `Control Ty
 class SingleCells:
     """The tables of an output folder.
 
-    plates    plate -> its files, sorted; empty if there is no table, or if they are not of one kind
+    plates    plate -> its files, sorted; empty without tables, or if their features differ
     features  names of the features, the same in all files
     metadata  names of the other columns
-    notes     why there are none, in a sentence, where tables have other features than those before them
+    notes     a sentence if the features of the tables differ
     """
 
     def __init__(self, outdir):
@@ -33,8 +33,8 @@ class SingleCells:
             if not self.plates:
                 self.features, self.metadata = features, [name for name in names if name.startswith("Metadata_")]
             if features != self.features:
-                which = f"{path.parent.name}/{path.name} has other features than the tables before it"
-                self.plates, self.notes = {}, [f"{which}, so nothing is made of all; --redo what is older"]
+                first = f"tables have different features (first: {path.parent.name}/{path.name})"
+                self.plates, self.notes = {}, [f"{first}, so nothing was made; compute the older batches with --redo"]
                 return
             self.plates.setdefault(path.parent.name.removeprefix("plate="), []).append(path)
 
@@ -43,25 +43,25 @@ class SingleCells:
         return [path for paths in self.plates.values() for path in paths]
 
     def wells(self, plate):
-        """Yield the cells of a plate as DataFrames of whole wells, of at most PIECE cells or of one well.
+        """Yield the cells of a plate as DataFrames of complete wells, with at most PIECE cells or one well.
 
-        Wells are numbered by one format of plates (plate_format.read), also where batches were made with another.
+        Wells are numbered by one plate format (plate_format.read), even if batches were made with another.
         """
         names = ds.dataset(self.plates[plate]).to_table(columns=[WELL])[WELL]
         counts = {row["values"]: row["counts"] for row in names.value_counts().to_pylist()}
-        some, total = [], 0
+        wells, total = [], 0
         for well in sorted(counts, key=Well.parse):
-            if some and total + counts[well] > PIECE:
-                yield self._of_wells(plate, some)
-                some, total = [], 0
-            some.append(well)
+            if wells and total + counts[well] > PIECE:
+                yield self._of_wells(plate, wells)
+                wells, total = [], 0
+            wells.append(well)
             total += counts[well]
-        if some:
-            yield self._of_wells(plate, some)
+        if wells:
+            yield self._of_wells(plate, wells)
 
     @property
     def several_frames(self):
-        """Has any well cells of more than one frame?"""
+        """Does any well have cells of more than one frame?"""
         for paths in self.plates.values():
             wells = ds.dataset(paths).to_table(columns=[WELL, "Metadata_Frame"]).group_by(WELL)
             frames = wells.aggregate([("Metadata_Frame", "count_distinct")])["Metadata_Frame_count_distinct"]
@@ -72,7 +72,7 @@ class SingleCells:
     def negative_controls(self, negative):
         """Yield (n, features) float64 of the cells of negative controls, of the whole screen.
 
-        negative  the words of their control type
+        negative  values of control_type that mark them
         """
         if "Metadata_Control_Type" not in self.metadata:
             return

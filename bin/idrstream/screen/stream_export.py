@@ -8,12 +8,12 @@ from idrstream.runs import ledger
 from idrstream.screen import outcome
 from idrstream.screen.export import Export
 
-KEPT = Path("pipeline_info", "streams.json")  # what each stream of the last run holds, as the planner wrote it
+STREAMS = Path("pipeline_info", "streams.json")  # a types.StreamView per stream of the last run
 LOG = "stream.log"
 
 
 class View(Export):
-    """What an output folder holds of a stream in one of its variants.
+    """The cells of a stream in one of its variants.
 
     name  of its folder, such as ``training_data__ic``
     """
@@ -23,7 +23,7 @@ class View(Export):
         super().__init__(outdir, shapes, batch_size)
 
     def write_log(self, folder, count):
-        """Write what became of the stream's images and COUNT cells to FOLDER, for people."""
+        """Write a summary of the stream's images and COUNT cells to FOLDER, for people."""
         failed = [row for row in self.images if row["status"] not in ledger.finished(True)]
         lines = [
             f"stream    {self.name}",
@@ -40,38 +40,38 @@ class View(Export):
         tasks = traces.read(self.outdir)
         spent = tasks[tasks["status"] != "CACHED"].groupby("tag")["seconds"].sum()
         parts = ("plate", "well", "site", "frame")
-        own = {image.key(*(row[part] for part in parts), self.variant) for row in self.images}
+        keys = {image.key(*(row[part] for part in parts), self.variant) for row in self.images}
         shares = {
-            entry["batch"]: sum(row["key"] in own for row in entry["images"]) / len(entry["images"])
+            entry["batch"]: sum(row["key"] in keys for row in entry["images"]) / len(entry["images"])
             for entry in ledger.read(self.outdir)[0]
         }
         return sum(spent.get(batch, 0) * share for batch, share in shares.items())
 
     def _rows(self):
         """The stream's images, `row` being the place in its own table."""
-        own, found = self.stream["rows"], []
+        places, images = self.stream["rows"], []
         for row in super()._rows():
             name = image.key(*(row[part] for part in ("plate", "well", "site", "frame")))
-            if row.get("variant") == self.variant and row["row"] and name in own:
-                found.append(row | {"row": str(own[name])})
-        self.images = found
-        return found
+            if row.get("variant") == self.variant and row["row"] and name in places:
+                images.append(row | {"row": str(places[name])})
+        self.images = images
+        return images
 
     def _fit(self, rows):
-        """They are all of one variant."""
+        """Nothing to check: they are all of one variant."""
 
     def _wants_outlines(self):
         return self.stream["outlines"]
 
 
 def views(outdir, shapes, batch_size=None):
-    """The streams of the last run into OUTDIR, one a variant.
+    """The streams of the last run into OUTDIR, each once per variant.
 
     Raises tables.Problems for a folder into which no run with streams has ended, or that cannot be exported.
     """
-    path = Path(outdir) / KEPT
+    path = Path(outdir) / STREAMS
     if not path.exists():
-        raise tables.Problems([f"{outdir}: its last run had no streams ({KEPT} is missing); leave out --streams"])
+        raise tables.Problems([f"{outdir}: its last run had no streams ({STREAMS} is missing); leave out --streams"])
     return [
         View(outdir, shapes, batch_size, stream, variant)
         for stream in files.read_json(path)

@@ -1,6 +1,6 @@
-"""What an archive study is: how (plate, well, frame) becomes a location. One YAML file a study, `docs/studies.md`."""
+"""An archive study: how (plate, well, frame) becomes a location. One YAML file per study, see `docs/studies.md`."""
 
-from __future__ import annotations  # the head's Python may be older than its types
+from __future__ import annotations  # the head's Python may be older than these annotations
 
 import re
 import string
@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from idrstream.base.tables import Problems
 
-STORED = 16  # bits of a pixel where nothing else is known: cameras write no more
+STORED = 16  # bits of a pixel if nothing else is known: cameras write no more
 
-# What a location may contain, and of which kind it is.
+# Placeholders of a location, with a value of each.
 EXAMPLE = {
     "plate": "P",
     "long_plate": "P",
@@ -31,14 +31,14 @@ FORMATS = {6: (2, 3), 12: (3, 4), 24: (4, 6), 48: (6, 8), 96: (8, 12), 384: (16,
 
 @dataclass(frozen=True, order=True)
 class Well:
-    """A well by its place, both counted from 0: A01 is row 0, column 0. Wells are ordered row by row."""
+    """A well by row and column, counted from 0: A01 is row 0, column 0. Wells are ordered row by row."""
 
     row: int
     column: int
 
     @classmethod
     def parse(cls, text):
-        """``A4``, ``A04`` or ``AB12``; None where the text is no well."""
+        """``A4``, ``A04`` or ``AB12``; None if the text is not a well."""
         match = re.fullmatch(r"([A-Za-z]{1,2})0*([1-9]\d?)", text)
         if not match:
             return None
@@ -58,12 +58,12 @@ class Well:
 class Study:
     """A study description, checked.
 
-    source     address or folder under which the locations lie; None where only the user knows it
+    source     address or folder that locations are relative to; None where the user has to name it
     wells      (rows, columns) of its plates
     locations  patterns tried in this order, relative to the source
-    frame      height and width in pixels, bits of a stored pixel, and what the planner needs to say beforehand: bytes
-               that travel for a frame and nuclei in it, both about; `seen`: the image that tells the size
-    channel    that of the nuclei, counted from 0; None where it does not say
+    frame      height and width in pixels, bits of a stored pixel; for estimates: bytes fetched for a frame and nuclei
+               in it, both about; `seen`: the image that the size is from
+    channel    of the nuclei, counted from 0; None where the study does not name it
     """
 
     name: str
@@ -78,30 +78,30 @@ class Study:
         return _number(well, self.wells)
 
     def holds(self, well):
-        """Does the plate have this well?"""
+        """Do its plates have this well?"""
         return _holds(self.wells, well)
 
     def with_frames_of(self, size):
-        """The same study with frames of another size (first_look.size); a samplesheet's travel as they are."""
+        """The same study with frames of another size (first_look.size); a samplesheet's are uncompressed."""
         travelling = {} if self.locations else {"bytes": size["height"] * size["width"] * size["bits"] // 8}
         return replace(self, frame=self.frame | size | travelling)
 
     @property
     def format_text(self):
-        """What is said of plates whose format is inferred from their wells."""
+        """The plate format that was inferred from the wells, in words."""
         rows, columns = self.wells
         which = f"plates of {rows * columns} wells ({rows} x {columns}), the smallest that hold all wells of the table"
         return f"{which} and of the output folder; --plate_format names another size"
 
     @property
     def stored(self):
-        """Its locations in OME-Zarr stores, which only a table of plates and stores can name."""
+        """Its locations in OME-Zarr stores, for which --zarr_index names the stores."""
         return tuple(pattern for pattern in self.locations if "store" in _placeholders(pattern))
 
     def locate(self, plate, long_plate, well, site, frame, store=None):
         """Candidate locations of a frame, relative to the source, in the order to try them.
 
-        store  the plate's OME-Zarr: an address, or relative to the source; None: locations in one are left out
+        store  the plate's OME-Zarr: an address, or relative to the source; None: without locations in a store
         """
         values = {
             "plate": plate,
@@ -118,7 +118,7 @@ class Study:
         return [pattern.format_map(values) for pattern in self.locations if store or pattern not in self.stored]
 
 
-# What a samplesheet needs no study for: it names its files itself. Its plates are as large as `fitted` finds them.
+# For a samplesheet without a study: it names its files itself, and `fitted` finds the size of its plates.
 SAMPLESHEET = Study(
     name="samplesheet",
     source=None,
@@ -129,9 +129,9 @@ SAMPLESHEET = Study(
 
 
 def fitted(study, wells, size=None):
-    """STUDY with the smallest standard plate that holds all WELLS (Well, or None for what is no well), or that of SIZE.
+    """STUDY with the smallest standard plate that holds all WELLS (Well, or None for an invalid one), or that of SIZE.
 
-    Of all plates together: one that is only partly filled then has the same numbers for its wells as the others.
+    One size for all plates, so that wells of a partly filled plate have the same numbers as those of the others.
     """
     wells = [well for well in wells if well]
     rows, columns = (max((getattr(well, side) for well in wells), default=0) + 1 for side in ("row", "column"))
@@ -179,7 +179,7 @@ def load(path, schema):
             except KeyError as unknown:
                 problems.append(f"{path.name}, locations: {{{unknown.args[0]}}} is none of {', '.join(EXAMPLE)}")
             except (ValueError, IndexError, AttributeError) as reason:
-                problems.append(f'{path.name}, locations: "{pattern}" is no pattern ({reason})')
+                problems.append(f'{path.name}, locations: "{pattern}" is not a valid pattern ({reason})')
     if problems:
         raise Problems(problems)
     return Study(

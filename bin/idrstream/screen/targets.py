@@ -1,4 +1,4 @@
-"""Files that a run will write into its output folder: what lies in their place is said before it starts."""
+"""Files that a run will write into its output folder, so that conflicts are reported before it starts."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from idrstream.runs.housekeeping import PART, PLAN
 from idrstream.screen import arguments, hcs, outcome, plates
 
 SHOWN = 5  # sentences about one kind of file
-PLATE = {  # view of a run -> its part of the manifest, and files of a plate in it
+PLATE = {  # final step of a run -> its part of the manifest, and its files of a plate
     "plate_profiles": (
         "profiles-wells",
         [f"profiles/wells/{level}/{{}}.parquet" for level in ("aggregated", "normalized", "selected")],
     ),
     "to_anndata": ("profiles-h5ad", ["profiles/h5ad/{}.h5ad"]),
 }
-VIEW = {  # likewise, files of the whole screen
+SCREEN = {  # likewise, its files of the whole screen
     "qc": {f"qc-{name}": [f"qc/{name}"] for name in ("images.parquet", "cells.parquet")},
     "normalize_cells": {"profiles-normalized_cells": ["profiles/normalized_cells/scaler.tsv"]},
     "mark_phenotypes": {
@@ -25,37 +25,37 @@ VIEW = {  # likewise, files of the whole screen
 
 
 def problems(outdir, values, stages, images, todo, entries):
-    """A sentence for each file of somebody else that a run would overwrite in OUTDIR, or that it is another workflow's.
+    """Sentences about files in OUTDIR that a run would overwrite and that are not its own, or about another workflow.
 
     values   params by name
     stages   names of the run's stages
     images   of the input table
-    todo     those of them that are left to do
+    todo     those of them that remain to be done
     entries  of the ledger of OUTDIR
     """
     shown, owner = values["outdir"], manifest.workflow(outdir)
     if owner not in (None, values["workflow"]):
         return [f"--outdir {shown}: it holds results of --workflow {owner}; name another folder"]
     parts = _parts(values, stages, images, sorted({image["plate"] for image in todo}))
-    found = [_few(shown, manifest.strangers(outdir, part, paths)) for part, paths in parts.items()]
+    problems = [_few(shown, manifest.strangers(outdir, part, paths)) for part, paths in parts.items()]
     entered = {file["path"] for entry in entries for file in entry["files"]}
     kinds = {"labels": _labels, "outlines": _outlines}
     kinds |= {hcs.FOLDER: _field} if "images" in arguments.saved(values) else {}
     for folder, path in kinds.items():
         paths = [path(image) for image in todo] if Path(outdir, folder).exists() else []
-        found.append(_few(shown, [path for path in paths if path not in entered and Path(outdir, path).exists()]))
-    return [sentence for some in found for sentence in some]
+        problems.append(_few(shown, [path for path in paths if path not in entered and Path(outdir, path).exists()]))
+    return [sentence for sentences in problems for sentence in sentences]
 
 
 def _parts(values, stages, images, names):
-    """Part of the manifest -> files that it will have, as far as they are known; NAMES are the plates'."""
+    """Part of the manifest -> files that it will have, as far as they can be foreseen; NAMES: of the plates."""
     parts = {PART: [str(PLAN)], outcome.PART: outcome.FILES, run_warnings.PART: [str(run_warnings.RECORD)]}
     parts["multiqc_report.html"] = ["multiqc_report.html"]
     parts |= {plates.part(plate): plates.file_names(plate) for plate in names}
     for stage in stages:
         part, patterns = PLATE.get(stage, (None, []))
         parts |= {part: [pattern.format(plate) for pattern in patterns for plate in names]} if part else {}
-        parts |= VIEW.get(stage, {})
+        parts |= SCREEN.get(stage, {})
     if "export" in stages and not values.get("streams"):
         numbers = sorted({image["row"] // values["batch_size"] for image in images})
         shapes = filter(None, arguments.shapes(values))
@@ -80,5 +80,7 @@ def _field(image):
 
 
 def _few(shown, names):
-    more = [f"--outdir {shown}: and {len(names) - SHOWN} files more beside it"] if len(names) > SHOWN else []
-    return [manifest.taken(shown, name) for name in names[:SHOWN]] + more
+    more = (
+        [f"--outdir {shown}: {len(names) - SHOWN} more files that would be overwritten"] if len(names) > SHOWN else []
+    )
+    return [manifest.foreign(shown, name) for name in names[:SHOWN]] + more

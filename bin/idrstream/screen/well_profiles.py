@@ -1,13 +1,14 @@
-"""Profiles of wells out of single cells, by pycytominer 1.7 (Serrano et al. 2025, doi:10.1038/s41592-025-02611-8).
+"""Well profiles from single cells, by pycytominer 1.7 (Serrano et al. 2025, doi:10.1038/s41592-025-02611-8).
 
-Level 3 is a row a well, or a well and frame, the median of its cells; level 4a the same in units of the negative
-controls' standard deviation, from their mean; level 4b the features of 4a that vary, are no copies of others, and have
-values.
+Level 3 has one row per well, or per well and frame: the median of its cells. Level 4a is level 3 minus the mean of the
+negative controls, over their standard deviation. Level 4b has the features of 4a that vary, are not correlated with
+others, and are not missing.
 """
 
 import pandas as pd
 from pycytominer import aggregate, feature_select, normalize
 
+from idrstream.base import units
 from idrstream.screen.controls import too_few, varies
 
 STRATA = ["Metadata_Plate", "Metadata_Well", "Metadata_WellNumber"]
@@ -16,43 +17,42 @@ CELLS, IMAGES = "Metadata_Cell_Count", "Metadata_Image_Count"
 IMAGE = ["Metadata_Site", FRAME]
 PER_CELL = {"Label", "Center_X", "Center_Y", "Cell_ID", "Site", "Frame"}
 PER_CELL |= {"Area", "Solidity", "TouchesBorder", "CropPaddedFraction", "TextureLevels"}
-CONTROLS = 3  # wells: of fewer a standard deviation says little
-WELLS = 5  # of fewer any two features are correlated
+CONTROLS = 3  # wells: from fewer, a standard deviation is unreliable
+WELLS = 5  # among fewer, any two features are correlated
 SHOWN = 5  # names in a sentence
 SELECTION = ["variance_threshold", "correlation_threshold", "drop_na_columns", "drop_outliers"]
 
 
 def strata(cells, profile_by):
-    """The columns that tell the rows of the profiles apart.
+    """The columns that identify a row of the profiles.
 
     cells       single_cells.SingleCells
-    profile_by  "well"; "frame": well and frame; "auto": that where a well has several frames
+    profile_by  "well"; "frame": well and frame; "auto": both where a well has several frames
     """
     by_frame = profile_by == "frame" or (profile_by == "auto" and cells.several_frames)
     return STRATA + [FRAME] * by_frame
 
 
 def aggregated(cells, plate, by):
-    """Level 3 of a plate: a row a well, or a well and frame, in the order of their numbers.
+    """Level 3 of a plate: a row per well, or per well and frame, in the order of their numbers.
 
     cells    single_cells.SingleCells
     by       as `strata` gives it
-    returns  (DataFrame, mixed): Metadata_* (of the columns that are the same for all cells of a row, blank where they
-             are not; counts of cells and of images with cells), then the median of each feature over the cells; and
-             the names of the wells in which a column is not the same, by column
+    returns  (DataFrame, mixed): Metadata_* (blank where the cells of a row differ; counts of cells and of images with
+             cells), then the median of each feature over the cells; and column -> names of the wells whose cells differ
     """
     parts, mixed = [pd.DataFrame()], {}
-    for some in cells.wells(plate):
-        profiles = aggregate(some, strata=by, features=cells.features, operation="median")
+    for piece in cells.wells(plate):
+        profiles = aggregate(piece, strata=by, features=cells.features, operation="median")
         named = [name for name in cells.metadata if name not in by and name[len("Metadata_") :] not in PER_CELL]
-        groups = some.groupby(by, sort=False)
+        groups = piece.groupby(by, sort=False)
         alike = groups[named].nunique(dropna=False) <= 1
         about = groups[named].first().where(alike, "")
         for name in alike.columns[~alike.all()]:
             wells = alike.index[~alike[name]].get_level_values("Metadata_Well")
             mixed.setdefault(name, []).extend(f"{plate} {well}" for well in wells.unique())
         about[CELLS] = groups.size()
-        about[IMAGES] = some.drop_duplicates([*STRATA, *IMAGE]).groupby(by).size()
+        about[IMAGES] = piece.drop_duplicates([*STRATA, *IMAGE]).groupby(by).size()
         parts.append(about.reset_index().merge(profiles, on=by, validate="one_to_one"))
     table = pd.concat(parts, ignore_index=True)
     return table.sort_values(by[2:], ignore_index=True, kind="stable") if len(table) else table, mixed
@@ -61,44 +61,46 @@ def aggregated(cells, plate, by):
 def normalized(wells, features, scope, negative):
     """Level 4a.
 
-    wells     level 3 of one plate or of many; where it has frames, each is normalised by the controls of the same frame
+    wells     level 3 of one plate or of many; with frames, each is normalised by the controls of the same frame
     features  names of the features
     scope     "plate": by the negative controls of each plate; "screen": by all of them
-    negative  the words of their control type (controls.words)
+    negative  values of control_type that mark them (controls.words)
     returns   (DataFrame with the wells that could be normalised, sentences about those that could not, names of the
-              features that are only moved in any of the groups, for they hardly vary among its controls)
+              features that are only centred, because they hardly vary among the controls of a group)
     """
     parts, few, flat = [], {}, set()
     keys = ["Metadata_Plate"] * (scope != "screen") + [FRAME] * (FRAME in wells)
-    for place, some in wells.groupby(keys, sort=False) if keys else [((), wells)]:
-        types = some.get("Metadata_Control_Type", pd.Series("", index=some.index))
+    for place, group in wells.groupby(keys, sort=False) if keys else [((), wells)]:
+        types = group.get("Metadata_Control_Type", pd.Series("", index=group.index))
         controls = types.isin(negative)
         if controls.sum() < CONTROLS:
-            what, group = _in_words(dict(zip(keys, place, strict=True)))
-            why = too_few(what, f"{group} with cells", controls.sum(), CONTROLS, types.unique(), negative)
+            what, whose = _in_words(dict(zip(keys, place, strict=True)))
+            why = too_few(what, f"{whose} with cells", controls.sum(), CONTROLS, types.unique(), negative)
             few.setdefault(place[: len(keys) - (FRAME in wells)], []).append(why)
             continue
-        table, moved = _standardized(some, features, controls)
+        table, centred = _standardized(group, features, controls)
         parts.append(table)
-        flat |= moved
+        flat |= centred
     table = pd.concat(parts).sort_index(ignore_index=True) if parts else wells.iloc[:0]
-    notes = [first + f" The same holds for other frames: {len(more)}." * bool(more) for first, *more in few.values()]
+    notes = [
+        first + f" The same is true of {units.count(len(more), 'other frame')}." * bool(more)
+        for first, *more in few.values()
+    ]
     return table, notes, [name for name in features if name in flat]
 
 
 def selected(wells, features):
-    """Level 4b: WELLS, level 4a of the whole screen, with the features that tell them apart.
+    """Level 4b: WELLS, level 4a of the whole screen, with the features that distinguish them.
 
     returns  (DataFrame, sentences): without rows if there are too few wells
     """
     if len(wells) < WELLS:
-        return wells.iloc[:0], [f"no features are selected: {len(wells)} wells are normalised, {WELLS} are needed"]
-    kept = feature_select(wells, features=features, operation=SELECTION)
-    return kept, []
+        return wells.iloc[:0], [f"no features selected: {len(wells)} wells are normalised, at least {WELLS} are needed"]
+    return feature_select(wells, features=features, operation=SELECTION), []
 
 
 def mixed_sentences(mixed):
-    """Column -> wells in which it is not the same, as a sentence a column."""
+    """A sentence per column whose cells differ within a well. MIXED: column -> wells."""
     return [
         f"{name} differs within {len(wells)} well{'s' * (len(wells) > 1)} ({_list(wells)}): blank in their profiles"
         for name, wells in mixed.items()
@@ -106,13 +108,13 @@ def mixed_sentences(mixed):
 
 
 def flat_sentences(flat):
-    """The features that are only moved, in a sentence; none if there are none."""
-    what = "hardly vary among the negative controls: they are moved by their mean, not divided by their deviation"
+    """A sentence about the features that are only centred; none if there are none."""
+    what = "hardly vary among the negative controls: their mean is subtracted, without division by the deviation"
     return [f"{len(flat)} features {what} ({_list(flat)})"] if flat else []
 
 
 def _standardized(wells, features, controls):
-    """WELLS in units of the deviation of CONTROLS, (n,) bool; and the features that hardly vary and are only moved.
+    """WELLS standardised by CONTROLS, (n,) bool; and the features that hardly vary and are only centred.
 
     A feature that too few of the controls have is empty.
     """
@@ -121,16 +123,16 @@ def _standardized(wells, features, controls):
     chosen = {"meta_features": meta, "samples": "Metadata_Is_Control", "method": "standardize"}
     table = normalize(marked, features=features, **chosen).set_axis(wells.index)
     values = wells[features].astype(float)
-    known = values[controls]
-    flat = known.notna().any() & ~varies(known.std(ddof=0), values.abs().max())
-    moved = flat.index[flat]
-    table[moved] = (values[moved] - known[moved].mean()).to_numpy()
-    table[known.columns[known.notna().sum() < CONTROLS]] = float("nan")
-    return table, set(moved)
+    reference = values[controls]
+    flat = reference.notna().any() & ~varies(reference.std(ddof=0), values.abs().max())
+    centred = flat.index[flat]
+    table[centred] = (values[centred] - reference[centred].mean()).to_numpy()
+    table[reference.columns[reference.notna().sum() < CONTROLS]] = float("nan")
+    return table, set(centred)
 
 
 def _in_words(place):
-    """What is normalised together, and its wells, in words; PLACE: column -> value."""
+    """The group that is normalised together, and whose wells it has, in words; PLACE: column -> value."""
     plate, frame = place.get("Metadata_Plate"), place.get(FRAME)
     names = [f"Plate {plate}"] * (plate is not None) + [f"frame {frame}"] * (frame is not None)
     whose = "its wells" if plate is not None else "the screen's wells"

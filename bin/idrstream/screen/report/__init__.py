@@ -1,4 +1,4 @@
-"""The report on an output folder, a page for a browser and its pictures: a section a module, ordered by SECTIONS."""
+"""The report on an output folder: a page for a browser and its pictures, one section per module of SECTIONS."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ TITLE = "idrstream"
 def make(outdir, target, look):
     """Write `multiqc_report.html` and `qc/pictures/` into the folder TARGET.
 
-    outdir  the output folder, of a run that has ended or goes on; nothing is written to it
+    outdir  the output folder of a run that has ended or is still going; nothing is written to it
     look    folder with multiqc.yml and multiqc.css
     """
     target = Path(target)
@@ -51,7 +51,7 @@ def sections(results, pictures):
     """All sections on an output folder.
 
     results   results.Results
-    pictures  pictures.Pictures, which takes their pictures
+    pictures  pictures.Pictures, which stores their pictures
     returns   list of page.Section
     """
     return [module.section(results, pictures) for module in SECTIONS]

@@ -1,4 +1,4 @@
-"""The nuclei by their size and shape, and which of them the rules flag; read piece by piece."""
+"""Size and shape of the nuclei, and which of them the rules flag; read in pieces."""
 
 from collections import Counter
 
@@ -17,27 +17,29 @@ PANELS = {"Metadata_Area": "area (pixels)", "Metadata_Solidity": "solidity (area
 
 def section(results, pictures):
     """Share of the nuclei that each rule flags, and how size and shape are distributed."""
-    made = page.Section(
+    content = page.Section(
         "cells",
         "Nuclei",
         "Flags of single nuclei (all nuclei: qc/cells.parquet).",
     )
     path = results.outdir / TABLE
     if not path.exists():
-        made.html.append(page.paragraph(f"Nuclei are not flagged: {TABLE}, which a run's end writes, is not there."))
-        return made
+        content.html.append(
+            page.paragraph(f"Nuclei are not flagged: there is no {TABLE}, which is written when a run ends.")
+        )
+        return content
     total, flagged, sample = read(path)
     if not total:
-        made.html.append(page.paragraph(f"{TABLE} has no nucleus."))
-        return made
+        content.html.append(page.paragraph(f"{TABLE} contains no nuclei."))
+        return content
     rows = [(rule, why, count, 100 * count / total) for (rule, why), count in flagged.items()]
-    made.html.append(page.table(("rule", "why", "nuclei flagged", "in %"), rows, f"Flags of {total:,} nuclei"))
-    made.html.append(page.panels([_histogram(sample[name], name, pictures) for name in PANELS if name in sample]))
-    return made
+    content.html.append(page.table(("rule", "why", "nuclei flagged", "in %"), rows, f"Flags of {total:,} nuclei"))
+    content.html.append(page.panels([_histogram(sample[name], name, pictures) for name in PANELS if name in sample]))
+    return content
 
 
 def read(path):
-    """(nuclei, (rule, reason) -> how many it flags, column of PANELS -> some values); read a row group at a time."""
+    """(nuclei, (rule, reason) -> number flagged, column of PANELS -> sample of its values); read by row groups."""
     file = pq.ParquetFile(path)
     rules = flags(file.schema_arrow)
     drawn = [name for name in PANELS if name in file.schema_arrow.names]
@@ -48,7 +50,7 @@ def read(path):
             flagged[rule] += pc.sum(piece[name]).as_py() or 0
         for name in drawn:
             parts[name].append(piece[name].to_numpy(zero_copy_only=False)[::step])
-    return file.metadata.num_rows, flagged, {name: np.concatenate(some) for name, some in parts.items() if some}
+    return file.metadata.num_rows, flagged, {name: np.concatenate(pieces) for name, pieces in parts.items() if pieces}
 
 
 def _histogram(values, name, pictures):

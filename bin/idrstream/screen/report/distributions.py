@@ -1,4 +1,4 @@
-"""A few features by type of control, of a sample of the nuclei."""
+"""A few features by control type, for a sample of the nuclei."""
 
 import numpy as np
 import pandas as pd
@@ -17,40 +17,40 @@ COUNT = 4  # features drawn
 
 
 def section(results, pictures):
-    """A box a type of control, for each of COUNT features."""
-    made = page.Section(
+    """A box per control type, for each of COUNT features."""
+    content = page.Section(
         "distributions",
-        "Features by type of control",
-        "Boxes from the first to the third quartile, whiskers from the 5th to the 95th percentile. Where the positive "
-        "controls lie on the negative ones in every feature, the assay may not have worked.",
+        "Features by control type",
+        "Boxes show the first to third quartile, whiskers the 5th to 95th percentile. If positive and negative "
+        "controls overlap in every feature, the assay may not have worked.",
     )
     paths = results.tables(FOLDER)
     sample = read(paths)
     if sample.empty:
-        made.html.append(page.paragraph(_why(results, paths)))
-        return made
+        content.html.append(page.paragraph(_why(results, paths)))
+        return content
     types = colours([str(name) for name in sample[CONTROL].value_counts().index][: len(COLOURS)])
     if list(types) == [OTHER]:
-        made.html.append(page.paragraph("The input table names no types of control, so all cells are one group."))
+        content.html.append(page.paragraph("The input table has no control types, so all cells are one group."))
     features = [name for name in sample if name != CONTROL]
-    made.html.append(page.panels([_boxes(sample, name, types, pictures) for name in features]))
+    content.html.append(page.panels([_boxes(sample, name, types, pictures) for name in features]))
     words = f"A sample of {len(sample):,} nuclei, from {min(len(paths), FILES)} of {len(paths)} tables."
-    made.html.append(page.paragraph(words))
-    return made
+    content.html.append(page.paragraph(words))
+    return content
 
 
 def read(paths):
-    """CONTROL and COUNT features of about CELLS nuclei, evenly out of at most FILES tables; empty if there are none."""
-    some = [paths[i] for i in image.spread(len(paths), FILES)]
+    """CONTROL and COUNT features of about CELLS nuclei, evenly from at most FILES tables; empty if there are none."""
+    chosen = [paths[i] for i in image.spread(len(paths), FILES)]
     parts = []
-    for path in some:
+    for path in chosen:
         file = pq.ParquetFile(path)
         names = file.schema_arrow.names
         features = [name for name in names if not name.startswith("Metadata_")]
         features = [*(name for name in CHOSEN if name in features), *features][:COUNT]
         features = list(dict.fromkeys(features))
         table = file.read(columns=[*features, *([CONTROL] if CONTROL in names else [])]).to_pandas()
-        parts.append(table[:: max(1, -(-len(table) * len(some) // CELLS))])
+        parts.append(table[:: max(1, -(-len(table) * len(chosen) // CELLS))])
     sample = pd.concat([pd.DataFrame(), *parts], ignore_index=True)
     if CONTROL not in sample:
         sample[CONTROL] = ""
@@ -75,11 +75,11 @@ def _boxes(sample, name, types, pictures):
     axes.set_title(name)
     medians = [f"{one} {page.number(np.median(g))}" for one, g in zip(types, groups, strict=True) if len(g)]
     return pictures.add(
-        drawn, f"distribution_{name}", f"Boxes of {name} by type of control; medians: {', '.join(medians)}."
+        drawn, f"distribution_{name}", f"Boxes of {name} by control type; medians: {', '.join(medians)}."
     )
 
 
 def _why(results, paths):
     if results.stopped:
-        return "The run stopped before features."
+        return "The run stopped at quality control, before features."
     return "The tables have no cells with features." if paths else "There are no tables of cells yet."

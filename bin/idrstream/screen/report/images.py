@@ -1,9 +1,9 @@
-"""Every image by its figures, and which of them the rules flag."""
+"""Measures of every image, and which images the rules flag."""
 
 from idrstream.report import page
 from idrstream.report.pictures import COLOURS, FLAGGED, GREY, limits, panel
 
-INTERACTIVE = 2000  # images; a plot that answers to the mouse is slow with more
+INTERACTIVE = 2000  # images; an interactive plot of more is slow
 ROWS = 50  # of a table
 PAIRS = (("focus", "cells"), ("background", "saturation"))
 WORDS = {
@@ -15,37 +15,37 @@ WORDS = {
 
 
 def section(results, pictures):
-    """Scatters with what is flagged, how many each rule flags, and the flagged images by name."""
-    made = page.Section(
+    """Scatter plots with flagged images, counts by rule, and the flagged images by name."""
+    content = page.Section(
         "images",
         "Images",
-        "A point is an image. Flags say what to look at; nothing is left out of the tables for being flagged "
-        "(all images: qc/images.parquet).",
+        "Each point is an image. Flagged images deserve a look; they stay in all tables (all images: "
+        "qc/images.parquet).",
     )
     done = results.done
     if done.empty:
-        made.html.append(page.paragraph("No image is finished yet."))
-        return made
+        content.html.append(page.paragraph("No image is finished yet."))
+        return content
     flagged = results.flagged[done.index]
     pairs = [pair for pair in PAIRS if done[list(pair)].notna().all(axis=1).any()]
-    made.html.append(page.panels([_scatter(done, flagged, *pair, pictures) for pair in pairs]))
+    content.html.append(page.panels([_scatter(done, flagged, *pair, pictures) for pair in pairs]))
     if not results.rules:
-        made.html.append(
-            page.paragraph("Nothing is flagged: qc/images.parquet, which a run's end writes, is not there.")
+        content.html.append(
+            page.paragraph("Images are not flagged: there is no qc/images.parquet, which is written when a run ends.")
         )
     else:
         marks = results.marks.loc[done.index]
         counts = [(rule, why, int(marks[rule].sum()), 100 * marks[rule].mean()) for rule, why in results.rules.items()]
-        made.html.append(page.table(("rule", "why", "images flagged", "in %"), counts, "Flags"))
+        content.html.append(page.table(("rule", "why", "images flagged", "in %"), counts, "Flags"))
         worst = done[flagged].sort_values(["plate", "well_number", "site", "frame"])
         if len(worst):
             caption = f"Flagged images{f', the first {ROWS} of {len(worst):,}' if len(worst) > ROWS else ''}"
-            made.html.append(page.table(("image", "flags", *WORDS), _rows(worst[:ROWS], marks), caption))
+            content.html.append(page.table(("image", "flags", *WORDS), _rows(worst[:ROWS], marks), caption))
     if len(done) <= INTERACTIVE and pairs:
-        made.plot = _interactive(done, flagged)
+        content.plot = _interactive(done, flagged)
     elif pairs:
-        made.html.append(page.paragraph(f"Above {INTERACTIVE:,} images no plot here names the image under the mouse."))
-    return made
+        content.html.append(page.paragraph(f"With more than {INTERACTIVE:,} images there is no interactive plot."))
+    return content
 
 
 def _rows(images, marks):
@@ -76,11 +76,11 @@ def _scatter(images, flagged, across, up, pictures):
 
 
 def _interactive(images, flagged):
-    there = images.dropna(subset=["focus", "cells"])
+    measured = images.dropna(subset=["focus", "cells"])
     data = {
         row["key"]: [{"x": row["focus"], "y": row["cells"], "color": FLAGGED if flagged[i] else COLOURS[0]}]
-        for i, row in there.iterrows()
+        for i, row in measured.iterrows()
     }
     settings = {"id": "images_plot", "title": "Images: focus and cells", "xlab": WORDS["focus"], "ylab": "cells"}
-    about = {"section_name": "Images by name", "description": "The same; the mouse tells which image a point is."}
+    about = {"section_name": "Images by name", "description": "The same plot; point at an image to see its name."}
     return about | {"plot_type": "scatter", "pconfig": settings | {"height": 420}, "data": data}

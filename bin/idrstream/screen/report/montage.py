@@ -1,4 +1,4 @@
-"""Frames to look at, with the outlines of their nuclei: the worst, median and best, and wells without cells."""
+"""Frames with the outlines of their nuclei: the worst, median and best, and some without cells."""
 
 import io
 
@@ -15,41 +15,41 @@ KINDS = {"focus": ("Blurriest", "Median focus", "Sharpest"), "cells": ("Fewest c
 
 def section(results, pictures):
     """The frames of each kind, with a picture of them all together."""
-    made = page.Section(
+    content = page.Section(
         "montage",
         "Frames and their nuclei",
-        "Frames with their illumination corrected, contrast stretched for each by itself, outlines of the nuclei in "
-        "orange. Where outlines join nuclei, split them or run around nothing, counts and features are wrong too.",
+        "Frames with corrected illumination, contrast stretched for each frame, and outlines of the nuclei in "
+        "orange. Where outlines join nuclei, split them or surround nothing, counts and features are wrong too.",
     )
     if not results.tables(FOLDER):
-        why = "no batch is finished yet" if not results.batches else f"the folder {FOLDER} has none"
-        made.html.append(page.paragraph(f"There are no pictures of frames: {why}."))
-        return made
+        why = "no batch is finished yet" if not results.batches else f"the folder {FOLDER} is empty"
+        content.html.append(page.paragraph(f"There are no pictures of frames: {why}."))
+        return content
     rows = []
-    for title, some in chosen(results.done).items():
-        shown = [(row, jpeg) for _, row in some.iterrows() if (jpeg := thumbnail(results.outdir, row))]
+    for title, images in chosen(results.done).items():
+        shown = [(row, jpeg) for _, row in images.iterrows() if (jpeg := thumbnail(results.outdir, row))]
         if shown:
             rows.append((title, shown))
             figures = [pictures.embed(jpeg, "jpeg", row["key"], _alt(row), _words(row)) for row, jpeg in shown]
-            made.html += [f"<h4>{page.escape(title)}</h4>", f'<div class="frames">{"".join(figures)}</div>']
+            content.html += [f"<h4>{page.escape(title)}</h4>", f'<div class="frames">{"".join(figures)}</div>']
     if rows:
         _together(rows, pictures)
     else:
-        made.html.append(page.paragraph(f"None of the frames chosen has a picture in {FOLDER}."))
-    return made
+        content.html.append(page.paragraph(f"None of the chosen frames has a picture in {FOLDER}."))
+    return content
 
 
 def chosen(images):
     """Title -> at most EACH images, a DataFrame: worst, median and best by focus and by count; those without cells."""
-    found = {}
+    groups = {}
     for name, titles in KINDS.items():
-        there = images[images[name].notna() & (images["cells"] > 0)]  # where nothing is, noise passes for fine detail
-        there = there.sort_values([name, "key"])
-        each = max(1, min(EACH, len(there) // len(titles)))  # no frame twice, where there are enough
-        middle = (len(there) - each) // 2
-        found |= zip(titles, (there[:each], there[middle:][:each], there[-each:]), strict=True)
-    found["No cells"] = images[images["cells"] == 0].sort_values("key")[:EACH]
-    return {title: some for title, some in found.items() if len(some)}
+        ranked = images[images[name].notna() & (images["cells"] > 0)]  # in empty frames noise counts as fine detail
+        ranked = ranked.sort_values([name, "key"])
+        each = max(1, min(EACH, len(ranked) // len(titles)))  # no frame twice, if there are enough
+        middle = (len(ranked) - each) // 2
+        groups |= zip(titles, (ranked[:each], ranked[middle:][:each], ranked[-each:]), strict=True)
+    groups["No cells"] = images[images["cells"] == 0].sort_values("key")[:EACH]
+    return {title: group for title, group in groups.items() if len(group)}
 
 
 def thumbnail(outdir, row):
@@ -75,8 +75,8 @@ def _together(rows, pictures):
 
 
 def _words(row, named=True):
-    said = f"{page.number(row['cells'])} cells, focus {page.number(row['focus'])}"
-    return f"{row['key']}: {said}" if named else said
+    figures = f"{page.number(row['cells'])} cells, focus {page.number(row['focus'])}"
+    return f"{row['key']}: {figures}" if named else figures
 
 
 def _alt(row):

@@ -1,4 +1,4 @@
-"""Maps of the plates, each well where it lies."""
+"""Maps of the plates, each well at its position."""
 
 import re
 
@@ -8,10 +8,10 @@ from matplotlib import pyplot as plt
 from idrstream.report import page
 from idrstream.report.pictures import limits
 
-SINGLE = 6  # plates; more are drawn together, a picture a quantity
+SINGLE = 6  # plates; more are drawn together, one picture per quantity
 GAP = 2  # wells between plates that are drawn together
 QUANTITIES = {
-    "cells": "cells an image",
+    "cells": "cells per image",
     "focus": "focus (slope of the power spectrum; lower is blurrier)",
     "saturation": "share of saturated pixels",
     "background": "background (grey levels)",
@@ -20,39 +20,39 @@ QUANTITIES = {
 
 
 def section(results, pictures):
-    """A map of each quantity: of each plate by itself, or of all plates together if they are many."""
-    made = page.Section(
+    """A map of each quantity: one per plate, or one of all plates if there are many."""
+    content = page.Section(
         "plate_maps",
         "Plate maps",
-        "The mean of a well's images, failed images as a count. One scale of colours for all plates, from the 1st "
-        "to the 99th percentile. Wells that were not asked for are white, those without a value crossed out. A "
-        "gradient from the border inwards, a row or a column that stands out, or a plate unlike the others is a "
-        "fault of plate or microscope rather than biology.",
+        "Mean over the images of a well; failed images are counted. All plates have one colour scale, from the 1st "
+        "to the 99th percentile. Wells that were not requested are white; wells without a value have a cross. A "
+        "gradient from the border inwards, a conspicuous row or column, or a plate unlike the others points to the "
+        "plate or the microscope rather than to biology.",
     )
     if results.images.empty:
-        made.html.append(page.paragraph("No image is finished yet."))
-        return made
+        content.html.append(page.paragraph("No image is finished yet."))
+        return content
     wells = by_well(results.images)
     shape = geometry(wells, results.wells)
     drawn = [name for name in QUANTITIES if wells[name].notna().any() and (name != "failed" or wells[name].any())]
     for name in [name for name in QUANTITIES if name not in drawn]:
-        why = "none did" if name == "failed" else "the ledger does not say it of these images"
-        made.html.append(page.paragraph(f"No map of {QUANTITIES[name]}: {why}."))
+        why = "there are none" if name == "failed" else "the ledger does not have it for these images"
+        content.html.append(page.paragraph(f"No map of {QUANTITIES[name]}: {why}."))
     if len(results.plates) > SINGLE:
         mean = wells.groupby(["row", "column"])[list(QUANTITIES)].mean().reset_index()
         means = [_single(mean, f"mean of {len(results.plates)} plates", name, shape, pictures) for name in drawn]
-        made.html.append(page.panels(means))
+        content.html.append(page.panels(means))
         maps = [_together(wells, name, QUANTITIES[name], shape, pictures) for name in drawn]
-        made.html.append(page.panels(maps, wide=True))
+        content.html.append(page.panels(maps, wide=True))
     else:
-        for plate, own in wells.groupby("plate"):
-            maps = [_single(own, plate, name, shape, pictures, limits(wells[name])) for name in drawn]
-            made.html.append(page.panels(maps))
-    return made
+        for plate, of_plate in wells.groupby("plate"):
+            maps = [_single(of_plate, plate, name, shape, pictures, limits(wells[name])) for name in drawn]
+            content.html.append(page.panels(maps))
+    return content
 
 
 def by_well(images):
-    """A row a well: plate, well, row and column from 0, and the QUANTITIES."""
+    """A row per well: plate, well, row and column from 0, and the QUANTITIES."""
     groups = images.groupby(["plate", "well"], sort=True)
     means = {name: (name, "mean") for name in QUANTITIES if name != "failed"}
     wells = groups.agg(**means, failed=("failed", "sum")).reset_index()
@@ -71,15 +71,15 @@ def place(well):
 
 
 def geometry(wells, plates):
-    """(rows, columns) of the maps: of the PLATES, or larger where a well lies outside, which can only have failed."""
+    """(rows, columns) of the maps: of the PLATES, or more if a well lies outside; such a well can only have failed."""
     return tuple(max(side, int(wells[name].max()) + 1) for side, name in zip(plates, ("row", "column"), strict=True))
 
 
 def grid(wells, name, shape):
     """(rows, columns) float of a quantity; NaN where there is no well or no value."""
-    made = np.full(shape, np.nan)
-    made[wells["row"], wells["column"]] = wells[name]
-    return made
+    values = np.full(shape, np.nan)
+    values[wells["row"], wells["column"]] = wells[name]
+    return values
 
 
 def row_name(row):
@@ -88,13 +88,13 @@ def row_name(row):
 
 
 def _single(wells, plate, name, shape, pictures, scale=None):
-    """The map of a plate, or of the mean of several; wells without a value are crossed out. SCALE: (from, to)."""
+    """The map of a plate, or of the mean of several; wells without a value have a cross. SCALE: (from, to)."""
     scale = scale or limits(wells[name])
     drawn, axes = plt.subplots(figsize=(5.2, 0.5 + 4.4 * shape[0] / shape[1]))
     values = grid(wells, name, shape)
     shown = axes.imshow(values, cmap="cividis", vmin=scale[0], vmax=scale[1])
-    lost = wells[wells[name].isna()]
-    axes.plot(lost["column"], lost["row"], "x", color="#D55E00", ms=5)
+    missing = wells[wells[name].isna()]
+    axes.plot(missing["column"], missing["row"], "x", color="#D55E00", ms=5)
     step = 1 if shape[1] <= 24 else 2
     axes.set_xticks(range(0, shape[1], step), range(1, shape[1] + 1, step), fontsize=6)
     axes.set_yticks(range(0, shape[0], step), map(row_name, range(0, shape[0], step)), fontsize=6)
@@ -132,10 +132,9 @@ def _together(wells, name, words, shape, pictures):
 
 
 def _alt(wells, name, what, shape):
-    there = wells[name].dropna()
+    values = wells[name].dropna()
     words = f"Map of {what} with {shape[0]} rows and {shape[1]} columns: {QUANTITIES[name]} of {len(wells)} wells"
-    if there.empty:
+    if values.empty:
         return f"{words}, none of which has a value."
-    return (
-        f"{words}, from {page.number(there.min())} to {page.number(there.max())}, median {page.number(there.median())}."
-    )
+    low, middle, high = (page.number(value) for value in (values.min(), values.median(), values.max()))
+    return f"{words}, from {low} to {high}, median {middle}."

@@ -1,4 +1,4 @@
-"""The plates beside each other, in figures: a table to sort by any of them."""
+"""Figures of each plate, in a table that can be sorted by any of them."""
 
 from idrstream.report import page
 
@@ -7,24 +7,24 @@ COLUMNS = {
     "failed": ("failed", "{:,.0f}"),
     "flagged": ("flagged", "{:,.0f}"),
     "cells": ("cells", "{:,.0f}"),
-    "median": ("cells an image", "{:,.0f}"),
+    "median": ("cells per image", "{:,.0f}"),
     "focus": ("focus", "{:,.2f}"),
     "background": ("background", "{:,.0f}"),
-    "halves": ("field: halves differ by %", "{:,.2f}"),
+    "halves": ("flat-field split-half difference (%)", "{:,.2f}"),
 }
 
 
 def section(results, _pictures):
-    """MultiQC's own table, which becomes violins where the plates are more than it shows in a table."""
-    made = page.Section(
+    """MultiQC's own table, which becomes violins when there are too many plates."""
+    content = page.Section(
         "plates",
         "Plates",
-        "Medians over the images of a plate. Click on a heading to sort. More than 500 plates are shown as "
-        "distributions; a point is a plate.",
+        "Medians over the images of a plate. Click a heading to sort. More than 500 plates are shown as "
+        "distributions, with a point per plate.",
     )
     if results.images.empty:
-        made.html.append(page.paragraph("No image is finished yet."))
-        return made
+        content.html.append(page.paragraph("No image is finished yet."))
+        return content
     images = results.images.assign(flagged=results.flagged)
     rows = images.groupby("plate").agg(
         images=("id", "size"),
@@ -46,5 +46,5 @@ def section(results, _pictures):
         for plate, row in rows.iterrows()
     }
     settings = {"id": "plates_table", "title": "Plates", "col1_header": "Plate", "no_violin": len(rows) <= 500}
-    made.plot = {"plot_type": "table", "pconfig": settings, "headers": named, "data": data}
-    return made
+    content.plot = {"plot_type": "table", "pconfig": settings, "headers": named, "data": data}
+    return content

@@ -1,6 +1,6 @@
-"""What an output folder holds, read once for all sections of the report: also of a run that is still going.
+"""The contents of an output folder, read once for all sections of the report, even while a run is going.
 
-The ledger is the truth; the tables that a run's end writes are used where they are there.
+Images are taken from the ledger; the tables that are written when a run ends are used if they exist.
 """
 
 import re
@@ -24,11 +24,11 @@ UNFINISHED = ("lost", "missing")
 
 @dataclass
 class Batch:
-    """What of a ledger entry the report needs beside the images' rows."""
+    """What the report needs of a ledger entry beside the images' rows."""
 
     id: str
     committed: str
-    made: dict
+    provenance: dict
     recipe: dict
     images: int
     names: list  # of its files
@@ -39,12 +39,14 @@ class Results:
     """An output folder.
 
     batches  list of Batch, oldest first
-    images   DataFrame, a row an image of the ledger, and those that a run's end calls lost or missing; the columns of
-             images.tsv, key, batch, control_type, failed (bool), and a bool column for each rule of quality control
-    rules    those columns -> why the rule marks
-    wells    (rows, columns) of the plates, by which all wells are numbered
-    left     images that the last run was asked for and that are not in the ledger
-    warnings of the last run, a sentence each
+    images     DataFrame with a row per image: those of the ledger, and those that were lost or missing when the run
+               ended; the columns of images.tsv, key, batch, control_type and failed (bool)
+    rules      rule of quality control -> its reason
+    marks      DataFrame of bool, a row per image, a column per rule
+    wells      (rows, columns) of the plates, by which all wells are numbered
+    remaining  number of images that the last run was asked for and that are not in the ledger
+    begun      when the last run began; None before the first
+    warnings   of the last run, a sentence each
     """
 
     def __init__(self, outdir):
@@ -54,22 +56,21 @@ class Results:
         self.batches = [batch for _, batch in entries]
         self._names = [name for _, batch in entries for name in batch.names]
         self._names += manifest.read(outdir, "profiles-wells")
-        asked = self.json(housekeeping.PLAN) or {"begun": None, "images": []}
-        self.begun = pd.Timestamp(asked["begun"]) if asked["begun"] else None
-        left = {image["id"]: image for image in asked["images"] if image["id"] not in rows}
-        self.left = len(left)
+        request = self.json(housekeeping.PLAN) or {"begun": None, "images": []}
+        self.begun = pd.Timestamp(request["begun"]) if request["begun"] else None
+        self.remaining = len({image["id"] for image in request["images"]} - rows.keys())
         self.warnings = run_warnings.read(self.outdir)
         self.wells = plate_format.read(outdir)
         self.images = self._typed(pd.DataFrame([*rows.values(), *self._unfinished()]))
         self.rules, self.marks = self._flag()
 
     def json(self, path):
-        """A JSON file of the folder, read; None where it is not there."""
+        """Content of a JSON file of the folder; None if it does not exist."""
         path = self.outdir / path
         return files.read_json(path) if path.exists() else None
 
     def tables(self, folder):
-        """The Parquet files below a folder of it that its batches or the steps at a run's end have written, sorted."""
+        """The Parquet files below a folder of it that belong to batches or to well profiles, sorted."""
         below = [name for name in self._names if name.startswith(f"{folder}/") and name.endswith(".parquet")]
         return [self.outdir / name for name in sorted(below) if (self.outdir / name).exists()]
 
@@ -79,7 +80,7 @@ class Results:
 
     @property
     def done(self):
-        """The images that have a result, be it only their nuclei."""
+        """The images that have a result, even if only their nuclei."""
         return self.images[~self.images["failed"]]
 
     @property
@@ -88,13 +89,13 @@ class Results:
 
     @property
     def flagged(self):
-        """bool, a row an image: some rule flags it."""
+        """bool, a row per image: some rule flags it."""
         return self.marks.any(axis=1)
 
     @cached_property
     def fields(self):
-        """Plate or image -> the figures of its flat-field; the later batch's word counts."""
-        return {name: facts for batch in self.batches for name, facts in batch.made.get("fields", {}).items()}
+        """Plate or image -> types.FieldFacts of its flat-field; a later batch counts before an earlier one."""
+        return {name: facts for batch in self.batches for name, facts in batch.provenance.get("fields", {}).items()}
 
     @property
     def stopped(self):
@@ -103,11 +104,11 @@ class Results:
 
     @cached_property
     def run(self):
-        """`pipeline_info/run.json`; empty before a run has ended."""
+        """`pipeline_info/run.json`; empty before the first run has ended."""
         return self.json("pipeline_info/run.json") or {}
 
     def _typed(self, images):
-        """IMAGES with every column that is counted on, and of one type."""
+        """IMAGES with all columns that sections use, each of one type."""
         images = images.reindex(columns=[*dict.fromkeys([*images.columns, *outcome.COLUMNS, *TEXTS, *MEASURES])])
         for name in MEASURES:
             images[name] = pd.to_numeric(images[name])
@@ -122,7 +123,7 @@ class Results:
         return images
 
     def _unfinished(self):
-        """The images that the end of the last run called lost or missing."""
+        """The images that were lost or missing when the last run ended."""
         path = self.outdir / "failures.tsv"
         if not path.exists() or (self.begun and path.stat().st_mtime < self.begun.timestamp()):
             return []
@@ -132,7 +133,7 @@ class Results:
     def _flag(self):
         """Join control types of `qc/images.parquet`.
 
-        returns  rules and their reasons; a table of bool, a row an image, a column a rule
+        returns  rules and their reasons; marks, see the class
         """
         self.images["control_type"] = ""
         path = self.outdir / "qc" / "images.parquet"
@@ -140,28 +141,28 @@ class Results:
             return {}, pd.DataFrame(index=self.images.index)
         table = pq.read_table(path, partitioning=None)  # no columns out of the path
         marks = flags(table.schema)
-        known = table.to_pandas()
-        if "variant" not in known:
-            known["variant"] = ""
-        known["variant"] = known["variant"].fillna("")
-        wanted = known[[*PLACE, "control_type", *marks]].drop_duplicates(PLACE)
+        rows = table.to_pandas()
+        if "variant" not in rows:
+            rows["variant"] = ""
+        rows["variant"] = rows["variant"].fillna("")
+        wanted = rows[[*PLACE, "control_type", *marks]].drop_duplicates(PLACE)
         joined = self.images.drop(columns="control_type").merge(wanted, on=PLACE, how="left")
         joined["control_type"] = joined["control_type"].fillna("")
         self.images = joined.drop(columns=list(marks))
-        found = {rule: joined[name].eq(True).fillna(False).astype(bool) for name, (rule, _) in marks.items()}
-        return dict(marks.values()), pd.DataFrame(found, index=joined.index)
+        marked = {rule: joined[name].eq(True).fillna(False).astype(bool) for name, (rule, _) in marks.items()}
+        return dict(marks.values()), pd.DataFrame(marked, index=joined.index)
 
 
 def flags(schema):
     """Column of marks -> (rule, its reason), of a Parquet file of quality control."""
-    found = ((name, FLAG.fullmatch(name)) for name in schema.names)
+    matches = ((name, FLAG.fullmatch(name)) for name in schema.names)
     reason = {name: (schema.field(name).metadata or {}).get(b"reason", b"").decode() for name in schema.names}
-    return {name: (match[1], reason[name]) for name, match in found if match}
+    return {name: (match[1], reason[name]) for name, match in matches if match}
 
 
 def _entries(outdir):
-    """(what ledger.rows reads, Batch) of every dated entry, oldest first; one may be withdrawn meanwhile."""
-    found = []
+    """(what ledger.rows reads, Batch) of every committed entry, oldest first; one may be replaced meanwhile."""
+    pairs = []
     for path in (outdir / ledger.FOLDER).glob("*.json"):
         try:
             entry = files.read_json(path)
@@ -171,7 +172,7 @@ def _entries(outdir):
             continue
         size = sum(file.get("bytes", 0) for file in entry["files"])
         names = [file["path"] for file in entry["files"]]
-        about = (entry["batch"], entry["committed"], entry["made"], entry["recipe"])
-        kept = {name: entry[name] for name in ("batch", "images", "recipe")}
-        found.append((kept, Batch(*about, len(entry["images"]), names, size)))
-    return sorted(found, key=lambda pair: (pair[1].committed, pair[1].id))
+        about = (entry["batch"], entry["committed"], entry["provenance"], entry["recipe"])
+        needed = {name: entry[name] for name in ("batch", "images", "recipe")}
+        pairs.append((needed, Batch(*about, len(entry["images"]), names, size)))
+    return sorted(pairs, key=lambda pair: (pair[1].committed, pair[1].id))

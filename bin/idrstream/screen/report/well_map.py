@@ -1,4 +1,4 @@
-"""The wells by their profiles: principal components."""
+"""Principal components of the well profiles."""
 
 import numpy as np
 import pandas as pd
@@ -17,30 +17,32 @@ PLATES = len(COLOURS)  # that get a colour of their own
 
 
 def section(results, pictures):
-    """The wells in the plane of the first two components, by type of control and by plate."""
-    made = page.Section(
+    """The wells in the plane of the first two components, by control type and by plate."""
+    content = page.Section(
         "well_profiles",
-        "Wells by their profiles",
-        "Principal components of the profiles of wells. Controls of a kind should lie together, away from the other "
-        "kind; wells that part by plate instead mean that plates differ more than treatments.",
+        "Well profiles",
+        "Principal components of the well profiles. Controls of one type should lie together, away from the other "
+        "type. If wells separate by plate instead, plates differ more than treatments.",
     )
     level, wells = read(results)
     if len(wells) < FEWEST:
-        made.html.append(page.paragraph(f"There are no profiles of wells to draw: {_why(results, len(wells))}."))
-        return made
+        content.html.append(page.paragraph(f"There are no well profiles to draw: {_why(results, len(wells))}."))
+        return content
     features = [name for name in wells if not name.startswith("Metadata_")]
     places, shares = components(wells[features].to_numpy(np.float64))
     types = wells[CONTROL].fillna("").astype(str).replace("", OTHER)
-    figures = [_scatter(places, shares, types, "type of control", pictures)]
+    figures = [_scatter(places, shares, types, "control type", pictures)]
     if 1 < wells[PLATE].nunique() <= PLATES:
         figures.append(_scatter(places, shares, wells[PLATE].astype(str), "plate", pictures))
-    made.html.append(page.panels(figures))
-    made.html.append(page.paragraph(f"{len(wells):,} profiles of profiles/wells/{level}, {len(features):,} features."))
-    return made
+    content.html.append(page.panels(figures))
+    content.html.append(
+        page.paragraph(f"{len(wells):,} profiles of profiles/wells/{level}, {len(features):,} features.")
+    )
+    return content
 
 
 def read(results):
-    """(level, DataFrame) of at most WELLS wells, the same number of every plate."""
+    """(level, DataFrame) of at most WELLS wells, the same number from every plate."""
     for level in LEVELS:
         paths = results.tables(f"profiles/wells/{level}")
         parts = []
@@ -58,12 +60,12 @@ def components(profiles):
 
     returns  (n, 2) places, (2,) shares of the variance
 
-    A value that is not there counts as the feature's mean. A feature's heaviest values are cut at 10 standard
-    deviations: one well would take a component for itself.
+    A missing value counts as the feature's mean. Values are clipped at 10 standard deviations, or one well could have
+    a component of its own.
     """
-    there = profiles[:, np.isfinite(profiles).any(axis=0)]
-    spread = np.nanstd(there, axis=0)
-    scaled = (there - np.nanmean(there, axis=0))[:, spread > 0] / spread[spread > 0]
+    present = profiles[:, np.isfinite(profiles).any(axis=0)]
+    spread = np.nanstd(present, axis=0)
+    scaled = (present - np.nanmean(present, axis=0))[:, spread > 0] / spread[spread > 0]
     scaled = np.clip(np.nan_to_num(scaled), -10, 10)
     values, vectors = np.linalg.eigh(scaled.T @ scaled)
     first = vectors[:, ::-1][:, :2]
@@ -76,8 +78,8 @@ def _scatter(places, shares, groups, what, pictures):
     names = colours(list(groups.value_counts().index)[: len(COLOURS)])
     size = 12 if len(places) < 3000 else 3
     for mark, (name, colour) in zip(MARKS, reversed(names.items()), strict=False):
-        own = (groups == name).to_numpy()
-        axes.scatter(*places[own].T, s=size, color=colour, marker=mark, lw=0, alpha=0.7, label=name)
+        rows = (groups == name).to_numpy()
+        axes.scatter(*places[rows].T, s=size, color=colour, marker=mark, lw=0, alpha=0.7, label=name)
     axes.set(xlabel=f"PC1 ({shares[0]:.0%} of the variance)", ylabel=f"PC2 ({shares[1]:.0%})", title=f"By {what}")
     axes.legend(fontsize=7, markerscale=1.5, loc="best")
     counts = ", ".join(f"{name} {int((groups == name).sum()):,}" for name in names)
@@ -88,12 +90,12 @@ def _scatter(places, shares, groups, what, pictures):
 
 def _why(results, count):
     if count:
-        return f"{count} wells have one, {FEWEST} are needed"
+        return f"{count} wells have a profile, at least {FEWEST} are needed"
     if results.stopped:
-        return "the run stopped before features"
+        return "the run stopped at quality control, before features"
     params = results.run.get("params", {})
     if params.get("streams"):
-        return "a run with --streams makes none"
+        return "runs with --streams have none"
     if params.get("well_profiles") == "none":
         return "--well_profiles is none"
-    return "they are made when a run ends" if results.left else "no well has cells with features"
+    return "they are written when a run ends" if results.remaining else "no well has cells with features"
