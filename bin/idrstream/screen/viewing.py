@@ -51,8 +51,6 @@ def layers(outdir, row):
         layers.append((pixels, {"name": name, "colormap": "gray", "contrast_limits": _shown(saved)}, "image"))
     else:
         notes.append("the image was not saved; --save images saves images, --redo --save images also finished ones")
-            "the image was not saved; --save images saves images, --redo --save images also those that are done"
-        )
     if labels is None and (outdir / f"labels/plate={row['plate']}/{name}.tif").exists():
         labels = image.read_labels(outdir / f"labels/plate={row['plate']}", name)
     outlines = outdir / f"outlines/plate={row['plate']}/{name}.geojson"
