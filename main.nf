@@ -58,8 +58,7 @@ workflow {
     run = versions.map { list -> [params: settings, nextflow: nextflow.version.toString(), versions: list.collectEntries()] }
 
     // A line a workflow, of a name that nextflow_schema.json lists.
-    finished = settings.workflow == 'screen' ? SCREEN(launch, common + screen, run, outdir)
-        : channel.empty()
+    finished = settings.workflow == 'screen' ? SCREEN(launch, common + screen, run, outdir) : channel.empty()
 
     recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)
     report = REPORTING(finished.combine(recorded.toList().map { all -> [all] }), outdir)

@@ -57,14 +57,19 @@ class Gate {
         return false
     }
 
-    /** [META, FOLDER] as they are: a batch or plate has this folder in the work folder from now on, unless it is lost already. */
-    static List holds(Map meta, Path folder) {
-        final bytes = WorkFolders.size(folder)
+    /**
+     * [META, FOLDER] as they are: a batch or plate has this folder in the work folder from now on, unless it is lost already.
+     * FOLDER: an empty list for none.
+     */
+    static List holds(Map meta, Object folder) {
+        if( !(folder instanceof Path) )
+            return [meta, folder]
+        final bytes = WorkFolders.size(folder as Path)
         synchronized( Gate ) {
             if( lost.containsKey(meta.id.toString()) )
-                WorkFolders.delete([folder])
+                WorkFolders.delete([folder as Path])
             else
-                WorkFolders.add(meta.id.toString(), folder, bytes)
+                WorkFolders.add(meta.id.toString(), folder as Path, bytes)
         }
         return [meta, folder]
     }

@@ -35,7 +35,7 @@ class Warnings {
         return folder
     }
 
-    /** FOLDER, which FLATFIELD made, as it is, once its notes.json is in the log. Of so many plates, the end of a run repeats none. */
+    /** FOLDER, which FLATFIELD made, as it is, once its notes.json is in the log. The end of the run does not repeat it: there may be a hundred plates. */
     static Path told(Path folder) {
         final notes = Json.read(folder.resolve('notes.json'))
         notes.said.each { line -> log.info(line) }

@@ -27,10 +27,12 @@ workflow SCREEN {
     given = model.map { file -> (inputs + [model: file, outdir: outdir, schema: []]).findAll { _name, value -> value instanceof Path } }
     planned = PLAN(launch, inputs.schema, given.map { all -> all.keySet().toList() }, given.map { all -> all.values().toList() })
     plan = START(planned, inputs, outdir)                       // value: plan.json
-    stages = [:].withDefault { name -> plan.filter { all -> all.stages[name] }.map { all -> all.stages[name] } }    // value: a command's arguments
+
+    // Stage -> value: the arguments of its command, and the digest of its code, part of the cache key. Empty for a stage the run is without.
+    stages = [:].withDefault { name -> plan.filter { all -> all.stages[name] }.map { all -> all.stages[name] } }
 
     plates = PLATES(plan, inputs, model, stages, outdir)        // (plate id, its calibration)
-    batches = ADMIT(plan, plates)                               // (batch, its JSON, [calibration of its plates]), once there is room for it
+    batches = ADMIT(plan, plates)                               // (batch, its JSON, [calibration]), once there is room
     wanted = batches.map { batch, packet, calibration -> tuple(batch, packet, Plan.folders(packet), calibration) }
     fetched = FETCH(wanted, inputs.ascp, inputs.aspera_key, stages.fetch)
     frames = fetched.frames.map { batch, folder -> Gate.holds(batch, folder) }      // (batch, frames)
