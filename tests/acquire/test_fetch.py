@@ -101,6 +101,9 @@ def test_the_column_channel_says_for_its_own_row_which_channel_is_read(tmp_path)
         rows.append(row)
     found = fetch.fetch({"images": rows, "source": None, "nuclear": "GFP"}, tmp_path / "frames", root=str(tmp_path))
     assert [row["status"] for row in found] == ["ok"] * 4, [row["reason"] for row in found]
+    assert [row["channels"] for row in found] == [
+        [{"number": number, "name": name}] for number, name in ((2, "DAPI"), (1, "GFP"), (1, ""), (1, ""))
+    ]
     truth = pixels[0, 1], pixels[1, 0], pixels[0, 0], pixels[0, 0]
     for row, image_ in zip(found, truth, strict=True):
         assert np.array_equal(image.read_frame(tmp_path / "frames", row["key"]), image_)

@@ -38,9 +38,9 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     last         this is the last try: an image that cannot be reached is a row, even if none can
     known        folder of what is known of the plates
     watch        wraps the iterable of movies, to show progress
-    returns      the rows: the images, with status, reason, retryable, bytes, seconds, the FACTS of their pixels,
-                 camera_offset (as it was given), and for neighbours field_bytes and window (the keys of the frames in
-                 it)
+    returns      the rows: the images, with status, reason, retryable, bytes, seconds, channels (of the frame, in its
+                 order: today one, the nuclei's), the FACTS of their pixels, camera_offset (as it was given), and for
+                 neighbours field_bytes and window (the keys of the frames in it)
 
     A bad image is a row, whatever is wrong with it. Before the last try, raises OutOfMemory if memory ran short, and
     TransientError if not one image of the batch could be reached, or for a batch that needs `all` of its images, if one
@@ -146,8 +146,9 @@ def _read(batch, wanted, folder, root, places):
             name = sources.split(location)[1]
             with open_movie(file, name, choice(batch, wanted[0]), batch.get("reader"), cache) as movie:
                 known = bit_depth.of_image(batch, wanted[0]["plate"], batch["depths"])
+                channels, bits = {"channels": movie.channels}, movie.significant_bits
                 rows = {
-                    asked["frame"]: _row(asked, movie.read(asked["frame"]), folder, known, movie.significant_bits)
+                    asked["frame"]: _row(asked | channels, movie.read(asked["frame"]), folder, known, bits)
                     for asked in wanted
                 }
                 cost = {"bytes": file.bytes}
@@ -217,7 +218,7 @@ def _local(location, root, places):
 
 
 def _row(asked, pixels, folder, known=NOT_KNOWN, significant=None):
-    row = asked | {"status": "ok", "reason": "", "retryable": False} | dict.fromkeys(FACTS)
+    row = {"channels": []} | asked | {"status": "ok", "reason": "", "retryable": False} | dict.fromkeys(FACTS)
     failure = _write(folder, asked["key"], pixels, row, known, significant)
     return row | _failed(failure) if failure else row
 
