@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path, PurePath
 
 from idrstream.base import tables
-from idrstream.images import image
+from idrstream.base.sampling import spread
 from idrstream.runs import ledger, recipe
 from idrstream.runs.housekeeping import STALE
 from idrstream.screen import hcs, study
@@ -31,7 +31,7 @@ def references(images, entries, count):
     chosen = {}
     for plate, wells in plates.items():
         numbers = sorted(wells)
-        movies = [sorted(wells[numbers[i]], key=_time) for i in image.spread(len(numbers), count)]
+        movies = [sorted(wells[numbers[i]], key=_time) for i in spread(len(numbers), count)]
         rounds = range(max(map(len, movies)))
         turns = [
             movie[(i + turn) % len(movie)] for turn in rounds for i, movie in enumerate(movies) if turn < len(movie)

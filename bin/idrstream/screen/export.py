@@ -15,7 +15,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from idrstream.base import files, tables
-from idrstream.images import image
+from idrstream.images.frames import image_key
+from idrstream.images.outlines import read_outlines
 from idrstream.runs import ledger
 from idrstream.screen.profiles import FOLDER as CELLS
 from idrstream.screen.profiles import PIECE
@@ -115,7 +116,7 @@ class Export:
         cells = [row for row in rows if row["status"] == "ok" and int(row["cells"]) > 0]
         asked = [row for row in cells if row["row"]]
         for row in asked:
-            row["key"] = image.key(*(row.get(name, "") for name in ("plate", "well", "site", "frame", "variant")))
+            row["key"] = image_key(*(row.get(name, "") for name in ("plate", "well", "site", "frame", "variant")))
             if int(row["cells"]) != counts.get(row["key"], 0):
                 there = f"{row['cells']} cells in images.tsv, {counts.get(row['key'], 0)} in {CELLS}"
                 again = "run the pipeline once more, and with --redo if this is said again"
@@ -146,7 +147,7 @@ class Export:
             own = _key(file.schema_arrow.names)
             groups = file.read(columns=own).group_by(own).aggregate([([], "count_all")]).to_pydict()
             for *key, count in zip(*(groups[name] for name in (*own, "count_all")), strict=True):
-                name = image.key(*key)
+                name = image_key(*key)
                 paths[name] = path
                 counts[name] = counts.get(name, 0) + count
         if self.features is None:
@@ -165,7 +166,7 @@ class Export:
         for path in sorted({self.paths[row["key"]] for row in images}):
             for piece in pq.ParquetFile(path).iter_batches(PIECE, columns=columns):
                 keys = zip(*(piece[name].to_pylist() for name in _key(piece.schema.names)), strict=True)
-                own = np.array([place.get(image.key(*key), -1) for key in keys])
+                own = np.array([place.get(image_key(*key), -1) for key in keys])
                 pieces.append(pa.table(piece.filter(pa.array(own >= 0))))
                 places.append(own[own >= 0])
         cells = pa.concat_tables(pieces, promote_options="permissive")
@@ -179,10 +180,10 @@ class Export:
         """The outline of every cell as IDR_stream writes it; null where its image has none."""
         outlines, known, named = [], {}, [*_key(cells.column_names), "Metadata_Label"]
         for *key, label in zip(*(cells[name].to_pylist() for name in named), strict=True):
-            name = image.key(*key)
+            name = image_key(*key)
             if name not in known:
                 path = self._outlines_path(name, key[0])
-                found = image.read_outlines(path) if path.exists() else None
+                found = read_outlines(path) if path.exists() else None
                 known = {name: found and {label: [*border, border[0]] for label, (_, border) in found.items()}}
             if known[name] is not None and label not in known[name]:
                 self._refuse(f"{self._outlines_path(name, key[0])} has no outline of cell {label}; --redo its batch")

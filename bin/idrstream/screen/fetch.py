@@ -13,7 +13,8 @@ from idrstream import sources
 from idrstream.base import stage_folder, tables
 from idrstream.base.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
 from idrstream.base.task import OutOfMemory, TransientError
-from idrstream.images import image
+from idrstream.images.calibration import WINDOW, read_bit_depths, read_fields
+from idrstream.images.frames import CONTEXT, frame_key, image_key, write_frame
 from idrstream.readers import bit_depth, planes
 from idrstream.readers.movie import open_movie
 
@@ -46,12 +47,10 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
     TransientError if not one image of the batch could be reached, or for a batch that needs `all` of its images, if one
     could not.
     """
-    os.makedirs(os.path.join(folder, image.CONTEXT))
-    without = {fields.name: content["lost"] for fields, content in image.read_fields(known) if content["lost"]}
-    fetched, movies, batch = {}, {}, batch | {"depths": image.read_bit_depths(known)}
-    for asked in {
-        image.frame_key(asked): asked | {"key": image.frame_key(asked)} for asked in batch["images"]
-    }.values():
+    os.makedirs(os.path.join(folder, CONTEXT))
+    without = {fields.name: content["lost"] for fields, content in read_fields(known) if content["lost"]}
+    fetched, movies, batch = {}, {}, batch | {"depths": read_bit_depths(known)}
+    for asked in {frame_key(asked): asked | {"key": frame_key(asked)} for asked in batch["images"]}.values():
         if asked["plate"] in without:  # computed without its plate's field, its cells would not be those of another day
             reason = Unreachable(
                 f"the frames of its plate's flat-field could not be fetched ({without[asked['plate']]})"
@@ -76,10 +75,10 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, know
 
 def _shared(images, fetched):
     """A row an image: its frame's, the cost of which the variants of a frame share equally."""
-    count = Counter(image.frame_key(asked) for asked in images)
+    count = Counter(frame_key(asked) for asked in images)
     rows = []
     for asked in images:
-        row, share = fetched[image.frame_key(asked)] | asked, count[image.frame_key(asked)]
+        row, share = fetched[frame_key(asked)] | asked, count[frame_key(asked)]
         if share > 1:
             row |= {name: row[name] // share for name in ("bytes", "field_bytes") if name in row}
             row["seconds"] = round(row["seconds"] / share, 3)
@@ -178,10 +177,10 @@ def _windows(movie, rows, folder):
     failed = {}
     for row in [row for row in rows.values() if row["status"] == "ok"]:
         first = max(1, min(row["frame"] - 1, movie.frames - 2))
-        window = range(first, min(first + image.WINDOW, movie.frames + 1))
+        window = range(first, min(first + WINDOW, movie.frames + 1))
         for frame in set(window) - keys.keys() - failed.keys():
-            key = image.key(row["plate"], row["well"], row["site"], frame)
-            failure = _write(os.path.join(folder, image.CONTEXT), key, movie.read(frame))
+            key = image_key(row["plate"], row["well"], row["site"], frame)
+            failure = _write(os.path.join(folder, CONTEXT), key, movie.read(frame))
             if failure is None:
                 keys[frame] = key
             else:
@@ -237,7 +236,7 @@ def _write(folder, key, pixels, row=None, known=NOT_KNOWN, significant=None):
             facts = _facts(key, pixels, known, significant) | {"unwritten": unwritten} if row is not None else {}
     except ImageFailure as failure:
         return failure
-    image.write_frame(folder, key, pixels)
+    write_frame(folder, key, pixels)
     if row is not None:
         row |= facts
     return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from idrstream.base.tables import Problems
 from idrstream.cells import checkpoints
-from idrstream.images.image import REFERENCES
+from idrstream.images.calibration import REFERENCES
 from idrstream.runs import digest, ledger, recipe
 from idrstream.screen import (
     arguments,

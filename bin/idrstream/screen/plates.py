@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from idrstream.base import files
-from idrstream.images import image
+from idrstream.images.calibration import FIELDS, read_fields
 from idrstream.runs import manifest
 
 FOLDER = "flatfields"
@@ -26,7 +26,7 @@ def settled(outdir, wanted):
     """Those of the plates WANTED (plate -> identity) of which OUTDIR holds just that, whole."""
     found = set()
     for plate, id in wanted.items():
-        path = Path(outdir, FOLDER, plate, image.FIELDS)
+        path = Path(outdir, FOLDER, plate, FIELDS)
         if path.exists() and files.read_json(path).get("id") == id and manifest.intact(outdir, part(plate)):
             found.add(plate)
     return found
@@ -39,7 +39,7 @@ def part(plate):
 
 def file_names(plate):
     """All files that may be kept of a plate, relative to the output folder."""
-    return [f"{FOLDER}/{plate}/{name}" for name in (f"{plate}.tif", f"{plate}.png", "diameter.json", image.FIELDS)]
+    return [f"{FOLDER}/{plate}/{name}" for name in (f"{plate}.tif", f"{plate}.png", "diameter.json", FIELDS)]
 
 
 def keep(packet, calibration, outdir):
@@ -51,7 +51,7 @@ def keep(packet, calibration, outdir):
     Raises tables.Problems where a file of somebody else lies there.
     """
     plate, folder = packet["id"], f"{FOLDER}/{packet['id']}"
-    ((fields, content),) = image.read_fields(calibration)
+    ((fields, content),) = read_fields(calibration)
     sources, estimate = {}, Path(calibration, f"{plate}.json")
     if plate in content["fields"]:
         sources = {f"{folder}/{path.name}": path for path in fields.glob(f"{plate}.*")}
@@ -61,6 +61,6 @@ def keep(packet, calibration, outdir):
         sources[f"{folder}/diameter.json"] = estimate
     content["plate"] = plate
     content["id"] = None if content["lost"] else packet["identity"]
-    sources[f"{folder}/{image.FIELDS}"] = files.json_text(content).encode()
+    sources[f"{folder}/{FIELDS}"] = files.json_text(content).encode()
     manifest.put(outdir, part(plate), sources)
     return Path(outdir, folder)

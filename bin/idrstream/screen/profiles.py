@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from idrstream.base import files, stage_folder
-from idrstream.images import image
+from idrstream.images.calibration import field_of, offset_of
+from idrstream.images.labels import read_cells
 from idrstream.screen import results
 
 VERSION = 2  # raised when columns of the table of cells change that are not features
@@ -40,8 +41,8 @@ def single_cells(frames, labels, features, calibration=None):
             row["camera_offset"] = None
             continue
         cells, found = (
-            image.read_cells(labels, row["key"]),
-            [image.read_cells(folder, row["key"]) for folder in features],
+            read_cells(labels, row["key"]),
+            [read_cells(folder, row["key"]) for folder in features],
         )
         for folder, part in zip(features, found, strict=True):
             if not np.array_equal(cells["label"], part["label"]):
@@ -77,8 +78,8 @@ def _light(row, calibration):
 
     And the camera's offset that was taken off it, with what is known of that.
     """
-    found, offset = image.field_of(row, calibration), dict.fromkeys(results.OFFSET)
-    offset["camera_offset"] = image.offset_of(row, calibration)
+    found, offset = field_of(row, calibration), dict.fromkeys(results.OFFSET)
+    offset["camera_offset"] = offset_of(row, calibration)
     if found is None:
         return {"flatfield": "none", "field_bytes": 0} | offset
     facts = found[3]

@@ -1,7 +1,7 @@
 """A run's plan: what it holds, what it costs, and what the user sees of it before anything starts."""
 
 from idrstream.base import units
-from idrstream.images.image import REFERENCES, WINDOW
+from idrstream.images.calibration import REFERENCES, WINDOW
 from idrstream.readers import bit_depth, planes
 from idrstream.screen import batches, first_look, places, streams
 

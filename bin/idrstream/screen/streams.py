@@ -9,7 +9,7 @@ import re
 
 from idrstream.base import strict_yaml, tables
 from idrstream.base.tables import CONTROL, Problems
-from idrstream.images import image
+from idrstream.images.frames import VARIANTS, frame_key, image_key
 
 COLUMN = "Illumination"  # of the cell table, after `Metadata_`: the variant
 KEYS = ("table", "variants", "outlines")
@@ -65,7 +65,7 @@ def union(streams, named):
     made = [
         _variant(asked, variant, variant in wanted[name]["outlined"])
         for name, asked in frames.items()
-        for variant in image.VARIANTS
+        for variant in VARIANTS
         if variant in wanted[name]["variants"]
     ]
     views = [
@@ -83,7 +83,7 @@ def frames(images):
     stored = {}
     for asked in images:
         plain = {name: value for name, value in asked.items() if name not in ("variant", "outlines")}
-        stored.setdefault(image.frame_key(asked), plain | {"key": image.frame_key(asked)})
+        stored.setdefault(frame_key(asked), plain | {"key": frame_key(asked)})
     return list(stored.values())
 
 
@@ -109,24 +109,24 @@ def _stream(path, name, given, problems):
     for key in [key for key in given if key not in KEYS]:
         wrong(key, f"it is not known; there are {', '.join(KEYS)}.{tables.nearest(key, KEYS)}")
     table, outlines = given.get("table"), given.get("outlines", False)
-    variants = given.get("variants", list(image.VARIANTS))
+    variants = given.get("variants", list(VARIANTS))
     if not isinstance(table, str) or not table:
         wrong("table", "it is missing; name its table of wells, relative to this file")
     elif os.path.isabs(table) or ".." in table.split("/"):
         wrong("table", f'"{table}" does not lie in the folder of this file; put them together')
     elif not (path.parent / table).is_file():
         wrong("table", f'there is no file "{table}" beside this one')
-    known = isinstance(variants, list) and variants and all(variant in image.VARIANTS for variant in variants)
+    known = isinstance(variants, list) and variants and all(variant in VARIANTS for variant in variants)
     if not known or len(set(variants)) < len(variants):
         wrong("variants", f"{variants} is not a list of variants: [ic, no_ic], [ic] or [no_ic]")
         variants = []
     if not isinstance(outlines, bool):
         wrong("outlines", f"{outlines} is neither true nor false")
-    variants = [variant for variant in image.VARIANTS if variant in variants]
+    variants = [variant for variant in VARIANTS if variant in variants]
     return {"name": name, "table": path.parent / str(table), "variants": variants, "outlines": outlines is True}
 
 
 def _variant(asked, variant, outlines):
-    named = {"key": image.key(*(asked[name] for name in ("plate", "well", "site", "frame")), variant)}
+    named = {"key": image_key(*(asked[name] for name in ("plate", "well", "site", "frame")), variant)}
     more = {"variant": variant, "outlines": outlines, "metadata": asked["metadata"] | {COLUMN: variant}}
     return asked | named | more

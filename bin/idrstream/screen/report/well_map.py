@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from idrstream.images import image
+from idrstream.base.sampling import spread
 from idrstream.report import page
 from idrstream.report.pictures import COLOURS, OTHER, colours, panel
 
@@ -46,7 +46,7 @@ def read(results):
         parts = []
         for path in paths:
             table = pq.read_table(path, partitioning=None).to_pandas()
-            parts.append(table.iloc[image.spread(len(table), max(2, WELLS // len(paths)))])
+            parts.append(table.iloc[spread(len(table), max(2, WELLS // len(paths)))])
         wells = pd.concat([pd.DataFrame(), *parts], ignore_index=True)
         if len(wells) >= FEWEST:
             return level, wells.assign(**{CONTROL: wells.get(CONTROL, pd.Series("", index=wells.index))})
@@ -62,8 +62,8 @@ def components(profiles):
     deviations: one well would take a component for itself.
     """
     there = profiles[:, np.isfinite(profiles).any(axis=0)]
-    spread = np.nanstd(there, axis=0)
-    scaled = (there - np.nanmean(there, axis=0))[:, spread > 0] / spread[spread > 0]
+    deviation = np.nanstd(there, axis=0)
+    scaled = (there - np.nanmean(there, axis=0))[:, deviation > 0] / deviation[deviation > 0]
     scaled = np.clip(np.nan_to_num(scaled), -10, 10)
     values, vectors = np.linalg.eigh(scaled.T @ scaled)
     first = vectors[:, ::-1][:, :2]
