@@ -23,7 +23,8 @@ import torch
 from fitter import Fitter
 from idrstream.base import stage_folder
 from idrstream.cells import nuclei
-from idrstream.images import image
+from idrstream.images.frames import image_key, read_frame, write_frame
+from idrstream.images.labels import write_cells
 from segment import Stock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,20 +75,20 @@ def main(table, address, network, out, diameter, threads):
         done = []
         for row in batch:
             frame = _corrected(fitter, movies / f"{row['well_number']}.ch5", int(row["frame"]))
-            key = image.key(row["plate"], row["well"], 1, row["frame"])
+            key = image_key(row["plate"], row["well"], 1, row["frame"])
             where = {"id": key, "key": key, "plate": row["plate"], "well": row["well"], "site": 1, "status": "ok"}
             where |= {"well_number": int(row["well_number"]), "frame": int(row["frame"]), "metadata": {}}
             done.append(where | {"shape": list(frame.shape)})
-            image.write_frame(frames, key, frame)
+            write_frame(frames, key, frame)
         stage_folder.write_rows(frames, done)
         watch.lap("read and correct")
         for row in done:
             segmenter = Stock(ROOT / "assets/models/nuclei/nuclei.pth", diameter)
-            found = segmenter(image.read_frame(frames, row["key"]))
+            found = segmenter(read_frame(frames, row["key"]))
             centers = nuclei.centroids(found)
             cells += len(centers)
             columns = {"center_y": centers[:, 0], "center_x": centers[:, 1]}
-            image.write_cells(labels, row["key"], {"label": np.arange(1, len(centers) + 1)} | columns)
+            write_cells(labels, row["key"], {"label": np.arange(1, len(centers) + 1)} | columns)
         watch.lap("segment")
         command = [ROOT / ".venvs/deepprofiler/bin/python", ROOT / "bin/screen_embed_deepprofiler.py", frames, labels]
         command += [folder / "features", "--config", network / "config.json", "--threads", threads]

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from idrstream.base import files, stage_folder, task
-from idrstream.images import image
+from idrstream.base.sampling import spread
+from idrstream.images.calibration import REFERENCES, read_corrected
 
 
 @click.command()
@@ -25,9 +26,9 @@ def main(frames, out, model, calibration, count, require_gpu):
 
     rows = stage_folder.read_rows(frames)
     usable = [row for row in rows if row["status"] == "ok"]
-    chosen = [usable[i] for i in image.spread(len(usable), image.REFERENCES)]
+    chosen = [usable[i] for i in spread(len(usable), REFERENCES)]
     segmenter = Segmenter(model, device=task.torch_device(require_gpu), threads=count)
-    images = (image.read_corrected(frames, row, calibration) for row in chosen)
+    images = (read_corrected(frames, row, calibration) for row in chosen)
     diameter, nuclei = segmenter.estimate_diameter(images, plate_area)
     plate = Path(out).stem
     files.write_json(

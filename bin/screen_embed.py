@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from idrstream.base import files, stage_folder, task
-from idrstream.images import image
+from idrstream.images.calibration import read_corrected
+from idrstream.images.labels import read_cells, read_labels, write_cells
 
 
 @click.command()
@@ -42,10 +43,10 @@ def main(
     features.mkdir()
 
     def cut(row):
-        name, cells = row["key"], image.read_cells(labels, row["key"])
+        name, cells = row["key"], read_cells(labels, row["key"])
         centers = np.stack([cells["center_y"], cells["center_x"]], axis=1)
-        mask = (image.read_labels(labels, name), cells["label"]) if crop_mask else ()
-        pixels = image.read_corrected(frames, row, calibration)
+        mask = (read_labels(labels, name), cells["label"]) if crop_mask else ()
+        pixels = read_corrected(frames, row, calibration)
         facts = {"label": cells["label"], "padded": crops.padded(centers, pixels.shape)}
         return (name, facts), crops.around(pixels, centers, *mask)
 
@@ -53,7 +54,7 @@ def main(
         embedded = embedding.embed(engine, map(cut, rows))
         for (name, facts), found in task.progress(embedded, "embedding", len(rows)):
             crops.check(name, facts["label"], found)
-            image.write_cells(features, name, facts | {"features": found})
+            write_cells(features, name, facts | {"features": found})
     model = engine.model + "-masked" * crop_mask
     click.echo(f"{model} on {used}")
     made = {"device": used, "crops": engine.at_once.size, "model": model, "features": engine.features}

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from idrstream.base import files, gpu, stage_folder, task
-from idrstream.images import image
+from idrstream.images.calibration import read_corrected
+from idrstream.images.labels import read_cells, write_cells
 from idrstream.screen import deepprofiler, deepprofiler_project
 
 
@@ -38,9 +39,9 @@ def main(frames, labels, features, config, checkpoint, calibration, count, requi
     features.mkdir()
     project = deepprofiler_project.Project(features / "project", config, checkpoint)
     rows = stage_folder.read_rows(frames, "ok")
-    cells = [image.read_cells(labels, row["key"]) for row in rows]
+    cells = [read_cells(labels, row["key"]) for row in rows]
     for row, known_cells in zip(rows, cells, strict=True):
-        project.add(row, image.read_corrected(frames, row, calibration), known_cells)
+        project.add(row, read_corrected(frames, row, calibration), known_cells)
     with gpu.watched("GPU" if on_gpu else task.processor(count), on_gpu) as used:
         project.run(count, device)
     click.echo(f"{project.model} on {used}")
@@ -48,7 +49,7 @@ def main(frames, labels, features, config, checkpoint, calibration, count, requi
         centers = np.stack([known_cells["center_y"], known_cells["center_x"]], axis=1)
         padded = crops.padded(centers, row["shape"], project.box)
         embedded = {"label": known_cells["label"], "features": project.read(row, known_cells), "padded": padded}
-        image.write_cells(features, row["key"], embedded)
+        write_cells(features, row["key"], embedded)
     project.close()
     made = {"device": used, "crops": project.at_once.size, "model": project.model, "features": project.features}
     files.write_json(features / stage_folder.PROVENANCE, made)

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from idrstream.base import files, stage_folder, task
-from idrstream.images import image
+from idrstream.images.calibration import FIELDS, WINDOW, write_field, write_picture
+from idrstream.images.frames import CONTEXT, Frames, frame_key, read_frame
 from idrstream.readers import bit_depth
 from idrstream.screen import field_notes
 from idrstream.screen.study import Well
@@ -51,7 +52,7 @@ def main(frames, fields, illumination, camera_offset):
         of_plate = _of_plate(frames, usable, camera_offset, fields) | cost
         facts, offset = {rows[0]["plate"]: of_plate}, of_plate.get("camera_offset", {}).get("offset", offset)
     elif illumination == "frames":
-        even = {image.frame_key(row): row for row in usable if row.get("variant") != "no_ic"}
+        even = {frame_key(row): row for row in usable if row.get("variant") != "no_ic"}
         each = task.progress(list(even.items()), "fitting")
         facts = {name: _of_image(frames, row, offset, fields) for name, row in each}
     content = {
@@ -60,7 +61,7 @@ def main(frames, fields, illumination, camera_offset):
         "frames": bit_depth.of_plate(usable),
         "fields": facts,
     }
-    files.write_json(fields / image.FIELDS, content)
+    files.write_json(fields / FIELDS, content)
     of_plate = rows and rows[0]["plate"] == fields.stem  # else of a batch, whose range of grey levels its plates have
     said = field_notes.of_range(fields.stem, content["frames"]) if of_plate else None
     task.tell(fields / "notes.json", [said] * bool(said), field_notes.of_fields(fields.stem, facts))
@@ -73,7 +74,7 @@ def _of_plate(frames, usable, offset, fields):
     illumination = _stage()
     keys = [row["key"] for row in usable]
     facts = {"kind": "plate", "candidates": keys}
-    candidates = image.Frames(partial(image.read_frame, frames), keys)
+    candidates = Frames(partial(read_frame, frames), keys)
     unwritten = [row.get("unwritten") or 0 for row in usable]
     try:
         found = illumination.of_plate(candidates, offset, origins(usable), unwritten)
@@ -82,8 +83,8 @@ def _of_plate(frames, usable, offset, fields):
         facts |= {"status": "refused", "reason": str(reason)}
         return facts | ({"camera_offset": unknown} if offset == "auto" else {})
     name = usable[0]["plate"]
-    image.write_field(fields, name, found.field)
-    image.write_picture(fields, name, illumination.picture(found.field))
+    write_field(fields, name, found.field)
+    write_picture(fields, name, illumination.picture(found.field))
     facts |= _figures(found.field)
     facts |= {"used": [keys[i] for i in found.used], "halves_rms": round(found.halves, 5)}
     if found.left_out:
@@ -110,15 +111,15 @@ def _of_image(frames, row, offset, fields):
     """Likewise of an image's, from its window in time: itself and its neighbours, which lie in `context`."""
     illumination = _stage()
     facts = {"kind": "frames", "used": row["window"]}
-    context = frames / image.CONTEXT
-    window = [image.read_frame(frames if (frames / f"{key}.tif").exists() else context, key) for key in row["window"]]
+    context = frames / CONTEXT
+    window = [read_frame(frames if (frames / f"{key}.tif").exists() else context, key) for key in row["window"]]
     try:
-        if len(window) < image.WINDOW:
-            raise illumination.Refused(f"{image.WINDOW} frames in a row are needed, there are {len(window)}")
+        if len(window) < WINDOW:
+            raise illumination.Refused(f"{WINDOW} frames in a row are needed, there are {len(window)}")
         field = illumination.fit(window, offset)
     except illumination.Refused as reason:
         return facts | {"status": "refused", "reason": str(reason)}
-    image.write_field(fields, image.frame_key(row), field)
+    write_field(fields, frame_key(row), field)
     return facts | _figures(field)
 
 

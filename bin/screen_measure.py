@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from idrstream.base import files, processes, stage_folder, task
-from idrstream.images import image
+from idrstream.images.calibration import read_corrected
+from idrstream.images.labels import read_cells, read_labels, write_cells
 from idrstream.readers import bit_depth
 
 
@@ -48,15 +49,15 @@ def _measure(frames, labels, measures, calibration, row):
 
     from idrstream.cells import measurement
 
-    nuclei, cells = image.read_labels(labels, row["key"]), image.read_cells(labels, row["key"])["label"]
-    pixels = image.read_corrected(frames, row, calibration) / bit_depth.full_scale(row["type"], row["bit_depth"])
+    nuclei, cells = read_labels(labels, row["key"]), read_cells(labels, row["key"])["label"]
+    pixels = read_corrected(frames, row, calibration) / bit_depth.full_scale(row["type"], row["bit_depth"])
     numbers, features = measurement.measure(nuclei, pixels, cells)
     unlisted = np.setdiff1d(nuclei[1:-1, 1:-1], [0, *cells, *nuclei[[0, -1]].ravel(), *nuclei[:, [0, -1]].ravel()])
     if list(cells) != list(numbers) or len(unlisted):  # only a nucleus at the border may be none of the cells
         raise ValueError(f"{row['key']}: its label image holds other cells than its table of {len(cells)}")
     seen = {"texture_levels": measurement.texture.occupied, "texture_clipped": measurement.texture.clipped}
     seen = {name: function(nuclei, pixels)[numbers - 1] for name, function in seen.items()}
-    image.write_cells(measures, row["key"], {"label": numbers, "features": features} | seen)
+    write_cells(measures, row["key"], {"label": numbers, "features": features} | seen)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from idrstream.base import files, stage_folder, task
-from idrstream.images import image
+from idrstream.images.calibration import read_fields
+from idrstream.images.labels import read_too_large
 
 
 @click.command()
@@ -31,11 +32,11 @@ def main(frames, labels, features, tables, calibration, batch, count):
 
     table, rows = profiles.single_cells(frames, labels, features, calibration)
     for row in rows:
-        row["too_large"] = image.too_large(labels, row["key"]) if row["status"] == "ok" else None
+        row["too_large"] = read_too_large(labels, row["key"]) if row["status"] == "ok" else None
     profiles.write(table, rows, batch, tables / "results", profiles.FOLDER if features else profiles.UNMEASURED)
     thumbnails.write(frames, labels, rows, calibration, batch, tables / "results")
     stage_folder.write_rows(tables, rows)
-    fields = {name: facts for _, content in image.read_fields(calibration) for name, facts in content["fields"].items()}
+    fields = {name: facts for _, content in read_fields(calibration) for name, facts in content["fields"].items()}
     made = {"segment": files.read_json(labels / stage_folder.PROVENANCE), "fields": fields}
     for folder in features:
         about = files.read_json(folder / stage_folder.PROVENANCE)

@@ -6,7 +6,9 @@ from pathlib import Path
 import click
 
 from idrstream.base import stage_folder, task
-from idrstream.images import image
+from idrstream.images.calibration import field_of, offset_of, read_corrected
+from idrstream.images.frames import frame_key, read_frame
+from idrstream.images.labels import read_labels
 from idrstream.readers import bit_depth
 from idrstream.screen import hcs
 
@@ -24,14 +26,14 @@ def main(frames, labels, saved, calibration):
 
     saved.mkdir()
     for row in task.progress(stage_folder.read_rows(frames, "ok"), "saving"):
-        found = image.field_of(row, calibration)
+        found = field_of(row, calibration)
         about = {"flatfield": found[3]["kind"] if found and found[3]["status"] == "ok" else "none"}
-        offset = image.offset_of(row, calibration)
+        offset = offset_of(row, calibration)
         if about["flatfield"] != "none" or offset:
             about["camera_offset"] = offset
-        stored = image.read_frame(frames, image.frame_key(row)).dtype
-        pixels = ome_zarr.like_stored(image.read_corrected(frames, row, calibration), stored)
-        nuclei = image.read_labels(labels, row["key"])
+        stored = read_frame(frames, frame_key(row)).dtype
+        pixels = ome_zarr.like_stored(read_corrected(frames, row, calibration), stored)
+        nuclei = read_labels(labels, row["key"])
         full = bit_depth.full_scale(row["type"], row["bit_depth"])
         ome_zarr.write(saved / hcs.field(row), row["key"], pixels, nuclei, about, full)
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import click
 
 from idrstream.base import files, stage_folder, task
-from idrstream.images import image
+from idrstream.images.calibration import read_corrected, read_diameters
+from idrstream.images.labels import write_cells, write_labels
+from idrstream.images.outlines import write_outlines
 
 
 @click.command()
@@ -40,7 +42,7 @@ def main(frames, labels, model, diameter, calibration, remove_edge_masks, outlin
     from idrstream.cells import nuclei, segmentation
 
     device = task.torch_device(require_gpu)
-    diameters = image.read_diameters(calibration)
+    diameters = read_diameters(calibration)
     settings = limits | {"device": device, "threads": count}
     segmenter = segmentation.Segmenter(model, diameter, **settings)
     rows = stage_folder.read_rows(frames, "ok")
@@ -48,13 +50,13 @@ def main(frames, labels, model, diameter, calibration, remove_edge_masks, outlin
 
     def segment(row):
         name = row["key"]
-        pixels = image.read_corrected(frames, row, calibration)
+        pixels = read_corrected(frames, row, calibration)
         segmented, too_large = segmenter.segment(pixels, diameter=diameters.get(row["plate"], diameter))
-        image.write_labels(labels, name, segmented, too_large)
+        write_labels(labels, name, segmented, too_large)
         cells = nuclei.table(segmented, remove_edge_masks)
-        image.write_cells(labels, name, cells)
+        write_cells(labels, name, cells)
         if outlines and row.get("outlines", True):  # in a run with streams, not of every image
-            image.write_outlines(labels, name, nuclei.polygons(segmented), nuclei.outlines(segmented), cells["label"])
+            write_outlines(labels, name, nuclei.polygons(segmented), nuclei.outlines(segmented), cells["label"])
 
     with gpu.watched(task.torch_name(device, count), device.type == "cuda") as used:
         for _ in task.progress(task.in_threads(segment, rows, count), "segmenting", len(rows)):

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from idrstream.base import files, stage_folder, task
-from idrstream.images import image
+from idrstream.images.labels import read_labels, write_cells
+from idrstream.images.outlines import write_outlines
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -28,7 +29,7 @@ def main(frames, kept, labels, remove_edge_masks, outlines):
     labels.mkdir()
     for row in task.progress(stage_folder.read_rows(frames, "ok"), "taking labels"):
         name = row["key"]
-        found = image.read_labels(kept, name)
+        found = read_labels(kept, name)
         if list(found.shape) != row["shape"]:
             sizes = " and ".join("x".join(map(str, shape)) for shape in (row["shape"], found.shape))
             raise click.ClickException(
@@ -36,9 +37,9 @@ def main(frames, kept, labels, remove_edge_masks, outlines):
             )
         shutil.copy(kept / f"{name}.tif", labels)
         cells = nuclei.table(found, remove_edge_masks)
-        image.write_cells(labels, name, cells)
+        write_cells(labels, name, cells)
         if outlines and row.get("outlines", True):  # in a run with streams, not of every image
-            image.write_outlines(labels, name, nuclei.polygons(found), nuclei.outlines(found), cells["label"])
+            write_outlines(labels, name, nuclei.polygons(found), nuclei.outlines(found), cells["label"])
     files.write_json(labels / stage_folder.PROVENANCE, {"taken": "labels"})
 
 

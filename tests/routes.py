@@ -16,7 +16,7 @@ import h5py
 import make_zarr
 from ascp import USER, StandIn
 from ftp_server import ftp_server
-from idrstream.images import image
+from idrstream.images.frames import image_key, read_frame
 from idrstream.screen import fetch
 from idrstream.sources import aspera
 from support import http_server, images_of
@@ -104,7 +104,7 @@ class Screen:
             place = self.scratch / f"zarr{version}" / stored
             make_zarr.write(place, pixels.swapaxes(0, 1), version, "zstd", chunks=CHUNKS)
         for frame in frames:
-            name = image.key(plate, well, 1, frame)
+            name = image_key(plate, well, 1, frame)
             self.sha256[name] = _sha256(pixels[0, frame - 1, 0])
             asked = {"key": name, "plate": plate, "well": well, "well_number": number, "site": 1, "frame": frame}
             self.images.append(asked | {"movie": str(path.relative_to(self.folder)), "stored": stored})
@@ -121,7 +121,7 @@ class Screen:
             rows = fetch.fetch(batch, frames, root=None if source else folder)
             seconds = time.monotonic() - started
             same = sum(
-                row["status"] == "ok" and _sha256(image.read_frame(frames, row["key"])) == self.sha256[row["key"]]
+                row["status"] == "ok" and _sha256(read_frame(frames, row["key"])) == self.sha256[row["key"]]
                 for row in rows
             )
             whole = sum(_size(folder / place) for place in {row["locations"][0] for row in rows})

@@ -20,7 +20,8 @@ from common import BIN, DATA, MODEL, python_of
 sys.path.insert(0, str(BIN))
 
 from idrstream.base import files, stage_folder
-from idrstream.images import image
+from idrstream.images.frames import write_frame
+from idrstream.images.labels import read_cells, write_cells, write_labels
 from idrstream.screen import legacy
 
 NEAR = 10  # pixels between the centres of a nucleus by us and by CellProfiler
@@ -40,7 +41,7 @@ def main(data):
     with tempfile.TemporaryDirectory() as folder:
         frames = Path(folder, "frames")
         frames.mkdir()
-        image.write_frame(frames, "x", dna)
+        write_frame(frames, "x", dna)
         stage_folder.write_rows(frames, [ROW | {"shape": list(dna.shape), "type": dna.dtype.name, "bit_depth": 8}])
         diameter = segment(frames, Path(folder, "ours"))
         threshold = pd.read_csv(data / "Image.csv")["Threshold_FinalThreshold_Nuclei"][0]
@@ -76,9 +77,9 @@ def rebuild(labels, dna, threshold, theirs):
     numbers = np.zeros(count + 1, np.uint16)
     numbers[np.sort(i[same]) + 1] = np.arange(1, same.sum() + 1)
     labels.mkdir()
-    image.write_labels(labels, "x", numbers[parts])
+    write_labels(labels, "x", numbers[parts])
     kept = np.sort(i[same])
-    image.write_cells(labels, "x", {"label": np.arange(1, len(kept) + 1), "center_y": y[kept], "center_x": x[kept]})
+    write_cells(labels, "x", {"label": np.arange(1, len(kept) + 1), "center_y": y[kept], "center_x": x[kept]})
 
 
 def measured(frames, labels):
@@ -86,8 +87,8 @@ def measured(frames, labels):
     measures = labels.with_name(labels.name + "-measures")
     run("profiles", "screen_measure.py", frames, labels, measures)
     names = [name.removeprefix("Nuclei_") for name in files.read_json(measures / stage_folder.PROVENANCE)["features"]]
-    cells = image.read_cells(labels, "x")
-    features = pd.DataFrame(image.read_cells(measures, "x")["features"], columns=names)
+    cells = read_cells(labels, "x")
+    features = pd.DataFrame(read_cells(measures, "x")["features"], columns=names)
     return features, np.stack([cells["center_x"], cells["center_y"]], axis=1)
 
 

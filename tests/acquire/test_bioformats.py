@@ -22,7 +22,7 @@ from idrstream.base.failures import (
     Unreachable,
 )
 from idrstream.base.task import UserError
-from idrstream.images import image
+from idrstream.images.frames import image_key, read_frame
 from idrstream.readers import bioformats, fiji, planes
 from idrstream.readers.movie import open_movie
 from idrstream.screen.fetch import fetch
@@ -195,7 +195,7 @@ def test_the_reader_named_in_a_batch_reads_all_of_it_the_far_files_too(no_ranges
     write_ics(tmp_path / "far" / "b.ics", images)
     with http_server(tmp_path / "far", no_ranges=no_ranges) as server:
         rows = [
-            {"key": image.key("P", "A01", site, frame), "locations": [f"{server.url}/{name}"], "frame": frame}
+            {"key": image_key("P", "A01", site, frame), "locations": [f"{server.url}/{name}"], "frame": frame}
             | {"plate": "P", "well": "A01", "well_number": 1, "site": site}
             for site, name in enumerate(("a.tif", "b.ics"), 1)
             for frame in (3, 1)
@@ -203,7 +203,7 @@ def test_the_reader_named_in_a_batch_reads_all_of_it_the_far_files_too(no_ranges
         found = fetch({"images": rows, "source": None, "reader": "bioformats"}, tmp_path / "frames")
     assert [row["reason"] for row in found] == [""] * 4
     for row in found:
-        assert same(image.read_frame(tmp_path / "frames", row["key"]), images[row["frame"] - 1])
+        assert same(read_frame(tmp_path / "frames", row["key"]), images[row["frame"] - 1])
         assert row["bytes"] >= images[0].nbytes * 3 // 2
     assert not [path for path in (tmp_path / "frames").iterdir() if path.name.startswith(".")], "no copy is left"
 

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from idrstream.base import files
-from idrstream.images import image
+from idrstream.images.frames import image_key, read_frame
 from idrstream.readers import bit_depth
 from idrstream.screen import fetch, plates
 
@@ -29,7 +29,7 @@ def grey(highest, dtype, seed=0):
 def packet(wells, depth="auto", **more):
     rows = [
         {"plate": "P", "well": well, "well_number": 1, "site": 1, "frame": 1, "locations": [f"{well}.tif"]}
-        | {"key": image.key("P", well, 1, 1)}
+        | {"key": image_key("P", well, 1, 1)}
         for well in wells
     ]
     return {"images": rows, "source": None, "channel": 0, "bit_depth": depth, **more}
@@ -88,7 +88,7 @@ def test_the_range_is_the_plates_whatever_the_batch_and_a_level_beyond_it_is_cou
     assert alone[0] | {"seconds": 0} == rows["A03"] | {"seconds": 0}
     assert (rows["A03"]["status"], rows["A03"]["out_of_range"], rows["A03"]["saturation"]) == ("ok", 0.125, 0.125)
     assert rows["A01"]["out_of_range"] == 0
-    assert np.array_equal(image.read_frame(plate.frames, rows["A03"]["key"]), bright), "nothing is cut off"
+    assert np.array_equal(read_frame(plate.frames, rows["A03"]["key"]), bright), "nothing is cut off"
 
 
 def test_a_camera_of_12_bits_is_saturated_at_4095_in_files_of_16(tmp_path):

@@ -11,7 +11,7 @@ import tifffile
 from test_bioformats import write_ics
 
 from idrstream.base.failures import ImageFailure
-from idrstream.images import image
+from idrstream.images.frames import image_key
 from idrstream.screen import fetch
 from make_screen import write_cellh5
 from make_zarr import noise, write
@@ -133,7 +133,7 @@ def fetched(kind, count, folder, seed=0):
         (shutil.copytree if source.is_dir() else shutil.copyfile)(source, path)
         damage(path, rng)
         row = {"plate": "P", "well": "A01", "well_number": 1, "site": number, "frame": 1 + number % 2}
-        images.append(row | {"key": image.key("P", "A01", number, row["frame"]), "locations": [path.name]})
+        images.append(row | {"key": image_key("P", "A01", number, row["frame"]), "locations": [path.name]})
     batch = {"images": images, "source": None, "window": True}
     batch["reader"] = "bioformats" if kind == "bioformats" else None
     return fetch.fetch(batch, folder / "frames", root=folder / "damaged")

@@ -18,7 +18,8 @@ import tifffile
 import make_zarr
 from idrstream import sources
 from idrstream.base import files, stage_folder, task
-from idrstream.images import image
+from idrstream.images.calibration import FIELDS, read_corrected
+from idrstream.images.frames import CONTEXT, image_key, read_frame
 from idrstream.readers import planes
 from idrstream.readers.movie import open_movie
 from idrstream.screen import fetch
@@ -44,7 +45,7 @@ def batch_of(*frames, source=None, window=True, plate="P"):
     rows = []
     for frame in frames:
         row = {"plate": plate, "well": "A01", "well_number": 1, "site": 1, "frame": frame, "locations": ["movie.ch5"]}
-        rows.append(row | {"key": image.key(plate, "A01", 1, frame)})
+        rows.append(row | {"key": image_key(plate, "A01", 1, frame)})
     return {"images": rows, "source": source, "window": window}
 
 
@@ -60,9 +61,9 @@ def test_a_window_is_a_frame_and_those_beside_it_and_at_the_ends_the_three_neare
         [1, 2, 3],
         [5, 6],
     ]  # 4 shows nothing, so it is not in
-    context = tmp_path / "frames" / image.CONTEXT
+    context = tmp_path / "frames" / CONTEXT
     assert sorted(path.stem for path in context.iterdir()) == ["P_A01_s1_f3", "P_A01_s1_f5"]
-    assert np.array_equal(image.read_frame(context, "P_A01_s1_f5"), pixels[4])
+    assert np.array_equal(read_frame(context, "P_A01_s1_f5"), pixels[4])
     assert all(row["field_bytes"] > 0 for row in rows)
 
 
@@ -79,7 +80,7 @@ def test_a_window_is_the_same_whatever_else_is_asked_for(frame, movie, tmp_path)
     (alone,) = fetch.fetch(batch_of(frame), tmp_path / "alone", root=folder)
     together = fetch.fetch(batch_of(6, 5, 3, 2, 1), tmp_path / "together", root=folder)
     assert alone["window"] == next(row["window"] for row in together if row["frame"] == frame)
-    assert not list((tmp_path / "together" / image.CONTEXT).iterdir())
+    assert not list((tmp_path / "together" / CONTEXT).iterdir())
 
 
 def test_without_a_window_only_what_is_asked_for_is_read(movie, tmp_path):
@@ -87,7 +88,7 @@ def test_without_a_window_only_what_is_asked_for_is_read(movie, tmp_path):
     (row,) = fetch.fetch(batch_of(2, window=False), tmp_path / "frames", root=folder)
     assert "window" not in row and "field_bytes" not in row
     assert row["shape"] == [64, 84]
-    assert not list((tmp_path / "frames" / image.CONTEXT).iterdir())
+    assert not list((tmp_path / "frames" / CONTEXT).iterdir())
 
 
 def test_the_column_channel_says_for_its_own_row_which_channel_is_read(tmp_path):
@@ -101,9 +102,12 @@ def test_the_column_channel_says_for_its_own_row_which_channel_is_read(tmp_path)
         rows.append(row)
     found = fetch.fetch({"images": rows, "source": None, "nuclear": "GFP"}, tmp_path / "frames", root=str(tmp_path))
     assert [row["status"] for row in found] == ["ok"] * 4, [row["reason"] for row in found]
+    assert [row["channels"] for row in found] == [
+        [{"number": number, "name": name}] for number, name in ((2, "DAPI"), (1, "GFP"), (1, ""), (1, ""))
+    ]
     truth = pixels[0, 1], pixels[1, 0], pixels[0, 0], pixels[0, 0]
     for row, image_ in zip(found, truth, strict=True):
-        assert np.array_equal(image.read_frame(tmp_path / "frames", row["key"]), image_)
+        assert np.array_equal(read_frame(tmp_path / "frames", row["key"]), image_)
 
 
 @pytest.mark.parametrize("connections", [1, 3])
@@ -139,15 +143,15 @@ def test_a_neighbour_that_cannot_be_reached_takes_its_image_along_and_may_heal(m
 def test_the_offset_that_was_given_is_taken_off_where_nothing_is_known_of_the_plate(movie, tmp_path):
     folder, pixels = movie
     (row,) = fetch.fetch(batch_of(2, window=False) | {"camera_offset": 6}, tmp_path / "frames", root=folder)
-    assert np.array_equal(image.read_corrected(tmp_path / "frames", row), pixels[1].astype(np.float32) - 6)
-    assert np.array_equal(image.read_frame(tmp_path / "frames", row["key"]), pixels[1])
+    assert np.array_equal(read_corrected(tmp_path / "frames", row), pixels[1].astype(np.float32) - 6)
+    assert np.array_equal(read_frame(tmp_path / "frames", row["key"]), pixels[1])
 
 
 def test_a_plate_whose_field_could_not_be_fetched_waits_for_another_day_and_the_others_go_on(movie, tmp_path):
     folder, _ = movie
     known = tmp_path / "calibration/P"
     known.mkdir(parents=True)
-    files.write_json(known / image.FIELDS, {"offset": 0, "lost": "Unreachable: gone", "fields": {}})
+    files.write_json(known / FIELDS, {"offset": 0, "lost": "Unreachable: gone", "fields": {}})
     both = batch_of(2, window=False)
     both["images"] += batch_of(2, plate="Q")["images"]
     lost, other = fetch.fetch(both, tmp_path / "frames", root=folder, calibration=tmp_path / "calibration")

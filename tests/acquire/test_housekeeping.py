@@ -8,7 +8,7 @@ import pytest
 from test_ledger import committed, killed, plan_again, there  # noqa: F401  (a fixture)
 
 from idrstream.base import files
-from idrstream.images import image
+from idrstream.images.calibration import FIELDS, read_diameters
 from idrstream.runs import housekeeping, ledger, run_warnings
 from idrstream.screen import plan, plates
 from planning import planned
@@ -101,7 +101,7 @@ def learnt(tmp_path):
     for suffix in ("tif", "png"):
         (fields / f"P.{suffix}").write_text(suffix)
     content = {"offset": 6, "lost": None, "fields": {"P": {"kind": "plate", "status": "ok", "shape": [2, 2]}}}
-    files.write_json(fields / image.FIELDS, content)
+    files.write_json(fields / FIELDS, content)
     files.write_json(tmp_path / "calibration/P.json", {"plate": "P", "diameter": 22.0})
     return {"id": "P", "identity": "abc"}, tmp_path
 
@@ -112,14 +112,14 @@ def test_what_is_learnt_of_a_plate_is_kept_and_taken_by_the_next_run_as_it_is(le
     assert sorted(path.name for path in kept.iterdir()) == ["P.png", "P.tif", "diameter.json", "fields.json"]
     assert plates.complete(folder / "out", {"P": "abc", "Q": "abc"}) == {"P"}
     assert plates.complete(folder / "out", {"P": "other recipe"}) == set()
-    assert image.read_diameters(kept.parent) == {"P": 22.0}
+    assert read_diameters(kept.parent) == {"P": 22.0}
     (kept / "P.tif").write_text("changed")
     assert plates.complete(folder / "out", {"P": "abc"}) == set()
 
 
 def test_a_plate_whose_frames_could_not_be_fetched_is_tried_again(learnt):
     packet, folder = learnt
-    path = folder / "calibration/P.fields" / image.FIELDS
+    path = folder / "calibration/P.fields" / FIELDS
     files.write_json(path, files.read_json(path) | {"lost": "Unreachable: gone", "fields": {}})
     plates.commit(packet, folder / "calibration", folder / "out")
     assert plates.complete(folder / "out", {"P": "abc"}) == set()
@@ -134,7 +134,7 @@ def test_the_plan_asks_nothing_of_a_plate_that_is_settled(here, learnt):
             / "calibration"
             / name.replace("P.tif", "PA.tif").replace("P.png", "PA.png").replace("P.json", "PA.json")
         )
-    path = folder / "calibration/P.fields" / image.FIELDS
+    path = folder / "calibration/P.fields" / FIELDS
     files.write_json(path, json.loads(path.read_text().replace('"P"', '"PA"')))
     plates.commit({"id": "PA", "identity": made.identities["PA"]}, folder / "calibration", here / "out")
     again = planned(here)

@@ -12,7 +12,10 @@ from ome_zarr_models import open_ome_zarr
 from test_ledger import killed
 
 from idrstream.base import files, stage_folder
-from idrstream.images import image, ome_zarr
+from idrstream.images import ome_zarr
+from idrstream.images.calibration import FIELDS, read_corrected, write_field
+from idrstream.images.frames import VARIANTS, frame_key, image_key, read_frame, write_frame
+from idrstream.images.labels import read_labels, write_labels
 from idrstream.runs import commit, housekeeping
 from idrstream.screen import hcs, plan, results
 
@@ -26,7 +29,7 @@ METADATA = {"Control_Type": "", "Gene": ""}
 
 def row(plate, well, site, frame, variant="", shape=SHAPE):
     place = {"plate": plate, "well": well, "well_number": 24 * (ord(well[0]) - 65) + int(well[1:]), "site": site}
-    named = {"key": image.key(plate, well, site, frame, variant), "id": f"{plate}{well}{site}{frame}{variant}"}
+    named = {"key": image_key(plate, well, site, frame, variant), "id": f"{plate}{well}{site}{frame}{variant}"}
     own = {"variant": variant} if variant else {}
     return place | named | own | {"frame": frame, "status": "ok", "shape": list(shape), "metadata": METADATA}
 
@@ -44,14 +47,12 @@ class Batch:
         rows = [asked | {"type": np.dtype(dtype).name, "bit_depth": None if top == 1 else 8} for asked in rows]
         for asked in rows:
             frame = (random.random(asked["shape"]) * top).astype(dtype)
-            image.write_frame(self.frames, image.frame_key(asked), frame)
-            image.write_labels(self.labels, asked["key"], random.integers(0, 2000, asked["shape"], np.uint16))
+            write_frame(self.frames, frame_key(asked), frame)
+            write_labels(self.labels, asked["key"], random.integers(0, 2000, asked["shape"], np.uint16))
         field = np.linspace(0.5, 1.5, np.prod(SHAPE)).reshape(SHAPE).astype(np.float32)
-        image.write_field(self.known / "PA.fields", "PA", field)
+        write_field(self.known / "PA.fields", "PA", field)
         facts = {"kind": "plate", "status": "ok", "shape": list(SHAPE)}
-        files.write_json(
-            self.known / "PA.fields" / image.FIELDS, {"offset": OFFSET, "lost": None, "fields": {"PA": facts}}
-        )
+        files.write_json(self.known / "PA.fields" / FIELDS, {"offset": OFFSET, "lost": None, "fields": {"PA": facts}})
         stage_folder.write_rows(self.frames, rows)
 
     def save(self):
@@ -97,8 +98,8 @@ def test_an_image_is_what_was_measured_to_half_a_grey_level_and_its_labels_are_t
     for asked in batch.rows:
         folder = batch.folder / "saved" / hcs.field(asked)
         pixels, labels = ome_zarr.read(folder)
-        assert np.array_equal(labels, image.read_labels(batch.labels, asked["key"])) and labels.dtype == np.uint16
-        measured = image.read_corrected(batch.frames, asked, batch.known)
+        assert np.array_equal(labels, read_labels(batch.labels, asked["key"])) and labels.dtype == np.uint16
+        measured = read_corrected(batch.frames, asked, batch.known)
         assert pixels.dtype == np.uint8
         assert np.array_equal(pixels, np.clip(np.rint(measured), 0, 255))
         inside = (measured >= 0) & (measured <= 255)
@@ -106,7 +107,7 @@ def test_an_image_is_what_was_measured_to_half_a_grey_level_and_its_labels_are_t
         corrected = asked["plate"] == "PA"
         about = {"flatfield": "plate", "camera_offset": OFFSET} if corrected else {"flatfield": "none"}
         assert attributes(folder)["multiscales"][0]["metadata"] == about
-        assert np.array_equal(pixels, image.read_frame(batch.frames, asked["key"])) != corrected
+        assert np.array_equal(pixels, read_frame(batch.frames, asked["key"])) != corrected
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -114,13 +115,13 @@ def test_a_frame_without_a_flatfield_is_saved_as_it_is_stored(dtype, tmp_path):
     batch = Batch(tmp_path, [row("PB", "A01", 1, 1)], dtype)
     pixels, _ = ome_zarr.read(batch.save() / hcs.field(batch.rows[0]))
     assert pixels.dtype == dtype
-    assert np.array_equal(pixels, image.read_frame(batch.frames, batch.rows[0]["key"]))
+    assert np.array_equal(pixels, read_frame(batch.frames, batch.rows[0]["key"]))
 
 
 def test_a_viewer_offers_the_range_of_the_plate_not_of_the_type(tmp_path):
     batch = Batch(tmp_path, [row("PB", "A01", 1, 1)], np.uint16)
     stage_folder.write_rows(batch.frames, [batch.rows[0] | {"type": "uint16", "bit_depth": 12}])
-    image.write_frame(batch.frames, batch.rows[0]["key"], np.full(SHAPE, 4000, np.uint16))
+    write_frame(batch.frames, batch.rows[0]["key"], np.full(SHAPE, 4000, np.uint16))
     (channel,) = attributes(batch.save() / hcs.field(batch.rows[0]))["omero"]["channels"]
     assert channel["window"] == {"start": 4000, "end": 4001, "min": 0, "max": 4095}
 
@@ -178,12 +179,12 @@ def test_a_plate_tells_its_wells_and_a_well_its_fields(saved):
 
 
 def test_the_variants_of_a_frame_are_two_fields(tmp_path):
-    batch = Batch(tmp_path, [row("PA", "A03", 1, 93, variant) for variant in image.VARIANTS])
+    batch = Batch(tmp_path, [row("PA", "A03", 1, 93, variant) for variant in VARIANTS])
     batch.save()
     found = sorted(path.name for path in (tmp_path / "saved/images/PA.ome.zarr/A/3").iterdir())
     assert found == ["s1f93ic", "s1f93noic"]
     pixels = [ome_zarr.read(tmp_path / "saved" / hcs.field(asked))[0] for asked in batch.rows]
-    assert np.array_equal(pixels[1], image.read_frame(batch.frames, "PA_A03_s1_f93"))
+    assert np.array_equal(pixels[1], read_frame(batch.frames, "PA_A03_s1_f93"))
     assert not np.array_equal(*pixels)
 
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from idrstream.base.tables import Problems
-from idrstream.images import image
+from idrstream.images.calibration import FIELDS, read_corrected, write_field
+from idrstream.images.frames import VARIANTS, image_key
 from idrstream.runs import recipe
 from idrstream.screen import batches, fetch, plan, request, streams
 from make_screen import write_cellh5
@@ -157,9 +158,7 @@ def test_the_variants_of_a_frame_share_one_file_and_its_cost(tmp_path):
     frame = np.random.default_rng(0).integers(0, 255, (1, 24, 32), np.uint8)
     write_cellh5(tmp_path / "a.ch5", "P", 1, frame)
     named = {"plate": "P", "well": "A01", "well_number": 1, "site": 1, "frame": 1, "locations": ["a.ch5"]}
-    asked = [
-        named | {"id": v, "variant": v, "key": image.key("P", "A01", 1, 1, v), "metadata": {}} for v in image.VARIANTS
-    ]
+    asked = [named | {"id": v, "variant": v, "key": image_key("P", "A01", 1, 1, v), "metadata": {}} for v in VARIANTS]
     out = tmp_path / "frames"
     rows = fetch.fetch({"source": None, "images": asked}, out, root=str(tmp_path))
     alone = fetch.fetch({"source": None, "images": asked[:1]}, tmp_path / "alone", root=str(tmp_path))
@@ -171,9 +170,9 @@ def test_the_variants_of_a_frame_share_one_file_and_its_cost(tmp_path):
     assert [row["bytes"] for row in rows] == [alone[0]["bytes"] // 2] * 2
     known = tmp_path / "calibration" / "P"
     known.mkdir(parents=True)
-    image.write_field(known, "P", np.full((24, 32), 2, np.float32))
+    write_field(known, "P", np.full((24, 32), 2, np.float32))
     facts = {"P": {"status": "ok", "kind": "plate", "shape": [24, 32]}}
-    (known / image.FIELDS).write_text(json.dumps({"offset": 1, "lost": None, "fields": facts}))
-    even, bare = (image.read_corrected(out, row, tmp_path / "calibration") for row in rows)
+    (known / FIELDS).write_text(json.dumps({"offset": 1, "lost": None, "fields": facts}))
+    even, bare = (read_corrected(out, row, tmp_path / "calibration") for row in rows)
     assert np.array_equal(bare, frame[0])
     assert np.array_equal(even, (frame[0].astype(np.float32) - 1) / 2)

@@ -7,7 +7,7 @@ import pytest
 
 from idrstream.base import tables
 from idrstream.base.tables import Problems
-from idrstream.images import image
+from idrstream.images.frames import image_key
 from idrstream.screen import input_tables, metadata_names, plan, request
 from idrstream.screen.input_tables import SCHEMAS
 from planning import DEFAULTS, given, planned
@@ -191,7 +191,7 @@ def test_a_cell_beyond_what_a_result_can_hold_is_refused_before_anything_starts(
 def test_every_file_that_is_named_by_the_longest_names_there_may_be_has_a_name_that_a_disk_takes(tmp_path):
     (tmp_path / "s.csv").write_text(sheet(rows=[(*ROWS[0], "site"), ("P" * 100, "AZ99", "9" * 9, "a.tif", "9" * 9)]))
     (row,) = request.read(tmp_path / "s.csv", "samplesheet").rows
-    name = image.key(row.cells["plate"], row.cells["well"], row.cells["site"], row.cells["frame"], "no_ic")
+    name = image_key(row.cells["plate"], row.cells["well"], row.cells["site"], row.cells["frame"], "no_ic")
     assert len(f"{name}.geojson.part") < 255
     assert max(int(row.cells["site"]), int(row.cells["frame"]) + 1) < 2**31
 

@@ -6,7 +6,7 @@ import pytest
 from test_ledger import committed  # noqa: F401  (a fixture)
 
 from idrstream.base import files
-from idrstream.images import image
+from idrstream.images.calibration import WINDOW
 from idrstream.runs import housekeeping, ledger
 from idrstream.runs import types as runs
 from idrstream.screen import fetch, plan, results
@@ -66,7 +66,7 @@ def test_fetch_writes_documented_rows(written, tmp_path):
     assert (good["status"], missing["status"]) == ("ok", "failed")
     for row in (good, missing):
         assert_fields(row, screen.WindowRow)
-    assert len(good["window"]) == image.WINDOW
+    assert len(good["window"]) == WINDOW
 
 
 def test_the_ledger_holds_documented_entries(here, committed, digests_once):  # noqa: F811

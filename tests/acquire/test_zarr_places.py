@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from idrstream.base.failures import MissingWell, NotReadable, Unreachable
-from idrstream.images import image
+from idrstream.images.frames import image_key, read_frame
 from idrstream.screen import fetch
 from idrstream.sources import https, open_store
 from make_screen import write_cellh5
@@ -80,7 +80,7 @@ def test_an_object_larger_than_memory_should_hold_is_not_fetched_whole(well, mon
 
 def asked_for(frame, *locations):
     row = {"plate": "P", "well": "B03", "well_number": 27, "site": 1, "frame": frame, "locations": list(locations)}
-    return row | {"key": image.key("P", "B03", 1, frame)}
+    return row | {"key": image_key("P", "B03", 1, frame)}
 
 
 def test_how_much_was_never_written_stands_in_the_row_of_the_image(well, tmp_path):
@@ -90,7 +90,7 @@ def test_how_much_was_never_written_stands_in_the_row_of_the_image(well, tmp_pat
     whole, part = fetch.fetch(batch, tmp_path / "frames", root=str(folder.parents[3]))
     assert (whole["status"], whole["unwritten"]) == ("ok", 0)
     assert (part["status"], part["unwritten"]) == ("ok", pytest.approx(36 * 100 / (100 * 132), abs=1e-6))
-    assert np.array_equal(image.read_frame(tmp_path / "frames", part["key"])[64:, :100], np.zeros((36, 100)))
+    assert np.array_equal(read_frame(tmp_path / "frames", part["key"])[64:, :100], np.zeros((36, 100)))
 
 
 def test_a_batch_reads_a_store_first_and_where_it_lacks_the_well_the_movie(well, tmp_path):
@@ -103,8 +103,8 @@ def test_a_batch_reads_a_store_first_and_where_it_lacks_the_well_the_movie(well,
         batch = {"images": images, "source": server.url, "nuclear": 1, "z": 1, "window": False}
         stored, fallen = fetch.fetch(batch, tmp_path / "frames")
     assert (stored["status"], fallen["status"]) == ("ok", "ok")
-    assert np.array_equal(image.read_frame(tmp_path / "frames", stored["key"]), pixels[1, 0, 0])
-    assert np.array_equal(image.read_frame(tmp_path / "frames", fallen["key"]), movie[0])
+    assert np.array_equal(read_frame(tmp_path / "frames", stored["key"]), pixels[1, 0, 0])
+    assert np.array_equal(read_frame(tmp_path / "frames", fallen["key"]), movie[0])
     assert 0 < stored["bytes"] <= server.sent
 
 

@@ -15,7 +15,8 @@ from torch import nn
 from idrstream.base import files, gpu, stage_folder
 from idrstream.base.task import UserError
 from idrstream.cells import checkpoints, crops, efficientnet, embedding
-from idrstream.images import image
+from idrstream.images.frames import write_frame
+from idrstream.images.labels import read_cells, write_cells, write_labels
 
 COMMAND = Path(__file__).resolve().parents[2] / "bin/screen_embed.py"
 
@@ -339,9 +340,9 @@ def batch(tmp_path):
     for name in ("frames", "labels"):
         (tmp_path / name).mkdir()
     stage_folder.write_rows(tmp_path / "frames", [row])
-    image.write_frame(tmp_path / "frames", row["key"], frame)
-    image.write_labels(tmp_path / "labels", row["key"], labels)
-    image.write_cells(tmp_path / "labels", row["key"], cells)
+    write_frame(tmp_path / "frames", row["key"], frame)
+    write_labels(tmp_path / "labels", row["key"], labels)
+    write_cells(tmp_path / "labels", row["key"], cells)
     return tmp_path
 
 
@@ -351,7 +352,7 @@ def test_the_command_masks_on_request_and_says_so_in_the_models_name(batch):
     for more in ((), ("--crop_mask",)):
         code, said = embed(batch, *mine, *more)
         assert code == 0, said
-        found.append(image.read_cells(batch / "features", "P1_A01_s1_f1"))
+        found.append(read_cells(batch / "features", "P1_A01_s1_f1"))
         names.append(files.read_json(batch / "features/provenance.json")["model"])
         (batch / "features").rename(batch / f"features{len(names)}")
     assert names[1] == f"{names[0]}-masked" and names[0].startswith("torchscript-")
@@ -363,10 +364,10 @@ def test_a_nucleus_that_is_no_cell_is_set_to_0_in_the_crops_of_others_all_the_sa
     mine = ("--embedder", "torchscript", "--embed_model", saved(batch / "net.pt"), "--crop_mask")
     found = []
     for listed in slice(2), slice(1):
-        cells = image.read_cells(batch / "labels", "P1_A01_s1_f1")
-        image.write_cells(batch / "labels", "P1_A01_s1_f1", {name: values[listed] for name, values in cells.items()})
+        cells = read_cells(batch / "labels", "P1_A01_s1_f1")
+        write_cells(batch / "labels", "P1_A01_s1_f1", {name: values[listed] for name, values in cells.items()})
         assert embed(batch, *mine)[0] == 0
-        found.append(image.read_cells(batch / "features", "P1_A01_s1_f1"))
+        found.append(read_cells(batch / "features", "P1_A01_s1_f1"))
         (batch / "features").rename(batch / f"features{len(found)}")
     assert found[1]["label"].tolist() == [4]
     assert np.array_equal(found[0]["features"][:1], found[1]["features"])
@@ -375,7 +376,7 @@ def test_a_nucleus_that_is_no_cell_is_set_to_0_in_the_crops_of_others_all_the_sa
 def test_a_cell_whose_features_are_no_numbers_is_told_by_name(batch):
     frame, _ = two_discs(90)
     frame[150, 290] = np.nan  # in the crop of the second only
-    image.write_frame(batch / "frames", "P1_A01_s1_f1", frame)
+    write_frame(batch / "frames", "P1_A01_s1_f1", frame)
     code, said = embed(batch, "--embedder", "torchscript", "--embed_model", saved(batch / "net.pt"))
     assert code == 1 and "P1_A01_s1_f1: cell 9 has features that are no numbers (NaN or infinite)" in said
     assert not (batch / "features").exists()

@@ -12,7 +12,7 @@ from small import small
 from idrstream.base import gpu, networks
 from idrstream.cells import masks
 from idrstream.cells import segmentation as sg
-from idrstream.images.image import read_labels, too_large, write_labels
+from idrstream.images.labels import read_labels, read_too_large, write_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
@@ -67,7 +67,7 @@ def test_one_nucleus_may_fill_the_image(segmenter, radius):
 def test_the_count_of_dropped_nuclei_stays_with_the_label_image(tmp_path):
     for name, count in (("none", 0), ("two", 2)):
         write_labels(tmp_path, name, np.ones((20, 30), np.uint16), count)
-        assert too_large(tmp_path, name) == count and read_labels(tmp_path, name).all()
+        assert read_too_large(tmp_path, name) == count and read_labels(tmp_path, name).all()
 
 
 def test_drawn_nuclei_are_found_and_nothing_else(segmenter, discs):

@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.measure import regionprops
 
 from idrstream.cells import nuclei
-from idrstream.images import image
+from idrstream.images.outlines import write_outlines
 from support import DATA
 
 SHAPELY = Path(__file__).parents[2] / ".venvs/profiles/bin/python"  # this environment is without shapely
@@ -85,7 +85,7 @@ def real():
 
 def written(labels, folder):
     """The features of the GeoJSON of a label image."""
-    image.write_outlines(folder, "a", nuclei.polygons(labels), nuclei.outlines(labels))
+    write_outlines(folder, "a", nuclei.polygons(labels), nuclei.outlines(labels))
     return json.loads((folder / "a.geojson").read_text())["features"]
 
 

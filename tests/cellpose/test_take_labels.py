@@ -8,7 +8,8 @@ from test_nuclei import CENTRES, MODEL, draw_nuclei
 import screen_segment
 import screen_take_labels
 from idrstream.base import files, stage_folder
-from idrstream.images import image
+from idrstream.images.frames import write_frame
+from idrstream.images.labels import read_cells, read_labels
 
 NAME = "PA_A01_s1_f1"
 
@@ -26,7 +27,7 @@ def segmented(tmp_path, options):
     frame = frame[30:]
     row = {"key": NAME, "plate": "PA", "status": "ok", "shape": list(frame.shape)}
     (tmp_path / "frames").mkdir()
-    image.write_frame(tmp_path / "frames", NAME, frame)
+    write_frame(tmp_path / "frames", NAME, frame)
     stage_folder.write_rows(tmp_path / "frames", [row, row | {"key": "PA_A02_s1_f1", "status": "failed"}])
     words = [
         str(tmp_path / "frames"),
@@ -54,14 +55,14 @@ def test_what_is_taken_is_what_segmenting_gave(segmented, options):
     for suffix in "tif", "geojson":
         own, there = (segmented / folder / f"{NAME}.{suffix}" for folder in ("taken", "labels"))
         assert own.read_bytes() == there.read_bytes()
-    own, there = (image.read_cells(segmented / folder, NAME) for folder in ("taken", "labels"))
+    own, there = (read_cells(segmented / folder, NAME) for folder in ("taken", "labels"))
     assert own.keys() == there.keys() and len(own["label"]) > 0
     assert all(np.array_equal(own[name], there[name]) and own[name].dtype == there[name].dtype for name in own)
     assert files.read_json(segmented / "taken" / stage_folder.PROVENANCE) == {"taken": "labels"}
 
 
 def test_a_nucleus_at_the_border_stays_in_the_label_image_and_is_a_cell_unless_it_is_to_be_dropped(segmented, options):
-    labels, cells = image.read_labels(segmented / "labels", NAME), image.read_cells(segmented / "labels", NAME)
+    labels, cells = read_labels(segmented / "labels", NAME), read_cells(segmented / "labels", NAME)
     outlines = files.read_json(segmented / "labels" / f"{NAME}.geojson")["features"]
     at_border, everywhere = np.unique(labels[0])[1:], np.unique(labels)[1:]
     assert 0 < len(at_border) < len(everywhere)

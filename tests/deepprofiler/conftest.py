@@ -6,7 +6,9 @@ import pytest
 from nuclei import FIELD, NUCLEI, a_row, draw, embed, its_cells
 
 from idrstream.base import files, stage_folder
-from idrstream.images import image
+from idrstream.images.calibration import FIELDS, write_field
+from idrstream.images.frames import write_frame
+from idrstream.images.labels import write_cells
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +25,13 @@ def batch(tmp_path_factory):
     frames, labels, known = (tmp_path_factory.mktemp(name) for name in ("frames", "labels", "known"))
     rows = [a_row(well) for well in NUCLEI]
     for seed, (row, centers) in enumerate(zip(rows, NUCLEI.values(), strict=True)):
-        image.write_frame(frames, row["key"], draw(centers, row["shape"], seed))
-        image.write_cells(labels, row["key"], its_cells(centers))
+        write_frame(frames, row["key"], draw(centers, row["shape"], seed))
+        write_cells(labels, row["key"], its_cells(centers))
     stage_folder.write_rows(frames, [*rows, {**a_row("A5"), "status": "Truncated"}])
     (known / "P1").mkdir()
-    image.write_field(known / "P1", "P1", FIELD)
+    write_field(known / "P1", "P1", FIELD)
     facts = {"status": "ok", "kind": "plate", "shape": [300, 400]}
-    files.write_json(known / "P1" / image.FIELDS, {"offset": 6, "lost": None, "fields": {"P1": facts}})
+    files.write_json(known / "P1" / FIELDS, {"offset": 6, "lost": None, "fields": {"P1": facts}})
     return frames, labels, known
 
 

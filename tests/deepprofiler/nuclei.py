@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from idrstream.images import image
+from idrstream.images.frames import image_key
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / "bin/screen_embed_deepprofiler.py"
@@ -32,7 +32,7 @@ def draw(centers, shape, seed):
 
 def a_row(well, plate="P1", site=1):
     number = int(well[1:])
-    key = image.key(plate, f"A{number:02}", site, 50)
+    key = image_key(plate, f"A{number:02}", site, 50)
     shape = [200, 260] if well == "A4" else [300, 400]
     where = {"plate": plate, "well": f"A{number:02}", "well_number": number, "site": site, "frame": 50}
     return {

@@ -17,7 +17,8 @@ from nuclei import FIELD, NUCLEI, ROOT, a_row, draw, embed, its_cells
 
 from idrstream.base import files, stage_folder
 from idrstream.cells.crops import NotFinite
-from idrstream.images import image
+from idrstream.images.frames import read_frame
+from idrstream.images.labels import read_cells
 from idrstream.screen import deepprofiler as dp
 from idrstream.screen.deepprofiler_project import DeepProfilerFailed, Killed, Project
 
@@ -45,14 +46,14 @@ def test_every_nucleus_has_its_vector_by_label(batch, embedded):
     made = files.read_json(embedded / "provenance.json")
     assert made["features"] == [f"efficientnet_{i}" for i in range(1280)]
     for well, centers in NUCLEI.items():
-        cells = image.read_cells(embedded, a_row(well)["key"])
+        cells = read_cells(embedded, a_row(well)["key"])
         assert cells["label"].tolist() == list(range(1, len(centers) + 1))
         assert cells["features"].shape == (len(centers), 1280) and cells["features"].dtype == np.float32
     assert len(list(embedded.glob("*.npz"))) == len(NUCLEI)
 
 
 def test_features_tell_nuclei_apart(embedded):
-    cells = np.concatenate([image.read_cells(embedded, a_row(well)["key"])["features"] for well in NUCLEI])
+    cells = np.concatenate([read_cells(embedded, a_row(well)["key"])["features"] for well in NUCLEI])
     assert (cells.std(axis=0) > 1e-3).mean() > 0.9
 
 
@@ -73,7 +74,7 @@ def test_features_are_bit_by_bit_those_of_deepprofiler_run_by_hand_on_one_image(
         "Metadata_Plate,Metadata_Well,Metadata_Site,Plate_Map_Name,DNA,Gene,Gene_Replicate\n"
         "P1,1_50,1,P1,P1/P1_1_50.tif,CDK1,1\n"
     )
-    even = (image.read_frame(batch[0], a_row("A1")["key"]).astype(np.float32) - 6) / FIELD
+    even = (read_frame(batch[0], a_row("A1")["key"]).astype(np.float32) - 6) / FIELD
     tifffile.imwrite(tmp_path / "inputs/images/P1/P1_1_50.tif", even)
     lines = [f"{x},{y}" for y, x in NUCLEI["A1"]]
     header = "Nuclei_Location_Center_X,Nuclei_Location_Center_Y"
@@ -81,7 +82,7 @@ def test_features_are_bit_by_bit_those_of_deepprofiler_run_by_hand_on_one_image(
     command = [sys.executable, "-m", "deepprofiler", f"--root={tmp_path}", "--config=config.json"]
     subprocess.run([*command, "--exp=run", "--gpu=-1", "profile"], check=True, capture_output=True)
     with np.load(tmp_path / "outputs/run/features/P1/1_50/1.npz") as by_hand:
-        assert np.array_equal(image.read_cells(embedded, a_row("A1")["key"])["features"], by_hand["features"])
+        assert np.array_equal(read_cells(embedded, a_row("A1")["key"])["features"], by_hand["features"])
 
 
 def test_the_project_stays_as_pycytominer_reads_it_and_the_images_go(embedded):
@@ -179,7 +180,7 @@ def test_a_batch_without_nuclei_is_done_without_deepprofiler(batch, fine, tmp_pa
     shutil.copy(frames / f"{a_row('A2')['key']}.tif", tmp_path / "frames")
     done = embed(tmp_path / "frames", batch[1], tmp_path / "features", "--config", fine[0], "--checkpoint", fine[1])
     assert done.returncode == 0, done.stderr
-    assert image.read_cells(tmp_path / "features", a_row("A2")["key"])["features"].shape == (0, 1280)
+    assert read_cells(tmp_path / "features", a_row("A2")["key"])["features"].shape == (0, 1280)
     assert files.read_json(tmp_path / "features/provenance.json")["model"].startswith("deepprofiler-")
 
 

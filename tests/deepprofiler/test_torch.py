@@ -7,7 +7,7 @@ import pytest
 from nuclei import NUCLEI, ROOT, a_row
 
 from idrstream.base import files, stage_folder
-from idrstream.images import image
+from idrstream.images.labels import read_cells
 
 TORCH = ROOT / ".venvs/cellpose/bin/python"
 
@@ -33,7 +33,7 @@ def test_torch_gives_every_cell_what_deepprofiler_gives(batch, embedded, trained
     assert made["features"] == theirs["features"]
     assert made["model"] == f"efficientnet-b0-{files.sha256(trained[1])[:12]}-128px-deepprofiler"
     for well, centers in NUCLEI.items():
-        ours, truth = (image.read_cells(folder, a_row(well)["key"]) for folder in (tmp_path / "features", embedded))
+        ours, truth = (read_cells(folder, a_row(well)["key"]) for folder in (tmp_path / "features", embedded))
         assert np.array_equal(ours["label"], truth["label"]) and np.array_equal(ours["padded"], truth["padded"])
         assert len(ours["padded"]) == len(centers) and (ours["padded"] < 0.75).all()
         ours, truth = (cells["features"].astype(float) for cells in (ours, truth))

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from idrstream.base import files, stage_folder
-from idrstream.images import image
+from idrstream.images.calibration import FIELDS, field_of, read_corrected, write_field
+from idrstream.images.frames import read_frame, write_frame
 from idrstream.screen import illumination
 from make_screen import make_movie, vignette
 from support import SCREEN, needs_kit
@@ -162,7 +163,7 @@ def test_the_share_of_a_frame_that_was_never_written_reaches_its_plates_fit(spar
         folder.mkdir()
     rows = []
     for i, frame in enumerate(sparse[0]):
-        image.write_frame(frames, f"P_A{i + 1:02}_s1_f1", frame)
+        write_frame(frames, f"P_A{i + 1:02}_s1_f1", frame)
         rows.append(
             {"key": f"P_A{i + 1:02}_s1_f1", "plate": "P", "well": f"A{i + 1:02}", "well_number": i + 1, "site": 1}
             | {"frame": 1, "status": "ok", "reason": "", "retryable": False, "bytes": 1, "unwritten": 0.4 * (i == 2)}
@@ -171,7 +172,7 @@ def test_the_share_of_a_frame_that_was_never_written_reaches_its_plates_fit(spar
     stage_folder.write_rows(frames, rows)
     command = [sys.executable, BIN / "screen_flatfield.py", frames, tmp_path / "fields", "--illumination", "plate"]
     subprocess.run([*command, "--camera_offset", str(OFFSET)], check=True)
-    facts = files.read_json(tmp_path / "fields" / image.FIELDS)["fields"]["P"]
+    facts = files.read_json(tmp_path / "fields" / FIELDS)["fields"]["P"]
     assert facts["left_out"] == {"P_A03_s1_f1": "lacks 40% of its pixels, which were never written"}
 
 
@@ -180,12 +181,12 @@ def known(tmp_path):
     """What is known of plate P: a field, and one that was refused for image P_A01_s1_f2."""
     folder = tmp_path / "calibration/P.fields"
     field = np.linspace(0.5, 1.5, 6, dtype=np.float32).reshape(2, 3)
-    image.write_field(files_of(folder), "P", field)
+    write_field(files_of(folder), "P", field)
     refused = {"kind": "frames", "status": "refused", "reason": "why"}
     facts = {"P": {"kind": "plate", "status": "ok", "shape": [2, 3]}, "P_A01_s1_f2": refused}
-    files.write_json(folder / image.FIELDS, {"offset": 6.0, "lost": None, "fields": facts})
-    image.write_frame(tmp_path, "P_A01_s1_f1", np.array([[10, 20, 30], [40, 50, 3]], np.uint8))
-    image.write_frame(tmp_path, "P_A01_s1_f2", np.array([[10, 20, 30], [40, 50, 3]], np.uint8))
+    files.write_json(folder / FIELDS, {"offset": 6.0, "lost": None, "fields": facts})
+    write_frame(tmp_path, "P_A01_s1_f1", np.array([[10, 20, 30], [40, 50, 3]], np.uint8))
+    write_frame(tmp_path, "P_A01_s1_f2", np.array([[10, 20, 30], [40, 50, 3]], np.uint8))
     return tmp_path, field
 
 
@@ -200,8 +201,8 @@ def row(frame, plate="P", shape=(2, 3)):
 
 def test_the_field_is_applied_as_it_says_and_nothing_else(known):
     folder, field = known
-    even = image.read_corrected(folder, row(1), folder / "calibration")
-    stored = image.read_frame(folder, "P_A01_s1_f1")
+    even = read_corrected(folder, row(1), folder / "calibration")
+    stored = read_frame(folder, "P_A01_s1_f1")
     assert even.dtype == np.float32
     assert np.array_equal(even, (stored.astype(np.float32) - 6) / field)
 
@@ -217,9 +218,9 @@ def test_the_field_is_applied_as_it_says_and_nothing_else(known):
 )
 def test_the_offset_is_taken_off_whatever_becomes_of_the_field(asked, refused, known):
     folder, _ = known
-    even, stored = image.read_corrected(folder, asked, folder / "calibration"), image.read_frame(folder, asked["key"])
+    even, stored = read_corrected(folder, asked, folder / "calibration"), read_frame(folder, asked["key"])
     assert np.array_equal(even, stored.astype(np.float32) - 6) and even.dtype == np.float32
-    found = image.field_of(asked, folder / "calibration")
+    found = field_of(asked, folder / "calibration")
     assert (found[3]["reason"] if found else None) == refused
 
 
@@ -227,8 +228,8 @@ def test_without_field_and_offset_a_frame_is_as_it_is_stored(known):
     folder, _ = known
     for asked in (row(1), row(1) | {"camera_offset": 0}, row(1) | {"camera_offset": 6, "variant": "no_ic"}):
         key = row(1) | {"well": "A01", "site": 1, "frame": 1}
-        even = image.read_corrected(folder, key | asked, None)
-        assert even.dtype == np.uint8 and np.array_equal(even, image.read_frame(folder, "P_A01_s1_f1"))
+        even = read_corrected(folder, key | asked, None)
+        assert even.dtype == np.uint8 and np.array_equal(even, read_frame(folder, "P_A01_s1_f1"))
 
 
 def test_the_picture_has_a_contour_every_twentieth():

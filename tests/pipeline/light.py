@@ -22,7 +22,8 @@ def main():
     import tifffile
 
     from idrstream.base import files, stage_folder
-    from idrstream.images import image
+    from idrstream.images.frames import frame_key, read_frame
+    from idrstream.images.labels import write_cells
 
     stage = Path(sys.argv[0]).stem.removeprefix("screen_").upper()
     frames, *more = [Path(word) for word in sys.argv[1 : 3 if stage == "SEGMENT" else 4]]
@@ -42,12 +43,12 @@ def main():
             shape = {"area": np.ones(CELLS), "solidity": np.ones(CELLS), "touches_border": np.zeros(CELLS)}
             tifffile.imwrite(out / f"{row['key']}.tif", labels)  # not packed: as heavy as it is wide
             cells = {"label": label, "center_y": label * 2.0, "center_x": label * 3.0}
-            image.write_cells(out, row["key"], cells | shape)
+            write_cells(out, row["key"], cells | shape)
         else:
-            seen = image.read_frame(frames, image.frame_key(row)).astype(np.float32).ravel()
+            seen = read_frame(frames, frame_key(row)).astype(np.float32).ravel()
             features = np.stack([seen[k : k + FEATURES] for k in label])
             padded = np.zeros(CELLS, np.float32)
-            image.write_cells(out, row["key"], {"label": label, "features": features, "padded": padded})
+            write_cells(out, row["key"], {"label": label, "features": features, "padded": padded})
     return None
 
 

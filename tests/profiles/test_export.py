@@ -11,7 +11,9 @@ from click.testing import CliRunner
 
 import screen_export as command
 from idrstream.base import files, stage_folder, tables
-from idrstream.images import image
+from idrstream.images.frames import image_key
+from idrstream.images.labels import write_cells
+from idrstream.images.outlines import write_outlines
 from idrstream.screen import profiles
 from idrstream.screen.export import Export
 from support import enter
@@ -38,7 +40,7 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
     """An output folder with these images in as many Parquet batches, dealt out in turn; batches of two rows."""
     rows, random = [], np.random.default_rng(0)
     for (ordinal, plate, number, frame, count), variant in itertools.product(images, variants):
-        name = image.key(plate, f"A{number:02}", site, frame, variant)
+        name = image_key(plate, f"A{number:02}", site, frame, variant)
         row = {"id": name, "key": name, "plate": plate, "well": f"A{number:02}", "well_number": number, "site": site}
         row |= {"frame": frame, "row": ordinal, "cells": count, "status": "failed" if count is None else "ok"}
         row |= {"reason": "TruncatedFile: it ends early" if count is None else ""}
@@ -59,14 +61,14 @@ def finished(folder, images=IMAGES, outlines=True, replicate="", site=1, batches
             cells |= dict.fromkeys(("area", "solidity", "touches_border"), np.ones(count))
             values = random.integers(0, 2**32, (count, len(NAMES)), np.uint32).view(np.float32)
             features = np.where(np.isfinite(values), values, np.float32(0.1))
-            image.write_cells(stages[1], row["key"], cells)
-            image.write_cells(stages[2], row["key"], {"label": cells["label"], "features": features})
-            image.write_cells(stages[3], row["key"], {"label": cells["label"], "features": features[:, :1]})
+            write_cells(stages[1], row["key"], cells)
+            write_cells(stages[2], row["key"], {"label": cells["label"], "features": features})
+            write_cells(stages[3], row["key"], {"label": cells["label"], "features": features[:, :1]})
             if outlines and row["status"] == "ok":
                 where = folder / "out" / "outlines" / f"plate={row['plate']}"
                 where.mkdir(parents=True, exist_ok=True)
                 drawn = [ring(label) for label in cells["label"]]
-                image.write_outlines(where, row["key"], [[[outline]] for outline in drawn], drawn)
+                write_outlines(where, row["key"], [[[outline]] for outline in drawn], drawn)
         results = folder / f"work-{batch}" / "results"
         results.mkdir()
         profiles.write(*profiles.single_cells(*stages[:2], stages[2:]), f"b{batch:04}", results)
@@ -306,7 +308,7 @@ def test_a_killed_export_leaves_nothing_that_is_taken_for_a_batch(outdir, csv, m
 
 def test_a_cell_whose_outline_is_lost_is_said(outdir, tmp_path):
     two = [ring(1), ring(2)]
-    image.write_outlines(outdir / "outlines/plate=PB", "PB_A04_s1_f9", [[[outline]] for outline in two], two)
+    write_outlines(outdir / "outlines/plate=PB", "PB_A04_s1_f9", [[[outline]] for outline in two], two)
     assert "PB_A04_s1_f9.geojson has no outline of cell 3" in refused(outdir, tmp_path / "csv")
     assert not list((tmp_path / "csv").rglob("*.gz"))
 

@@ -6,7 +6,7 @@ import pytest
 from golden import CENTRES, assert_golden, nuclei
 from idrstream.base import files, stage_folder
 from idrstream.cells import measurement
-from idrstream.images import image
+from idrstream.images.labels import write_cells
 from idrstream.runs import recipe
 from idrstream.screen import profiles
 
@@ -39,9 +39,9 @@ def test_table_of_cells(tmp_path):
     cells |= {"area": np.bincount(labels.ravel())[1:], "solidity": np.full(12, 0.9), "touches_border": np.zeros(12)}
     for folder in "labels", "features":
         (tmp_path / folder).mkdir()
-    image.write_cells(tmp_path / "labels", row["key"], cells)
+    write_cells(tmp_path / "labels", row["key"], cells)
     embedded = {"label": cells["label"], "features": np.arange(24.0).reshape(12, 2), "padded": np.full(12, 0.25)}
-    image.write_cells(tmp_path / "features", row["key"], embedded)
+    write_cells(tmp_path / "features", row["key"], embedded)
     files.write_json(tmp_path / "features" / stage_folder.PROVENANCE, {"model": "net", "features": ["net_0", "net_1"]})
     table, _ = profiles.single_cells(tmp_path / "frames", tmp_path / "labels", [tmp_path / "features"])
     assert " ".join(name.removeprefix("Metadata_") for name in table.columns) == (

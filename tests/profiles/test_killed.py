@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from idrstream.base import files, stage_folder
-from idrstream.images import image
+from idrstream.images.frames import write_frame
+from idrstream.images.labels import write_cells, write_labels
 from killed import end
 from make_labels import crowd
 
@@ -29,9 +30,9 @@ def batch(tmp_path):
         (tmp_path / folder).mkdir()
     stage_folder.write_rows(tmp_path / "frames", rows)
     for row in rows:
-        image.write_frame(tmp_path / "frames", row["key"], (pixels / pixels.max() * 255).astype(np.uint8))
-        image.write_labels(tmp_path / "labels", row["key"], labels)
-        image.write_cells(tmp_path / "labels", row["key"], {"label": np.unique(labels[labels > 0])})
+        write_frame(tmp_path / "frames", row["key"], (pixels / pixels.max() * 255).astype(np.uint8))
+        write_labels(tmp_path / "labels", row["key"], labels)
+        write_cells(tmp_path / "labels", row["key"], {"label": np.unique(labels[labels > 0])})
     return tmp_path
 
 

@@ -8,7 +8,9 @@ from click.testing import CliRunner
 
 import screen_measure as command
 from idrstream.base import files, stage_folder
-from idrstream.images import image
+from idrstream.images.calibration import FIELDS, write_field
+from idrstream.images.frames import read_frame, write_frame
+from idrstream.images.labels import read_cells, read_labels, write_cells, write_labels
 from make_labels import crowd
 
 
@@ -32,9 +34,9 @@ def stages(tmp_path):
         facts = {"shape": list(frame.shape), "type": frame.dtype.name, "bit_depth": depth}
         rows.append({"id": name, "key": name, "plate": "P", "status": "ok"} | facts)
         numbers = np.unique(found[found > 0])
-        image.write_frame(tmp_path / "frames", name, frame)
-        image.write_labels(tmp_path / "labels", name, found)
-        image.write_cells(tmp_path / "labels", name, {"label": numbers})
+        write_frame(tmp_path / "frames", name, frame)
+        write_labels(tmp_path / "labels", name, found)
+        write_cells(tmp_path / "labels", name, {"label": numbers})
     stage_folder.write_rows(tmp_path / "frames", [*rows, {"id": "x", "key": "x", "status": "failed"}])
     return tmp_path
 
@@ -53,14 +55,14 @@ def run(stages, name, *options):
 
 def test_intensities_are_shares_of_the_range_of_the_plate_whatever_the_type_of_its_files(stages):
     assert run(stages, "measures").exit_code == 0
-    byte, empty = (image.read_cells(stages / "measures", name) for name in ("byte", "empty"))
+    byte, empty = (read_cells(stages / "measures", name) for name in ("byte", "empty"))
     for name, nearly in (("word", 1e-5), ("float", 1e-5), ("stated float", 1e-5), ("long", 1e-5), ("camera", 0.02)):
-        found = image.read_cells(stages / "measures", name)
+        found = read_cells(stages / "measures", name)
         np.testing.assert_allclose(byte["features"], found["features"], rtol=nearly, atol=nearly / 10, err_msg=name)
         assert np.array_equal(byte["texture_levels"], found["texture_levels"]), name
     names = files.read_json(stages / "measures/provenance.json")["features"]
     brightest = byte["features"][:, names.index("Nuclei_Intensity_MaxIntensity_DNA")].max()
-    seen = image.read_frame(stages / "frames", "byte")[image.read_labels(stages / "labels", "byte") > 0].max()
+    seen = read_frame(stages / "frames", "byte")[read_labels(stages / "labels", "byte") > 0].max()
     assert brightest == np.float32(seen / 255)
     assert empty["features"].shape == (0, len(names)) and empty["texture_levels"].shape == (0,)
     assert not (stages / "measures/x.npz").exists()
@@ -68,18 +70,18 @@ def test_intensities_are_shares_of_the_range_of_the_plate_whatever_the_type_of_i
 
 def test_pixels_of_nuclei_that_even_light_puts_beyond_the_range_are_counted_and_the_others_keep_their_textures(stages):
     (stages / "calibration/P").mkdir(parents=True)
-    pixels, labels = (image.read_frame(stages / folder, "byte") for folder in ("frames", "labels"))
+    pixels, labels = (read_frame(stages / folder, "byte") for folder in ("frames", "labels"))
     field = np.ones(pixels.shape, np.float32)
     corner = int(labels.max())
     field[labels == corner] = np.float32(0.25)
     facts = {"status": "ok", "reason": "", "kind": "plate", "shape": list(field.shape)}
-    files.write_json(stages / "calibration/P" / image.FIELDS, {"offset": 0, "fields": {"P": facts}})
-    image.write_field(stages / "calibration/P", "P", field)
+    files.write_json(stages / "calibration/P" / FIELDS, {"offset": 0, "fields": {"P": facts}})
+    write_field(stages / "calibration/P", "P", field)
     assert (
         run(stages, "plain").exit_code == 0
         and run(stages, "even", "--calibration", str(stages / "calibration")).exit_code == 0
     )
-    plain, even = (image.read_cells(stages / folder, "byte") for folder in ("plain", "even"))
+    plain, even = (read_cells(stages / folder, "byte") for folder in ("plain", "even"))
     assert not plain["texture_clipped"].any()
     above = int(((labels == corner) & (pixels > 255 / 4)).sum())
     assert above and even["texture_clipped"].tolist() == [0] * (len(even["label"]) - 1) + [above]
@@ -96,18 +98,18 @@ def test_the_number_of_processes_changes_no_byte(stages):
 
 
 def test_labels_that_are_not_the_tables_are_an_error_and_leave_nothing(stages):
-    image.write_cells(stages / "labels", "byte", {"label": np.array([1, 2])})
+    write_cells(stages / "labels", "byte", {"label": np.array([1, 2])})
     result = run(stages, "measures")
     assert "byte: its label image holds" in str(result.exception)
     assert not (stages / "measures").exists()
 
 
 def test_nuclei_at_the_border_that_are_not_in_the_table_are_not_measured(stages):
-    labels = image.read_labels(stages / "labels", "byte")
+    labels = read_labels(stages / "labels", "byte")
     cells = np.setdiff1d(labels, [*labels[[0, -1]].ravel(), *labels[:, [0, -1]].ravel(), 0])
-    image.write_cells(stages / "labels", "byte", {"label": cells})
+    write_cells(stages / "labels", "byte", {"label": cells})
     assert run(stages, "measures").exit_code == 0
-    byte, word = (image.read_cells(stages / "measures", name) for name in ("byte", "word"))
+    byte, word = (read_cells(stages / "measures", name) for name in ("byte", "word"))
     assert byte["label"].tolist() == cells.tolist() and len(cells) < len(word["label"])
 
 

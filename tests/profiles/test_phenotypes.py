@@ -7,7 +7,8 @@ from click.testing import CliRunner
 from test_export import IMAGES, finished
 
 import screen_mark_phenotypes as command
-from idrstream.images import image
+from idrstream.images.frames import VARIANTS
+from idrstream.images.outlines import write_outlines
 
 HEADER = "plate\twell\tframe\tx\ty\tclass"
 INSIDE = "PA\tA15\t50\t14\t12\tInterphase"  # in the square of cell 1
@@ -29,7 +30,7 @@ def outlined(out):
         count = path.read_text().count('"label"')
         squares = [square(label) for label in range(1, count + 1)]
         edges = [[[pixels + np.array([[0, 0], [0, 1], [1, 1], [1, 0]])]] for pixels in squares]
-        image.write_outlines(path.parent, path.stem, edges, squares)
+        write_outlines(path.parent, path.stem, edges, squares)
     return out
 
 
@@ -92,9 +93,9 @@ def test_a_well_that_the_plates_do_not_have_is_told_by_its_name_alone(outdir):
 
 
 def test_in_streams_a_point_marks_the_cell_of_each_variant(tmp_path):
-    points, cells, _ = marked(outlined(finished(tmp_path, variants=image.VARIANTS)), INSIDE)
+    points, cells, _ = marked(outlined(finished(tmp_path, variants=VARIANTS)), INSIDE)
     assert points["cell"].tolist() == ["PA_A15_s1_f50__ic_c1", "PA_A15_s1_f50__no_ic_c1"]
-    assert cells["Metadata_Illumination"].tolist() == list(image.VARIANTS)
+    assert cells["Metadata_Illumination"].tolist() == list(VARIANTS)
 
 
 def test_a_site_may_be_named(tmp_path):

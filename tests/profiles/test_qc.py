@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 import screen_qc as command
 from idrstream.base import files, stage_folder
-from idrstream.images import image
+from idrstream.images.frames import image_key
+from idrstream.images.labels import write_cells
 from idrstream.runs import commit as commits
 from idrstream.runs import ledger
 from idrstream.screen import profiles, qc, rules
@@ -34,7 +35,7 @@ def commit(out, batch, images, features=True, failed=(), plate="PA"):
     work = out.parent / f"work-{batch}"
     rows = []
     for number, (well, areas) in enumerate(images.items(), 1):
-        name = image.key(plate, well, 1, 1)
+        name = image_key(plate, well, 1, 1)
         row = {"id": name, "key": name, "plate": plate, "well": well, "well_number": number, "site": 1, "frame": 1}
         row |= {"status": "failed" if well in failed else "ok", "reason": "Truncated: cut" if well in failed else ""}
         row |= {"retryable": False, "shape": [9, 9], "bytes": 10, "seconds": 0.5}
@@ -45,9 +46,9 @@ def commit(out, batch, images, features=True, failed=(), plate="PA"):
         for folder in "labels", "features":
             (work / folder).mkdir(parents=True, exist_ok=True)
         cells = cells_of(areas)
-        image.write_cells(work / "labels", name, cells)
+        write_cells(work / "labels", name, cells)
         made = {"features": np.zeros((len(areas), 1)), "padded": np.full(len(areas), 0.3, np.float32)}
-        image.write_cells(work / "features", name, {"label": cells["label"]} | made)
+        write_cells(work / "features", name, {"label": cells["label"]} | made)
     stage_folder.write_rows(work / "frames", rows)
     files.write_json(work / "features/provenance.json", {"model": "net", "features": ["net_0"]})
     table, rows = profiles.single_cells(work / "frames", work / "labels", [work / "features"] * features)
@@ -179,7 +180,7 @@ def _marks(rule, rows, folder):
     images = []
     for number, (plate, value) in enumerate(rows, 1):
         place = {"plate": plate, "well": "A01", "well_number": 1, "site": number, "frame": 1}
-        name = image.key(plate, "A01", number, 1)
+        name = image_key(plate, "A01", number, 1)
         images.append({"id": name, "key": name, "status": "ok", rule.column: value} | place)
     entry = {"batch": "b0000", "recipe": RECIPE, "images": images}
     qc.write_images(folder, [entry], [rule], folder / "images.parquet")

@@ -5,7 +5,7 @@ import pytest
 from test_export import exported, finished, read, refused
 
 from idrstream.base import files
-from idrstream.images import image
+from idrstream.images.frames import VARIANTS
 
 # Places in each stream's own table, by frame.
 TRAINING = {"PA_A15_s1_f50": 0, "PB_A04_s1_f9": 1, "PA_A16_s1_f50": 1, "PA_A01_s1_f1": 2}
@@ -23,7 +23,7 @@ BATCHES = {
 
 @pytest.fixture
 def outdir(tmp_path):
-    out = finished(tmp_path, variants=image.VARIANTS)
+    out = finished(tmp_path, variants=VARIANTS)
     files.write_json(out / "pipeline_info/streams.json", STREAMS)
     return out
 
@@ -46,11 +46,11 @@ def test_a_batch_holds_the_same_rows_of_the_streams_table_in_every_shape(views):
 
 def test_a_cell_is_the_one_of_its_variant(views, outdir):
     cells = pd.read_parquet(outdir / "profiles/single_cells")
-    for variant in image.VARIANTS:
+    for variant in VARIANTS:
         own = cells[(cells["Metadata_Illumination"] == variant) & (cells["Metadata_WellNumber"] == 15)]
         table = read(views / f"training_data__{variant}" / "DP_features/batch_0.csv.gz").iloc[:4]
         assert table["Location_Center_X"].tolist() == pytest.approx(own["Metadata_Center_X"].tolist(), rel=1e-12)
-    ids = [read(views / f"training_data__{v}" / "merged_features/batch_0.csv.gz")["Cell_UUID"] for v in image.VARIANTS]
+    ids = [read(views / f"training_data__{v}" / "merged_features/batch_0.csv.gz")["Cell_UUID"] for v in VARIANTS]
     assert not set(ids[0]) & set(ids[1])
 
 
@@ -66,7 +66,7 @@ def test_the_log_of_a_stream_tells_images_cells_and_failures(views):
 
 
 def test_the_log_of_a_stream_tells_its_share_of_the_time_of_its_batches(outdir, tmp_path):
-    keys = [f"PA_A15_s1_f50__{variant}" for variant in image.VARIANTS] + ["PA_A16_s1_f50__ic", "PB_A01_s1_f2__ic"]
+    keys = [f"PA_A15_s1_f50__{variant}" for variant in VARIANTS] + ["PA_A16_s1_f50__ic", "PB_A01_s1_f2__ic"]
     images = [{"id": key, "key": key, "status": "ok"} for key in keys]
     entry = {"batch": "b0-x", "committed": "2026-01-01", "files": [], "images": images, "recipe": {}}
     files.write_json(outdir / "ledger/b0-x.json", entry)

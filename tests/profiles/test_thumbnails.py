@@ -7,7 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from idrstream.images import image, thumbnails
+from idrstream.images import thumbnails
+from idrstream.images.frames import image_key, write_frame
+from idrstream.images.labels import write_cells
 
 RANDOM = np.random.default_rng(0)
 
@@ -55,12 +57,12 @@ def test_the_size_is_bounded():
 def test_a_plate_is_a_file_of_the_images_that_are_ok(tmp_path):
     rows = []
     for number, (plate, status) in enumerate([("PA", "ok"), ("PB", "ok"), ("PA", "failed"), ("PA", "ok")]):
-        name = image.key(plate, "A01", 1, number)
+        name = image_key(plate, "A01", 1, number)
         rows.append({"key": name, "plate": plate, "status": status, "shape": [30, 40]})
         for folder in "frames", "labels":
             (tmp_path / folder).mkdir(exist_ok=True)
-            image.write_frame(tmp_path / folder, name, np.full((30, 40), number, np.uint16))
-        image.write_cells(tmp_path / "labels", name, {"label": np.arange(1, number + 1)})
+            write_frame(tmp_path / folder, name, np.full((30, 40), number, np.uint16))
+        write_cells(tmp_path / "labels", name, {"label": np.arange(1, number + 1)})
     thumbnails.write(tmp_path / "frames", tmp_path / "labels", rows, None, "b0", tmp_path / "out")
     tables = {path.parent.name: pq.read_table(path).to_pylist() for path in tmp_path.rglob("b0.parquet")}
     assert {plate: [row["key"] for row in rows] for plate, rows in tables.items()} == {
@@ -75,8 +77,8 @@ def test_a_nucleus_that_is_no_cell_is_not_outlined(tmp_path):
     labels[10:20, 10:20], labels[30:, 25:35] = 1, 2
     for folder in "frames", "labels":
         (tmp_path / folder).mkdir()
-        image.write_frame(tmp_path / folder, "P_A01_s1_f1", labels)
-    image.write_cells(tmp_path / "labels", "P_A01_s1_f1", {"label": np.array([1])})
+        write_frame(tmp_path / folder, "P_A01_s1_f1", labels)
+    write_cells(tmp_path / "labels", "P_A01_s1_f1", {"label": np.array([1])})
     row = {"key": "P_A01_s1_f1", "plate": "P", "status": "ok"}
     thumbnails.write(tmp_path / "frames", tmp_path / "labels", [row], None, "b0", tmp_path / "out")
     (path,) = tmp_path.rglob("b0.parquet")

@@ -11,7 +11,10 @@ from runs import ROOT
 
 from idrstream.base import files, stage_folder
 from idrstream.base.tables import Problems
-from idrstream.images import image, ome_zarr
+from idrstream.images import ome_zarr
+from idrstream.images.frames import VARIANTS, image_key
+from idrstream.images.labels import write_labels
+from idrstream.images.outlines import write_outlines
 from idrstream.screen import hcs, results, viewing
 
 SHAPE = (60, 80)
@@ -34,7 +37,7 @@ def labelled():
 
 def made_row(plate, well, site, frame, variant=""):
     place = {"plate": plate, "well": well, "well_number": 1, "site": site, "frame": frame, "status": "ok"}
-    row = place | {"key": image.key(plate, well, site, frame, variant), "cells": 2, "reason": ""}
+    row = place | {"key": image_key(plate, well, site, frame, variant), "cells": 2, "reason": ""}
     return (
         row
         | {"id": row["key"], "metadata": {"Control_Type": "", "Gene": ""}}
@@ -63,9 +66,9 @@ def finished(folder, rows, keep=("images",), recipe=None, tables="profiles/singl
             ome_zarr.write(saved / hcs.field(row), row["key"], pixels, labelled(), {}, 255)
         labels.mkdir(exist_ok=True)
         if "labels" in keep:
-            image.write_labels(labels, row["key"], labelled())
+            write_labels(labels, row["key"], labelled())
         if "outlines" in keep:
-            image.write_outlines(labels, row["key"], POLYGONS, BORDERS)
+            write_outlines(labels, row["key"], POLYGONS, BORDERS)
     for plate in {row["plate"] for row in rows}:
         path = merged / f"results/{tables}/plate={plate}/b0.parquet"
         path.parent.mkdir(parents=True)
@@ -144,8 +147,8 @@ def test_the_first_image_of_a_well_is_shown_and_the_others_are_known(outdir):
 
 
 def test_a_variant_has_its_own_image_and_cells(tmp_path):
-    out = finished(tmp_path, [made_row(*FRAMES[0], variant) for variant in image.VARIANTS])
-    for variant in image.VARIANTS:
+    out = finished(tmp_path, [made_row(*FRAMES[0], variant) for variant in VARIANTS])
+    for variant in VARIANTS:
         layers, _ = seen(out, variant=variant)
         assert set(layers["points"][1]["features"]["Metadata_Illumination"]) == {variant}
 

@@ -14,7 +14,7 @@ EDGES = np.array([(-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5)], np.float32)  # of a
 
 
 def table(labels, remove_edge=False):
-    """The cells of an image, as `image.write_cells` takes them.
+    """The cells of an image, as `labels.write_cells` takes them.
 
     labels       (Y, X) unsigned label image, labels 1 … n
     remove_edge  leave out those that touch the border: they stay in the label image, as neighbours of the others

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 from skimage.segmentation import find_boundaries
 
-from idrstream.images import image
+from idrstream.images.calibration import read_corrected
+from idrstream.images.labels import read_cells, read_labels
 
 FOLDER = Path("qc", "thumbnails")  # in an output folder: plate=P/BATCH.parquet
 SIDE = 320  # pixels, at most
@@ -54,9 +55,9 @@ def write(frames, labels, rows, calibration, batch, folder):
     made = {}
     for row in rows:
         if row["status"] == "ok":
-            nuclei, cells = image.read_labels(labels, row["key"]), image.read_cells(labels, row["key"])["label"]
+            nuclei, cells = read_labels(labels, row["key"]), read_cells(labels, row["key"])["label"]
             counted = np.where(np.isin(nuclei, cells), nuclei, 0)
-            small = picture(image.read_corrected(frames, row, calibration), counted)
+            small = picture(read_corrected(frames, row, calibration), counted)
             made.setdefault(row["plate"], []).append({"key": row["key"], "jpeg": jpeg(small)})
     for plate, pictures in made.items():
         path = Path(folder, FOLDER, f"plate={plate}", f"{batch}.parquet")

@@ -48,6 +48,7 @@ class Movie:
 
     failure           the ImageFailure of all of it, or None
     frames            how many there are
+    channels          list of {"number": counted from 1, "name": the file's, "" without} of the channels that are read
     significant_bits  of its grey levels, where the file says so, else None
     """
 
@@ -55,6 +56,7 @@ class Movie:
         self._frames, self._file, self._name = frames, file, name
         self.failure = self._lost = frames if isinstance(frames, ImageFailure) else None
         self.frames = 0 if self._lost else frames.count
+        self.channels = [] if self._lost else frames.channels
         self.significant_bits = None if self._lost else frames.significant_bits
 
     def read(self, frame):
@@ -76,6 +78,7 @@ class _Frames:
     def __init__(self, image, channel, planes):
         self._image, self._channel, self._planes = image, channel, planes
         self.count, self.significant_bits = image.shape[0], image.significant_bits
+        self.channels = [{"number": channel + 1, "name": image.channels[channel]}]
 
     def read(self, frame):
         """(Y, X), checked to be an image."""

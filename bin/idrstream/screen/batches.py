@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from idrstream.base import tables, units
-from idrstream.images.image import spread
+from idrstream.base.sampling import spread
 from idrstream.runs import ledger, recipe
 from idrstream.runs.housekeeping import STALE
 from idrstream.runs.types import LedgerEntry, Recipe

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from idrstream.images import image
+from idrstream.images.calibration import read_bit_depths
 from idrstream.screen.single_cells import NEGATIVE
 
 SHOWN = 5  # other control types in a sentence
@@ -16,7 +16,7 @@ def words(named=None):
 
 def incomparable(outdir, plates):
     """Why plates should not be normalised by each other's controls, as sentences: at most one."""
-    depths = image.read_bit_depths(Path(outdir) / "flatfields")
+    depths = read_bit_depths(Path(outdir) / "flatfields")
     ranges = sorted({bits for plate, bits in depths.items() if plate in plates and bits})
     if len(ranges) < 2:
         return []

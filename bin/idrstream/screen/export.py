@@ -15,7 +15,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from idrstream.base import files, tables, units
-from idrstream.images import image
+from idrstream.images.frames import image_key
+from idrstream.images.outlines import read_outlines
 from idrstream.runs import ledger
 from idrstream.screen.profiles import FOLDER as CELLS
 from idrstream.screen.profiles import PIECE
@@ -118,7 +119,7 @@ class Export:
         with_cells = [row for row in rows if row["status"] == "ok" and int(row["cells"]) > 0]
         images = [row for row in with_cells if row["row"]]
         for row in images:
-            row["key"] = image.key(*(row.get(name, "") for name in ("plate", "well", "site", "frame", "variant")))
+            row["key"] = image_key(*(row.get(name, "") for name in ("plate", "well", "site", "frame", "variant")))
             if int(row["cells"]) != counts.get(row["key"], 0):
                 differ = f"{row['cells']} cells in images.tsv, {counts.get(row['key'], 0)} in {CELLS}"
                 remedy = "run the pipeline again, and with --redo if this happens again"
@@ -151,7 +152,7 @@ class Export:
             columns = _key(file.schema_arrow.names)
             groups = file.read(columns=columns).group_by(columns).aggregate([([], "count_all")]).to_pydict()
             for *key, count in zip(*(groups[name] for name in (*columns, "count_all")), strict=True):
-                name = image.key(*key)
+                name = image_key(*key)
                 paths[name] = path
                 counts[name] = counts.get(name, 0) + count
         if self.features is None:
@@ -170,7 +171,7 @@ class Export:
         for path in sorted({self.paths[row["key"]] for row in images}):
             for piece in pq.ParquetFile(path).iter_batches(PIECE, columns=columns):
                 keys = zip(*(piece[name].to_pylist() for name in _key(piece.schema.names)), strict=True)
-                rank = np.array([place.get(image.key(*key), -1) for key in keys])
+                rank = np.array([place.get(image_key(*key), -1) for key in keys])
                 pieces.append(pa.table(piece.filter(pa.array(rank >= 0))))
                 places.append(rank[rank >= 0])
         cells = pa.concat_tables(pieces, promote_options="permissive")
@@ -185,10 +186,10 @@ class Export:
         texts, current, rings = [], None, None
         columns = [*_key(cells.column_names), "Metadata_Label"]
         for *key, label in zip(*(cells[name].to_pylist() for name in columns), strict=True):
-            name = image.key(*key)
+            name = image_key(*key)
             path = self._outlines_path(name, key[0])
             if name != current:
-                outlines = image.read_outlines(path) if path.exists() else None
+                outlines = read_outlines(path) if path.exists() else None
                 rings = outlines and {label: [*border, border[0]] for label, (_, border) in outlines.items()}
                 current = name
             if rings is not None and label not in rings:

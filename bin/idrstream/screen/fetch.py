@@ -13,7 +13,8 @@ from idrstream import sources
 from idrstream.base import stage_folder, tables
 from idrstream.base.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
 from idrstream.base.task import OutOfMemory, TransientError
-from idrstream.images import image
+from idrstream.images.calibration import WINDOW, read_bit_depths, read_fields
+from idrstream.images.frames import CONTEXT, frame_key, image_key, write_frame
 from idrstream.readers import bit_depth, planes
 from idrstream.readers.movie import open_movie
 
@@ -42,12 +43,10 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, cali
     Whatever is wrong with an image, it becomes a failed row. Before the last try, raises OutOfMemory if memory ran out,
     and TransientError if no image of the batch could be reached, or one of a batch that needs `all` of them could not.
     """
-    os.makedirs(os.path.join(folder, image.CONTEXT))
-    uncalibrated = {
-        fields.name: content["lost"] for fields, content in image.read_fields(calibration) if content["lost"]
-    }
-    fetched, movies, batch = {}, {}, batch | {"depths": image.read_bit_depths(calibration)}
-    frames = {image.frame_key(row): row | {"key": image.frame_key(row)} for row in batch["images"]}
+    os.makedirs(os.path.join(folder, CONTEXT))
+    uncalibrated = {fields.name: content["lost"] for fields, content in read_fields(calibration) if content["lost"]}
+    fetched, movies, batch = {}, {}, batch | {"depths": read_bit_depths(calibration)}
+    frames = {frame_key(row): row | {"key": frame_key(row)} for row in batch["images"]}
     for row in frames.values():
         if why := uncalibrated.get(row["plate"]):  # without its plate's field its cells would differ from another day's
             failure = Unreachable(f"the frames of its plate's flat-field could not be fetched ({why})")
@@ -72,10 +71,10 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, cali
 
 def _shared(images, fetched):
     """The rows of IMAGES out of those of their frames; the variants of a frame share its cost equally."""
-    count = Counter(map(image.frame_key, images))
+    count = Counter(map(frame_key, images))
     rows = []
     for planned in images:
-        row, share = fetched[image.frame_key(planned)] | planned, count[image.frame_key(planned)]
+        row, share = fetched[frame_key(planned)] | planned, count[frame_key(planned)]
         if share > 1:
             row |= {name: row[name] // share for name in ("bytes", "field_bytes") if name in row}
             row["seconds"] = round(row["seconds"] / share, 3)
@@ -173,10 +172,10 @@ def _windows(movie, rows, folder):
     failed = {}
     for row in [row for row in rows.values() if row["status"] == "ok"]:
         first = max(1, min(row["frame"] - 1, movie.frames - 2))
-        window = range(first, min(first + image.WINDOW, movie.frames + 1))
+        window = range(first, min(first + WINDOW, movie.frames + 1))
         for frame in set(window) - keys.keys() - failed.keys():
-            key = image.key(row["plate"], row["well"], row["site"], frame)
-            failure = _write(os.path.join(folder, image.CONTEXT), key, movie.read(frame))
+            key = image_key(row["plate"], row["well"], row["site"], frame)
+            failure = _write(os.path.join(folder, CONTEXT), key, movie.read(frame))
             if failure is None:
                 keys[frame] = key
             else:
@@ -233,7 +232,7 @@ def _write(folder, key, pixels, row=None, levels=UNKNOWN, significant=None):
             facts = _facts(key, pixels, levels, significant) | {"unwritten": unwritten} if row is not None else {}
     except ImageFailure as failure:
         return failure
-    image.write_frame(folder, key, pixels)
+    write_frame(folder, key, pixels)
     if row is not None:
         row |= facts
     return None

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from basicpy import BaSiC
 
-from idrstream.images import image
+from idrstream.images.frames import Frames
 from idrstream.screen import camera_offset
 
 logging.getLogger("basicpy").setLevel(logging.ERROR)  # fields are judged here
@@ -116,7 +116,7 @@ def of_plate(frames, offset=0.0, origins=(), unwritten=()):
     if offset == "auto":
         try:
             estimate = camera_offset.estimate(
-                image.Frames(frames.__getitem__, alike),
+                Frames(frames.__getitem__, alike),
                 field,
                 used=[alike.index(i) for i in used],
                 origins=[origins[i] for i in alike] if origins else (),

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import shapely
 
 from idrstream.base import tables
-from idrstream.images import image
+from idrstream.images.frames import image_key
+from idrstream.images.outlines import read_outlines
 from idrstream.screen import input_tables
 from idrstream.screen.study import Well
 
@@ -86,7 +87,7 @@ def _images(outdir):
         raise tables.Problems([f"{outdir}: there is no images.tsv; name the --outdir of a run that has ended"])
     images = defaultdict(list)
     for row in (row.cells for row in tables.read(outdir / "images.tsv").rows):
-        row["key"] = image.key(*(row.get(name, "") for name in ("plate", "well", "site", "frame", "variant")))
+        row["key"] = image_key(*(row.get(name, "") for name in ("plate", "well", "site", "frame", "variant")))
         number = row["well_number"]  # empty for a well that the last run's plates do not have
         for well in [row["well"], int(number)] if number else [row["well"]]:
             images[row["plate"], well, int(row["site"]), int(row["frame"])].append(row)
@@ -103,7 +104,7 @@ def _labels(outdir, row, points):
     path = Path(outdir, "outlines", f"plate={row['plate']}", f"{row['key']}.geojson")
     if not path.exists():
         return labels, "its image has no outlines; compute it again: --save outlines --redo"
-    outlines = image.read_outlines(path)
+    outlines = read_outlines(path)
     areas = [shapely.MultiPolygon([(part[0], part[1:]) for part in parts]) for parts, _ in outlines.values()]
     spots = shapely.points([[float(point["x"]) + 0.5, float(point["y"]) + 0.5] for point in points])  # in corners, too
     hits = zip(*shapely.STRtree(areas).query(spots, predicate="intersects"), strict=True)

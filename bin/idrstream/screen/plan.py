@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from idrstream.base.tables import Problems
 from idrstream.cells import checkpoints
-from idrstream.images.image import REFERENCES
+from idrstream.images.calibration import REFERENCES
 from idrstream.runs import digest, ledger, recipe
 from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.screen import (

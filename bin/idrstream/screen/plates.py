@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from idrstream.base import files
-from idrstream.images import image
+from idrstream.images.calibration import FIELDS, read_fields
 from idrstream.runs import manifest
 from idrstream.runs.types import Recipe
 from idrstream.screen.types import PlatePacket, Reference
@@ -31,7 +31,7 @@ def complete(outdir: str | Path, identities: Mapping[str, str]) -> set[str]:
     """The plates whose calibration in OUTDIR is complete and has the identity wanted (plate -> identity)."""
     plates = set()
     for plate, id in identities.items():
-        path = Path(outdir, FOLDER, plate, image.FIELDS)
+        path = Path(outdir, FOLDER, plate, FIELDS)
         if path.exists() and files.read_json(path).get("id") == id and manifest.intact(outdir, part(plate)):
             plates.add(plate)
     return plates
@@ -44,7 +44,7 @@ def part(plate: str) -> str:
 
 def file_names(plate: str) -> list[str]:
     """All files that a plate's calibration may have, relative to the output folder."""
-    return [f"{FOLDER}/{plate}/{name}" for name in (f"{plate}.tif", f"{plate}.png", "diameter.json", image.FIELDS)]
+    return [f"{FOLDER}/{plate}/{name}" for name in (f"{plate}.tif", f"{plate}.png", "diameter.json", FIELDS)]
 
 
 def commit(packet: PlatePacket, calibration: str | Path, outdir: str | Path) -> Path:
@@ -56,7 +56,7 @@ def commit(packet: PlatePacket, calibration: str | Path, outdir: str | Path) -> 
     Raises tables.Problems where a file of somebody else lies there.
     """
     plate, folder = packet["id"], f"{FOLDER}/{packet['id']}"
-    ((fields, content),) = image.read_fields(calibration)
+    ((fields, content),) = read_fields(calibration)
     sources, estimate = {}, Path(calibration, f"{plate}.json")
     if plate in content["fields"]:
         sources = {f"{folder}/{path.name}": path for path in fields.glob(f"{plate}.*")}
@@ -66,6 +66,6 @@ def commit(packet: PlatePacket, calibration: str | Path, outdir: str | Path) -> 
         sources[f"{folder}/diameter.json"] = estimate
     content["plate"] = plate
     content["id"] = None if content["lost"] else packet["identity"]
-    sources[f"{folder}/{image.FIELDS}"] = files.json_text(content).encode()
+    sources[f"{folder}/{FIELDS}"] = files.json_text(content).encode()
     manifest.put(outdir, part(plate), sources)
     return Path(outdir, folder)

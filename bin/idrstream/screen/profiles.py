@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from idrstream.base import files, stage_folder
-from idrstream.images import image
+from idrstream.images.calibration import field_of, offset_of
+from idrstream.images.labels import read_cells
 from idrstream.screen import results
 
 VERSION = 2  # raised when columns of the table of cells change that are not features
@@ -39,8 +40,8 @@ def single_cells(frames, labels, features, calibration=None):
         if row["status"] != "ok":
             row["camera_offset"] = None
             continue
-        cells = image.read_cells(labels, row["key"])
-        measured = [image.read_cells(folder, row["key"]) for folder in features]
+        cells = read_cells(labels, row["key"])
+        measured = [read_cells(folder, row["key"]) for folder in features]
         for folder, part in zip(features, measured, strict=True):
             if not np.array_equal(cells["label"], part["label"]):
                 count = f"{len(cells['label'])} cells segmented, {len(part['label'])} in {Path(folder).name}"
@@ -75,8 +76,8 @@ def _illumination(row, calibration):
 
     returns  flatfield, field_bytes, camera_offset, offset_*
     """
-    field, offset = image.field_of(row, calibration), dict.fromkeys(results.OFFSET)
-    offset["camera_offset"] = image.offset_of(row, calibration)
+    field, offset = field_of(row, calibration), dict.fromkeys(results.OFFSET)
+    offset["camera_offset"] = offset_of(row, calibration)
     if field is None:
         return {"flatfield": "none", "field_bytes": 0} | offset
     facts = field[3]

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from idrstream.base import tables
-from idrstream.images import image
+from idrstream.images.frames import image_key
 from idrstream.runs import ledger
 from idrstream.screen import outcome, plate_format, study
 from idrstream.screen.profiles import FOLDER, PIECE, UNMEASURED
@@ -165,7 +165,7 @@ def _places(outdir):
     path = Path(outdir, "images.tsv")
     rows = [row.cells for row in tables.read(path).rows] if path.exists() else []
     name = ("plate", "well", "site", "frame")
-    return {image.key(*(row[n] for n in name), row.get("variant", "")): int(row["row"]) for row in rows if row["row"]}
+    return {image_key(*(row[n] for n in name), row.get("variant", "")): int(row["row"]) for row in rows if row["row"]}
 
 
 def _spreads(rules, pieces):

@@ -8,7 +8,7 @@ import jsonschema
 
 from idrstream import sources
 from idrstream.base import tables
-from idrstream.images import image
+from idrstream.images.frames import image_key
 from idrstream.screen import input_tables, metadata_names
 from idrstream.screen.input_tables import SCHEMAS
 from idrstream.screen.study import Well
@@ -214,7 +214,7 @@ def _image(row, plate, well, number, site, frame, locations, file, names):
     return {
         "row": row.place,
         "line": row.line,
-        "key": image.key(plate, well.name, site, frame),
+        "key": image_key(plate, well.name, site, frame),
         "plate": plate,
         "well": well.name,
         "well_number": number,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from idrstream.base import units
-from idrstream.images.image import REFERENCES, WINDOW
+from idrstream.images.calibration import REFERENCES, WINDOW
 from idrstream.readers import bit_depth, planes
 from idrstream.runs.types import Recipe
 from idrstream.screen import arguments, batches, first_look, places, streams

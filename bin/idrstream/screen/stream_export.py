@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from idrstream.base import files, tables, traces
-from idrstream.images import image
+from idrstream.images.frames import image_key
 from idrstream.runs import ledger
 from idrstream.screen import outcome
 from idrstream.screen.export import Export
@@ -40,7 +40,7 @@ class View(Export):
         tasks = traces.read(self.outdir)
         spent = tasks[tasks["status"] != "CACHED"].groupby("tag")["seconds"].sum()
         parts = ("plate", "well", "site", "frame")
-        keys = {image.key(*(row[part] for part in parts), self.variant) for row in self.images}
+        keys = {image_key(*(row[part] for part in parts), self.variant) for row in self.images}
         shares = {
             entry["batch"]: sum(row["key"] in keys for row in entry["images"]) / len(entry["images"])
             for entry in ledger.read(self.outdir)[0]
@@ -51,7 +51,7 @@ class View(Export):
         """The stream's images, `row` being the place in its own table."""
         places, images = self.stream["rows"], []
         for row in super()._rows():
-            name = image.key(*(row[part] for part in ("plate", "well", "site", "frame")))
+            name = image_key(*(row[part] for part in ("plate", "well", "site", "frame")))
             if row.get("variant") == self.variant and row["row"] and name in places:
                 images.append(row | {"row": str(places[name])})
         self.images = images

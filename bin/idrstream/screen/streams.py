@@ -9,8 +9,7 @@ import re
 
 from idrstream.base import strict_yaml, tables
 from idrstream.base.tables import CONTROL, Problems
-from idrstream.images.image import VARIANTS, frame_key
-from idrstream.images.image import key as image_key
+from idrstream.images.frames import VARIANTS, frame_key, image_key
 
 COLUMN = "Illumination"  # of the cell table, after `Metadata_`: the variant
 KEYS = ("table", "variants", "outlines")

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 from idrstream.base import tables
-from idrstream.images import image, zarr_group
+from idrstream.images import zarr_group
+from idrstream.images.labels import read_labels
+from idrstream.images.outlines import read_outlines
 from idrstream.runs import ledger
 from idrstream.screen import hcs, study
 
@@ -52,7 +54,7 @@ def layers(outdir, row):
     else:
         notes.append("the image was not saved; --save images saves images, --redo --save images also finished ones")
     if labels is None and (outdir / f"labels/plate={row['plate']}/{name}.tif").exists():
-        labels = image.read_labels(outdir / f"labels/plate={row['plate']}", name)
+        labels = read_labels(outdir / f"labels/plate={row['plate']}", name)
     outlines = outdir / f"outlines/plate={row['plate']}/{name}.geojson"
     if labels is not None:
         layers.append((labels, {"name": "nuclei", "features": _of_labels(cells), "opacity": 0.6}, "labels"))
@@ -97,5 +99,5 @@ def _shown(saved):
 
 def _rings(path):
     """Outer rings of a GeoJSON as corners (y, x), 0 at the centre of the first pixel; and the label of each."""
-    parts = [(label, part[0]) for label, (parts, _) in image.read_outlines(path).items() for part in parts]
+    parts = [(label, part[0]) for label, (parts, _) in read_outlines(path).items() for part in parts]
     return [[(y - 0.5, x - 0.5) for x, y in ring] for _, ring in parts], [label for label, _ in parts]

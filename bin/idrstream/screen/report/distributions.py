@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from idrstream.images import image
+from idrstream.base.sampling import spread
 from idrstream.report import page
 from idrstream.report.pictures import COLOURS, OTHER, colours, panel
 
@@ -41,7 +41,7 @@ def section(results, pictures):
 
 def read(paths):
     """CONTROL and COUNT features of about CELLS nuclei, evenly from at most FILES tables; empty if there are none."""
-    chosen = [paths[i] for i in image.spread(len(paths), FILES)]
+    chosen = [paths[i] for i in spread(len(paths), FILES)]
     parts = []
     for path in chosen:
         file = pq.ParquetFile(path)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from idrstream.images import image
+from idrstream.base.sampling import spread
 from idrstream.report import page
 from idrstream.report.pictures import COLOURS, OTHER, colours, panel
 
@@ -48,7 +48,7 @@ def read(results):
         parts = []
         for path in paths:
             table = pq.read_table(path, partitioning=None).to_pandas()
-            parts.append(table.iloc[image.spread(len(table), max(2, WELLS // len(paths)))])
+            parts.append(table.iloc[spread(len(table), max(2, WELLS // len(paths)))])
         wells = pd.concat([pd.DataFrame(), *parts], ignore_index=True)
         if len(wells) >= FEWEST:
             return level, wells.assign(**{CONTROL: wells.get(CONTROL, pd.Series("", index=wells.index))})
