@@ -1,6 +1,7 @@
 // idrstream: microscopy too large to store, streamed batch by batch into single-cell profiles.
 
 include { PLAN    } from './modules/plan'
+include { LIST_FILES } from './modules/list_files'
 include { BEGIN   } from './modules/begin'
 include { SCREEN  } from './workflows/screen'
 include { RECORD_WARNINGS } from './modules/record_warnings'
@@ -46,6 +47,8 @@ workflow {
     rules = Launch.existing(settings.qc_rules ?: "${projectDir}/assets/qc.yml")
     ascp = Launch.existing(settings.ascp)
     key = Launch.existing(settings.aspera_key)
+    images = Launch.folder(settings.input)      // in place of a table
+    listing = images ? LIST_FILES(images.toString(), [outdir, workflow.workDir].findAll { path -> path }*.toString()) : []
     planned = PLAN(
         Launch.json([
             params: settings,
@@ -55,6 +58,7 @@ workflow {
         ]),
         schema,
         Launch.existing(settings.input),
+        listing,
         Launch.beside(settings.streams, '--streams'),
         Launch.existing(settings.screens),
         Launch.existing(settings.zarr_index),

@@ -7,6 +7,7 @@ process PLAN {
     stdin                                       // params, the folder that relative paths start from, and whether --source is there
     path schema
     path input,   stageAs: 'input/*'            // these are empty where a param names nothing that exists
+    path listing, stageAs: 'listing/*'          // the names in --input, where that is a folder
     path streams, stageAs: 'streams'            // the folder, for the tables lie beside the file
     path screens, stageAs: 'screens/*'
     path zarr_index, stageAs: 'zarr_index/*'
@@ -27,7 +28,7 @@ process PLAN {
 
     script:
     def files = [input: input, screens: screens, study: study, qc_rules: qc_rules, model: model, dp_config: dp_config, dp_checkpoint: dp_checkpoint, embed_model: embed_model, phenotypes: phenotypes]
-    def places = [streams: streams, zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, locks: locks, outdir: outdir]
+    def places = [listing: listing, streams: streams, zarr_index: zarr_index, ascp: ascp, aspera_key: aspera_key, locks: locks, outdir: outdir]
     def options = (files + places).findAll { _name, path -> path }.collect { name, path -> "--${name} ${path}" }.join(' ')
     """
     plan.py - ${schema} plan ${options} || [ \$? = 64 ]     # what must be mended is said by the workflow

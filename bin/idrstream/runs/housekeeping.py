@@ -10,13 +10,16 @@ from idrstream.runs import commit, ledger, manifest
 STALE = "stale"
 PLAN = Path("pipeline_info", "plan.json")
 PART = "plan"  # of the manifest
+SHEET = Path("pipeline_info", "samplesheet.tsv")
+SHEET_PART = "samplesheet"
 
 
-def begin(plan, outdir, workdir):
+def begin(plan, outdir, workdir, sheet=None):
     """Make OUTDIR ready: end or undo what a killed run had begun, set stale results aside, record what is asked for.
 
     plan     plan.json, read
     workdir  nothing outside of it is deleted
+    sheet    the samplesheet that the planner made of a folder of images; None without one
     returns  what there is to say, a sentence each
     """
     said = []
@@ -36,6 +39,8 @@ def begin(plan, outdir, workdir):
     asked = [{name: image[name] for name in ("id", "key", "batch")} for image in plan["requested"]]
     record = {"begun": now.isoformat(), "stop": plan["stop"], "wells": plan["wells"], "images": asked}
     files.write_json(Path(outdir) / PLAN, record)
+    if sheet:
+        manifest.put(outdir, SHEET_PART, {str(SHEET): sheet})
     return said + refused
 
 

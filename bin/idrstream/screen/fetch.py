@@ -15,6 +15,7 @@ from idrstream.base.failures import ImageFailure, MissingWell, NotReadable, Unre
 from idrstream.base.task import OutOfMemory, TransientError
 from idrstream.images import image
 from idrstream.readers import bit_depth, planes
+from idrstream.screen.places import frame_in_file
 
 LONGEST = 500  # characters of a reason
 FACTS = ("shape", "type", "focus", "saturation", "background")  # of the pixels of a frame
@@ -146,7 +147,7 @@ def _read(batch, wanted, folder, root, places):
             with readers.opened(file, name, choice(batch, wanted[0]), batch.get("reader"), cache) as movie:
                 known = bit_depth.of_image(batch, wanted[0]["plate"], batch["depths"])
                 rows = {
-                    asked["frame"]: _row(asked, movie.read(asked["frame"]), folder, known, movie.significant_bits)
+                    asked["frame"]: _row(asked, movie.read(frame_in_file(asked)), folder, known, movie.significant_bits)
                     for asked in wanted
                 }
                 cost = {"bytes": file.bytes}

@@ -11,6 +11,7 @@ from idrstream import readers, sources
 from idrstream.base.failures import ImageFailure, NoSuchPlane, NotReadable, UnchosenPlane
 from idrstream.base.tables import Problems
 from idrstream.screen import fetch
+from idrstream.screen.places import frame_in_file
 
 LOOKED_AT = 3  # images at most: the first may be the broken one
 
@@ -31,7 +32,7 @@ def size(images, root, reading):
             with _movie(asked, root, reading) as (location, movie):
                 if asked is images[0] and isinstance(movie.failure, UnchosenPlane | NoSuchPlane):
                     raise Problems([str(movie.failure)])
-                frame = movie.read(asked["frame"])
+                frame = movie.read(frame_in_file(asked))
         except (ImageFailure, OSError, MemoryError):
             continue
         if not isinstance(frame, ImageFailure):

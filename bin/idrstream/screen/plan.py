@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timezone
 from pathlib import Path
 
+from idrstream.base import tables
 from idrstream.base.tables import Problems
 from idrstream.cells import checkpoints
 from idrstream.images.image import REFERENCES
@@ -22,6 +23,7 @@ from idrstream.screen import (
     targets,
 )
 from idrstream.screen import plates as calibration
+from idrstream.screen.folder_input import Sheet
 from idrstream.screen.named_files import DEEPPROFILER, GIVEN_A_NETWORK, absent
 from idrstream.screen.run_plan import Plan
 from idrstream.screen.study import Well
@@ -38,9 +40,10 @@ def make(values, launch_dir, session, given, schema):
     values      params by name
     launch_dir  what relative paths of the params are relative to
     session     id of the run, which stays the same when it is resumed
-    given       name -> Path, for those of input, streams, screens, zarr_index, study, model, dp_config, dp_checkpoint,
-                embed_model, phenotypes, source and outdir that exist; and locks, the folder of the environments' locks,
-                where it is not this pipeline's own
+    given       name -> Path, for those of input (a table), listing (the names in --input, where that is a folder),
+                streams, screens, zarr_index, study, model, dp_config, dp_checkpoint, embed_model, phenotypes, source
+                and outdir that exist; and locks, the folder of the environments' locks, where it is not this
+                pipeline's own
     schema      nextflow_schema.json, read
     returns     Plan
 
@@ -48,22 +51,25 @@ def make(values, launch_dir, session, given, schema):
     """
     problems = _wrong_params(values, given, schema)
     values = _canonical(values)
-    content = inputs.read(values, given)
+    content = inputs.read(values, given, launch_dir)
     problems += content.problems + contradictions.of(values, content)
     samplesheet = "samplesheet" in content.kinds
     base = inputs.attempt(problems, places.base, values, launch_dir, content.study, samplesheet)
     source, root = base or (None, None)
-    tables = inputs.attempt(problems, content.images, source, root)
+    per_table = inputs.attempt(problems, content.images, source, root)
     if problems:
         raise Problems(dict.fromkeys(problems))
-    images, views = streams.union(content.streams, tables) if content.streams else (tables[0], None)
+    images, views = streams.union(content.streams, per_table) if content.streams else (per_table[0], None)
     if unseen := request.unseen_control(values.get("negative_control"), images):
         raise Problems([unseen])
     values = _completed(values, content.study, views or ())
     root = None if samplesheet else root  # its images are named by their own paths
     plan = _decide(values, given, content.study, images, source, root, session)
     plan.views = views
-    plan.warnings = [line for pair in zip(content.tables, tables, strict=True) for line in request.shared_frames(*pair)]
+    plan.sheet = next((table for table in content.tables if isinstance(table, Sheet)), None)
+    plan.warnings = [
+        line for pair in zip(content.tables, per_table, strict=True) for line in request.shared_frames(*pair)
+    ]
     if plan.batches:
         places.probe(images, source)
         _look(plan)
@@ -114,6 +120,8 @@ def write(plan, folder):
     for kind in ("batches", "plates"):
         (folder / kind).mkdir(parents=True)
     (folder / "plan.json").write_text(json.dumps(_summary(plan), indent=1))
+    if plan.sheet:
+        tables.write(folder / "samplesheet.tsv", plan.sheet.columns, [row.cells for row in plan.sheet.rows])
     for batch in plan.batches:
         references = {plate: plan.plates[plate] for plate in _plates(batch, plan)}
         content = batch | common | {"recipe": plan.recipe, "references": references}

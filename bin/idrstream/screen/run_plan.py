@@ -3,6 +3,7 @@
 from idrstream.base import units
 from idrstream.images.image import REFERENCES, WINDOW
 from idrstream.readers import bit_depth, planes
+from idrstream.runs.housekeeping import SHEET
 from idrstream.screen import arguments, batches, first_look, places, streams
 
 
@@ -31,6 +32,7 @@ class Plan:
     session   id of the run
     settled   how many images of the selection need no work
     views     what each stream holds (streams.union); None in a run without
+    sheet     folder_input.Sheet, the samplesheet that was made of a folder of images; None if a table was given
     warnings  what may be a mistake in the input, a sentence each; nothing is stopped by it
     stop      the run stops at quality control
     study     study.Study, with frames as large as the first images that can be looked at; its plates hold all wells
@@ -57,6 +59,7 @@ class Plan:
         ]
         if not (self.settings["study"] or self.settings.get("plate_format")):
             lines.append(self.study.format_text)
+        lines += [*self.sheet.notes, f"its samplesheet: {self.outdir}/{SHEET}"] if self.sheet else []
         lines += [f"warning: {sentence}" for sentence in self.warnings]
         lines += filter(None, [self.moved, self.renumbered])
         if self.broken:
