@@ -33,6 +33,7 @@ workflow {
         schema: projectDir.resolve('nextflow_schema.json'),
         locks: projectDir.resolve('containers'),
         input: Params.file(settings.input),
+        images: "${Params.folder(settings.input) ?: ''}",              // a folder in place of a table
         model: Params.model(settings.model, projectDir, schema, env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'),
         max_inflight: settings.max_inflight,
         go_on: settings.on_failure == 'continue',

@@ -17,7 +17,9 @@ def main():
     parser.add_argument("--workdir", required=True, help="nothing outside of it is ever deleted")
     options = parser.parse_args()
     plan = files.read_json(options.plan / "plan.json")
-    print(json.dumps({"said": housekeeping.begin(plan, options.outdir, options.workdir)}))
+    sheet = options.plan / "samplesheet.tsv"
+    said = housekeeping.begin(plan, options.outdir, options.workdir, sheet if sheet.exists() else None)
+    print(json.dumps({"said": said}))
 
 
 if __name__ == "__main__":

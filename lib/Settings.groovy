@@ -1,4 +1,5 @@
 import groovy.json.JsonSlurper
+import java.nio.file.FileSystems
 import java.nio.file.Path
 import nextflow.Global
 
@@ -33,9 +34,10 @@ class Settings {
         return groups.findAll { group -> group.rules }
     }
 
-    /** The default of a param: `x-queued` where a scheduler queues the tasks. */
+    /** The default of a param: `x-queued` where a scheduler queues the tasks, over a disk that can be asked how free it is. */
     private static Object fallback(Map rule) {
-        final queued = !(Global.session.config.navigate('process.executor') in [null, 'local'])
+        final session = Global.session
+        final queued = !(session.config.navigate('process.executor') in [null, 'local']) && session.workDir.fileSystem == FileSystems.default
         return queued && rule.containsKey('x-queued') ? rule['x-queued'] : rule['default']
     }
 }

@@ -1,5 +1,6 @@
 // Screens: plates of wells, a movie or an image a well, to one table of single cells.
 
+include { LIST_FILES   } from '../modules/common/list_files'
 include { PLAN         } from '../modules/screen/plan'
 include { START        } from './common/start'
 include { PLATES       } from './screen/plates'
@@ -24,7 +25,9 @@ workflow SCREEN {
 
     main:
     model = WEIGHTS(inputs.model)
-    given = model.map { file -> (inputs + [model: file, outdir: outdir, schema: []]).findAll { _name, value -> value instanceof Path } }
+    listing = inputs.images ? LIST_FILES(inputs.images, [outdir, workflow.workDir].findAll { path -> path }*.toString()) : channel.value([])
+    found = model.map { file -> [model: file] }.combine(listing.map { file -> [listing: file] })
+    given = found.map { network, names -> (inputs + network + names + [outdir: outdir, schema: []]).findAll { _name, value -> value instanceof Path } }
     planned = PLAN(launch, inputs.schema, given.map { all -> all.keySet().toList() }, given.map { all -> all.values().toList() })
     plan = START(planned, inputs, outdir)                       // value: plan.json
 

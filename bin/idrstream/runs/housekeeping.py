@@ -13,13 +13,16 @@ from idrstream.runs.types import RunPlan, RunRecord
 STALE = "stale"
 PLAN = Path("pipeline_info", "plan.json")
 PART = "plan"  # of the manifest
+SHEET = Path("pipeline_info", "samplesheet.tsv")
+SHEET_PART = "samplesheet"
 
 
-def begin(plan: RunPlan, outdir: str | Path, workdir: str | Path) -> list[str]:
+def begin(plan: RunPlan, outdir: str | Path, workdir: str | Path, sheet: str | Path | None = None) -> list[str]:
     """Prepare OUTDIR: recover interrupted commits, move stale results away, record what is requested.
 
     plan     the planner's plan.json
     workdir  nothing outside it is deleted
+    sheet    the samplesheet that the planner made of a folder of images; None without one
     returns  lines for the log
     """
     lines, target = [], None
@@ -41,6 +44,8 @@ def begin(plan: RunPlan, outdir: str | Path, workdir: str | Path) -> list[str]:
     requested = [{name: image[name] for name in ("id", "key", "batch")} for image in plan["requested"]]
     record: RunRecord = {"begun": now.isoformat(), "stop": plan["stop"], "wells": plan["wells"], "images": requested}
     files.write_json(Path(outdir) / PLAN, record)
+    if sheet:
+        manifest.put(outdir, SHEET_PART, {str(SHEET): sheet})
     return lines + refused
 
 

@@ -1,6 +1,7 @@
 """Params that do not go together, each in a sentence."""
 
 from idrstream.screen import arguments
+from idrstream.screen.folder_input import Sheet
 
 
 def of(values, inputs):
@@ -12,7 +13,7 @@ def of(values, inputs):
     problems = _of_shapes(values)
     if "wells" in inputs.kinds:
         problems += _of_wells(values, inputs.study)
-    problems += _of_streams(values, inputs.streams)
+    problems += _of_streams(values, inputs.streams) + _of_folder(values, inputs)
     outlined = "outlines" in arguments.saved(values) or any(stream["outlines"] for stream in inputs.streams)
     if values["phenotypes"] and not outlined:
         problems.append("--phenotypes: a point lies in a nucleus's outline; add --save outlines")
@@ -20,6 +21,21 @@ def of(values, inputs):
         problems.append(f"--plate_format: not with --study, whose wells say how large plates are ({values['study']})")
     if "samplesheet" in inputs.kinds and values.get("zarr_index"):
         problems.append("--zarr_index: a samplesheet names its images itself, OME-Zarr too: plate.zarr/B/3/0")
+    return problems
+
+
+def _of_folder(values, inputs):
+    """What does not go with a folder of images, and with files of one frame each."""
+    problems = []
+    in_folder = any(isinstance(table, Sheet) for table in inputs.tables)
+    if values["pattern"] is not None and inputs.tables and not in_folder:
+        problems.append("--pattern: it goes with a folder of images as --input; a table names its files itself")
+    if in_folder and values["source"] is not None:
+        problems.append("--source: not with a folder of images as --input, whose files lie in it")
+    single = any("file_frame" in table.columns for table in inputs.tables)
+    if single and values["illumination"] == "frames":
+        why = "it fits the field of an image to its neighbours in the same file, and the files have one frame each"
+        problems.append(f"--illumination frames: {why}; say plate or none")
     return problems
 
 

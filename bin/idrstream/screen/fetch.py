@@ -17,6 +17,7 @@ from idrstream.images.calibration import WINDOW, read_bit_depths, read_fields
 from idrstream.images.frames import CONTEXT, frame_key, image_key, write_frame
 from idrstream.readers import bit_depth, planes
 from idrstream.readers.movie import open_movie
+from idrstream.screen.places import frame_in_file
 
 LONGEST = 500  # characters of a reason
 FACTS = ("shape", "type", "focus", "saturation", "background")  # of the pixels of a frame
@@ -142,7 +143,7 @@ def _read(batch, wanted, folder, root, places):
             with open_movie(file, name, choice(batch, wanted[0]), batch.get("reader"), cache) as movie:
                 levels = bit_depth.of_image(batch, wanted[0]["plate"], batch["depths"])
                 rows = {
-                    row["frame"]: _row(row, movie.read(row["frame"]), folder, levels, movie.significant_bits)
+                    row["frame"]: _row(row, movie.read(frame_in_file(row)), folder, levels, movie.significant_bits)
                     for row in wanted
                 }
                 cost = {"bytes": file.bytes}

@@ -12,6 +12,7 @@ from idrstream.base.failures import ImageFailure, NoSuchPlane, NotReadable, Unch
 from idrstream.base.tables import Problems
 from idrstream.readers.movie import open_movie
 from idrstream.screen import fetch
+from idrstream.screen.places import frame_in_file
 
 OPENED = 3  # images at most: the first may be broken
 
@@ -32,7 +33,7 @@ def size(images, root, reading):
             with _movie(row, root, reading) as (location, movie):
                 if row is images[0] and isinstance(movie.failure, UnchosenPlane | NoSuchPlane):
                     raise Problems([str(movie.failure)])
-                frame = movie.read(row["frame"])
+                frame = movie.read(frame_in_file(row))
         except (ImageFailure, OSError, MemoryError):
             continue
         if not isinstance(frame, ImageFailure):

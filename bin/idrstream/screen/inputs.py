@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from functools import partial
 
+from idrstream.base import files
 from idrstream.base.tables import Problems, Table
-from idrstream.screen import request, rules, streams
+from idrstream.screen import folder_input, request, rules, streams
 from idrstream.screen import study as studies
+from idrstream.sources import joined
 
 
 @dataclass
 class Inputs:
     """What the files hold; None, or nothing in a list, for a file that is not named or that cannot be read.
 
-    tables      samplesheets or tables of wells: that of --input, or one a stream
+    tables      samplesheets or tables of wells: that of --input, or one a stream; of a folder the one that was made
     streams     list of dicts (streams.read)
     screens     table of short and long plate names
     zarr_index  table of plates and their OME-Zarr
@@ -56,7 +58,7 @@ class Inputs:
         return found
 
 
-def read(values, given):
+def read(values, given, launch_dir):
     """Read the files. Arguments as of plan.make; returns Inputs."""
     problems = []
 
@@ -68,6 +70,8 @@ def read(values, given):
     named = content("streams", streams.read) or []
     paths = [given["input"]] if "input" in given else [stream["table"] for stream in named]
     read_tables = [attempt(problems, request.read, path, "samplesheet", "wells") for path in paths]
+    if "listing" in given:
+        read_tables.append(attempt(problems, _sheet, values, given["listing"], launch_dir))
     inputs = Inputs(
         tables=[table for table in read_tables if table],
         streams=named,
@@ -83,6 +87,17 @@ def read(values, given):
         wells = (studies.Well.parse(row.cells["well"]) for table in inputs.tables for row in table.rows)
         inputs.study = studies.fitted(inputs.study, wells, values.get("plate_format"))
     return inputs
+
+
+def _sheet(values, listing, launch_dir):
+    """The samplesheet of a folder of images; LISTING: the file that bin/list_files.py made."""
+    listed, folder = files.read_json(listing), joined(launch_dir, values["input"])
+    names, pattern = listed["files"], values["pattern"]
+    if listed["faults"] or not names:
+        raise Problems(listed["faults"] or [f"--input {folder}: there are no files in this folder"])
+    if pattern is None:
+        raise Problems([folder_input.without_pattern(names, folder)])
+    return folder_input.sheet(names, pattern, folder, values["nuclear"])
 
 
 def attempt(problems, function, *arguments):

@@ -21,7 +21,7 @@ _RESERVED = {reserved.casefold(): reserved for reserved in RESERVED}
 OWN_NAMES = {
     "wells": {"Plate": None, "Well": None, "Well Number": None, "Frames": None, "Site": None}
     | {"Control Type": "Control_Type", "Original Gene Target": "Gene"},
-    "samplesheet": {"plate": None, "well": None, "frame": None, "site": None, "path": None}
+    "samplesheet": {"plate": None, "well": None, "frame": None, "file_frame": None, "site": None, "path": None}
     | {"control_type": "Control_Type", "gene": "Gene"},
 }
 POINTS = {"cell", "reason"}  # what points.tsv adds to the columns of a table of labelled points

@@ -17,11 +17,11 @@ def absent(values, given, schema):
     """
     problems = []
     if not values["input"] and not values.get("streams"):
-        problems.append("--input: name the table of wells (data_to_process.tsv) or a samplesheet")
+        problems.append("--input: name a table of wells (data_to_process.tsv), a samplesheet, or a folder of images")
     if values["input"] and values.get("streams"):
         problems.append("--streams: its file names the tables, so --input must not be given too")
     for name in ("input", "streams", "screens", "zarr_index", "ascp", "aspera_key", "phenotypes", "qc_rules"):
-        if values.get(name) and name not in given:
+        if values.get(name) and name not in given and not (name == "input" and "listing" in given):
             problems.append(_no_file(name, values[name]))
     if values["source"] and "source" not in given:
         place = str(values["source"])

@@ -19,7 +19,8 @@ def base(values, launch_dir, described, samplesheet):
     """
     place = values["source"]
     if place is None and samplesheet:
-        place = os.path.dirname(os.path.join(launch_dir, values["input"] or values["streams"]))
+        place = os.path.join(launch_dir, values["input"] or values["streams"])
+        place = place if values["pattern"] else os.path.dirname(place)  # a folder's, or a table's beside its images
     elif place is None and described and described.source:
         place = described.source
         if wrong := sources.fault(place):
@@ -27,6 +28,11 @@ def base(values, launch_dir, described, samplesheet):
     if place is None or sources.scheme(place):
         return place, None
     return None, sources.joined(launch_dir, place)
+
+
+def frame_in_file(asked):
+    """Which frame of its file an image is, counted from 1: its time point, unless a column file_frame says another."""
+    return asked.get("file_frame", asked["frame"])
 
 
 def folders(images, root):

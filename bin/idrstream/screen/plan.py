@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
 
+from idrstream.base import tables
 from idrstream.base.tables import Problems
 from idrstream.cells import checkpoints
 from idrstream.images.calibration import REFERENCES
@@ -27,6 +28,7 @@ from idrstream.screen import (
     targets,
 )
 from idrstream.screen import plates as calibration
+from idrstream.screen.folder_input import Sheet
 from idrstream.screen.named_files import DEEPPROFILER, GIVEN_A_NETWORK, absent
 from idrstream.screen.run_plan import Plan
 from idrstream.screen.study import Study, Well
@@ -56,31 +58,35 @@ def make(values: Params, launch_dir: str, session: str, given: Mapping[str, Path
     values      params by name
     launch_dir  what relative paths of the params are relative to
     session     id of the run, which stays the same when it is resumed
-    given       name -> Path, for those of input, streams, screens, zarr_index, study, model, dp_config, dp_checkpoint,
-                embed_model, phenotypes, source and outdir that exist; and locks, the folder of the environments' locks,
-                where it is not this pipeline's own
+    given       name -> Path, for those of input (a table), listing (the names in --input, where that is a folder),
+                streams, screens, zarr_index, study, model, dp_config, dp_checkpoint, embed_model, phenotypes, source
+                and outdir that exist; and locks, the folder of the environments' locks, where it is not this
+                pipeline's own
     schema      nextflow_schema.json, read
 
     Raises tables.Problems with everything that is wrong, not just the first thing.
     """
     problems = _wrong_params(values, given, schema)
     values = _canonical(values)
-    content = inputs.read(values, given)
+    content = inputs.read(values, given, launch_dir)
     problems += content.problems + contradictions.of(values, content)
     samplesheet = "samplesheet" in content.kinds
     base = inputs.attempt(problems, places.base, values, launch_dir, content.study, samplesheet)
     source, root = base or (None, None)
-    tables = inputs.attempt(problems, content.images, source, root)
+    per_table = inputs.attempt(problems, content.images, source, root)
     if problems:
         raise Problems(dict.fromkeys(problems))
-    images, views = streams.union(content.streams, tables) if content.streams else (tables[0], None)
+    images, views = streams.union(content.streams, per_table) if content.streams else (per_table[0], None)
     if unseen := request.unseen_control(values.get("negative_control"), images):
         raise Problems([unseen])
     values = _completed(values, content.study, views)
     root = None if samplesheet else root  # its images are named by their own paths
     plan = _decide(values, given, content.study, images, source, root, session)
     plan.views = views
-    plan.warnings = [line for pair in zip(content.tables, tables, strict=True) for line in request.shared_frames(*pair)]
+    plan.sheet = next((table for table in content.tables if isinstance(table, Sheet)), None)
+    plan.warnings = [
+        line for pair in zip(content.tables, per_table, strict=True) for line in request.shared_frames(*pair)
+    ]
     if plan.batches:
         places.probe(images, source)
         _look(plan)
@@ -128,6 +134,8 @@ def write(plan: Plan, folder: Path) -> None:
     for kind in ("batches", "plates"):
         (folder / kind).mkdir(parents=True)
     (folder / "plan.json").write_text(json.dumps(_summary(plan), indent=1))
+    if plan.sheet:
+        tables.write(folder / "samplesheet.tsv", plan.sheet.columns, [row.cells for row in plan.sheet.rows])
     for batch in plan.batches:
         (folder / "batches" / f"{batch['id']}.json").write_text(json.dumps(_batch_packet(batch, plan), indent=1))
     for plate in plan.plates:

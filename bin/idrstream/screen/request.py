@@ -9,7 +9,7 @@ import jsonschema
 from idrstream import sources
 from idrstream.base import tables
 from idrstream.images.frames import image_key
-from idrstream.screen import input_tables, metadata_names
+from idrstream.screen import input_tables, metadata_names, places
 from idrstream.screen.input_tables import SCHEMAS
 from idrstream.screen.study import Well
 
@@ -127,7 +127,9 @@ def shared_frames(table, images):
     """
     first, found = {}, []
     for asked in images:
-        before = first.setdefault((tuple(map(os.path.normpath, asked["locations"])), asked["frame"]), asked)
+        before = first.setdefault(
+            (tuple(map(os.path.normpath, asked["locations"])), places.frame_in_file(asked)), asked
+        )
         if before is not asked:
             lines = sorted({before["line"], asked["line"]})
             where = f"lines {lines[0]} and {lines[1]}" if len(lines) > 1 else f"line {lines[0]}"
@@ -205,7 +207,10 @@ def _samples(table, study, folder, problems):
             path = f"{folder.rstrip('/')}/{quote(path)}" if far else sources.joined(folder, path)
         if well and frame:
             site, number = int(cells.get("site") or 1), study.well_number(well)
-            yield _image(row, cells["plate"], well, number, site, frame, [path], cells["path"], names)
+            own = int(cells.get("file_frame") or frame)
+            file = cells["path"] if own == frame else f"{cells['path']}\n{own}"
+            made = _image(row, cells["plate"], well, number, site, frame, [path], file, names)
+            yield made if own == frame else made | {"file_frame": own}
 
 
 def _image(row, plate, well, number, site, frame, locations, file, names):

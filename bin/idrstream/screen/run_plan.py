@@ -9,8 +9,10 @@ from typing import Any
 from idrstream.base import units
 from idrstream.images.calibration import REFERENCES, WINDOW
 from idrstream.readers import bit_depth, planes
+from idrstream.runs.housekeeping import SHEET
 from idrstream.runs.types import Recipe
 from idrstream.screen import arguments, batches, first_look, places, streams
+from idrstream.screen.folder_input import Sheet
 from idrstream.screen.study import Study
 from idrstream.screen.types import Batch, PlannedImage, Reference, StreamView
 
@@ -44,6 +46,7 @@ class Plan:
     outdir          output folder, as the user names it
     stop            the run stops at quality control
     views           what each stream holds (streams.union); None without streams
+    sheet           samplesheet made of a folder of images; None if a table was given
     warnings        possible mistakes in the input, a sentence each; they stop nothing
     """
 
@@ -72,6 +75,7 @@ class Plan:
     outdir: str
     stop: bool
     views: list[StreamView] | None = None
+    sheet: Sheet | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -84,6 +88,7 @@ class Plan:
         lines = [self._selection()]
         if not (self.settings["study"] or self.settings.get("plate_format")):
             lines.append(self.study.format_text)
+        lines += [*self.sheet.notes, f"its samplesheet: {self.outdir}/{SHEET}"] if self.sheet else []
         lines += [f"warning: {sentence}" for sentence in self.warnings]
         lines += filter(None, [self.moved, self.renumbered])
         if self.broken:

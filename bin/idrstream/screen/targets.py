@@ -4,7 +4,7 @@ from pathlib import Path
 
 from idrstream.images import zarr_group
 from idrstream.runs import manifest, run_warnings
-from idrstream.runs.housekeeping import PART, PLAN
+from idrstream.runs.housekeeping import PART, PLAN, SHEET, SHEET_PART
 from idrstream.screen import arguments, hcs, outcome, plates
 
 SHOWN = 5  # sentences about one kind of file
@@ -50,6 +50,7 @@ def problems(outdir, values, stages, images, todo, entries):
 def _parts(values, stages, images, names):
     """Part of the manifest -> files that it will have, as far as they can be foreseen; NAMES: of the plates."""
     parts = {PART: [str(PLAN)], outcome.PART: outcome.FILES, run_warnings.PART: [str(run_warnings.RECORD)]}
+    parts |= {SHEET_PART: [str(SHEET)]} if values["pattern"] else {}
     parts["multiqc_report.html"] = ["multiqc_report.html"]
     parts |= {plates.part(plate): plates.file_names(plate) for plate in names}
     for stage in stages:
