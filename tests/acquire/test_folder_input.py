@@ -12,7 +12,7 @@ import tifffile
 
 from idrstream.base import files, listing, tables
 from idrstream.base.tables import Problems
-from idrstream.images import image
+from idrstream.images.frames import read_frame
 from idrstream.readers import planes
 from idrstream.runs import housekeeping
 from idrstream.screen import fetch, folder_input, plan, request
@@ -77,7 +77,7 @@ def test_each_file_is_read_as_the_frame_that_its_name_says(screen):
     for row in fetch.fetch(batch | {"nuclear": None, "z": None}, screen / "frames"):
         assert row["status"] == "ok", row["reason"]
         assert row["locations"][0].endswith(f"_s{row['site']}_f{row['frame']}.tif")
-        read = image.read_frame(screen / "frames", row["key"])
+        read = read_frame(screen / "frames", row["key"])
         assert np.array_equal(read, tifffile.imread(row["locations"][0]))
 
 
@@ -311,7 +311,7 @@ def test_a_frame_of_a_file_may_be_named_in_a_samplesheet_and_makes_another_image
         (asked,) = request.from_samplesheet(request.read(here / "sheet.csv", "samplesheet"), SAMPLESHEET, str(here))
         assert asked["metadata"] == {"Control_Type": "", "Gene": ""}
         (row,) = fetch.fetch({"images": [asked], "source": None, "bit_depth": 8}, here / f"frames{own}")
-        assert np.array_equal(image.read_frame(here / f"frames{own}", row["key"]), stack[own - 1])
+        assert np.array_equal(read_frame(here / f"frames{own}", row["key"]), stack[own - 1])
         ids.add(asked["file"])
     assert ids == {"a.tif", "a.tif\n2"}
     with pytest.raises(Problems, match='"0" is not a frame of the file'):
