@@ -11,9 +11,8 @@ from click.testing import CliRunner
 import qc as command
 from idrstream.base import files, stage_folder
 from idrstream.images import image
-from idrstream.runs import commit as commits
 from idrstream.runs import ledger
-from idrstream.screen import profiles, qc, rules
+from idrstream.screen import profiles, qc, results, rules
 from idrstream.screen.rules import Rule
 
 RECIPE = {"features": "deep"}
@@ -65,7 +64,7 @@ def commit(out, batch, images, features=True, failed=(), plate="PA"):
         "supersedes": [],
         "kept": [],
     }
-    commits.commit(packet | {"kept": []}, work / "tables", work / "labels", out)
+    results.commit(packet, work / "tables", work / "labels", out)
 
 
 @pytest.fixture
