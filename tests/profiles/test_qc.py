@@ -12,9 +12,8 @@ import screen_qc as command
 from idrstream.base import files, stage_folder
 from idrstream.images.frames import image_key
 from idrstream.images.labels import write_cells
-from idrstream.runs import commit as commits
 from idrstream.runs import ledger
-from idrstream.screen import profiles, qc, rules
+from idrstream.screen import profiles, qc, results, rules
 from idrstream.screen.rules import Rule
 
 RECIPE = {"features": "deep"}
@@ -66,7 +65,7 @@ def commit(out, batch, images, features=True, failed=(), plate="PA"):
         "supersedes": [],
         "kept": [],
     }
-    commits.commit(packet | {"kept": []}, work / "tables", work / "labels", out)
+    results.commit(packet, work / "tables", work / "labels", out)
 
 
 @pytest.fixture

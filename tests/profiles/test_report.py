@@ -80,7 +80,7 @@ def test_the_page_tells_the_faults_that_are_in_the_output(made, output):
     done = images[images["status"] == "ok"]
     assert f"images done {len(done)} of {len(images)}" in short
     assert f"cells {done['cells'].sum():,}" in short
-    assert "flat-fields refused, so that none is applied: 1 of 2." in short.lower()
+    assert "flat-fields refused and not applied: 1 of 2." in short.lower()
     assert "segmented on a GPU 50%" in short
     assert "peak disk use of batches in flight 210 MB" in short
     assert f"LT0001_02 {REFUSED}" in said["flatfields"]

@@ -83,6 +83,6 @@ def test_the_log_of_a_stream_tells_its_share_of_the_time_of_its_batches(outdir, 
 
 
 def test_the_two_kinds_of_folders_are_not_taken_for_each_other(outdir, tmp_path):
-    assert "export them by --streams" in refused(outdir, tmp_path / "csv")
+    assert "export them with --streams" in refused(outdir, tmp_path / "csv")
     (outdir / "pipeline_info/streams.json").unlink()
     assert "its last run had no streams" in refused(outdir, tmp_path / "csv", "--streams")

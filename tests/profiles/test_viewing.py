@@ -160,7 +160,7 @@ def test_a_variant_has_its_own_image_and_cells(tmp_path):
         ({"well": "C3"}, "no well C03; it has A03, B12"),
         ({"well": "three"}, "no well three; it has A03, B12"),
         ({"frame": 1}, "no frame 1; it has 50, 93"),
-        ({"variant": "ic"}, "there is no variant ic; there is none"),
+        ({"variant": "ic"}, "no variant ic; it has none"),
     ],
 )
 def test_what_is_not_there_is_said_with_what_is(wanted, said, outdir):

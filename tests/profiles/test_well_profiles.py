@@ -104,10 +104,8 @@ def test_a_plate_is_in_units_of_its_controls_and_one_with_too_few_is_left_raw_an
     mean, deviation = 3, np.sqrt(((1 - 3) ** 2 + (2 - 3) ** 2 + (6 - 3) ** 2) / 3)
     np.testing.assert_allclose(wells["net_0"], (np.array([1, 2, 6, 9, 3]) - mean) / deviation, rtol=1e-6)
     assert set(wells["Metadata_Plate"]) == {"P"}
-    why = (
-        'Plate Q: wells not normalised. 1 of its wells with cells have control_type "negative control" (no other type '
-    )
-    why += "is named); at least 3 are needed. Cell tables are unaffected."
+    why = 'Plate Q: wells not normalised. 1 of its wells with cells have control_type "negative control" (there is no '
+    why += "other type); at least 3 are needed. Cell tables are unaffected."
     assert why in said and json.loads(notes.read_text())["notes"] == [why]
 
 

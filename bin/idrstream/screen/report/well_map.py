@@ -84,7 +84,7 @@ def _scatter(places, shares, groups, what, pictures):
     axes.legend(fontsize=7, markerscale=1.5, loc="best")
     counts = ", ".join(f"{name} {int((groups == name).sum()):,}" for name in names)
     return pictures.add(
-        drawn, f"wells_by_{what.split()[0]}", f"Wells by their first two principal components, by {what}: {counts}."
+        drawn, f"wells_by_{what.split()[-1]}", f"Wells by their first two principal components, by {what}: {counts}."
     )
 
 
