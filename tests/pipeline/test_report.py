@@ -68,13 +68,29 @@ def test_what_a_view_leaves_out_is_said_in_the_log_at_the_end_and_in_the_report(
     assert len(list((run.out / "profiles/wells/aggregated").iterdir())) == 1
 
 
+REFUSES = """#!/usr/bin/env python3
+import sys
+
+print("Error: no room for tables", file=sys.stderr)
+sys.exit(64)
+"""
+GROWS = """#!/usr/bin/env python3
+import os
+
+with open(os.environ["TRIED"], "a") as tried:
+    print("x", file=tried)
+print("it grew", flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
 @pytest.fixture(scope="module")
 def troubled(ended, screen, tmp_path_factory):
     """A run into the same folder of which two views and the report fail; and what was there before."""
     run, *_ = ended
     broken = make_light(tmp_path_factory.mktemp("broken"), report=True)
-    (broken / "bin/screen_export.py").write_text("#!/bin/sh\necho 'Error: no room for tables' >&2\nexit 64\n")
-    (broken / "bin/screen_plate_profiles.py").write_text("#!/bin/sh\necho x >> $TRIED; echo it grew; kill -9 $$\n")
+    (broken / "bin/screen_export.py").write_text(REFUSES)
+    (broken / "bin/screen_plate_profiles.py").write_text(GROWS)
     (broken / "assets/multiqc.yml").write_text("custom_data: [")
     before = files(run)
     second = Stream(broken, screen, tmp_path_factory.mktemp("troubled"))
