@@ -37,6 +37,7 @@ class Run:
         self.image = np.load(Path(folder, "slide.npy"), mmap_mode="r")
         self.shape, self.side, self.diameter = self.image.shape, side, diameter
         self.folder = Path(folder, f"tile_{side}")
+        self.labels = self.folder / "labels.npy"
         self.groups = tiles.groups(self.shape, side, group)
 
     def read(self, box):
@@ -60,8 +61,8 @@ def predict(run):
     import torch
 
     from idrstream.base import networks
-    from idrstream.cells import masks, segmentation
-    from idrstream.tissue import foreground, labelling, prediction
+    from idrstream.cells import segmentation
+    from idrstream.tissue import prediction, steps
 
     net = segmentation.load_network(MODEL)
     network = networks.ready(lambda given: net(given)[0], torch.device("cpu"))
@@ -69,51 +70,40 @@ def predict(run):
     seen = lambda box: contrast.scaled(run.read(box), low, high)  # noqa: E731
     field = prediction.Field(network, net.nchan, seen, run.shape, run.scale(net))
     rounds = segmentation.ROUNDS / run.scale(net)
-    for number, group in enumerate(run.groups):
+    for task, group in enumerate(run.groups):
         for tile in group:
-            found = labelling.follow(field, tile, run.shape, rounds)
-            foreground.write(run.folder / f"group_{number}", tile, found.y, found.x, found.flows, found.rest)
-            sinks = masks.sinks(found.rest, found.y, found.x)
-            arrays.write(run.folder / f"group_{number}/{tile.y0}_{tile.x0}.sinks.npz", sinks)
+            steps.predict(run.folder / f"predicted_{task}", field, tile, run.shape, rounds)
 
 
 def seeds(run):
     """Nuclei of all sinks."""
-    from idrstream.cells import masks
+    from idrstream.tissue import steps
 
-    parts = (arrays.read(path, masks.Sinks) for path in sorted(run.folder.glob("group_*/*.sinks.npz")))
-    arrays.write(run.folder / "nuclei.npz", masks.seeds(masks.add(parts), run.shape))
+    steps.seeds(run.folder / "nuclei.npz", run.folder.glob("predicted_*"), run.shape)
 
 
 def label(run):
     """Finished tiles."""
     from idrstream.cells import masks
-    from idrstream.tissue import foreground, labelling
+    from idrstream.tissue import foreground, steps
 
     nuclei = arrays.read(run.folder / "nuclei.npz", masks.Nuclei)
-    store = foreground.Foreground(run.folder.glob("group_*"), run.shape, run.side)
-    for group in run.groups:
+    pixels = foreground.Foreground(run.folder.glob("predicted_*"), run.shape, run.side)
+    for task, group in enumerate(run.groups):
         for tile in group:
-            found = labelling.label(store, tile, nuclei, masks.Limits())
-            arrays.write(run.folder / f"labelled/{tile.y0}_{tile.x0}.npz", found)
+            steps.label(run.folder / f"labelled_{task}", pixels, tile, nuclei, masks.Limits())
 
 
 def number(run):
-    """The label image, in one piece to compare it, and what is told of it."""
+    """The label image, in a file that others compare theirs with."""
     from idrstream.cells import masks
-    from idrstream.tissue import labelling, numbering
+    from idrstream.tissue import steps
 
-    nuclei = len(arrays.read(run.folder / "nuclei.npz", masks.Nuclei).sizes) - 1
-    paths = sorted((run.folder / "labelled").glob("*.npz"))
-    facts = [arrays.read(path, labelling.Labelled) for path in paths]
-    table = numbering.table(nuclei, [part[1:4] for part in facts], masks.Limits().smallest)
-    labels = np.lib.format.open_memmap(run.folder / "labels.npy", "w+", np.uint32, run.shape)
-    for path, part in zip(paths, facts, strict=True):
-        y, x = map(int, path.stem.split("_"))
-        labels[y : y + part.labels.shape[0], x : x + part.labels.shape[1]] = table[part.labels]
-    told = {"nuclei": int(table.max()), "alone": sum(int(part.alone) for part in facts)}
-    told |= {"uncertified": sum(len(part.uncertified) for part in facts)}
-    files.write_json(run.folder / "told.json", told)
+    nuclei, folders = arrays.read(run.folder / "nuclei.npz", masks.Nuclei), list(run.folder.glob("labelled_*"))
+    numbers = steps.number(run.folder / "numbers.npz", folders, nuclei, masks.Limits().smallest)
+    tile, labels = steps.Labels(folders, numbers), np.lib.format.open_memmap(run.labels, "w+", np.uint32, run.shape)
+    for box in (box for group in run.groups for box in group):
+        labels[box.y0 : box.y1, box.x0 : box.x1] = tile(box)
 
 
 def screen(run):
@@ -134,7 +124,7 @@ def stock(run):
 
     torch.set_num_threads(1)
     torch.Tensor.argsort = lambda sizes: torch.sort(sizes, stable=True).indices  # as ties go here
-    store = foreground.Foreground(run.folder.glob("group_*"), run.shape, run.side)
+    store = foreground.Foreground(run.folder.glob("predicted_*"), run.shape, run.side)
     y, x, known, _ = store.window(tiles.Box(0, run.shape[0], 0, run.shape[1]))
     flows, inside = np.zeros((2, *run.shape), np.float32), np.full(run.shape, -1, np.float32)
     flows[:, y, x], inside[y, x] = known, 1
@@ -155,6 +145,16 @@ def make(folder, size, split):
     pixels = np.lib.format.open_memmap(Path(folder, "slide.npy"), "w+", np.uint16, size)
     for y0, y1, x0, x1 in tiles.grid(tiles.Box(0, size[0], 0, size[1]), 1000):
         pixels[y0:y1, x0:x1] = slide.window(0, y0, y1, x0, x1)
+
+
+def told(folder):
+    """What came of a tile size, in words."""
+    from idrstream.tissue import steps
+
+    found = arrays.read(folder / "numbers.npz", steps.Numbers)
+    digest = hashlib.sha256((folder / "labels.npy").read_bytes()).hexdigest()[:16]
+    counts = f"{found.labels.max()} nuclei, {found.alone} read alone, {found.uncertified} uncertified"
+    return f"{counts}, sha256 {digest}"
 
 
 def differing(path, wanted):
@@ -192,11 +192,7 @@ def main(folder, size, split, sides, group, diameter, only):
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             seconds, peak = json.loads(done.stdout.splitlines()[-1])
             click.echo(f"| {side} | {step} | {seconds:.1f} | {seconds / size[0] / size[1] * 1e6:.3f} | {peak:.0f} |")
-        labels = Path(folder, f"tile_{side}", "labels.npy")
-        told = files.read_json(labels.with_name("told.json"))
-        digest = hashlib.sha256(labels.read_bytes()).hexdigest()[:16]
-        found = f"{told['nuclei']} nuclei, {told['alone']} read alone, {told['uncertified']} uncertified"
-        click.echo(f"| {side} | {found}, sha256 {digest} | | | |")
+        click.echo(f"| {side} | {told(Path(folder, f'tile_{side}'))} | | | |")
     folders = [Path(folder, f"tile_{side}") for side in sides]
     first = folders[0] / "labels.npy"
     others = [found / "labels.npy" for found in folders[1:]]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from idrstream.cells import masks
-from idrstream.tissue import foreground, labelling, numbering, tiles
+from idrstream.tissue import arrays, foreground, steps, tiles
 
 
 def crowded(shape, count, seed=0, radii=(3, 14)):
@@ -40,7 +40,6 @@ def whole(field, rounds, **limits):
 
 
 LIMITS = masks.Limits()
-HALOS = labelling.FOLLOWING, labelling.FINISHING
 
 
 def reading(field):
@@ -48,22 +47,37 @@ def reading(field):
     return lambda box: field[..., box.y0 : box.y1, box.x0 : box.x1]
 
 
-def tiled(folder, read, shape, side, group, rounds, limits=LIMITS, halos=HALOS):
-    """The label image of a slide by tiles of SIDE, GROUP to a task, and what their steps told: (labels, [Labelled]).
+def tiled(folder, read, shape, side, group, rounds, limits=LIMITS):
+    """The label image of a slide by tiles of SIDE, GROUP to a task, each of its own folder: (labels, steps.Numbers).
 
     read  function of a Box that returns (3, Y, X): flows and logit
     """
-    sums, tasks = [], tiles.groups(shape, side, group)
-    for number, task in enumerate(tasks):
+    tasks = tiles.groups(shape, side, group)
+    predicted, labelled = (
+        [folder / f"{step}_{number}" for number in range(len(tasks))] for step in ("predict", "label")
+    )
+    for task, here in zip(tasks, predicted, strict=True):
         for tile in task:
-            found = labelling.follow(read, tile, shape, rounds, halo=halos[0])
-            sums.append(masks.sinks(found.rest, found.y, found.x))
-            foreground.write(folder / str(number), tile, found.y, found.x, found.flows, found.rest)
-    nuclei = masks.seeds(masks.add(sums), shape)
-    store = foreground.Foreground([folder / str(number) for number in range(len(tasks))], shape, side)
-    done = {tile: labelling.label(store, tile, nuclei, limits, halos[1]) for task in tasks for tile in task}
-    table = numbering.table(len(nuclei.sizes) - 1, [part[1:4] for part in done.values()], limits.smallest)
-    labels = np.zeros(shape, np.uint32)
-    for tile, part in done.items():
-        labels[tile.within(tiles.Box(0, shape[0], 0, shape[1]))] = table[part.labels]
-    return labels, list(done.values())
+            steps.predict(here, read, tile, shape, rounds)
+    steps.seeds(folder / "nuclei.npz", predicted, shape)
+    nuclei = arrays.read(folder / "nuclei.npz", masks.Nuclei)
+    pixels = foreground.Foreground(predicted, shape, side)
+    for task, here in zip(tasks, labelled, strict=True):
+        for tile in task:
+            steps.label(here, pixels, tile, nuclei, limits)
+    numbers = steps.number(folder / "numbers.npz", labelled, nuclei, limits.smallest)
+    labels, image = steps.Labels(labelled, numbers), np.zeros(shape, np.uint32)
+    for tile in (tile for task in tasks for tile in task):
+        image[tile.within(tiles.Box(0, shape[0], 0, shape[1]))] = labels(tile)
+    return image, numbers
+
+
+PITCH = 41  # pixels between nuclei of the endless slide: no usual side of a tile is a multiple of it
+RADIUS = 10  # of each, pixels
+
+
+def endless(box):
+    """(3, Y, X) float32 of a Box of a slide without end: flows and logit of a nucleus at every PITCH pixels."""
+    y, x = np.mgrid[box.y0 : box.y1, box.x0 : box.x1].astype(np.float32) % PITCH - PITCH // 2
+    far = np.hypot(y, x)
+    return np.stack([-masks.STEP * y / (far + 0.1), -masks.STEP * x / (far + 0.1), RADIUS - far])

@@ -52,7 +52,7 @@ def test_pixels_rest_where_cellposes_do_on_any_field():
     random = np.random.default_rng(2)
     flows = ndimage.gaussian_filter(random.normal(0, 8, (2, 90, 110)), (0, 2, 2)).astype(np.float32)
     y, x = np.nonzero(np.ones(flows.shape[1:]))
-    found = masks.follow(masks.STEP * flows, y, x, ROUNDS, flows.shape[1:])
+    found = masks.follow(masks.STEP * flows, np.ones(flows.shape[1:], bool), y, x, ROUNDS, flows.shape[1:])
     wanted = dynamics.steps_interp(masks.STEP * flows / np.float32(masks.STEP), (y, x), ROUNDS)
     np.testing.assert_array_equal(found, np.ravel_multi_index(wanted.astype(int), flows.shape[1:]))
     later = dynamics.steps_interp(flows, (y, x), ROUNDS + 1)
@@ -110,12 +110,13 @@ def test_a_canvas_shows_its_part_of_a_nucleus():
 
 def test_a_pixel_that_leaves_its_window_is_told_and_others_rest_where_they_do_in_the_whole(fields):
     flows, probability, _ = fields
-    flows = flows * (probability > 0)
-    y, x = np.nonzero(probability > 0)
-    whole = masks.follow(flows, y, x, ROUNDS, probability.shape)
+    inside = probability > 0
+    y, x = np.nonzero(inside)
+    whole = masks.follow(flows, inside, y, x, ROUNDS, probability.shape)
     window = (y >= 60) & (y < 130) & (x >= 100) & (x < 250)
     y, x, whole = y[window], x[window], whole[window]
-    found = masks.follow(flows[:, 60:130, 100:250], y, x, ROUNDS, probability.shape, (60, 100))
+    part = np.s_[60:130, 100:250]
+    found = masks.follow(flows[:, *part], inside[part], y, x, ROUNDS, probability.shape, (60, 100))
     stayed = found >= 0
     assert 0.8 < stayed.mean() < 1
     np.testing.assert_array_equal(found[stayed], whole[stayed])
@@ -123,8 +124,9 @@ def test_a_pixel_that_leaves_its_window_is_told_and_others_rest_where_they_do_in
 
 def test_sinks_of_windows_add_up_to_those_of_the_image(fields):
     flows, probability, _ = fields
-    y, x = np.nonzero(probability > 0)
-    rest = masks.follow(flows * (probability > 0), y, x, ROUNDS, probability.shape)
+    inside = probability > 0
+    y, x = np.nonzero(inside)
+    rest = masks.follow(flows, inside, y, x, ROUNDS, probability.shape)
     whole = masks.sinks(rest, y, x)
     part = np.random.default_rng(3).integers(0, 7, len(y))
     added = masks.add(masks.sinks(rest[part == p], y[part == p], x[part == p]) for p in range(8))

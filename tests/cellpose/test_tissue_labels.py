@@ -17,6 +17,12 @@ def tiled(folder, field, *how, **more):
     return slides.tiled(folder, slides.reading(field), field.shape[1:], *how, **more)
 
 
+def look_at_first(monkeypatch, following, finishing):
+    """Have tiles look at so many pixels around them."""
+    monkeypatch.setattr(labelling, "FOLLOWING", following)
+    monkeypatch.setattr(labelling, "FINISHING", finishing)
+
+
 @pytest.fixture(scope="module")
 def field():
     return slides.field_of(slides.crowded(SHAPE, 260))
@@ -29,17 +35,18 @@ def wanted(field):
 
 @pytest.mark.parametrize("side, group", [(421, 1), (256, 7), (128, 1), (128, 7), (97, 7), (40, 7)])
 def test_no_pixel_depends_on_the_tiles(field, wanted, side, group, tmp_path):
-    labels, done = tiled(tmp_path, field, side, group, ROUNDS)
+    labels, numbers = tiled(tmp_path, field, side, group, ROUNDS)
     assert wanted.max() > 100
     np.testing.assert_array_equal(labels, wanted)
-    assert [part.uncertified for part in done] == [[]] * len(done)
+    assert numbers.uncertified == 0
 
 
 @pytest.mark.parametrize("halos", [(1, 0), (200, 7), (3, 500)])
-def test_no_pixel_depends_on_how_far_a_tile_looks_at_first(field, wanted, halos, tmp_path):
-    labels, done = tiled(tmp_path, field, 97, 7, ROUNDS, halos=halos)
+def test_no_pixel_depends_on_how_far_a_tile_looks_at_first(field, wanted, halos, tmp_path, monkeypatch):
+    look_at_first(monkeypatch, *halos)
+    labels, numbers = tiled(tmp_path, field, 97, 7, ROUNDS)
     np.testing.assert_array_equal(labels, wanted)
-    assert (sum(part.alone for part in done) > 0) == (halos[1] < 50)
+    assert (numbers.alone > 0) == (halos[1] < 50)
 
 
 @pytest.mark.parametrize("limits", [(0.0, 1), (0.1, 15), (0.4, 60)])
@@ -50,7 +57,7 @@ def test_no_pixel_depends_on_the_tiles_whatever_the_limits(field, limits, tmp_pa
     np.testing.assert_array_equal(labels, whole)
 
 
-def test_no_pixel_depends_on_the_tiles_where_flows_are_noise(tmp_path):
+def test_no_pixel_depends_on_the_tiles_where_flows_are_noise(tmp_path, monkeypatch):
     """Pixels go far, nuclei lie in many pieces, in and around each other."""
     random = np.random.default_rng(4)
     field = np.stack([ndimage.gaussian_filter(random.normal(0, 40, (200, 230)), 4) for _ in range(3)])
@@ -58,10 +65,11 @@ def test_no_pixel_depends_on_the_tiles_where_flows_are_noise(tmp_path):
     limits = masks.Limits(0.0, 15)
     whole = slides.whole(field, ROUNDS, flow_threshold=0.0)
     assert whole.max() > 20
+    look_at_first(monkeypatch, 5, 5)
     for side in 64, 37:
-        labels, done = tiled(tmp_path / str(side), field, side, 7, ROUNDS, limits, (5, 5))
+        labels, numbers = tiled(tmp_path / str(side), field, side, 7, ROUNDS, limits)
         np.testing.assert_array_equal(labels, whole)
-        assert sum(part.alone for part in done) > 0
+        assert numbers.alone > 0 and numbers.uncertified == 0
 
 
 def ring(folder, side=40):
@@ -78,20 +86,20 @@ def ring(folder, side=40):
 
 def test_a_tile_that_sees_no_pixel_of_a_nucleus_is_part_of_it_where_the_nucleus_encloses_it(tmp_path):
     nuclei, store = ring(tmp_path)
-    found = labelling.label(store, tiles.Box(80, 120, 80, 120), nuclei, masks.Limits(0.0, 15), halo=5)
-    assert (found.labels == 1).all() and (found.alone, found.uncertified) == (1, [])
+    labels, part = labelling.label(store, tiles.Box(80, 120, 80, 120), nuclei, masks.Limits(0.0, 15))
+    assert (labels == 1).all() and part.alone.tolist() == [1] and part.uncertified.tolist() == []
 
 
 def test_a_nucleus_of_which_pixels_are_missing_is_told_and_not_judged(tmp_path):
     nuclei, store = ring(tmp_path)
     nuclei.sizes[1] += 1
-    found = labelling.label(store, tiles.Box(80, 120, 80, 120), nuclei, masks.Limits(0.0, 15), halo=5)
-    assert found.uncertified == [1] and not found.labels.any()
+    labels, part = labelling.label(store, tiles.Box(80, 120, 80, 120), nuclei, masks.Limits(0.0, 15))
+    assert part.uncertified.tolist() == [1] and not labels.any()
 
 
 def test_nuclei_are_numbered_by_their_first_pixels_and_small_ones_go_whatever_the_order_of_the_tiles():
-    one = np.array([1, 2, 4]), np.array([500, 100, 7]), np.array([30, 9, 14])
-    two = np.array([2, 3]), np.array([90, 20]), np.array([9, 40])
+    one = labelling.Part(np.array([1, 2, 4]), np.array([500, 100, 7]), np.array([30, 9, 14]), (), ())
+    two = labelling.Part(np.array([2, 3]), np.array([90, 20]), np.array([9, 40]), (), ())
     for parts in [one, two], [two, one]:
         assert numbering.table(5, parts, smallest=15).tolist() == [0, 3, 2, 1, 0, 0]
 

@@ -9,7 +9,7 @@ from test_nuclei import draw_nuclei
 
 import slides
 from idrstream.base import networks
-from idrstream.cells import contrast, masks, resampling, segmentation
+from idrstream.cells import contrast, resampling, segmentation
 from idrstream.tissue import prediction, squares, tiles
 
 MODEL = Path(__file__).resolve().parents[2] / "assets/models/nuclei/nuclei.pth"
@@ -109,7 +109,7 @@ def test_the_network_sees_what_screen_shows_it(drawn):
 def test_the_labels_of_a_slide_are_those_of_screen(drawn, tmp_path):
     image, segmenter, field, rounds = drawn
     wanted, _ = segmenter.segment(image)
-    found, done = slides.tiled(tmp_path, field, image.shape, 128, 7, rounds, masks.Limits(0.4, segmentation.MIN_SIZE))
+    found, numbers = slides.tiled(tmp_path, field, image.shape, 128, 7, rounds)
     assert wanted.max() > 20
     np.testing.assert_array_equal(found, wanted)
-    assert not any(part.uncertified for part in done)
+    assert numbers.uncertified == 0

@@ -121,7 +121,7 @@ def from_flows(flows, probability, rounds, threshold=0.0, flow_threshold=0.4, sm
     shape = probability.shape
     inside = probability > threshold
     y, x = np.nonzero(inside)
-    rest = follow(flows * inside, y, x, rounds, shape)
+    rest = follow(flows, inside, y, x, rounds, shape)
     nuclei = seeds(sinks(rest, y, x), shape)
     numbers = np.zeros(shape, np.int32)
     numbers[y, x] = nuclei.of(rest)
@@ -133,17 +133,19 @@ def from_flows(flows, probability, rounds, threshold=0.0, flow_threshold=0.4, sm
     return canvas.labels, int((nuclei.sizes > limits.largest).sum())
 
 
-def follow(flows, y, x, rounds, shape, origin=(0, 0)):
+def follow(flows, inside, y, x, rounds, shape, origin=(0, 0)):
     """Where pixels come to rest.
 
-    flows    (2, Y, X) float32, y and x, of a window of the image, 0 outside of nuclei
+    flows    (2, Y, X) float32, y and x, of a window of the image, as the network gives them
+    inside   (Y, X) bool: pixels of nuclei; the flows of others count as 0
     y, x     (n,) pixels of the image that lie in the window
     rounds   steps that a pixel goes at most
     shape    (Y, X) of the image
     origin   (y, x) of the window's first pixel
     returns  (n,) int64 places, y * width of the image + x; -1 of a pixel that leaves the window
     """
-    steps = (flows / np.float32(STEP)).astype(np.float32)
+    steps = (flows * inside).astype(np.float32, copy=False)
+    steps /= np.float32(STEP)
     return _followed(steps, *origin, *shape, y.astype(np.int32), x.astype(np.int32), int(rounds))
 
 

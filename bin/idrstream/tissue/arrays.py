@@ -1,4 +1,4 @@
-"""Tuples of arrays between steps: a file each, whole or not at all."""
+"""Tuples of arrays between steps: a compressed file each, whole or not at all."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from idrstream.base import files
 def write(path, arrays):
     """Write a NamedTuple of arrays and numbers, such as masks.Sinks."""
     with files.whole(path) as hidden, open(hidden, "wb") as file:
-        np.savez(file, **arrays._asdict())
+        np.savez_compressed(file, **arrays._asdict())
 
 
 def read(path, kind):

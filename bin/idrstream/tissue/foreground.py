@@ -32,7 +32,7 @@ def write(folder, tile, y, x, flows, rest):
     pixels["flow"], pixels["rest"] = flows.T[order], rest[order]
     ends = np.cumsum(np.bincount(block, minlength=len(tiles.grid(tile, BLOCK))))
     for name, array in ("blocks", ends), ("pixels", pixels):
-        with files.whole(Path(folder, _name(tile, name))) as hidden, open(hidden, "wb") as file:
+        with files.whole(Path(folder, f"{tile.name}.{name}.npy")) as hidden, open(hidden, "wb") as file:
             np.save(file, array)
 
 
@@ -63,13 +63,9 @@ class Foreground:
 
     def _blocks(self, tile, box):
         """Yield the corner (y, x) and the pixels of each block of a tile that BOX, a part of the tile, meets."""
-        ends = np.load(self._files[_name(tile, "blocks")])
-        pixels = np.load(self._files[_name(tile, "pixels")], mmap_mode="r") if ends[-1] else np.empty(0, PIXEL)
+        ends = np.load(self._files[f"{tile.name}.blocks.npy"])
+        pixels = np.load(self._files[f"{tile.name}.pixels.npy"], mmap_mode="r") if ends[-1] else np.empty(0, PIXEL)
         wanted = tiles.meet(np.array(blocks := tiles.grid(tile, BLOCK)), box)
         for index in np.flatnonzero(wanted):
             first = ends[index - 1] if index else 0
             yield blocks[index][::2], np.array(pixels[first : ends[index]])
-
-
-def _name(tile, part):
-    return f"{tile.y0}_{tile.x0}.{part}.npy"

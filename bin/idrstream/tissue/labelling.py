@@ -23,36 +23,32 @@ class Followed(NamedTuple):
     y, x    (n,) int32 of the slide
     flows   (2, n) float32, as the network gives them
     rest    (n,) int64 places where they rest, y * width of the slide + x
-    halo    pixels around a tile's that had to be seen
     """
 
     y: np.ndarray
     x: np.ndarray
     flows: np.ndarray
     rest: np.ndarray
-    halo: int
 
 
-class Labelled(NamedTuple):
-    """A finished tile.
+class Part(NamedTuple):
+    """What a finished tile tells of its nuclei.
 
-    labels      (Y, X) int32, numbers of masks.Nuclei, 0 is background
-    numbers     (n,) int32 nuclei that have pixels in it, ascending
-    first       (n,) int64 the first pixel of each in it, y * width of the slide + x
-    pixels      (n,) int64 pixels of each in it
-    alone       nuclei that reached out of the tile's window, and were read by themselves
-    uncertified numbers of nuclei of which fewer pixels were seen than belong to them; none is in LABELS
+    numbers      (n,) int32 nuclei that have pixels in it, ascending
+    first        (n,) int64 the first pixel of each in it, y * width of the slide + x
+    pixels       (n,) int64 pixels of each in it
+    alone        (k,) int64 nuclei that reach out of the tile's window, and were read by themselves
+    uncertified  (l,) int64 nuclei of which fewer pixels were seen than belong to them: they are not in the labels
     """
 
-    labels: np.ndarray
     numbers: np.ndarray
     first: np.ndarray
     pixels: np.ndarray
-    alone: int
-    uncertified: list
+    alone: np.ndarray
+    uncertified: np.ndarray
 
 
-def follow(field, tile, shape, rounds, threshold=0.0, halo=FOLLOWING):
+def follow(field, tile, shape, rounds, threshold=0.0):
     """Where the pixels of nuclei of a tile come to rest: Followed.
 
     field      function of a Box that returns (3, Y, X) float32: flows y and x, logit of "nucleus"
@@ -60,10 +56,10 @@ def follow(field, tile, shape, rounds, threshold=0.0, halo=FOLLOWING):
     shape      (Y, X) of the slide
     rounds     steps that a pixel goes at most
     threshold  pixels of a larger logit belong to nuclei
-    halo       pixels around the tile that are looked at first; around those that leave it, twice as many
 
     Raises NotFinite for flows that are no numbers.
     """
+    halo = FOLLOWING
     window = tile.grown(halo, shape)
     seen = field(window)
     y, x = np.nonzero(seen[2][tile.within(window)] > threshold)
@@ -78,19 +74,19 @@ def follow(field, tile, shape, rounds, threshold=0.0, halo=FOLLOWING):
         around = Box(int(y[left].min()), int(y[left].max()) + 1, int(x[left].min()), int(x[left].max()) + 1)
         window = around.grown(halo, shape)
         rest[left] = _rest(field(window), window, y[left], x[left], rounds, shape, threshold)
-    return Followed(y, x, flows, rest, halo)
+    return Followed(y, x, flows, rest)
 
 
-def label(foreground, tile, nuclei, limits, halo=FINISHING):
-    """Finish the nuclei that reach into a tile: Labelled.
+def label(foreground, tile, nuclei, limits):
+    """Finish the nuclei that reach into a tile.
 
     foreground  foreground.Foreground of the slide
     tile        Box
     nuclei      masks.Nuclei of the slide
     limits      masks.Limits
-    halo        pixels around the tile that are looked at together
+    returns     (Y, X) int32 labels of the tile, numbers of NUCLEI, 0 is background; and Part
     """
-    window, canvas = tile.grown(halo, foreground.shape), masks.Canvas(*tile)
+    window, canvas = tile.grown(FINISHING, foreground.shape), masks.Canvas(*tile)
     wanted = np.flatnonzero(meet(nuclei.boxes, tile))
     inner = (nuclei.boxes[wanted, ::2] >= window[::2]).all(1) & (nuclei.boxes[wanted, 1::2] <= window[1::2]).all(1)
     unseen = _finish(canvas, wanted[inner], nuclei, foreground, window, limits)
@@ -98,12 +94,13 @@ def label(foreground, tile, nuclei, limits, halo=FINISHING):
     alone = alone[(nuclei.sizes[alone] >= limits.smallest) & (nuclei.sizes[alone] <= limits.largest)]
     for number in alone:
         unseen += _finish(canvas, [number], nuclei, foreground, Box(*nuclei.boxes[number].tolist()), limits)
-    return Labelled(canvas.labels, *_facts(canvas.labels, tile, foreground.shape[1]), len(alone), unseen)
+    facts = _facts(canvas.labels, tile, foreground.shape[1])
+    return canvas.labels, Part(*facts, alone, np.array(unseen, np.int64))
 
 
 def _rest(seen, window, y, x, rounds, shape, threshold):
     """(n,) int64 places where pixels of a window rest, -1 of those that leave it; SEEN is the field of the window."""
-    return masks.follow(seen[:2] * (seen[2] > threshold), y, x, rounds, shape, (window.y0, window.x0))
+    return masks.follow(seen[:2], seen[2] > threshold, y, x, rounds, shape, (window.y0, window.x0))
 
 
 def _finish(canvas, wanted, nuclei, foreground, window, limits):
@@ -116,7 +113,7 @@ def _finish(canvas, wanted, nuclei, foreground, window, limits):
 
 
 def _facts(labels, tile, width):
-    """(numbers, first, pixels) of the labels of a tile, see Labelled."""
+    """(numbers, first, pixels) of the labels of a tile, see Part."""
     places = np.flatnonzero(labels)
     numbers, index, pixels = np.unique(labels.ravel()[places], return_index=True, return_counts=True)
     y, x = np.divmod(places[index], labels.shape[1])

@@ -7,13 +7,13 @@ def table(count, parts, smallest):
     """The label of every nucleus: (COUNT + 1,) uint32, 0 for those that are none.
 
     count     nuclei that the slide's sinks make
-    parts     (numbers, first, pixels) of tiles, see labelling.Labelled, in any order
+    parts     labelling.Part of every tile, in any order
     smallest  pixels: nuclei that have fewer, since another took what it enclosed, go
     """
     first, sizes = np.full(count + 1, np.iinfo(np.int64).max), np.zeros(count + 1, np.int64)
-    for numbers, places, pixels in parts:
-        first[numbers] = np.minimum(first[numbers], places)
-        sizes[numbers] += pixels
+    for part in parts:
+        first[part.numbers] = np.minimum(first[part.numbers], part.first)
+        sizes[part.numbers] += part.pixels
     kept = np.flatnonzero(sizes >= max(smallest, 1))
     labels = np.zeros(count + 1, np.uint32)
     labels[kept[np.argsort(first[kept])]] = np.arange(1, len(kept) + 1)

@@ -41,9 +41,9 @@ class Field:
     def __call__(self, box):
         """(3, Y, X) float32: flows y and x, logit of "nucleus"; flows of 0 and -inf where nuclei are not looked for."""
         inner = Box(*resampling.needed(self._to, self._shape, box))
-        seen = self._resized(inner)
-        origin = inner.y0, inner.x0
-        found = np.stack([resampling.resized(layer, origin, self._to, self._shape, box) for layer in seen])
+        seen, found = self._resized(inner), np.empty((3, *box.shape), np.float32)
+        for layer, samples in zip(seen, found, strict=True):
+            samples[:] = resampling.resized(layer, (inner.y0, inner.x0), self._to, self._shape, box)
         if self._squares is not None:
             outside = ~self._squares.mask(box)
             found[:2, outside], found[2, outside] = 0, -np.inf

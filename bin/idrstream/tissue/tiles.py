@@ -15,6 +15,11 @@ class Box(NamedTuple):
     def shape(self):
         return self.y1 - self.y0, self.x1 - self.x0
 
+    @property
+    def name(self):
+        """What files of a tile begin with: no other tile of the slide has the name."""
+        return f"{self.y0}_{self.x0}"
+
     def grown(self, by, shape):
         """The box with BY pixels around it, as far as an image of SHAPE (Y, X) has them."""
         height, width = shape

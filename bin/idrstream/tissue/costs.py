@@ -1,0 +1,39 @@
+"""What each step of a slide cost: time, processor, memory. Standard library only."""
+
+import resource
+import time
+from contextlib import contextmanager
+
+from idrstream.base import files
+
+MEGA = 1_000_000
+RSS = 1024 / MEGA  # MB of what Linux counts in KiB
+SUMS = "tasks", "pixels", "seconds", "cpu_seconds"  # of a step, over its tasks
+
+
+@contextmanager
+def measured(path, step, pixels):
+    """Write what STEP, the work meanwhile of one task of its own process, cost for so many PIXELS to PATH, as JSON.
+
+    A task that fails leaves nothing. CPU seconds and memory are the process's, what starting it cost included.
+    """
+    start = time.monotonic()
+    yield
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cost = {"step": step, "tasks": 1, "pixels": pixels, "seconds": round(time.monotonic() - start, 3)}
+    cost |= {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "peak_rss_mb": round(used.ru_maxrss * RSS, 1)}
+    files.write_json(path, cost)
+
+
+def together(costs):
+    """Costs of the steps of a slide, in the order in which they first come: sums over tasks, and the largest memory."""
+    steps = {}
+    for cost in costs:
+        steps.setdefault(cost["step"], []).append(cost)
+    return [{"step": step} | _summed(parts) for step, parts in steps.items()]
+
+
+def _summed(parts):
+    found = {name: round(sum(part[name] for part in parts), 3) for name in SUMS}
+    found["cpu_seconds_per_mpx"] = round(found["cpu_seconds"] / found["pixels"] * MEGA, 4)
+    return found | {"peak_rss_mb": max(part["peak_rss_mb"] for part in parts)}
