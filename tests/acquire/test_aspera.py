@@ -93,8 +93,8 @@ def test_trouble_that_stays_is_unreachable_after_four_tries_and_leaves_nothing_b
 
 
 CLEAR = {
-    "fails failed to authenticate": (Unreachable, "does not know the key .*asperaweb_id_dsa"),
-    "fails Server aborted session: Permission denied": (NotReadable, "refuses to give this file"),
+    "fails failed to authenticate": (Unreachable, "does not accept the key .*asperaweb_id_dsa"),
+    "fails Server aborted session: Permission denied": (NotReadable, "refuses access to this file"),
     "exits 127 libssl.so: cannot open shared object file: No such file or directory": (Unreachable, "cannot be run"),
 }
 

@@ -81,10 +81,10 @@ NO_PLACES = {
     "C:\\data\\a.tif": "this is a Windows path; write it as the machine that runs Nextflow sees it",
     "\\\\server\\share\\a.tif": "this is a Windows path",
     "~/a.tif": "only a shell replaces ~; write the home folder's path",
-    "s3://bucket/a.tif": "nothing here can fetch s3://; known are paths and http://, https://, ftp://",
+    "s3://bucket/a.tif": "s3:// cannot be fetched; paths and http://, https://, ftp://",
     "~bob/a.tif": "only a shell replaces ~; write the home folder's path",
-    "file:///data/a.tif": "a path is written as it is; leave file:// out",
-    "file:/data/a.tif": "a path is written as it is; leave file: out",
+    "file:///data/a.tif": "write the path alone, without file://",
+    "file:/data/a.tif": "write the path alone, without file:",
     "https:///a.tif": "this address names no server",
     "http://[::1/a.tif": "this address names no server",
 }

@@ -198,7 +198,7 @@ def test_a_server_that_stops_giving_ranges_is_not_mistaken_for_one_that_does(ser
     with open_location(f"{server.url}/movie.bin") as file:
         server.faults.no_ranges = True
         file.seek(300_000)
-        with pytest.raises(Unreachable, match="stopped giving parts"):
+        with pytest.raises(Unreachable, match="stopped sending parts"):
             file.read(10)
 
 

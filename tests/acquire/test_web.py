@@ -52,7 +52,7 @@ def test_a_file_that_is_sent_packed_is_unpacked_and_its_bytes_are_those_that_tra
 
 def test_a_packing_that_nothing_here_unpacks_is_named_with_the_remedy(server):
     server.faults.packed = "br"
-    with pytest.raises(NotReadable, match=r"packed \(br\), though it was asked not to; fetch it yourself"):
+    with pytest.raises(NotReadable, match=r"compressed \(br\), though uncompressed was requested; download it"):
         open_location(f"{server.url}/movie.bin")
 
 
@@ -71,7 +71,7 @@ def test_chunks_of_pixels_that_are_sent_packed_give_the_pixels_that_were_written
             assert np.array_equal(dict(read_frames(store, WELL, [3], **FIRST))[3], noise()[2, 0, 0])
         with open_store(f"{server.url}/shards.zarr") as store:
             failure = dict(read_frames(store, "shards.zarr", [3], **FIRST))[3]
-        assert isinstance(failure, NotReadable) and "keeps this object packed (gzip)" in str(failure)
+        assert isinstance(failure, NotReadable) and "stores this object compressed (gzip)" in str(failure)
 
 
 @pytest.mark.parametrize("name", ["movie.bin", "small.bin"])
@@ -147,8 +147,12 @@ def test_the_units_of_a_range_may_be_in_capitals(archive):
 @pytest.mark.parametrize(
     "name, headers, said",
     [
-        ("empty.bin", {"Content-Range": None}, r"not one byte of this file \(416\); it may be empty"),
-        ("movie.bin", {"Content-Type": "multipart/byteranges; boundary=x"}, "only in an envelope"),
+        ("empty.bin", {"Content-Range": None}, r"no byte of this file \(416\); it may be empty"),
+        (
+            "movie.bin",
+            {"Content-Type": "multipart/byteranges; boundary=x"},
+            "as multipart/byteranges, which are not read",
+        ),
     ],
 )
 def test_an_answer_that_no_other_try_betters_is_final(name, headers, said, archive):
@@ -161,7 +165,7 @@ def test_an_answer_that_no_other_try_betters_is_final(name, headers, said, archi
 def test_a_length_that_is_said_twice_is_trouble_of_the_server(archive, waits):
     with (
         http_server(archive, no_ranges=True, says={"Content-Length": f"{len(CONTENT)}, {len(CONTENT)}"}) as server,
-        pytest.raises(Unreachable, match="does not say clearly how long"),
+        pytest.raises(Unreachable, match="states no valid length"),
     ):
         open_location(f"{server.url}/movie.bin")
 
@@ -185,7 +189,7 @@ def test_no_date_makes_us_wait_for_longer_than_we_have(date, seconds, waits, arc
 
 def test_a_file_that_an_archive_brings_from_tape_is_waited_for_and_may_heal(archive):
     with http_server(archive, status=202) as server:
-        with pytest.raises(Unreachable, match=r"still making the file ready \(202\).*tape.*the next run tries again"):
+        with pytest.raises(Unreachable, match=r"still preparing the file \(202\).*tape.*the next run tries again"):
             open_location(f"{server.url}/movie.bin")
         assert len(server.log) == 5
         probe(f"{server.url}/movie.bin")
@@ -194,7 +198,7 @@ def test_a_file_that_an_archive_brings_from_tape_is_waited_for_and_may_heal(arch
 
 def test_an_address_that_goes_round_in_circles_is_given_up_at_once(archive):
     with http_server(archive, circles=True) as server:
-        with pytest.raises(Unreachable, match="round in circles; open it in a browser"):
+        with pytest.raises(Unreachable, match="in circles; open it in a browser"):
             open_location(f"{server.url}/movie.bin")
         assert len(server.log) < 40
 
@@ -258,7 +262,11 @@ def test_a_file_of_certificates_that_is_none_is_named(there, server, tmp_path, m
     if there:
         place.write_text("no certificate")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(place))
-    said = "REQUESTS_CA_BUNDLE names holds no certificates" if there else "institution.pem: there is no such file"
+    said = (
+        "REQUESTS_CA_BUNDLE names holds no certificates"
+        if there
+        else "institution.pem: this file of certificates .* does not exist"
+    )
     with pytest.raises(Unreachable, match=said):
         open_location(server.url.replace("http:", "https:") + "/movie.bin")
 
@@ -275,7 +283,7 @@ def test_a_server_without_encryption_is_told_from_one_that_is_not_there(server, 
 def test_two_that_know_no_common_encryption_do_not_try_again(certificates, archive, waits, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates["self-signed"]))
     with http_server(archive, tls(certificates["self-signed"], maximum_version=ssl.TLSVersion.TLSv1_1)) as server:
-        with pytest.raises(Unreachable, match="no common way of encryption"):
+        with pytest.raises(Unreachable, match="no encryption in common"):
             open_location(f"{server.url}/movie.bin")
         assert len(server.log) == 0
     assert waits == []
@@ -314,7 +322,7 @@ def test_a_proxy_that_is_gone_is_named_and_not_its_server(scheme, proxied):
 def test_a_proxy_that_asks_for_a_login_is_asked_once(scheme, proxied, archive):
     with http_server(archive, status=407) as server:
         proxied(server.url)
-        with pytest.raises(Unreachable, match=rf"{server.url} .* asks for a login: put it into {scheme.upper()}_PROXY"):
+        with pytest.raises(Unreachable, match=rf"{server.url} .* requires a login: put it into {scheme.upper()}_PROXY"):
             open_location(f"{scheme}://archive.example/a")
         assert len(server.log) == 1
 

@@ -72,7 +72,7 @@ def test_an_object_larger_than_memory_should_hold_is_not_fetched_whole(well, mon
     monkeypatch.setattr(https, "LARGEST", 1000)
     with http_server(folder.parents[3]) as server:
         found = frames_of(f"{server.url}/{WELL}", [1])[1]
-    assert_says(found, NotReadable, "bytes at once are asked for")
+    assert_says(found, NotReadable, "bytes would be read at once")
 
 
 # In a batch

@@ -1,14 +1,14 @@
 """Where image files come from. A source is a module with `open_location` and `probe`, and one line in SOURCES.
 
-What `open_location` gives is a binary file to read and seek in, and a context manager. It also counts and looks ahead:
+`open_location` returns a binary file to read and seek in, which is a context manager and has besides:
 
-bytes             payload bytes that travelled
-requests          how often the server was asked; 0 for local files
+bytes             payload bytes downloaded, or read from a disk
+requests          made to the server; 0 for local files
 size              bytes of the whole file
-prefetch(ranges)  [(start, stop), ...] wanted soon: fetched now, in few requests; forgets what the last call fetched
+prefetch(ranges)  fetches [(start, stop), ...] now, in few requests, and forgets what the last call fetched
 
-What `open_store` gives is an OME-Zarr image, which is many small files: see `store.Store`, which counts as well. A
-source that cannot give parts of many files has none.
+`open_store` returns an OME-Zarr image, which is many small files, as a `store.Store`, which counts as well. A source
+that cannot read single files of a folder has none.
 """
 
 import io
@@ -29,19 +29,19 @@ SOURCES = {  # scheme: module; "" is a path
     "fasp": "aspera",
 }
 
-FIRST_READ = 32 * 1024  # bytes; holds the whole directory of a CellH5 movie written in one go
+FIRST_READ = 32 * 1024  # bytes; the whole directory of a CellH5 movie that was written at once
 READ_AHEAD = 8 * 1024  # bytes; two nodes of HDF5's chunk index
 MOST_AHEAD = 1024 * 1024  # bytes; read-ahead doubles up to this while a file is read from front to back
 KEPT = 8 * 1024 * 1024  # bytes of a file's directory kept in memory
-MERGED_GAP = 16 * 1024  # bytes; a gap this small travels faster than a request for what follows it
+MERGED_GAP = 16 * 1024  # bytes; a gap this small is downloaded faster than another request is answered
 
 connections = 4  # to one server at a time, at most: see `at_most`
 
 
 def scheme(location):
     """The scheme of an address, in small letters; "" for a path: a colon alone (`T10:00.tif`) makes no address."""
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", str(location))
-    return found[1].lower() if found else ""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", str(location))
+    return match[1].lower() if match else ""
 
 
 def fault(location):
@@ -50,17 +50,17 @@ def fault(location):
         return "this is a Windows path; write it as the machine that runs Nextflow sees it, such as /mnt/c/data/a.tif"
     if re.match("~[^/]*/", location):
         return "only a shell replaces ~; write the home folder's path, such as /home/me/a.tif"
-    if found := re.match("file:(//|(?=/))", location, re.I):
-        return f"a path is written as it is; leave {found[0]} out"
+    if prefix := re.match("file:(//|(?=/))", location, re.I):
+        return f"write the path alone, without {prefix[0]}"
     kind = scheme(location)
     if kind and kind not in SOURCES:
-        known = ", ".join(f"{name}://" for name in SOURCES if name)
-        return f"nothing here can fetch {kind}://; known are paths and {known}"
+        schemes = ", ".join(f"{name}://" for name in SOURCES if name)
+        return f"{kind}:// cannot be fetched; paths and {schemes} can"
     try:
-        lacking = kind and not urlsplit(location).hostname
+        no_server = kind and not urlsplit(location).hostname
     except ValueError:
-        lacking = True
-    return "this address names no server" if lacking else None
+        no_server = True
+    return "this address names no server" if no_server else None
 
 
 def open_location(location, root=None, cache=None):
@@ -68,9 +68,9 @@ def open_location(location, root=None, cache=None):
 
     location  URL or path
     root      folder that a path is relative to and may not leave; None: any path
-    cache     folder for what can only be had whole, until it is closed; None: a temporary one
+    cache     folder for files that can only be downloaded whole, until they are closed; None: a temporary one
 
-    Raises MissingWell, NotReadable or Unreachable; so does reading from what it returns.
+    Raises MissingWell, NotReadable or Unreachable; so does reading the file.
     """
     return _source(location).open_location(str(location), root=root, cache=cache)
 
@@ -87,9 +87,9 @@ def open_store(location, root=None):
 
 
 def at_most(count):
-    """Keep no more than so many connections to one server at a time, from now on and in this process.
+    """Limit the connections of this process to one server at a time.
 
-    So many files may be open at a time; that a store, which is many files, takes no more is its source's to see to.
+    Callers open no more files than that at a time; a source limits the requests of a store, which is many files.
     """
     global connections
     connections = count
@@ -104,13 +104,13 @@ def split(location):
 
 
 def joined(folder, path):
-    """A path below a local folder. One with `..` stays as it is: what that leads to depends on links."""
-    whole = os.path.join(folder, path)
-    return whole if ".." in whole.split("/") else os.path.normpath(whole)
+    """A path below a local folder, normalised unless it contains `..`, the meaning of which depends on links."""
+    path = os.path.join(folder, path)
+    return path if ".." in path.split("/") else os.path.normpath(path)
 
 
 def is_store(location):
-    """Is it an OME-Zarr, or an image in one?"""
+    """Whether a location is an OME-Zarr, or an image in one."""
     return split(location)[1].split("/")[0].lower().endswith(".zarr")
 
 
@@ -126,7 +126,7 @@ def _source(location):
 
 
 class Counted:
-    """A far file that cost what its `_link` counts."""
+    """A remote file that costs what its `_link` counts."""
 
     @property
     def bytes(self):
@@ -138,18 +138,18 @@ class Counted:
 
 
 class RangedFile(Counted, io.RawIOBase):
-    """A far file of which only the parts that are looked at travel: read-only, seekable.
+    """A remote file; only the byte ranges that are read are downloaded. Read-only, seekable.
 
     link  counts what it costs: `bytes`, `requests`
 
-    A source's class sets `size` and defines fetch(start, stop): the bytes from start to before stop, all of them.
+    A source's class sets `size` and defines fetch(start, stop): all bytes from start to before stop.
     """
 
     def __init__(self, link):
         self._link = link
         self._position = 0
-        self._read = deque()  # (start, payload), newest last: what reading asked for
-        self._prefetched = []  # the same: what prefetch asked for
+        self._read = deque()  # (start, payload) of reads, newest last
+        self._prefetched = []  # (start, payload) of the last prefetch
         self._ahead = READ_AHEAD
 
     def readable(self):
@@ -171,7 +171,7 @@ class RangedFile(Counted, io.RawIOBase):
         count = max(stop - self._position, 0)
         filled = 0
         while filled < count:
-            piece = self._held(self._position) or self._read_on(self._position, stop)
+            piece = self._cached(self._position) or self._read_on(self._position, stop)
             piece = piece[: count - filled]
             view[filled : filled + len(piece)] = piece
             filled += len(piece)
@@ -179,16 +179,16 @@ class RangedFile(Counted, io.RawIOBase):
         return count
 
     def prefetch(self, ranges):
-        """Fetch the ranges now, in as few requests as they lie close together, instead of those of the last call."""
+        """Fetch the ranges now, neighbours in one request, and forget those of the last call."""
         self._prefetched = []
         for start, stop in merged(ranges):
             stop = min(stop, self.size)
-            start += len(self._held(start))
+            start += len(self._cached(start))
             if start < stop:
                 self._prefetched.append((start, self.fetch(start, stop)))
 
-    def _held(self, position):
-        """What is in memory from this position on; empty if nothing is."""
+    def _cached(self, position):
+        """Bytes in memory from this position on; empty if there are none."""
         for pieces in (self._prefetched, reversed(self._read)):
             for start, payload in pieces:
                 if start <= position < start + len(payload):
@@ -196,7 +196,7 @@ class RangedFile(Counted, io.RawIOBase):
         return b""
 
     def _read_on(self, start, stop):
-        """Fetch from start to stop at least, further each time when the last fetch ended here."""
+        """Fetch from start to stop at least; further ahead each time the file is read on where the last fetch ended."""
         last, payload = self._read[-1] if self._read else (0, b"")
         follows = start == last + len(payload)
         self._ahead = min(2 * self._ahead, MOST_AHEAD) if follows else READ_AHEAD
@@ -210,7 +210,7 @@ class RangedFile(Counted, io.RawIOBase):
 
 
 def merged(ranges, gap=MERGED_GAP):
-    """Ranges in order, joined where they overlap or lie within `gap` bytes of each other."""
+    """Ranges in order, merged where they overlap or lie within `gap` bytes of each other."""
     joined = []
     for start, stop in sorted(ranges):
         if joined and start <= joined[-1][1] + gap:

@@ -1,6 +1,6 @@
-"""Files on an Aspera server, by the user's own `ascp`: whole, for it gives no parts.
+"""Files on an Aspera server, downloaded whole by the user's own `ascp`, which transfers no parts.
 
-`ascp` is IBM's and may not be shipped with anything, so it is looked for, with its key, where the environment says.
+`ascp` is IBM's and may not be redistributed; environment variables name it and its key.
 """
 
 import os
@@ -15,17 +15,17 @@ from urllib.parse import unquote, urlsplit
 
 from idrstream.base import processes
 from idrstream.base.failures import MissingWell, NotReadable, Unreachable
-from idrstream.sources.retry import Broken, DownloadedFile, persist
+from idrstream.sources.retry import DownloadedFile, TemporaryFailure, with_retries
 
-PROGRAM = "IDRSTREAM_ASCP"  # environment variables: path of the program, if it is not on PATH ...
-KEY = "IDRSTREAM_ASPERA_KEY"  # ... and of the private key that the server knows
+PROGRAM = "IDRSTREAM_ASCP"  # environment variable: path of the program, if it is not on PATH
+KEY = "IDRSTREAM_ASPERA_KEY"  # environment variable: path of the private key that the server accepts
 
-PORT = 33001  # of Aspera's servers; some listen on SSH's own
+PORT = 33001  # of Aspera servers; some listen on the port of SSH
 SSH_PORT = 22
 RATE = "300m"  # bits per second at most; with -Q it gives way to other traffic
-RESUME = "2"  # goes on in a file that looks the same, by checksums of parts of it
+RESUME = "2"  # resumes a file if checksums of parts of it are equal
 CONNECT_S = 10
-STALL_S = 120  # without a byte, after which a transfer counts as dead
+STALL_S = 120  # without a byte, after which a transfer is given up
 POLL_S = 0.5
 WAITS_S = (2, 8, 30)  # between four tries
 
@@ -38,14 +38,14 @@ GET_KEY = (
     "~/.aspera/sdk/aspera_bypass_rsa.pem beside aspera-cli's ascp."
 )
 
-# In what ascp says last, "Session Stop  (Error: Server aborted session: No such file or directory)" and the like.
+# In the last line of ascp, "Session Stop  (Error: Server aborted session: No such file or directory)" and the like.
 ABSENT = re.compile(r"no such file|(file|path)\b.*\bnot (exist|found)", re.I)
-STRANGER = re.compile(r"authenticat|passphrase|publickey", re.I)
+UNAUTHENTICATED = re.compile(r"authenticat|passphrase|publickey", re.I)
 REFUSED = re.compile(r"denied|not permitted|not allowed", re.I)
 
 
 def use(program=None, key=None):
-    """Take this `ascp` and this key, from now on and in this process; None: what the environment says."""
+    """Use this `ascp` and this key in this process; None: those that the environment names."""
     os.environ |= {name: str(path) for name, path in ((PROGRAM, program), (KEY, key)) if path}
 
 
@@ -56,9 +56,9 @@ def open_location(location, root=None, cache=None):
 
 
 def probe(location, root=None):
-    """Raise Unreachable unless the program and its key are here and something listens there."""
+    """Raise Unreachable unless the program and its key exist and something listens at the server."""
     server = _Transfer(location)
-    persist(location, server.greet, WAITS_S)
+    with_retries(location, server.check_listening, WAITS_S)
 
 
 class _Transfer:
@@ -80,56 +80,58 @@ class _Transfer:
             raise Unreachable(f"{url}: {f'{named} is no program. ' if named else ''}{GET_PROGRAM}")
         self._key = os.path.abspath(os.environ.get(KEY) or "")
         if not os.access(self._key, os.R_OK) or not os.path.isfile(self._key):
-            found = f"{self._key} cannot be read" if os.environ.get(KEY) else "no key is named (--aspera_key)"
-            raise Unreachable(f"{url}: {found}. {GET_KEY}")
+            problem = f"{self._key} cannot be read" if os.environ.get(KEY) else "no key is named (--aspera_key)"
+            raise Unreachable(f"{url}: {problem}. {GET_KEY}")
 
     def fetch(self, part):
         """Write the whole file to a path."""
         if re.search(r"[\0-\37*?\[\]]|(^|/)\.\.(/|$)", self._path) or not self._path.strip("/"):
             raise NotReadable(f"{self.url}: ascp would not take this for the name of one file.")
         with tempfile.TemporaryDirectory(dir=os.path.dirname(part), prefix=".ascp-") as folder:
-            target = os.path.join(folder, "movie.part")  # beside it, ascp keeps notes on how far it came
-            persist(self.url, lambda: self._try(folder, target), WAITS_S)
+            target = os.path.join(folder, "movie.part")  # beside it, ascp keeps the state of the transfer
+            with_retries(self.url, lambda: self._try(folder, target), WAITS_S)
             os.replace(target, part)
 
-    def greet(self):
-        """Raise Broken unless something listens on Aspera's or SSH's port."""
+    def check_listening(self):
+        """Raise TemporaryFailure unless something listens on Aspera's or SSH's port."""
         for port in (self._port, SSH_PORT):
             try:
                 socket.create_connection((self._host, port), CONNECT_S).close()
                 return
             except socket.gaierror:
-                raise Broken("no server of this name is known; check the address and this machine's network") from None
+                raise TemporaryFailure(
+                    "no server has this name; check the address and this machine's network"
+                ) from None
             except OSError:
                 continue
-        raise Broken(f"nothing answers on the ports {self._port} and {SSH_PORT}; is there a firewall?")
+        raise TemporaryFailure(f"nothing answers on the ports {self._port} and {SSH_PORT}; is there a firewall?")
 
     def _try(self, folder, target):
         self.requests += 1
         options = ["-T", "-Q", "-l", RATE, "-P", str(self._port), "-i", self._key, "-k", RESUME]
         try:
-            status, said = _run([self._program, *options, self._source, target], folder)
+            status, message = _run([self._program, *options, self._source, target], folder)
         except OSError as error:
             raise Unreachable(f"{self.url}: {self._program} cannot be run ({error.strerror}).") from None
         finally:
-            self.bytes = sum(size for _, size, _ in _signs(folder))
+            self.bytes = sum(size for _, size, _ in _state(folder))
         if os.path.isdir(target):
-            raise NotReadable(f"{self.url}: is a folder on the server.")
+            raise NotReadable(f"{self.url}: this is a folder on the server.")
         if status == 0 and os.path.exists(target):
             return
-        if status in (126, 127):  # what the loader says of missing libraries sounds like a missing file
-            raise Unreachable(f"{self.url}: {self._program} cannot be run ({said}).")
-        if STRANGER.search(said):
-            raise Unreachable(f"{self.url}: the server does not know the key {self._key} ({said}). {GET_KEY}")
-        if ABSENT.search(said):
-            raise MissingWell(f"{self.url}: the server has no such file ({said}).")
-        if REFUSED.search(said):
-            raise NotReadable(f"{self.url}: the server refuses to give this file ({said}).")
-        raise Broken(f"ascp gave up ({said or f'exit status {status}'})")
+        if status in (126, 127):  # a missing library reads like a missing file
+            raise Unreachable(f"{self.url}: {self._program} cannot be run ({message}).")
+        if UNAUTHENTICATED.search(message):
+            raise Unreachable(f"{self.url}: the server does not accept the key {self._key} ({message}). {GET_KEY}")
+        if ABSENT.search(message):
+            raise MissingWell(f"{self.url}: the server has no such file ({message}).")
+        if REFUSED.search(message):
+            raise NotReadable(f"{self.url}: the server refuses access to this file ({message}).")
+        raise TemporaryFailure(f"ascp gave up ({message or f'exit status {status}'})")
 
 
 def _run(command, folder):
-    """(exit status, what it said last) of a program that writes into a folder; Broken if nothing happens there."""
+    """(exit status, last message) of a program that writes into a folder; TemporaryFailure if nothing arrives there."""
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(processes.tied(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process,
@@ -141,28 +143,28 @@ def _run(command, folder):
             raise
         log.seek(0)
         lines = log.read().decode(errors="replace").split("\n")
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    error = re.search(r"\(Error: (.*)\)", said)
-    return process.returncode, (error[1] if error else said)[:200]
+    message = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    error = re.search(r"\(Error: (.*)\)", message)
+    return process.returncode, (error[1] if error else message)[:200]
 
 
 def _wait(process, folder):
-    seen, since = None, time.monotonic()
+    last, since = None, time.monotonic()
     while True:
         with suppress(subprocess.TimeoutExpired):
             process.wait(POLL_S)
             return
-        signs = _signs(folder)
-        if signs != seen:
-            seen, since = signs, time.monotonic()
+        state = _state(folder)
+        if state != last:
+            last, since = state, time.monotonic()
         elif time.monotonic() > since + STALL_S:
-            raise Broken(f"nothing arrived for {STALL_S} s")
+            raise TemporaryFailure(f"nothing arrived for {STALL_S} s")
 
 
-def _signs(folder):
-    """(name, bytes, time of the last change) of what is in a folder: differs while something arrives."""
-    found = []
+def _state(folder):
+    """(name, bytes, time of the last change) of the files in a folder, which change while data arrives."""
+    state = []
     for entry in os.scandir(folder):
         with suppress(FileNotFoundError):  # renamed meanwhile
-            found.append((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns))
-    return sorted(found)
+            state.append((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns))
+    return sorted(state)

@@ -31,7 +31,7 @@ def open_store(location, root=None):
 
 
 def probe(location, root=None):
-    """Raise Unreachable if there is no such folder, or it may not be looked into."""
+    """Raise Unreachable if there is no such folder, or it may not be read."""
     folder = _inside(location, root)
     try:
         with os.scandir(folder):
@@ -44,7 +44,7 @@ def probe(location, root=None):
 
 
 class LocalFile(io.FileIO):
-    """A file on a disk, counting what is read."""
+    """A file on a disk, which counts the bytes that are read."""
 
     requests = 0
 
@@ -54,7 +54,7 @@ class LocalFile(io.FileIO):
         self.size = os.fstat(self.fileno()).st_size
         if not stat.S_ISREG(os.fstat(self.fileno()).st_mode):
             self.close()
-            raise NotReadable(f"{path}: this is no file, but a pipe or a device.")
+            raise NotReadable(f"{path}: this is a pipe or a device, not a file.")
 
     @property
     def bytes(self):
@@ -82,7 +82,7 @@ class LocalFile(io.FileIO):
 
 
 class LocalStore(Store):
-    """A folder of objects on a disk, counting what is read; home is a folder that is there if the disk is."""
+    """A folder of objects on a disk, which counts what is read; `home` exists whenever the disk is mounted."""
 
     def __init__(self, folder, home):
         super().__init__(folder)
@@ -106,17 +106,14 @@ class LocalStore(Store):
 
 
 def _failure(place, error):
-    """What an error of the operating system means: some stay as they are, the others are the disk's."""
+    """The failure that an error of the operating system means: some are the file's for ever, the others the disk's."""
     if error.errno in STAY:
         return NotReadable(f"{place}: cannot be opened ({error.strerror}).")
     return Unreachable(f"{place}: the disk does not answer ({error.strerror}).")
 
 
 def _inside(location, root):
-    """The path, which `..` must not lead out of root (links may: people link their disks into place).
-
-    Root is named by its own path: in a task it is a link.
-    """
+    """The path, out of which of root no `..` may lead; links may, since people link their disks into place."""
     if root is None:
         return location
     root = os.path.realpath(root)

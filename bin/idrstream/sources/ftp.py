@@ -1,7 +1,6 @@
-"""Files on an FTP server, anonymously: where it can start in the middle, only the bytes that are looked at travel.
+"""Files on an FTP server, read anonymously; only the ranges that are read are downloaded, if the server can resume.
 
-A range is a transfer that starts at its first byte and is broken off after its last, which costs six round trips where
-the web needs one.
+A range is a transfer from its first byte on, aborted after its last: six round trips, where HTTP needs one.
 """
 
 import atexit
@@ -19,56 +18,56 @@ from urllib.parse import unquote, urlsplit
 
 from idrstream.base.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, RangedFile
-from idrstream.sources.retry import Broken, DownloadedFile, persist, steady
+from idrstream.sources.retry import DownloadedFile, TemporaryFailure, check_rate, with_retries
 
 CONNECT_S = 10
-READ_S = 60  # silence after which a connection counts as dead
-ENDING_S = 5  # given to a server to notice that a transfer was broken off; after that a new connection is cheaper
-IDLE_S = 60  # after which a connection is not trusted to be still there
+READ_S = 60  # without a byte, after which a connection is given up
+ENDING_S = 5  # for a server to notice that a transfer was aborted; after that a new connection is cheaper
+IDLE_S = 60  # after which a connection may have been closed by the server
 WAITS_S = (1, 2, 4, 8)  # between five tries
 BLOCK = 64 * 1024  # bytes taken from the network at once
-SMALL = 1024 * 1024  # bytes; a range below this gets a receive buffer of an eighth of it, for when it is broken off ...
-LEAST_BUFFER = 8 * 1024  # ... the server has that much on the way in vain; the price is up to eight round trips
+SMALL = 1024 * 1024  # bytes; a smaller range gets a receive buffer of an eighth of it: what the server sends in vain
+LEAST_BUFFER = 8 * 1024  # bytes of such a buffer; a smaller one costs more round trips
 ANONYMOUS = (None, "anonymous", "ftp")
 
 FULL = re.compile(r"too many|maximum|limit|busy|later|full", re.I)  # a refused login that may be let in later
 ABSENT = re.compile(r"no such|not found|cannot find|not exist", re.I)
 REFUSED = re.compile(r"denied|permi|allowed|is a directory|not a (plain|regular) file", re.I)
 
-_kept = {}  # (host, port) -> [(connection, when it was last used)]: those that no thread is using
+_idle = {}  # (host, port) -> [(connection, time of its last use)]: those that no thread is using
 
 
 def open_location(location, root=None, cache=None):
     """Open the file at a URL, see `idrstream.sources`."""
     link = _Link(location)
-    known = link.look()
-    if known.size is None or not known.restarts:
-        return DownloadedFile(link, cache, lambda part: link.copy(part, known))
-    return FtpFile(link, known)
+    facts = link.facts()
+    if facts.size is None or not facts.restarts:
+        return DownloadedFile(link, cache, lambda part: link.copy(part, facts))
+    return FtpFile(link, facts)
 
 
 def probe(location, root=None):
-    """Raise Unreachable unless an FTP server lets us in there; that no file can have this very name does not matter."""
+    """Raise Unreachable unless an FTP server accepts a login there; whether the file exists does not matter."""
     with suppress(NotReadable):
-        _Link(location).ask(lambda connection: None)
+        _Link(location).run(lambda connection: None)
 
 
 class FtpFile(RangedFile):
-    """A file on a server that can start in the middle of it."""
+    """A file on a server that can start a transfer in the middle of it."""
 
-    def __init__(self, link, known):
+    def __init__(self, link, facts):
         super().__init__(link)
-        self._known = known
-        self.size = known.size
+        self._facts = facts
+        self.size = facts.size
         if self.size:
             self._keep(0, self.fetch(0, min(FIRST_READ, self.size)))
 
     def fetch(self, start, stop):
-        return self._link.get(start, stop, self._known)
+        return self._link.get(start, stop, self._facts)
 
 
-class _Known(NamedTuple):
-    """What a server says of a file and of itself."""
+class _Facts(NamedTuple):
+    """What a server states of a file and of itself."""
 
     size: int | None  # bytes
     date: str | None  # of the last change
@@ -76,7 +75,7 @@ class _Known(NamedTuple):
 
 
 class _Link:
-    """Questions and transfers of one URL, tried again where that may help, counted."""
+    """Commands and transfers for one URL: retried where that may help, and counted."""
 
     def __init__(self, url):
         address = urlsplit(url)
@@ -85,52 +84,52 @@ class _Link:
         self.url = url
         self.server = (address.hostname, address.port or 21)
         self.bytes = self.requests = 0
-        self._path = _as_latin(unquote(address.path))
+        self._path = _latin_1(unquote(address.path))
         if re.search(r"[\0-\37]", self._path):
             raise NotReadable(f"{url}: no file has such a name.")
 
-    def look(self):
-        """What there is to know before anything travels. That a file is missing only its transfer says for certain."""
+    def facts(self):
+        """The _Facts, before anything is downloaded. That a file is missing, only its transfer tells for certain."""
 
         def attempt(connection):
             size = connection.facts("SIZE", self._path)
             date = connection.facts("MDTM", self._path)
-            return _Known(int(size) if (size or "").isdecimal() else None, date, connection.restarts())
+            return _Facts(int(size) if (size or "").isdecimal() else None, date, connection.restarts())
 
-        return self.ask(attempt)
+        return self.run(attempt)
 
-    def get(self, start, stop, known):
-        """The bytes from start to before stop, of the file that is known."""
+    def get(self, start, stop, facts):
+        """The bytes from start to before stop of the file, which must still have these facts."""
 
         def attempt(connection):
-            payload = b"".join(steady(connection.pieces(self._path, start, stop), READ_S))
+            payload = b"".join(check_rate(connection.pieces(self._path, start, stop), READ_S))
             if len(payload) != stop - start:
-                self._check(connection, known)
-                raise Broken(f"the server sent {len(payload):,} instead of {stop - start:,} bytes")
+                self._check(connection, facts)
+                raise TemporaryFailure(f"the server sent {len(payload):,} instead of {stop - start:,} bytes")
             return payload
 
-        payload = self.ask(attempt)
-        self.ask(lambda connection: self._check(connection, known))  # not of the one above: it may be given up
+        payload = self.run(attempt)
+        self.run(lambda connection: self._check(connection, facts))  # the connection of the transfer may be closed
         return payload
 
-    def copy(self, part, known):
-        """Write the whole file to a path. A try goes on where the last one broke off, if it is still the same file."""
-        resumes = known.restarts and (known.size, known.date) != (None, None)
+    def copy(self, part, facts):
+        """Write the whole file to a path. A try resumes the last one, if it is still the same file."""
+        resumes = facts.restarts and (facts.size, facts.date) != (None, None)
         with open(part, "wb") as file:
 
             def attempt(connection):
                 if not resumes:
                     file.seek(0)
                     file.truncate()
-                for piece in steady(connection.pieces(self._path, file.tell()), READ_S):
+                for piece in check_rate(connection.pieces(self._path, file.tell()), READ_S):
                     file.write(piece)
-                self._check(connection, known)
-                if known.size not in (None, file.tell()):
-                    raise Broken(f"the server sent {file.tell():,} instead of {known.size:,} bytes")
+                self._check(connection, facts)
+                if facts.size not in (None, file.tell()):
+                    raise TemporaryFailure(f"the server sent {file.tell():,} instead of {facts.size:,} bytes")
 
-            self.ask(attempt)
+            self.run(attempt)
 
-    def ask(self, attempt):
+    def run(self, attempt):
         """What attempt(connection) returns; Unreachable if it fails each time."""
 
         def counted():
@@ -139,34 +138,34 @@ class _Link:
                 try:
                     return attempt(connection)
                 except error_perm as error:
-                    raise self._refusal(_said(error)) from None
+                    raise self._refusal(_reply_of(error)) from None
                 finally:
                     self.bytes += connection.received - before[0]
                     self.requests += connection.requests - before[1]
 
-        return persist(self.url, counted, WAITS_S)
+        return with_retries(self.url, counted, WAITS_S)
 
-    def _check(self, connection, known):
-        """Asked after a transfer, so that a change during it is noticed too."""
-        command, before = ("MDTM", known.date) if known.date else ("SIZE", known.size and str(known.size))
+    def _check(self, connection, facts):
+        """Raise Unreachable if the file has changed. Called after a transfer, to notice a change during it."""
+        command, before = ("MDTM", facts.date) if facts.date else ("SIZE", facts.size and str(facts.size))
         if before and connection.facts(command, self._path) != before:
             raise Unreachable(f"{self.url}: the file changed while it was read; the next run reads it anew.")
 
-    def _refusal(self, said):
-        """What a 5xx answer to a transfer means. Servers differ in their words only, and some do not tell why."""
-        if said.startswith("53"):
-            return _no_entry(self.url, said)
-        if ABSENT.search(said) or (said.startswith("550") and not REFUSED.search(said)):
-            return MissingWell(f"{self.url}: the server has no such file ({said}).")
-        return NotReadable(f"{self.url}: the server refuses to give this file ({said}).")
+    def _refusal(self, reply):
+        """The failure that a 5xx reply to a transfer means: servers differ in wording, and some give no reason."""
+        if reply.startswith("53"):
+            return _login_refused(self.url, reply)
+        if ABSENT.search(reply) or (reply.startswith("550") and not REFUSED.search(reply)):
+            return MissingWell(f"{self.url}: the server has no such file ({reply}).")
+        return NotReadable(f"{self.url}: the server refuses access to this file ({reply}).")
 
 
 class _Connection(FTP):
-    """A control connection, logged in. What a network does to it is raised as Broken, a clear no as error_perm."""
+    """A control connection, logged in. Raises TemporaryFailure for network errors, error_perm for permanent replies."""
 
     def __init__(self, server):
         super().__init__(encoding="latin-1")  # every byte is a character, so no name and no greeting is an error
-        self.received = self.requests = 0  # payload bytes, whether wanted or not; questions about files
+        self.received = self.requests = 0  # payload bytes, with those sent in vain; commands about files
         self.usable = True
         try:
             with _network(f"the server did not answer within {CONNECT_S} s"):
@@ -176,32 +175,32 @@ class _Connection(FTP):
                 self.voidcmd("TYPE I")
         except error_perm as error:
             self.close()
-            said = _said(error)
-            if FULL.search(said):
-                raise Broken(f"the server lets nobody else in ({said})") from None
-            raise _no_entry(f"ftp://{server[0]}", said) from None
+            reply = _reply_of(error)
+            if FULL.search(reply):
+                raise TemporaryFailure(f"the server accepts no more logins ({reply})") from None
+            raise _login_refused(f"ftp://{server[0]}", reply) from None
         except BaseException:
             self.close()
             raise
 
     def facts(self, command, path):
-        """What the server answers to SIZE or MDTM; None if it does not say."""
+        """The server's reply to SIZE or MDTM; None if it has none."""
         self.requests += 1
         with _network(), suppress(error_perm):
             reply = self.sendcmd(f"{command} {path}")
-            if not reply.startswith("213"):  # the end of something before: this connection is out of step
+            if not reply.startswith("213"):  # the reply to an earlier command: this connection is out of step
                 raise error_reply(reply)
             return reply[3:].strip()
         return None
 
     def restarts(self):
-        """Can the server start a transfer in the middle?"""
+        """Whether the server can start a transfer in the middle of a file."""
         with _network(), suppress(error_perm):
             return self.sendcmd("REST 0").startswith("350")
         return False
 
     def pieces(self, path, start, stop=None):
-        """The file from start on, as it arrives; with `stop`, broken off there."""
+        """The file from start on, as it arrives; with `stop`, aborted there."""
         self.requests += 1
         wanted = float("inf") if stop is None else stop - start
         with _network():
@@ -212,13 +211,13 @@ class _Connection(FTP):
                     yield piece
                 self.received += _unread(data)
             if wanted > 0:
-                self.voidresp()  # the server ended it, and says whether that was the whole
+                self.voidresp()  # the server ended it, and replies whether it was complete
             else:
-                self._break_off()
+                self._abort()
 
     @contextmanager
     def _transfer(self, path, start, wanted):
-        """A data connection on which the file arrives."""
+        """The data connection of a transfer."""
         host, port = self.makepasv()
         with socket.socket(self.af) as data:
             if wanted < SMALL:
@@ -227,24 +226,26 @@ class _Connection(FTP):
             try:
                 data.connect((host, port))
             except OSError:
-                raise Broken(f"the server's port {port}, for data, is out of reach; is there a firewall?") from None
+                raise TemporaryFailure(
+                    f"the server's port {port}, for data, is out of reach; is there a firewall?"
+                ) from None
             data.settimeout(READ_S)
             if start:
                 try:
                     self.sendcmd(f"REST {start}")
                 except error_perm:
-                    raise Broken("the server stopped giving parts of the file") from None
+                    raise TemporaryFailure("the server stopped sending parts of the file") from None
             reply = self.sendcmd(f"RETR {path}")
-            if reply.startswith("2"):  # some send an OK before they begin
+            if reply.startswith("2"):  # some servers send an OK first
                 reply = self.getresp()
             if not reply.startswith("1"):
                 raise error_reply(reply)
             yield data
 
-    def _break_off(self):
-        """Hear what the server says to a transfer that we ended: that it failed (426, 451, 550) or is done (226).
+    def _abort(self):
+        """Read the server's reply to an aborted transfer: failed (426, 451, 550) or complete (226).
 
-        If it says nothing the connection is given up, not the bytes that have come.
+        Without a reply the connection is given up; the bytes received are kept.
         """
         self.sock.settimeout(ENDING_S)
         try:
@@ -257,7 +258,7 @@ class _Connection(FTP):
 
 @contextmanager
 def _connection(server):
-    """A connection that no other thread is using: one that was kept, if it is still there, or a new one."""
+    """A connection that no other thread is using: an idle one, if it is still open, or a new one."""
     connection = _free(server) or _Connection(server)
     try:
         yield connection
@@ -265,18 +266,20 @@ def _connection(server):
         connection.close()
         raise
     if connection.usable:
-        _kept.setdefault(server, []).append((connection, time.monotonic()))
+        _idle.setdefault(server, []).append((connection, time.monotonic()))
     else:
         connection.close()
 
 
 def _free(server):
-    kept = _kept.get(server, [])
-    while kept:
+    idle = _idle.get(server, [])
+    while idle:
         with suppress(IndexError):  # another thread took it
-            connection, since = kept.pop()
-            silent = not select.select([connection.sock], [], [], 0)[0]  # else it hung up, or says what nobody asked
-            if silent and time.monotonic() < since + IDLE_S:
+            connection, since = idle.pop()
+            quiet = not select.select([connection.sock], [], [], 0)[
+                0
+            ]  # else it hung up, or sends what was not requested
+            if quiet and time.monotonic() < since + IDLE_S:
                 return connection
             connection.close()
     return None
@@ -284,58 +287,58 @@ def _free(server):
 
 @atexit.register
 def hang_up():
-    """Close the connections that were kept."""
-    for kept in _kept.values():
-        while kept:
-            connection, _ = kept.pop()
+    """Close the idle connections."""
+    for idle in _idle.values():
+        while idle:
+            connection, _ = idle.pop()
             with suppress(OSError):
                 connection.putcmd("QUIT")
             connection.close()
 
 
 @contextmanager
-def _network(silent=None):
-    """Raise as Broken what a network or a busy server does; `silent` says it of a server that does not answer."""
+def _network(timeout_message=None):
+    """Raise TemporaryFailure, after a time-out with this message, for errors of the network and of a busy server."""
     try:
         yield
     except error_perm:
         raise
     except TimeoutError:
-        raise Broken(silent or f"the server was silent for {READ_S} s") from None
+        raise TemporaryFailure(timeout_message or f"the server sent nothing for {READ_S} s") from None
     except (OSError, EOFError, Error) as error:
-        raise Broken(_reason(error)) from error
+        raise TemporaryFailure(_reason(error)) from error
 
 
 def _reason(error):
     """What went wrong, as part of a sentence."""
     if isinstance(error, error_temp):
-        return f"the server is busy or out of order ({_said(error)})"
+        return f"the server is busy or has an error ({_reply_of(error)})"
     if isinstance(error, Error):
-        return f"the server answers what it was not asked ({_said(error)})"
+        return f"the server's reply does not fit the command ({_reply_of(error)})"
     if isinstance(error, socket.gaierror):
-        return "no server of this name is known; check the address and this machine's network"
+        return "no server has this name; check the address and this machine's network"
     if isinstance(error, ConnectionRefusedError):
         return "the server refused the connection"
     return f"the connection broke off ({type(error).__name__})"
 
 
-def _no_entry(place, said):
+def _login_refused(place, reply):
     return Unreachable(
-        f"{place}: the server gives nothing without an account ({said}); "
-        "if it has an https:// address give that, or fetch the files yourself and name their folder."
+        f"{place}: the server requires an account ({reply}); "
+        "use its https:// address if it has one, or download the files and name their folder."
     )
 
 
-def _said(error):
-    """The server's own words, on one line."""
+def _reply_of(error):
+    """The server's reply, on one line."""
     return " ".join(str(error).encode("latin-1", "replace").decode(errors="replace").split())[:200]
 
 
-def _as_latin(text):
-    """Text whose characters are the bytes that `text` is in UTF-8."""
+def _latin_1(text):
+    """The bytes of a text in UTF-8, as characters of Latin-1."""
     return text.encode().decode("latin-1")
 
 
 def _unread(data):
-    """Bytes that have arrived at a socket and that nobody looked at."""
+    """How many bytes have arrived at a socket and were not read."""
     return struct.unpack("i", fcntl.ioctl(data, termios.FIONREAD, b"\0" * 4))[0]

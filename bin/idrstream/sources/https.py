@@ -1,4 +1,4 @@
-"""Files on a web server: only the byte ranges that are looked at travel, and every answer is checked."""
+"""Files on a web server: only the byte ranges that are read are downloaded, and every response is checked."""
 
 import re
 import threading
@@ -12,20 +12,20 @@ from urllib3.exceptions import HTTPError
 from idrstream import sources
 from idrstream.base.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, RangedFile
-from idrstream.sources.retry import Broken, DownloadedFile, persist, steady
+from idrstream.sources.retry import DownloadedFile, TemporaryFailure, check_rate, with_retries
 from idrstream.sources.store import LARGEST, Store
 from idrstream.sources.web_errors import (
     CONNECT_S,
     READ_S,
-    asked_wait,
     check_certificates,
     failure_of,
     login_at_proxy,
+    retry_after,
 )
 
 WAITS_S = (1, 2, 4, 8)  # between five tries
-BLOCK = 64 * 1024  # bytes taken from the network at once
-GZIP = zlib.MAX_WBITS | 16  # zlib's name of gzip's format
+BLOCK = 64 * 1024  # bytes read from the network at once
+GZIP = zlib.MAX_WBITS | 16  # zlib's name of the gzip format
 
 _sessions = {}
 _sessions_lock = threading.Lock()
@@ -50,7 +50,7 @@ def open_store(location, root=None):
 
 
 def probe(location, root=None):
-    """Raise Unreachable if no web server answers there; that it refuses this very address does not matter."""
+    """Raise Unreachable if no web server answers there; whether it has this file does not matter."""
     try:
         _Link(location).get(0, 1, None)
     except (MissingWell, NotReadable):
@@ -58,14 +58,14 @@ def probe(location, root=None):
 
 
 def _opened(link, response, cache):
-    """The file behind an answer: the server gives ranges (206), or the whole only (200).
+    """The file of a response: the server sends ranges (206), or whole files only (200).
 
-    None where its ranges are of no use: those of what is packed, or of a file whose size is not known.
+    None where its ranges cannot be used: of a compressed file, or one of unknown size.
     """
     if response.status_code == 200:
         return _whole(link, response, cache)
     if response.status_code == 416 and "Content-Range" not in response.headers:
-        raise NotReadable(f"{link.url}: the server has not one byte of this file (416); it may be empty.")
+        raise NotReadable(f"{link.url}: the server has no byte of this file (416); it may be empty.")
     if link.packing(response) or link.total(response) is None:
         return None
     return HttpFile(link, response)
@@ -73,12 +73,12 @@ def _opened(link, response, cache):
 
 def _whole(link, response, cache):
     if response.status_code != 200:
-        raise Broken("the server sends a part of the file where all of it is asked for")
+        raise TemporaryFailure("the server sent a part of the file in response to a request for all of it")
     return DownloadedFile(link, cache, lambda part: _download(link, response, part))
 
 
 class HttpFile(RangedFile):
-    """A file on a server that gives ranges."""
+    """A file on a server that sends ranges."""
 
     def __init__(self, link, response):
         super().__init__(link)
@@ -90,23 +90,23 @@ class HttpFile(RangedFile):
         return self._link.get(start, stop, lambda response: self._checked(response, start, stop))
 
     def _checked(self, response, start, stop):
-        """The payload, if it is the range that was asked for, of the file that was opened."""
-        if response.status_code == 416 and stop == 0:  # how a server answers for a file of 0 bytes
+        """The payload, if it is the requested range of the file that was opened."""
+        if response.status_code == 416 and stop == 0:  # how servers respond for an empty file
             return b""
         if response.status_code == 200:
-            raise Broken("the server stopped giving parts of the file")
+            raise TemporaryFailure("the server stopped sending parts of the file")
         if (self._link.total(response), _version(response)) != (self.size, self._version):
             raise Unreachable(f"{self._link.url}: the file changed while it was read; the next run reads it anew.")
-        if (sent := _sent(response))[:2] != (start, stop):
-            raise Broken(f"the server sent {sent} for bytes {start}-{stop - 1}")
+        if (sent := _content_range(response))[:2] != (start, stop):
+            raise TemporaryFailure(f"the server sent {sent} for bytes {start}-{stop - 1}")
         payload = b"".join(self._link.body(response))
         if len(payload) != stop - start:
-            raise Broken(f"the server sent {len(payload):,} instead of {stop - start:,} bytes")
+            raise TemporaryFailure(f"the server sent {len(payload):,} instead of {stop - start:,} bytes")
         return payload
 
 
 class HttpStore(Store):
-    """The objects below an address: whole, or the parts of them that are asked for."""
+    """The objects below an address, whole or in parts."""
 
     def fetch(self, key, start, stop):
         address = urlsplit(self.place)
@@ -119,27 +119,27 @@ class HttpStore(Store):
         return payload, link.bytes, link.requests
 
     def _checked(self, link, key, response, start, stop):
-        """The payload, if it is what was asked for; a server that gives no parts sends the whole."""
-        if response.status_code == 416:  # all of it lies behind the object's end
+        """The payload, if it is what was requested; a server without ranges sends the whole object."""
+        if response.status_code == 416:  # the range lies behind the object's end
             return b""
         part = response.status_code == 206
         if part:
             if packing := link.packing(response):
                 raise NotReadable(
-                    f"{link.url}: the server keeps this object packed ({packing}), so no part of it can be read; "
-                    "it is to be stored without Content-Encoding, or copied to a disk."
+                    f"{link.url}: the server stores this object compressed ({packing}), so no part of it can be read; "
+                    "store it without Content-Encoding, or copy it to a disk."
                 )
-            sent = _sent(response)
+            sent = _content_range(response)
             first, end, _ = slice(start, stop).indices(sent.stop if sent.total is None else sent.total)
             if sent[:2] != (first, end):
-                raise Broken(f"the server sent {sent} for bytes {first}-{end - 1}")
+                raise TemporaryFailure(f"the server sent {sent} for bytes {first}-{end - 1}")
             self._bound(key, end - first)
         payload = bytearray()
         for piece in link.body(response):
             payload += piece
             self._bound(key, len(payload))
         if part and len(payload) != end - first:
-            raise Broken(f"the server sent {len(payload):,} instead of {end - first:,} bytes")
+            raise TemporaryFailure(f"the server sent {len(payload):,} instead of {end - first:,} bytes")
         return bytes(payload if part else payload[start:stop])
 
     def _bound(self, key, size):
@@ -148,28 +148,28 @@ class HttpStore(Store):
 
 
 def _download(link, response, part):
-    """Write the answer to a file, whole."""
+    """Write the payload to a file."""
     with open(part, "wb") as file:
         for piece in link.body(response):
             file.write(piece)
 
 
 class _Link:
-    """GET requests for one URL or ranges of it, tried again where that may help, counted.
+    """GET requests for one URL or ranges of it: retried where that may help, and counted.
 
-    unsure  nothing told where a body ends, so it may have been cut off, though two in a row were as long
+    unsure  the server did not state the length of a body, so it may have been cut off, though two had the same length
     """
 
     def __init__(self, url):
         self.url = url
         self.bytes = self.requests = 0
         self.unsure = False
-        self._size = self._length = None  # of the file; of the last body that nothing told the end of
+        self._size = self._length = None  # of the file; of the last body of unstated length
 
     def get(self, start, stop, take):
-        """take(response) of the first answer that is whole; Unreachable if there is none.
+        """take(response) of the first complete response; Unreachable if there is none.
 
-        Without `take` an answer is all that is wanted, and one that asks to wait will do.
+        Without `take` any response will do, one that asks to wait too.
         """
 
         def attempt():
@@ -178,85 +178,87 @@ class _Link:
             except (requests.RequestException, HTTPError) as error:
                 raise failure_of(error, self.url) from error
 
-        return persist(self.url, attempt, WAITS_S)
+        return with_retries(self.url, attempt, WAITS_S)
 
     def total(self, response):
-        """Bytes of the whole file, by an answer with a part of it; None if that does not say and nobody asked."""
-        total = _sent(response).total
+        """Bytes of the whole file, by a response with a part of it or by `measure`; None if neither states them."""
+        total = _content_range(response).total
         return self._size if total is None else total
 
     def measure(self):
-        """Ask for the last byte alone, to learn where it is. Is the size of the file known now?"""
+        """Request the last byte alone, to learn its place. Returns whether the size of the file is known now."""
 
         def size(response):
             if response.status_code == 206 and not self.packing(response):
-                return _sent(response).stop
+                return _content_range(response).stop
             return None
 
         self._size = self.get(-1, None, size)
         return self._size is not None
 
     def packing(self, response):
-        """How a body is packed: "gzip", or None. NotReadable if in a way that nothing here unpacks."""
+        """How a body is compressed: "gzip", or None. Raises NotReadable for any other way."""
         packing = response.headers.get("Content-Encoding", "").strip().lower().removeprefix("x-")
         if packing in ("", "identity"):
             return None
         if packing != "gzip":
             raise NotReadable(
-                f"{self.url}: the server sends this file packed ({packing}), though it was asked not to; fetch it "
-                "yourself and name its folder."
+                f"{self.url}: the server sends this file compressed ({packing}), though uncompressed was requested; "
+                "download it and name its folder."
             )
         return packing
 
     def body(self, response):
-        """The payload in pieces as it arrives, unpacked; Broken if it is not whole."""
+        """The payload in pieces as it arrives, decompressed; TemporaryFailure if it is incomplete."""
         return self._unpacked(self._travelling(response)) if self.packing(response) else self._travelling(response)
 
     def _travelling(self, response):
         promised = response.headers.get("Content-Length")
         if promised is not None and not promised.isdecimal():
-            raise Broken(f"the server does not say clearly how long the file is (Content-Length: {promised[:80]!r})")
+            raise TemporaryFailure(f"the server states no valid length of the file (Content-Length: {promised[:80]!r})")
         count = 0
-        for piece in steady(response.raw.stream(BLOCK, decode_content=False), READ_S):
+        for piece in check_rate(response.raw.stream(BLOCK, decode_content=False), READ_S):
             count += len(piece)
             self.bytes += len(piece)
             yield piece
         if promised is not None and count != int(promised):
-            raise Broken(f"the server sent {count:,} instead of {int(promised):,} bytes")
+            raise TemporaryFailure(f"the server sent {count:,} instead of {int(promised):,} bytes")
         ends = promised is not None or response.raw.chunked or response.status_code == 206 or self.packing(response)
         if not ends:
             self.unsure, before, self._length = True, self._length, count
             if before != count:
-                raise Broken("the server does not say how long the file is, and no two answers were as long")
+                raise TemporaryFailure(
+                    "the server does not state the length of the file, and no two responses had the same length"
+                )
 
     def _unpacked(self, pieces):
         unpack = zlib.decompressobj(GZIP)
         try:
             for piece in pieces:
                 while piece:
-                    if unpack.eof:  # one packet may follow another
+                    if unpack.eof:  # several compressed streams may follow each other
                         unpack = zlib.decompressobj(GZIP)
                     yield unpack.decompress(piece)
                     piece = unpack.unused_data
         except zlib.error as error:
             raise NotReadable(
-                f"{self.url}: the server says that this is packed by gzip, and it is not ({error})."
+                f"{self.url}: the server states that this is compressed by gzip, and it is not ({error})."
             ) from error
         if not unpack.eof:
-            raise Broken("the connection broke off before the end of what the server packed")
+            raise TemporaryFailure("the connection broke off before the end of the compressed file")
 
     def _try(self, start, stop, take):
         self.requests += 1
         check_certificates()
-        asked = _range(start, stop)
-        with _session(self.url).get(self.url, headers=asked, stream=True, timeout=(CONNECT_S, READ_S)) as response:
+        headers = _range(start, stop)
+        with _session(self.url).get(self.url, headers=headers, stream=True, timeout=(CONNECT_S, READ_S)) as response:
             status = response.status_code
             if take is None and status == 202:
                 return None
             if status == 206 and response.headers.get("Content-Type", "").lower().startswith("multipart/"):
                 raise NotReadable(
-                    f"{self.url}: the server sends parts of a file only in an envelope (multipart/byteranges), which "
-                    "is not read here; fetch the file yourself and name its folder."
+                    f"{self.url}: the server sends parts of a file as multipart/byteranges, which are not read; "
+                    "download the file and name its folder."
                 )
             if status in (200, 206, 416):
                 return take and take(response)
@@ -265,23 +267,21 @@ class _Link:
             throttled = status == 403 and "Retry-After" in response.headers
             if status in (401, 403) and not throttled:
                 raise NotReadable(
-                    f"{self.url}: the server refuses to give this file ({status}); "
-                    "it needs a login, or does not exist (some archives answer so)."
+                    f"{self.url}: the server refuses access to this file ({status}); "
+                    "it needs a login, or does not exist (some archives respond so)."
                 )
             if status == 407:
                 raise login_at_proxy(self.url)
-            wait = asked_wait(response.headers)
+            wait = retry_after(response.headers)
             if status == 202:
-                raise Broken(
-                    "the server is still making the file ready (202), as archives do that keep it on tape", wait
-                )
+                raise TemporaryFailure("the server is still preparing the file (202), as archives on tape do", wait)
             if throttled or status in (408, 425, 429) or (status >= 500 and status not in (501, 505)):
-                raise Broken(f"the server is busy or out of order ({status})", wait)
-            raise NotReadable(f"{self.url}: the server's answer is not the file ({status} {response.reason}).")
+                raise TemporaryFailure(f"the server is busy or has an error ({status})", wait)
+            raise NotReadable(f"{self.url}: the server did not send the file ({status} {response.reason}).")
 
 
 def _session(url):
-    """The session of a server: it keeps connections open, so that a request costs one round trip."""
+    """The session of a server, which keeps connections open, so that a request costs one round trip."""
     server = *urlsplit(url)[:2], sources.connections
     with _sessions_lock:
         if server not in _sessions:
@@ -293,7 +293,7 @@ def _session(url):
 
 
 def _range(start, stop):
-    """Header that asks for the bytes from start to before stop, cut as Python cuts: (-8, None) is the end."""
+    """The header that requests the bytes from start to before stop, as in a Python slice: (-8, None) is the end."""
     if start is None:
         return {}
     if start < 0:
@@ -301,27 +301,29 @@ def _range(start, stop):
     return {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
 
 
-class _Sent(NamedTuple):
-    """Which part of a file an answer has."""
+class _ContentRange(NamedTuple):
+    """Which part of a file a response has."""
 
     start: int | None  # None, with stop: no part
     stop: int | None
-    total: int | None  # bytes of the whole file; None: not said
+    total: int | None  # bytes of the whole file; None: not stated
 
     def __str__(self):
         return f"bytes {self.start}-{self.stop and self.stop - 1}"
 
 
-def _sent(response):
-    """What `Content-Range: bytes 0-9/1000` says; of an empty file `bytes */0`, of one of unknown size `bytes 0-9/*`."""
-    said = response.headers.get("Content-Range", "")
-    part = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(?:(\d+)|\*)", said, re.I)
+def _content_range(response):
+    """Content-Range of a response: `bytes 0-9/1000`, `bytes */0` of an empty file, `bytes 0-9/*` of unknown size."""
+    header = response.headers.get("Content-Range", "")
+    part = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(?:(\d+)|\*)", header, re.I)
     if part is None:
-        raise Broken(f"the server does not say which part of the file it sends (Content-Range: {said[:80]!r})")
+        raise TemporaryFailure(
+            f"the server does not state which part of the file it sends (Content-Range: {header[:80]!r})"
+        )
     start, last, total = (number and int(number) for number in part.groups())
-    return _Sent(start, last if last is None else last + 1, total)
+    return _ContentRange(start, last if last is None else last + 1, total)
 
 
 def _version(response):
-    """What changes with the file. The date first: twin servers behind one name may disagree on a file's ETag."""
+    """What changes with the file: its date first, since mirrors behind one name may differ in a file's ETag."""
     return response.headers.get("Last-Modified") or response.headers.get("ETag")

@@ -1,4 +1,4 @@
-"""What every far source does: try again what may heal, call a trickle a stall, keep on disk what only comes whole."""
+"""What remote sources share: retries, detection of stalls, and files that can only be downloaded whole."""
 
 import os
 import random
@@ -13,10 +13,10 @@ PATIENCE_S = 300  # after which no further try is made
 SLOWEST = 50_000  # bytes per second; below this a server counts as stalled
 
 
-class Broken(Exception):
-    """What another try may better. Its text is part of a sentence.
+class TemporaryFailure(Exception):
+    """A failure that another try may cure. Its text is part of a sentence.
 
-    wait  seconds that the server asks to be left alone for
+    wait  seconds that the server asks clients to wait
     """
 
     def __init__(self, reason, wait=0):
@@ -24,8 +24,8 @@ class Broken(Exception):
         self.wait = wait
 
 
-def persist(location, attempt, waits, patience=PATIENCE_S):
-    """What attempt() returns, made again as long as it raises Broken and that may help; then Unreachable.
+def with_retries(location, attempt, waits, patience=PATIENCE_S):
+    """What attempt() returns. It is called again while it raises TemporaryFailure; after the last try: Unreachable.
 
     waits     seconds between the tries; each is varied by half, so that tasks do not come back all at once
     patience  seconds after which no further try is made
@@ -34,30 +34,30 @@ def persist(location, attempt, waits, patience=PATIENCE_S):
     for pause in (*waits, None):
         try:
             return attempt()
-        except Broken as broken:
-            reason, wait = broken, max(broken.wait, (pause or 0) * random.uniform(0.5, 1.5))
+        except TemporaryFailure as failure:
+            reason, wait = failure, max(failure.wait, (pause or 0) * random.uniform(0.5, 1.5))
         if pause is None or time.monotonic() + wait > deadline:
             raise Unreachable(f"{location}: {reason}, in try after try; the next run tries again.") from reason
         time.sleep(wait)
 
 
-def steady(pieces, grace):
-    """The pieces, as they arrive; Broken if they trickle, once `grace` seconds have passed."""
+def check_rate(pieces, grace):
+    """Pass the pieces on as they arrive; raise TemporaryFailure if they arrive too slowly after `grace` seconds."""
     started, count = time.monotonic(), 0
     for piece in pieces:
         yield piece
         count += len(piece)
         if time.monotonic() > started + grace + count / SLOWEST:
-            raise Broken("the server sends too slowly")
+            raise TemporaryFailure("the server sends too slowly")
 
 
 class DownloadedFile(Counted, LocalFile):
-    """A file that can only be had whole: fetched, read from disk, deleted when closed.
+    """A file that can only be downloaded whole: read from a disk, and deleted when it is closed.
 
-    link   counts what it cost: `bytes`, `requests`
-    fetch  fetch(part) brings the file, whole, to that path
+    link   counts what it costs: `bytes`, `requests`
+    fetch  fetch(path) downloads the file to that path
 
-    `unsure` says of a link, and then of the file, that nothing told where it ends: it may have been cut off.
+    `unsure`, of a link and of the file: the server did not state its length, so it may have been cut off.
     """
 
     def __init__(self, link, cache, fetch):

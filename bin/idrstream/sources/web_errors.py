@@ -1,4 +1,4 @@
-"""What went wrong on the way to a web server, in words, and whether another try can mend it."""
+"""Errors on the way to a web server as sentences, and whether another try may help."""
 
 import os
 import re
@@ -22,14 +22,14 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import ReadTimeoutError
 
 from idrstream.base.failures import Unreachable
-from idrstream.sources.retry import Broken
+from idrstream.sources.retry import TemporaryFailure
 
 CONNECT_S = 10
-READ_S = 60  # silence after which a connection counts as dead
-LONGEST_WAIT_S = 30  # of those that a busy server may ask for
+READ_S = 60  # without a byte, after which a connection is given up
+LONGEST_WAIT_S = 30  # at most, of what a busy server asks clients to wait
 NEXT = "The next run tries again."
 
-# What a certificate is refused for, by OpenSSL's number of it: what to do.
+# OpenSSL's number of the reason for which a certificate is refused -> what to do.
 CERTIFICATES = {
     9: "is this machine's clock right?",  # not yet valid
     10: "is this machine's clock right? If it is, the server's owner must renew it",
@@ -40,13 +40,13 @@ UNTRUSTED = (
     "if your institution or its proxy signs its own certificates, name the file that holds them in the environment "
     "variable REQUESTS_CA_BUNDLE"
 )
-# OpenSSL's names of what two sides cannot agree on. Anything else that breaks TLS may be the network.
+# OpenSSL's names of disagreements between the two sides. Any other TLS error may be the network's.
 NO_TLS = "WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"
 DISAGREED = "PROTOCOL|HANDSHAKE_FAILURE|NO_CIPHERS|NO_SHARED_CIPHER|TOO_SMALL|TOO_WEAK|LEGACY_RENEGOTIATION|REQUIRED"
 
 
 def failure_of(error, url):
-    """Broken where another try may help; Unreachable, with what to do, where it cannot.
+    """TemporaryFailure where another try may help; Unreachable, with what to do, where it cannot.
 
     error  what requests or urllib3 raised for the URL
     """
@@ -57,27 +57,25 @@ def failure_of(error, url):
         return Unreachable(f"{url}: {refusal}. {NEXT}")
     if isinstance(error, TooManyRedirects):
         return Unreachable(
-            f"{url}: the server sends this address round in circles; open it in a browser: it may need a login. {NEXT}"
+            f"{url}: the server redirects this address in circles; open it in a browser: it may need a login. {NEXT}"
         )
     if isinstance(error, InvalidURL | InvalidSchema | MissingSchema):
-        return Unreachable(
-            f"{url}: this is no address on the web, or the server sends it on to one that is none. {NEXT}"
-        )
-    return Broken(_reason(error))
+        return Unreachable(f"{url}: this is no web address, or the server redirects it to one that is none. {NEXT}")
+    return TemporaryFailure(_reason(error))
 
 
 def login_at_proxy(url):
-    """The failure of a URL for which a proxy asks who we are."""
+    """The failure of a URL for which a proxy requires a login."""
     return Unreachable(
-        f"{url}: {_named(url, _proxy(url))} asks for a login: put it into {_variable(url)}, as "
+        f"{url}: {_named(url, _proxy(url))} requires a login: put it into {_variable(url)}, as "
         f"http://user:password@server:port. {NEXT}"
     )
 
 
-def asked_wait(headers):
-    """Seconds that an answer asks to be left alone for, in `Retry-After`; 0 if it does not.
+def retry_after(headers):
+    """Seconds that a response asks clients to wait, in `Retry-After`; 0 if it does not.
 
-    It may be a date, which is compared with the server's own clock where the answer tells it.
+    It may be a date, which is compared with the server's own clock where the response has it.
     """
     after = headers.get("Retry-After", "").strip()
     if after.isdecimal():
@@ -89,11 +87,11 @@ def asked_wait(headers):
 
 
 def check_certificates():
-    """Raise Unreachable if the user names a file of certificates that is not there."""
+    """Raise Unreachable if the user names a file of certificates that does not exist."""
     for name in "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE":
         place = os.environ.get(name)
         if place and not os.path.exists(place):
-            raise Unreachable(f"{place}: there is no such file of certificates ({name}), or not in this container.")
+            raise Unreachable(f"{place}: this file of certificates ({name}) does not exist, or not in this container.")
         if place:
             return
 
@@ -106,7 +104,7 @@ def _proxy(url):
 
 def _variable(url):
     name = f"{urlsplit(url).scheme}_proxy"
-    return next((known for known in (name.upper(), name) if os.environ.get(known)), "ALL_PROXY")
+    return next((variable for variable in (name.upper(), name) if os.environ.get(variable)), "ALL_PROXY")
 
 
 def _named(url, proxy):
@@ -120,25 +118,27 @@ def _proxy_failure(error, url, proxy):
     if refusal and refusal[1] == "407":
         return login_at_proxy(url)
     if refusal and refusal[1] < "500":
-        said = (refusal[1] + refusal[2]).strip()
-        return Unreachable(f"{url}: {proxy} refuses to pass this on ({said}); ask who runs it, or {remedy}. {NEXT}")
+        message = (refusal[1] + refusal[2]).strip()
+        return Unreachable(
+            f"{url}: {proxy} refuses to forward this ({message}); ask its administrator, or {remedy}. {NEXT}"
+        )
     if "SOCKS" in str(error):
         return Unreachable(f"{url}: {proxy} is a SOCKS proxy, which needs the Python package PySocks; {remedy}. {NEXT}")
     if isinstance(error, InvalidProxyURL | InvalidSchema):
         return Unreachable(f"{url}: {proxy} is no address of a proxy; {remedy}. {NEXT}")
     if refusal:
-        return Broken(f"{proxy} does not get through to the server ({refusal[1]})")
+        return TemporaryFailure(f"{proxy} does not reach the server ({refusal[1]})")
     if isinstance(error, ConnectTimeout):
-        return Broken(f"{proxy} did not answer within {CONNECT_S} s; {remedy}")
+        return TemporaryFailure(f"{proxy} did not answer within {CONNECT_S} s; {remedy}")
     if "NameResolutionError" in repr(error):
-        return Broken(f"no server of the name of {proxy} is known; {remedy}")
+        return TemporaryFailure(f"no server has the name of {proxy}; {remedy}")
     if "refused" in str(error):
-        return Broken(f"{proxy} refused the connection; {remedy}")
-    return Broken(f"the connection to {proxy} broke off; {remedy}")
+        return TemporaryFailure(f"{proxy} refused the connection; {remedy}")
+    return TemporaryFailure(f"the connection to {proxy} broke off; {remedy}")
 
 
 def _tls_refusal(error):
-    """Why no connection can be trusted or agreed on with this server, whenever tried; None if another try may help."""
+    """Why no secure connection to this server is possible, however often tried; None if another try may help."""
     while not isinstance(error, ssl.SSLError):
         inner = [part for part in (getattr(error, "reason", None), *error.args) if isinstance(part, Exception)]
         if not inner:
@@ -154,8 +154,8 @@ def _tls_refusal(error):
         return "the server answers, but not by https; is its address http://?"
     if re.search(DISAGREED, reason):
         return (
-            f"the server and this machine know no common way of encryption ({reason}); ask who runs the server for one "
-            "that is up to date"
+            f"the server and this machine have no encryption in common ({reason}); ask the server's administrator "
+            "to update it"
         )
     return None
 
@@ -165,9 +165,9 @@ def _reason(error):
     if isinstance(error, ConnectTimeout):
         return f"the server did not answer within {CONNECT_S} s"
     if isinstance(error, ReadTimeout | ReadTimeoutError):
-        return f"the server was silent for {READ_S} s"
+        return f"the server sent nothing for {READ_S} s"
     if "NameResolutionError" in repr(error):
-        return "no server of this name is known; check the address and this machine's network"
+        return "no server has this name; check the address and this machine's network"
     if "refused" in str(error):
         return "the server refused the connection"
     return f"the connection broke off ({type(error).__name__})"
