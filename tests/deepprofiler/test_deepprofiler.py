@@ -122,7 +122,7 @@ def test_a_dropped_image_and_a_vector_that_is_no_number_are_told_by_name_and_oth
     (project.folder / "inputs/locations/0012/2_50-1-Nuclei.csv").unlink()
     project.run()
     assert np.ptp(project.read(rows[0], cells), axis=0).max() > 1e-3
-    with pytest.raises(DeepProfilerFailed, match="0012_A02_s1_f50: DeepProfiler left this image out"):
+    with pytest.raises(DeepProfilerFailed, match="0012_A02_s1_f50: DeepProfiler skipped this image"):
         project.read(rows[1], cells)
     with pytest.raises(NotFinite, match="0012_A03_s1_f50: cell 2 has features that are no numbers"):
         project.read(rows[2], cells)
