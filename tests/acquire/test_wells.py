@@ -172,7 +172,7 @@ def test_a_well_of_two_control_types_is_refused_before_the_start(second, words, 
 def test_a_control_type_that_no_well_has_is_said_with_those_there_are(here):
     rows = ["P,A01,1,1,a.tif,DMSO", "P,A02,1,1,b.tif,", "P,A03,1,1,c.tif,drug"]
     (sentence,) = refused(sheet, here, *rows, header=CONTROLS, negative_control="DMS0")
-    there = 'no well has this control type; there are "DMSO", "drug". Did you mean DMSO?'
+    there = 'no well has this control type; the control types are "DMSO", "drug". Did you mean DMSO?'
     assert sentence == f'--negative_control "DMS0": {there}'
     stages = sheet(here, *rows, header=CONTROLS, negative_control="DMSO", normalize_cells=True).stages
     assert stages["plate_profiles"]["args"] == "--well_profiles plate --profile_by auto --negative_control DMSO"
