@@ -12,7 +12,7 @@ from idrstream.screen import study as studies
 class Inputs:
     """Contents of the files; None or an empty list for a file that is not named or cannot be read.
 
-    tables      samplesheets or tables of wells: that of --input, or one per stream
+    tables      samplesheets or tables of wells: that of --input, or one a stream
     streams     list of dicts (streams.read)
     screens     table of short and long plate names
     zarr_index  table of plates and their OME-Zarr
