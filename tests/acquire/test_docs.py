@@ -1,5 +1,6 @@
-"""What the documentation names is there: files, headings, params, and the version."""
+"""What the documentation names is there: files, headings, params, functions, and the version."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")), *ROOT.glob("assets/**/*.md")]
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
+SUFFIXES = {"py", "json", "yml", "tsv", "csv", "nf", "parquet", "md", "pt"}
+PROCESSES = {"FETCH", "SEGMENT", "EMBED", "MEASURE", "MERGE", "COMMIT", "REPORT", "PLACE"}
 IN_CLONE = re.compile(
     r"`((?:bin|lib|modules|workflows|conf|docs|assets|benchmarks|containers|tests|\.ci|\.github)/[\w./-]+)`"
 )
@@ -48,6 +51,28 @@ def test_params_that_are_named_are_there(page):
     options = set(re.findall(r'"(--\w+)', ours))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9_]*(?![\w-])", page.read_text()))
     assert named - params - options - OF_OTHERS == set()
+
+
+def defined(path):
+    """Names that a module defines: functions, methods, classes and constants."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+def test_modules_functions_and_classes_that_extending_names_are_there():
+    page = (ROOT / "docs/extending.md").read_text()
+    modules = {path: set(defined(path)) for path in (ROOT / "bin/idrstream").rglob("*.py")}
+    names = {name for own in modules.values() for name in own}
+    of_module = {path.stem: own for path, own in modules.items()}
+    qualified = re.findall(r"`(\w+)\.(\w+)(?:\(.*?\))?`", page)
+    qualified = [(module, name) for module, name in qualified if name not in SUFFIXES and module in of_module]
+    bare = re.findall(r"`(_?[A-Z][a-z]\w+|[A-Z]{4,}|[a-z]+_[a-z_]+\(.*?\))`", page)
+    assert len(qualified) >= 5 and len(bare) >= 10, "nothing is looked at"
+    assert [f"{module}.{name}" for module, name in qualified if name not in of_module[module]] == []
+    assert {name.split("(")[0] for name in bare} - names - PROCESSES == set()
 
 
 def test_the_version_of_images_in_commands_is_this_one():

@@ -29,7 +29,7 @@ TABLE_MISTAKES = {
     "unknown plate": (swap("3\tPB", "3\tPX"), 'line 5, column "Plate": "PX" is not in the table of screens'),
     "twice": (
         swap("B2\t2,5,9\t26\tposi", "A4\t3,5\t4\tnega"),
-        "line 3: plate PA well A04 site 1 frame 5 stands already in line 2",
+        "line 3: duplicate plate PA well A04 site 1 frame 5, first in line 2",
     ),
     "ragged": (swap("\tENSG02\t8", "\tENSG02"), "line 4: 7 columns where 8 are expected"),
     "our name": (swap("Batch Of Cells", "Label"), 'line 1, column "Label": reserved', "rename the column"),

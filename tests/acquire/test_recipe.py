@@ -207,10 +207,10 @@ def test_every_stage_and_library_is_read_and_counts_from_what_it_is_today():
 
 def test_a_version_that_is_not_there_is_said(copy):
     change(copy / "bin/idrstream/cells/nuclei.py", "\nVERSION = ", "\nVERSION = None  # ")
-    with pytest.raises(LookupError, match=r"nuclei\.py: VERSION says no integer for cells"):
+    with pytest.raises(LookupError, match=r"nuclei\.py: VERSION has no integer for cells"):
         recipe.read_versions(copy / "bin/idrstream")
     change(copy / "containers/profiles/requirements.txt", "centrosome==", "centrosom==")
-    with pytest.raises(LookupError, match=r"containers/profiles/requirements\.txt: it locks no centrosome"):
+    with pytest.raises(LookupError, match=r"containers/profiles/requirements\.txt: centrosome is missing"):
         recipe.read_locks(copy / "containers")
 
 

@@ -63,7 +63,9 @@ def test_a_plates_format_can_be_named(here):
     made = of_wells(here, ("P", "B01"), plate_format=96)
     assert numbers(made)["P", "B01"] == 13 and "the smallest" not in made.text()
     (sentence,) = refused(of_wells, here, ("P", "A01"), ("P", "H12"), plate_format=48)
-    assert sentence.startswith('sheet.csv, line 3, column "well": "H12" is not a well of a plate of 6 x 8 wells; --pla')
+    assert sentence.startswith(
+        'sheet.csv, line 3, column "well": "H12" is not a well of a plate of 6 x 8 wells; set'
+    )
     (sentence,) = refused(of_wells, here, ("P", "AG01"))
     assert '"AG01" is not a well of a plate of 32 x 48 wells' in sentence
     (sentence,) = refused(of_wells, here, ("P", "B01"), plate_format=95)
@@ -172,7 +174,7 @@ def test_a_well_of_two_control_types_is_refused_before_the_start(second, words, 
 def test_a_control_type_that_no_well_has_is_said_with_those_there_are(here):
     rows = ["P,A01,1,1,a.tif,DMSO", "P,A02,1,1,b.tif,", "P,A03,1,1,c.tif,drug"]
     (sentence,) = refused(sheet, here, *rows, header=CONTROLS, negative_control="DMS0")
-    there = 'no well has this control type; there are "DMSO", "drug". Did you mean DMSO?'
+    there = 'no well has this control type; the control types are "DMSO", "drug". Did you mean DMSO?'
     assert sentence == f'--negative_control "DMS0": {there}'
     stages = sheet(here, *rows, header=CONTROLS, negative_control="DMSO", normalize_cells=True).stages
     assert stages["plate_profiles"]["args"] == "--well_profiles plate --profile_by auto --negative_control DMSO"

@@ -122,16 +122,19 @@ def test_the_order_of_the_table_of_stores_changes_nothing(here):
 MISTAKES = {
     "no such column": (
         INDEX.replace("store\n", "stores\n"),
-        'stores.tsv, line 1, column "store": it is missing',
+        'stores.tsv, line 1, column "store": missing',
         "stores?",
     ),
-    "twice": (INDEX + "PA\tQ.zarr\n", 'stores.tsv, line 4, column "plate": "PA" stands already in line 2'),
+    "twice": (INDEX + "PA\tQ.zarr\n", 'stores.tsv, line 4, column "plate": duplicate plate "PA", first in line 2'),
     "no store": (INDEX.replace("PA.zarr", ""), 'stores.tsv, line 2, column "store": "" is not the plate\'s OME-Zarr'),
     "a movie": (INDEX.replace("PA.zarr", "PA.ch5"), 'line 2, column "store": "PA.ch5" is not', "it ends in .zarr"),
     "a bucket": (INDEX.replace("PA.zarr", "s3://b/PA.zarr"), 'line 2, column "store"', "name its http(s) address"),
     "no plate": (INDEX.replace("PA\t", "\t"), 'stores.tsv, line 2, column "plate": "" is not a plate'),
-    "elsewhere": (INDEX.replace("PA.zarr", "/else/PA.zarr"), 'line 2, column "store": "/else/PA.zarr" does not lie in'),
-    "above": (INDEX.replace("PA.zarr", "../PA.zarr"), 'line 2, column "store": "../PA.zarr" does not lie in --source'),
+    "elsewhere": (
+        INDEX.replace("PA.zarr", "/else/PA.zarr"),
+        'line 2, column "store": "/else/PA.zarr" is not in',
+    ),
+    "above": (INDEX.replace("PA.zarr", "../PA.zarr"), 'line 2, column "store": "../PA.zarr" is not in --source'),
     "ragged": (INDEX + "PC\n", "stores.tsv, line 4: 1 columns where 2 are expected"),
     "empty": ("", "stores.tsv: the table has no rows"),
     "a plate less": (

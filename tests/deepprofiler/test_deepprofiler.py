@@ -123,13 +123,13 @@ def test_a_dropped_image_and_a_vector_that_is_no_number_are_told_by_name_and_oth
     (project.folder / "inputs/locations/0012/2_50-1-Nuclei.csv").unlink()
     project.run()
     assert np.ptp(project.read(rows[0], cells), axis=0).max() > 1e-3
-    with pytest.raises(DeepProfilerFailed, match="0012_A02_s1_f50: DeepProfiler left this image out"):
+    with pytest.raises(DeepProfilerFailed, match="0012_A02_s1_f50: DeepProfiler skipped this image"):
         project.read(rows[1], cells)
     with pytest.raises(NotFinite, match="0012_A03_s1_f50: cell 2 has features that are no numbers"):
         project.read(rows[2], cells)
-    with pytest.raises(DeepProfilerFailed, match="do not lie where"):
+    with pytest.raises(DeepProfilerFailed, match="not at the positions of the label image"):
         project.read(rows[0], its_cells([(60, 70), (150, 221)]))
-    with pytest.raises(DeepProfilerFailed, match="3 cells with 1280 features were asked for"):
+    with pytest.raises(DeepProfilerFailed, match="3 cells with 1280 features were requested"):
         project.read(rows[0], its_cells([(60, 70), (150, 220), (1, 1)]))
     assert not (project.folder / "inputs/locations/12").exists()
 
@@ -311,7 +311,7 @@ def test_the_command_stops_the_run_for_what_the_user_must_mend(batch, fine, tmp_
     config, weights = fine
     wanted = ("--config", config, "--checkpoint", weights)
     blind = embed(*batch[:2], tmp_path / "features", *wanted, "--require_gpu", CUDA_VISIBLE_DEVICES="-1")
-    assert blind.returncode == 64 and "--require_gpu: this task sees no GPU" in blind.stderr
+    assert blind.returncode == 64 and "--require_gpu: TensorFlow finds no GPU" in blind.stderr
     with_setting(config, "profile.feature_layer", "avg_pool")
     wrong = embed(*batch[:2], tmp_path / "features", *wanted)
     assert wrong.returncode == 64 and "avg_pool" in wrong.stderr

@@ -50,12 +50,12 @@ def test_a_report_is_made_while_a_run_goes_on_and_takes_nothing_from_it(ended):
     run, beside, during = ended
     assert beside.code == 0, beside.said
     assert ":PLAN" not in beside.said
-    assert "The run goes on, or was stopped" in during
+    assert "The run is going or was stopped" in during
     assert run.code == 0, run.said
     assert run.images["status"].tolist() == ["ok"] * 2
     assert len(list((run.out / "pipeline_info").glob("trace_*.tsv"))) == 1
     page = (run.out / "multiqc_report.html").read_text()
-    assert "The run goes on" not in page and "<dd>2 of 2</dd>" in page
+    assert "The run is going" not in page and "<dd>2 of 2</dd>" in page
     assert (run.out / "qc/pictures/plate_map_cells_DM0001_01.png").exists()
 
 

@@ -55,7 +55,7 @@ def test_a_well_that_makes_the_plates_larger_is_computed_alone(light, tmp_path):
         file.write("P,P24,1,1.tif,,0,0.10\n")
     after = Run(tmp_path / "run", *words, pipeline=light)
     assert after.code == 0, after.said
-    assert "1 images to do in 1 batches" in after.said
+    assert "1 image to do in 1 batch," in after.said
     assert "the cell tables of 10 committed images keep the Metadata_WellNumber of another plate format" in after.said
     assert kept and all(path.read_bytes() == content for path, content in kept.items())
     numbers = [25, 26, 27, 28, 29, 384]

@@ -1,17 +1,21 @@
 """What makes a result what it is, beside the image itself: parameters, models, versions of our code and of libraries.
 
-A recipe is a flat dict of what differs from the defaults below, of the stages that a run has: a param by its name, a
-model by its checksum, `version.STAGE` and `library.TOOL.PACKAGE`. A default is the value that a key had when it was
-introduced here, and stays so whatever nextflow.config or a lock says later: a recipe without the key was made by it.
-So a new key changes no recipe. Standard library only, for it runs on the head.
+A recipe is a flat dict of the values that differ from the defaults below, for the stages of a run: a param by its name,
+a model by its checksum, `version.STAGE` and `library.TOOL.PACKAGE`. The default of a key is its value when it was
+introduced here, and never changes, whatever nextflow.config or a lock says later: a recipe without the key used it. So
+a new key changes no recipe. Standard library only, because it runs on the head.
 """
+
+from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from idrstream.base import files
+from idrstream.runs.types import Recipe
 
 NO_FEATURES = "none"  # `features` of a run that stops at quality control
 
@@ -25,9 +29,9 @@ COMPILED = ("diameter", "segment", "embed.efficientnet", "embed.efficientnet-b0"
 
 
 class Stage(NamedTuple):
-    """A stage that makes results: what they are, in words; the module with its version, and that integer's name.
+    """A stage that makes results: their name in words; the module with its version, and the name of that integer.
 
-    The integer is raised by hand when results change. Where it is a dict, it holds one for each of several stages.
+    The integer is raised by hand when results change. A dict has the integers of several stages.
     """
 
     words: str
@@ -48,7 +52,7 @@ STAGES = {
     "merge": Stage("table of cells", "screen/profiles.py"),
 }
 
-# Parameters that affect results, and what else is given to a run: name -> (stages that take it, default).
+# Parameters that affect results, and models: name -> (stages that take it, default).
 PARAMS = {
     "nuclear": (("readers",), None),
     "z": (("readers",), None),
@@ -72,7 +76,7 @@ PARAMS = {
     "dp_config": (("embed.deepprofiler",), None),
     "dp_checkpoint": (("embed.deepprofiler",), None),
 }
-CHECKSUMS = ("model", "embed_model", "dp_config", "dp_checkpoint")  # whose value would tell nobody anything
+CHECKSUMS = ("model", "embed_model", "dp_config", "dp_checkpoint")  # whose values are not shown to people
 
 
 class Library(NamedTuple):
@@ -136,127 +140,127 @@ KEYS = PARAMS | {f"version.{stage}": ((stage,), 1) for stage in STAGES}  # key -
 KEYS |= {_key(library): (library.stages, library.version) for library in LIBRARIES}
 
 
-def of(settings, versions, libraries):
+def of(settings: Mapping[str, Any], versions: Mapping[str, int], libraries: Mapping[str, str]) -> Recipe:
     """The recipe of a run.
 
-    settings   its params and what else PARAMS names, models by their checksum; what is not there has its default
+    settings   its params and the other keys of PARAMS, models by their checksum; missing ones have their default
     versions   as `read_versions` gives them
     libraries  as `read_locks` gives them
     """
-    values = settings | {f"version.{stage}": version for stage, version in versions.items()} | libraries
+    values = dict(settings) | {f"version.{stage}": version for stage, version in versions.items()} | dict(libraries)
     wanted = {key: _plain(values[key]) for key in KEYS if key in values}
     return _of(wanted, stages(settings))
 
 
-def stages(settings):
+def stages(settings: Mapping[str, Any]) -> set[str]:
     """The stages of a run, by its params or its recipe."""
-    whole = {name: default for name, (_, default) in PARAMS.items()} | settings
-    families = str(whole["features"]).split(",")
+    values = {name: default for name, (_, default) in PARAMS.items()} | dict(settings)
+    families = str(values["features"]).split(",")
     wanted = {"readers", "figures", "segment", "cells", "merge"}
-    wanted |= {"flatfield"} if whole["illumination"] != "none" else set()
-    wanted |= {"diameter"} if whole["diameter"] == "auto" else set()
-    wanted |= {f"embed.{whole['embedder']}"} if "deep" in families else set()
+    wanted |= {"flatfield"} if values["illumination"] != "none" else set()
+    wanted |= {"diameter"} if values["diameter"] == "auto" else set()
+    wanted |= {f"embed.{values['embedder']}"} if "deep" in families else set()
     return wanted | (set(MEASURE) if "cp" in families else set())
 
 
-def nuclei_recipe(recipe):
-    """The recipe of the same run, did it stop at quality control."""
+def nuclei_recipe(recipe: Recipe) -> Recipe:
+    """The recipe that the same run would have if it stopped at quality control: without features."""
     return _of(recipe, STAGES.keys() - FEATURES) | {"features": NO_FEATURES}
 
 
-def of_labels(recipe):
-    """What of a recipe shapes label images."""
+def of_labels(recipe: Recipe) -> Recipe:
+    """The part of a recipe that affects label images."""
     return _of(recipe, set(LABELS))
 
 
-def of_plates(recipe):
-    """What of a recipe shapes what is learnt of a plate: its field, its diameter, its range of grey levels."""
+def of_plates(recipe: Recipe) -> Recipe:
+    """The part of a recipe that affects a plate's calibration: its field, diameter and range of grey levels."""
     return _of(recipe, {*LABELS, "figures"})
 
 
-def stopped(recipe):
-    """Is it of a run that stopped at quality control? Then its cells have no features."""
+def stopped(recipe: Recipe) -> bool:
+    """Did its run stop at quality control? Then its cells have no features."""
     return recipe.get("features") == NO_FEATURES
 
 
-def whole(recipe):
-    """A recipe with what has its default too, for people: key -> value, of its own stages; unknown keys as they are."""
+def whole(recipe: Recipe) -> Recipe:
+    """A recipe with the defaults of its stages, for people: key -> value; unknown keys unchanged."""
     wanted = stages(recipe)
     defaults = {key: default for key, (taken_by, default) in KEYS.items() if wanted & set(taken_by)}
     return {key: value for key, value in (defaults | recipe).items() if value is not None}
 
 
-def unknown(recipe):
+def unknown(recipe: Recipe) -> list[str]:
     """Keys of a recipe that another version of idrstream wrote."""
     return sorted(recipe.keys() - KEYS.keys())
 
 
-def differences(before, now):
-    """What differs between two recipes, a few words each; what belongs to a stage that only one has is not named."""
+def differences(before: Recipe, now: Recipe) -> list[str]:
+    """Differences of two recipes, a few words each, without those of stages that only one has."""
     common = stages(before) & stages(now)
-    found = []
+    words = []
     for key, (taken_by, default) in KEYS.items():
         old, new = (recipe.get(key, default) for recipe in (before, now))
         if old != new and common & set(taken_by):
-            found.append(_in_words(key, old, new))
-    return found
+            words.append(_in_words(key, old, new))
+    return words
 
 
-def read_versions(package):
-    """Versions of the stages, stage -> integer, out of the source of PACKAGE, the folder of idrstream's modules.
+def read_versions(package: str | Path) -> dict[str, int]:
+    """Versions of the stages, stage -> integer, from the source of PACKAGE, the folder of idrstream's modules.
 
-    Read, not imported: no one environment has the libraries of all stages. Raises LookupError where one is not there.
+    Read, not imported: no environment has the libraries of all stages. Raises LookupError if one is missing.
     """
     trees = {stage.module: ast.parse(Path(package, stage.module).read_text("utf-8")) for stage in STAGES.values()}
-    found = {}
+    versions = {}
     for name, stage in STAGES.items():
         value = _literal(trees[stage.module], stage.version)
         value = value.get(name.split(".", 1)[1]) if isinstance(value, dict) else value
         if not isinstance(value, int):
-            raise LookupError(f"{stage.module}: {stage.version} says no integer for {name}")
-        found[name] = value
-    return found
+            raise LookupError(f"{stage.module}: {stage.version} has no integer for {name}")
+        versions[name] = value
+    return versions
 
 
-def read_locks(folder):
-    """Versions of LIBRARIES as far as they count, key -> version, out of FOLDER/TOOL/requirements.txt.
+def read_locks(folder: str | Path) -> dict[str, str]:
+    """The part of the versions of LIBRARIES that matters, key -> version, from FOLDER/TOOL/requirements.txt.
 
-    Raises LookupError where a lock is without one.
+    Raises LookupError if a lock lacks one.
     """
     locks = {}
     for tool in {library.tool for library in LIBRARIES}:
         lines = Path(folder, tool, "requirements.txt").read_text("utf-8")
         locks[tool] = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", lines, re.MULTILINE))
-    found = {}
+    versions = {}
     for library in LIBRARIES:
         if library.package not in locks[library.tool]:
-            raise LookupError(f"containers/{library.tool}/requirements.txt: it locks no {library.package}")
+            raise LookupError(f"containers/{library.tool}/requirements.txt: {library.package} is missing")
         parts = re.findall(r"\d+", locks[library.tool][library.package])
-        found[_key(library)] = ".".join(parts[: len(library.version.split("."))])
-    return found
+        versions[_key(library)] = ".".join(parts[: len(library.version.split("."))])
+    return versions
 
 
-def option(command, recipe, libraries):
-    """The option by which a command of the pipeline is told which libraries a recipe counts on; "" where none."""
+def option(command: str, recipe: Recipe, libraries: Mapping[str, str]) -> str:
+    """The option that names the libraries which a command of the pipeline requires for a recipe; "" without any."""
     computes = stages(recipe) & set(COMMANDS.get(command, ()))
     wanted = [library for library in LIBRARIES if computes & set(library.stages)]
     named = ",".join(f"{library.package}={libraries[_key(library)]}" for library in wanted)
     return f"--libraries {named}" if named else ""
 
 
-def checksums(given):
+def checksums(given: Mapping[str, Path]) -> dict[str, str]:
     """sha256 of the models and configurations among GIVEN, name -> path."""
     return {name: files.sha256(given[name]) for name in CHECKSUMS if name in given}
 
 
-def _of(values, wanted):
-    """What of VALUES is taken by one of the stages WANTED and is not as it was by default."""
-    taken = {key: KEYS[key] for key in values if wanted & set(KEYS[key][0])}
+def _of(values: Mapping[str, Any], wanted: Collection[str]) -> Recipe:
+    """Those of VALUES that one of the stages WANTED takes and that differ from the default."""
+    taken = {key: KEYS[key] for key in values if {*wanted} & {*KEYS[key][0]}}
     return {key: values[key] for key, (_, default) in taken.items() if values[key] != default}
 
 
-def _plain(value):
-    """22.0 as 22: the same number is the same recipe, however it was written."""
+def _plain(value: Any) -> Any:
+    """22.0 as 22: a number is the same however it was written."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -1,4 +1,4 @@
-"""Params that do not go together, each in a sentence."""
+"""Params that contradict each other, a sentence each."""
 
 from idrstream.screen import arguments
 from idrstream.screen.folder_input import Sheet
@@ -40,7 +40,7 @@ def _of_folder(values, inputs):
 
 
 def _of_shapes(values):
-    """Tables of IDR_stream's (--csv) show families of features, which must be computed."""
+    """IDR_stream's tables (--csv) have certain families of features, which must be computed."""
     families = {"DP": "deep", "CP": "cp"}
     return [
         f"--csv {shape}: its files hold {families[shape]} features; add them: --features deep,cp"
@@ -50,7 +50,7 @@ def _of_shapes(values):
 
 
 def _of_wells(values, described):
-    """What a table of wells needs beside itself."""
+    """Params that a table of wells needs."""
     problems = []
     if not values["study"]:
         problems.append("--study: a table of wells needs a study that says where a well's file lies, such as idr0013")
@@ -70,7 +70,7 @@ def _of_wells(values, described):
 
 
 def _of_streams(values, named):
-    """What of the params does not go with streams, in which every cell may be there twice."""
+    """Params that contradict streams, in which a cell may exist twice."""
     problems = []
     corrected = [stream["name"] for stream in named if "ic" in stream["variants"]]
     if corrected and values["illumination"] == "none":

@@ -1,6 +1,6 @@
-"""What DeepProfiler 0.5.1 (Moshkov et al. 2024, doi:10.1038/s41467-024-45999-1) can be given: configs and checkpoints.
+"""Configurations and checkpoints for DeepProfiler 0.5.1 (Moshkov et al. 2024, doi:10.1038/s41467-024-45999-1).
 
-Standard library and h5py only, so that a plan can tell what is wrong before anything runs.
+Standard library and h5py only, so that the planner can report problems before anything runs.
 """
 
 import json
@@ -51,11 +51,11 @@ REFUSED = {
 
 
 def problems(config, checkpoint):
-    """What DeepProfiler 0.5.1 cannot run, or would run and give features of a network nobody trained.
+    """Problems: what DeepProfiler 0.5.1 cannot run, or would run with a network that nobody trained.
 
     config      DeepProfiler's JSON file
-    checkpoint  weights as Keras 2 saves them (HDF5); layers that 0.5.1 does not find there it leaves random, silently
-    returns     a list of sentences; empty if nothing was found
+    checkpoint  weights as Keras 2 saves them (HDF5); 0.5.1 silently leaves layers random that it does not find there
+    returns     a list of sentences
     """
     place = f"--dp_config {Path(config).name}"
     try:
@@ -66,27 +66,27 @@ def problems(config, checkpoint):
         return [f"{place}: is not JSON ({error})"]
     if not isinstance(wanted, dict):
         return [f'{place}: is not a DeepProfiler config, which has "dataset", "train" and "profile"']
-    found = []
+    problems = []
     for key, (fits, why) in {**NEEDED, **REFUSED}.items():
         value = _look(wanted, key)
         if value is None and key in NEEDED:
-            found.append(f"{place}, {key}: is missing; {why}")
+            problems.append(f"{place}, {key}: is missing; {why}")
         elif value is not None and not fits(value):
-            found.append(f"{place}, {key}: {json.dumps(value)}; {why}")
+            problems.append(f"{place}, {key}: {json.dumps(value)}; {why}")
     key = "train.model.params.conv_blocks"
     variant = _look(wanted, key)
     if not NEEDED[key][0](variant):
-        return found
-    known, layer = layers(variant), _look(wanted, "profile.feature_layer")
-    if layer not in known:
+        return problems
+    layer = _look(wanted, "profile.feature_layer")
+    if layer not in layers(variant):
         why = "is missing" if layer is None else f"{json.dumps(layer)}; 0.5.1 has no such layer"
         usual = '"pool5" is usual, the mean over the last maps (once called avg_pool)'
-        found.append(f"{place}, profile.feature_layer: {why}; {usual}")
-    return found + [f"--dp_checkpoint {Path(checkpoint).name}: {fault}" for fault in _faults(checkpoint, variant)]
+        problems.append(f"{place}, profile.feature_layer: {why}; {usual}")
+    return problems + [f"--dp_checkpoint {Path(checkpoint).name}: {fault}" for fault in _faults(checkpoint, variant)]
 
 
 def _without_duplicates(pairs):
-    """A JSON object; of a key that stands twice json would take the last."""
+    """A JSON object. Raises ValueError for a duplicate key, where json would use the last."""
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
@@ -95,7 +95,7 @@ def _without_duplicates(pairs):
 
 
 def _look(content, key):
-    """The value at a dotted KEY, None if it is not there."""
+    """The value at a dotted KEY; None if it is missing."""
     for name in key.split("."):
         content = content.get(name) if isinstance(content, dict) else None
     return content
@@ -116,27 +116,27 @@ def _faults(checkpoint, variant):
 
 
 def settings(config):
-    """The user's config with what is the project's own.
+    """The user's config with the project's own settings.
 
-    Ours are the channel, labels and targets, the checkpoint's name, width and height, no compression (it would make the
-    pixels 8-bit), no outlines and no paths; everything else stays.
+    The project sets the channel, labels and targets, the checkpoint's name, width and height, no compression (it would
+    make the pixels 8-bit), no outlines and no paths; everything else is unchanged.
     """
-    own = files.read_json(config)
-    own["paths"] = {}
-    ours = {
+    config = files.read_json(config)
+    config["paths"] = {}
+    overrides = {
         "dataset.images": {"channels": [CHANNEL], "width": None, "height": None},
         "dataset.metadata": {"label_field": "Gene"},
         "prepare": {"outlines": ""},
         "prepare.compression": {"implement": False},
         "train.partition": {"targets": ["Gene"]},
-        "train.validation": {"batch_size": own["profile"]["batch_size"]},  # is asked for and has no effect
+        "train.validation": {"batch_size": config["profile"]["batch_size"]},  # required, without effect
         "profile": {"checkpoint": CHECKPOINT},
     }
-    for key, values in ours.items():
-        section = own
+    for key, values in overrides.items():
+        section = config
         for name in key.split("."):
             if not isinstance(section.get(name), dict):
                 section[name] = {}
             section = section[name]
         section.update(values)
-    return own
+    return config

@@ -1,12 +1,12 @@
 """Deep features by DeepProfiler 0.5.1 itself, run on a project of its own layout, one a batch:
 
     inputs/config/config.json, inputs/metadata/index.csv       what pycytominer's DeepProfiler_processing reads, too
-    inputs/images/PLATE/PLATE_WELL_FRAME.tif                    illumination evened; deleted by `close`
-    inputs/locations/PLATE/WELL_FRAME-SITE-Nuclei.csv           a line a cell
+    inputs/images/PLATE/PLATE_WELL_FRAME.tif                    illumination corrected; deleted by `close`
+    inputs/locations/PLATE/WELL_FRAME-SITE-Nuclei.csv           a line per cell
     outputs/results/features/PLATE/WELL_FRAME/SITE.npz          what DeepProfiler makes of them
 
-Names are IDR_stream's: a well is its number. 0.5.1 knows one image size a config: where a batch has several, each has
-a config and an index called by it.
+Names are IDR_stream's: a well is its number. A config of 0.5.1 has one image size: if a batch has several, each has a
+config and an index named by it.
 """
 
 import csv
@@ -32,27 +32,27 @@ NO_GPU = "-1"
 
 
 class DeepProfilerFailed(click.ClickException):
-    """DeepProfiler ended badly, or what it made is not what was asked of it."""
+    """DeepProfiler failed, or its output is not what was requested."""
 
 
 class OutOfMemory(DeepProfilerFailed):
-    """The GPU's memory did not hold as many crops."""
+    """The GPU's memory did not hold so many crops."""
 
 
 class Killed(DeepProfilerFailed):
-    """DeepProfiler was killed, as a rule because memory ran out: the exit code that a shell gives for that."""
+    """DeepProfiler was killed, usually because memory ran out; with the exit code of a shell for that."""
 
     exit_code = 137
 
 
 def device(require_gpu):
-    """What DeepProfiler's `--gpu` has to be: the GPU that was given to this task, NO_GPU if TensorFlow sees none.
+    """The value of DeepProfiler's `--gpu`: the GPU of this task, NO_GPU if TensorFlow finds none.
 
     DeepProfiler sets CUDA_VISIBLE_DEVICES to it, so a plain 0 could take the GPU of another task.
     Raises UserError if a GPU is required and there is none.
     """
     try:
-        driver = ctypes.CDLL("libcuda.so.1")  # TensorFlow takes seconds to import: not where there is no driver
+        driver = ctypes.CDLL("libcuda.so.1")  # without a driver TensorFlow, which takes seconds, is not imported
     except OSError:
         driver = None
     if driver:
@@ -61,19 +61,19 @@ def device(require_gpu):
         if tf.config.list_physical_devices("GPU"):
             return os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     if require_gpu:
-        raise task.UserError("--require_gpu: this task sees no GPU that TensorFlow can use (driver, CUDA libraries?)")
+        raise task.UserError("--require_gpu: TensorFlow finds no GPU in this task (driver, CUDA libraries?)")
     return NO_GPU
 
 
 class Project:
-    """A batch, laid out, run and read again.
+    """A batch as a DeepProfiler project: its files are written, it is run, and features are read.
 
-    folder      is made, and may not be there: 0.5.1 takes features that it finds for done
+    folder      is made and must not exist, because 0.5.1 does not compute features that it finds there
     config      DeepProfiler's JSON file, without `problems`
     checkpoint  weights
     model       engine, checksum of the weights and of the settings
     features    names of the features, as pycytominer names them
-    at_once     crops that the network is given at once
+    at_once     batch size of the network, in crops
     box         side of a crop in pixels
     """
 
@@ -87,13 +87,13 @@ class Project:
         self.at_once = gpu.BatchSize(self._settings["profile"]["batch_size"], "crops", OutOfMemory)
         digest = hashlib.sha256(json.dumps(self._settings, sort_keys=True).encode()).hexdigest()
         self.model = f"deepprofiler-{files.sha256(checkpoint)[:12]}-{digest[:6]}"
-        known = layers(self._settings["train"]["model"]["params"]["conv_blocks"])
-        count = known[self._settings["profile"]["feature_layer"]][0]
+        outputs = layers(self._settings["train"]["model"]["params"]["conv_blocks"])
+        count = outputs[self._settings["profile"]["feature_layer"]][0]
         self.box = self._settings["dataset"]["locations"]["box_size"]
         self.features = [f"efficientnet_{i}" for i in range(count)]
 
     def add(self, row, pixels, cells):
-        """Put an image into the project; one without cells stays out.
+        """Put an image into the project, unless it has no cells.
 
         row     the image's
         pixels  (Y, X) integer or float32 grey levels, written as they are; DeepProfiler computes in float32
@@ -111,16 +111,16 @@ class Project:
         _write_table(locations, [dict(zip(columns, center, strict=True)) for center in centers])
         (self._inputs / "images" / plate).mkdir(parents=True, exist_ok=True)
         tifffile.imwrite(self._inputs / "images" / name, pixels, photometric="minisblack")
-        known = row["metadata"]
+        metadata = row["metadata"]
         line = {"Metadata_Plate": plate, "Metadata_Well": well, "Metadata_Site": site}
-        line |= {"Plate_Map_Name": known.get("Plate_Map_Name", plate), CHANNEL: name}
-        line |= {"Gene": known.get("Gene", ""), "Gene_Replicate": known.get("Gene_Replicate", 1)}
+        line |= {"Plate_Map_Name": metadata.get("Plate_Map_Name", plate), CHANNEL: name}
+        line |= {"Gene": metadata.get("Gene", ""), "Gene_Replicate": metadata.get("Gene_Replicate", 1)}
         self._rows.setdefault(pixels.shape, []).append(line)
 
     def run(self, threads=1, device=NO_GPU):
-        """Run DeepProfiler on every image of the project, its output going to ours (stderr).
+        """Run DeepProfiler on every image of the project; its output goes to stderr.
 
-        Raises DeepProfilerFailed if it does not end well, Killed if it was killed.
+        Raises DeepProfilerFailed if it fails, Killed if it was killed.
         """
         metadata = self._inputs / "metadata"
         _write_table(metadata / "index.csv", [line for lines in self._rows.values() for line in lines])
@@ -137,8 +137,8 @@ class Project:
     def read(self, row, cells):
         """The features of an image, (n, features) float32, in the order of CELLS.
 
-        Raises DeepProfilerFailed if the image or a cell is missing or is not where it should be, crops.NotFinite if one
-        has features that are no numbers.
+        Raises DeepProfilerFailed if the image or a cell is missing or at another position, crops.NotFinite if a feature
+        is not finite.
         """
         import numpy as np
 
@@ -149,26 +149,26 @@ class Project:
         name, well = row["key"], _well(row)
         path = self._outputs / "features" / row["plate"] / well / f"{row['site']}.npz"
         if not path.exists():
-            raise DeepProfilerFailed(f"{name}: DeepProfiler left this image out (why: its output)")
-        with np.load(path) as made:  # `metadata`, a pickle, is left alone
-            features, locations = made["features"], made["locations"]
+            raise DeepProfilerFailed(f"{name}: DeepProfiler skipped this image (see its output)")
+        with np.load(path) as output:  # `metadata`, a pickle, is not read
+            features, locations = output["features"], output["locations"]
         centers = np.stack([cells["center_x"], cells["center_y"]], axis=1)
         if features.shape != (len(centers), len(self.features)) or locations.shape != centers.shape:
             wanted = f"{len(centers)} cells with {len(self.features)} features"
-            raise DeepProfilerFailed(f"{name}: {wanted} were asked for, DeepProfiler gave {features.shape}")
+            raise DeepProfilerFailed(f"{name}: {wanted} were requested, DeepProfiler returned {features.shape}")
         if not np.allclose(locations, centers, rtol=0, atol=1e-6):
-            raise DeepProfilerFailed(f"{name}: DeepProfiler's cells do not lie where the label image has them")
+            raise DeepProfilerFailed(f"{name}: DeepProfiler's cells are not at the positions of the label image")
         crops.check(name, cells["label"], features)
         return features.astype(np.float32)
 
     def close(self):
-        """Delete the images and what else is of no use afterwards; the tables and DeepProfiler's own output stay."""
+        """Delete the images and other temporary files; the tables and DeepProfiler's output stay."""
         leftovers = (self._outputs / name for name in ("checkpoint", "logs", "summaries"))
         for folder in (self._inputs / "images", self.folder / "keras", *leftovers):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _alias_plates(self, index, lines):
-        """Links for plates whose names 0.5.1 takes for numbers: 0012 is 12 in its paths."""
+        """Make links for plates whose names 0.5.1 reads as numbers: 0012 is 12 in its paths. Returns them."""
         import pandas as pd
 
         read = pd.read_csv(index, keep_default_na=False)["Metadata_Plate"].astype(str)
@@ -183,17 +183,24 @@ class Project:
     def _profile(self, size, crops, threads, device):
         self._settings["profile"]["batch_size"] = crops
         files.write_json(self._inputs / "config" / f"config{size}.json", self._settings)
-        # As a module, for the console script of 0.5.1 fails. In the folder of images, for a path in the index that is
-        # one from where it runs 0.5.1 takes from there; so -P, or a plate could be imported.
+        # As a module, because the console script of 0.5.1 fails. In the folder of images, because 0.5.1 reads a path of
+        # the index from the working directory if it exists there; so with -P, or a plate could be imported.
         command = [sys.executable, "-P", "-m", "deepprofiler", f"--root={self.folder}", f"--config=config{size}.json"]
         command += [f"--metadata=index{size}.csv", f"--exp={EXPERIMENT}", f"--gpu={device}", "profile"]
-        own = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
-        own |= {**dict.fromkeys(task.THREADS, str(threads)), "KERAS_HOME": str(self.folder / "keras")}  # not the user's
+        environment = {
+            "TF_NUM_INTRAOP_THREADS": str(threads),
+            "TF_NUM_INTEROP_THREADS": str(threads),
+            "PYTHONUNBUFFERED": "1",
+        }
+        environment |= {
+            **dict.fromkeys(task.THREADS, str(threads)),
+            "KERAS_HOME": str(self.folder / "keras"),
+        }  # not the user's
         last, full, images = "", False, self._inputs / "images"
         with subprocess.Popen(
             processes.tied(command),
             cwd=images,
-            env={**os.environ, **own},
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -212,12 +219,12 @@ class Project:
 
 
 def _well(row):
-    """What DeepProfiler takes for the well: IDR_stream's name of an image, and its variant, if it has one."""
+    """DeepProfiler's name of the well: IDR_stream's name of an image, and its variant, if it has one."""
     return "_".join(filter(None, (str(row["well_number"]), str(row["frame"]), row.get("variant"))))
 
 
 def _write_table(path, lines):
-    """Write LINES (dicts with the same keys) as CSV to a new file; 0.5.1 fails on an empty one, so nothing if none."""
+    """Write LINES (dicts with the same keys) as CSV to a new file; no file without lines, on which 0.5.1 fails."""
     if not lines:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

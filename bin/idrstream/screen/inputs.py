@@ -1,4 +1,4 @@
-"""The files that a run's params name, read and checked together, and the images that its tables ask for."""
+"""The files that a run's params name, read and checked together, and the images of its tables."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -12,15 +12,15 @@ from idrstream.sources import joined
 
 @dataclass
 class Inputs:
-    """What the files hold; None, or nothing in a list, for a file that is not named or that cannot be read.
+    """Contents of the files; None or an empty list for a file that is not named or cannot be read.
 
     tables      samplesheets or tables of wells: that of --input, or one a stream; of a folder the one that was made
     streams     list of dicts (streams.read)
     screens     table of short and long plate names
     zarr_index  table of plates and their OME-Zarr
     phenotypes  table of points
-    study       study.Study; of samplesheets without --study one whose plates hold all of their wells
-    problems    sentences about whole files; what is wrong in a row is with its table
+    study       study.Study; for samplesheets without --study one whose plates have all of their wells
+    problems    sentences about whole files; those about rows are in their table
     """
 
     tables: list
@@ -33,29 +33,29 @@ class Inputs:
 
     @property
     def kinds(self):
-        """Those of the tables: ``samplesheet``, whose images are named by their own paths, or ``wells``."""
+        """Kinds of the tables: ``samplesheet``, which names files itself, or ``wells``."""
         return {table.kind for table in self.tables}
 
     def images(self, source, root):
-        """The images that each table asks for, as request.from_wells gives them: a list a table, in their order.
+        """The images of each table, as request.from_wells gives them: a list per table, in their order.
 
         source, root  what their locations are relative to (places.base)
 
         Raises tables.Problems with everything that is wrong in the rows of any table.
         """
-        problems, found = [], []
+        problems, images = [], []
         stores = attempt(problems, request.stores, self.zarr_index, root) if self.zarr_index else None
         tables = (*self.tables, self.screens, self.phenotypes, self.zarr_index)
         problems += [sentence for table in tables if table for sentence in table.problems]
         if self.kinds == {"samplesheet"} and self.study:
             one = partial(request.from_samplesheet, study=self.study, folder=source or root)
-            found = [attempt(problems, one, table) for table in self.tables]
+            images = [attempt(problems, one, table) for table in self.tables]
         elif self.kinds == {"wells"} and self.screens and self.study and self.study.locations:
             one = partial(request.from_wells, screens=self.screens, study=self.study, stores=stores)
-            found = [attempt(problems, one, table) for table in self.tables]
+            images = [attempt(problems, one, table) for table in self.tables]
         if problems:
             raise Problems(problems)
-        return found
+        return images
 
 
 def read(values, given, launch_dir):
@@ -65,7 +65,7 @@ def read(values, given, launch_dir):
     def content(name, function, *kinds):
         return attempt(problems, function, given[name], *kinds) if name in given else None
 
-    content("qc_rules", rules.read)  # which are used when the run has ended
+    content("qc_rules", rules.read)  # only checked here; they are used when the run has ended
     study = attempt(problems, studies.load, given["study"], request.SCHEMAS["study"]) if "study" in given else None
     named = content("streams", streams.read) or []
     paths = [given["input"]] if "input" in given else [stream["table"] for stream in named]
@@ -101,9 +101,9 @@ def _sheet(values, listing, launch_dir):
 
 
 def attempt(problems, function, *arguments):
-    """Call FUNCTION and return its result; what it finds wrong joins PROBLEMS, and there is no result."""
+    """Call FUNCTION and return its result; if it raises Problems, add them to PROBLEMS and return None."""
     try:
         return function(*arguments)
-    except Problems as found:
-        problems += found.sentences
+    except Problems as error:
+        problems += error.sentences
         return None

@@ -1,4 +1,4 @@
-"""What the user asks for: params, and one dict an image from either kind of table; all mistakes are found at once."""
+"""The user's request: params, and a types.PlannedImage for each image of a table; all mistakes are reported at once."""
 
 import functools
 import os.path
@@ -73,14 +73,16 @@ def stores(table, root):
     for row in table.rows:
         plate, store = row.cells["plate"], row.cells["store"].rstrip("/")
         if plate in lines:
-            problems.append(table.problem(f'"{plate}" stands already in line {lines[plate]}', row.line, "plate"))
+            problems.append(
+                table.problem(f'duplicate plate "{plate}", first in line {lines[plate]}', row.line, "plate")
+            )
         lines.setdefault(plate, row.line)
         if wrong := sources.fault(store):
             problems.append(table.problem(f'"{store}": {wrong}', row.line, "store"))
         if os.path.isabs(store) and root and os.path.commonpath([root, store]) == root:
             store = os.path.relpath(store, root)
         if os.path.isabs(store) or ".." in store.split("/"):
-            outside = f'"{store}" does not lie in --source; make that the folder of all stores, or name an address'
+            outside = f'"{store}" is not in --source; make that the folder of all stores, or name an address'
             problems.append(table.problem(outside, row.line, "store"))
         found[plate] = store
     if problems:
@@ -101,7 +103,7 @@ def from_wells(table, screens, study, stores=None):
     Raises tables.Problems.
     """
     problems, long_plates = _long_plates(screens)
-    if problems:  # a plate may be missing for its broken row; its wells are looked at all the same
+    if problems:  # a plate may be missing because its row is broken; its wells are checked all the same
         long_plates = {row.cells["Plate"]: row.cells["Plate"] for row in table.rows} | long_plates
     problems += table.problems
     if stores is not None:
@@ -139,25 +141,27 @@ def shared_frames(table, images):
 
 
 def unseen_control(word, images):
-    """Why no image has the control type WORD, in a sentence; None if one has, or nobody asked."""
-    types = {asked["metadata"]["Control_Type"] for asked in images} - {""}
+    """The sentence that no image has the control type WORD; None if one has, or if WORD is None."""
+    types = {row["metadata"]["Control_Type"] for row in images} - {""}
     if word is None or str(word) in types:
         return None
     listed = ", ".join(f'"{tables.shown(name)}"' for name in sorted(types)[:LISTED]) + ", ..." * (len(types) > LISTED)
     near = tables.nearest(str(word), types)
-    return f'--negative_control "{word}": no well has this control type; there are {listed or "none"}.{near}'
+    return (
+        f'--negative_control "{word}": no well has this control type; the control types are {listed or "none"}.{near}'
+    )
 
 
 def _both(first, second):
-    """What two images are of, in words: ``wells A01 and A02 of P``."""
+    """The wells of two images in words: ``wells A01 and A02 of P``."""
     if first["plate"] == second["plate"] and first["well"] != second["well"]:
         return f"wells {first['well']} and {second['well']} of {first['plate']}"
-    places = (f"{asked['plate']} {asked['well']} site {asked['site']}" for asked in (first, second))
+    places = (f"{row['plate']} {row['well']} site {row['site']}" for row in (first, second))
     return " and ".join(places)
 
 
 def _stored(table, stores, problems):
-    """A plate that is not in the table of stores is a problem, said where it stands first."""
+    """Add a problem for each plate that is not in the table of stores, with its first line."""
     first = {}
     for row in table.rows:
         first.setdefault(row.cells["Plate"], row.line)
@@ -188,7 +192,7 @@ def _wells(table, long_plates, study, stores, problems):
             if frame := _frame(table, row, "Frames", text, problems):
                 place = (cells["Plate"], long_plates[cells["Plate"]], well, site, frame)
                 locations = study.locate(*place, store=stores.get(cells["Plate"]))
-                # An image stays what it is wherever its plate's store lies, and whether that is known or not.
+                # An image is the same wherever its plate's store is, and with or without one.
                 file = "\n".join(study.locate(*place) or study.locate(*place, store="{store}"))
                 yield _image(row, cells["Plate"], well, number, site, frame, locations, file, names)
 
@@ -202,7 +206,7 @@ def _samples(table, study, folder, problems):
         path = cells["path"]
         if wrong := sources.fault(path):
             problems.append(table.problem(f'"{path}": {wrong}', row.line, "path"))
-        elif not sources.scheme(path):  # every character in it is the name's: of an address, # and ? would end it
+        elif not sources.scheme(path):  # a file name may have any character; in an address # and ? would end it
             far = sources.scheme(folder)
             path = f"{folder.rstrip('/')}/{quote(path)}" if far else sources.joined(folder, path)
         if well and frame:
@@ -237,7 +241,7 @@ def _well(table, row, column, study, problems):
     if well and study.holds(well):
         return well
     size = f"a plate of {study.wells[0]} x {study.wells[1]} wells"
-    remedy = "" if study.locations else "; --plate_format, or the wells of a --study, say how large plates are"
+    remedy = "" if study.locations else "; set the size of the plates by --plate_format, or by the wells of a --study"
     problems.append(table.problem(f'"{text}" is not a well of {size}{remedy}', row.line, column))
     return None
 
@@ -256,14 +260,14 @@ def _long_plates(screens):
     for row in screens.rows:
         plate = row.cells["plate"]
         if plate in names:
-            problems.append(screens.problem(f'"{plate}" stands there twice', row.line, "plate"))
+            problems.append(screens.problem(f'duplicate plate "{plate}"', row.line, "plate"))
         else:
             names[plate] = row.cells["screen"].rpartition("/")[2].removesuffix(".screen")
     return problems, names
 
 
 def _checked_rows(table):
-    """TABLE with the rows that keep to its schema; what breaks it joins its problems."""
+    """TABLE with the rows that conform to its schema; the others are added to its problems."""
     schema = SCHEMAS[table.kind]
     rules = {c: schema["properties"].get(c) or schema["additionalProperties"] for c in table.columns}
     validators = {column: jsonschema.Draft202012Validator(rule) for column, rule in rules.items()}
@@ -274,23 +278,22 @@ def _checked_rows(table):
             return None
         return f'"{tables.shown(text)}" {rules[column]["errorMessage"]}{tables.damaged(text)}'
 
-    sound = []
+    valid = []
     for row in table.rows:
         faults = [(column, fault(column, text)) for column, text in row.cells.items() if fault(column, text)]
         table.problems += [table.problem(what, row.line, column) for column, what in faults]
-        sound += [] if faults else [row]
-    table.rows = sound
+        valid += [] if faults else [row]
+    table.rows = valid
     return table
 
 
 def _checked(images, problems, table):
-    """The images, unless there is a problem with them or among them."""
+    """The images. Raises tables.Problems with PROBLEMS, duplicates, and wells of several control types."""
     first = {}
-    for asked in images:
-        if first.setdefault(asked["key"], asked) is not asked:
-            line = first[asked["key"]]["line"]
-            what = f"plate {asked['plate']} well {asked['well']} site {asked['site']} frame {asked['frame']}"
-            problems.append(table.problem(f"{what} stands already in line {line}", asked["line"]))
+    for row in images:
+        if first.setdefault(row["key"], row) is not row:
+            what = f"plate {row['plate']} well {row['well']} site {row['site']} frame {row['frame']}"
+            problems.append(table.problem(f"duplicate {what}, first in line {first[row['key']]['line']}", row["line"]))
     problems += _mixed_controls(images, table)
     if problems:
         raise tables.Problems(problems)
@@ -298,19 +301,19 @@ def _checked(images, problems, table):
 
 
 def _mixed_controls(images, table):
-    """Problems with wells of two control types, a sentence a well: their profile would be of neither."""
+    """Sentences about wells with several control types, whose profile would have none."""
     names = {name: column for column, name in metadata_names.names(table).items()}
-    first, found = {}, {}
-    for asked in images:
-        well = asked["plate"], asked["well"]
-        before = first.setdefault(well, asked)
-        types = [row["metadata"]["Control_Type"] for row in (asked, before)]
-        if types[0] != types[1] and asked["key"] != before["key"] and well not in found:
-            here, there = (f'"{word}"' if word else "none" for word in types)
-            what = f"the control type of well {asked['well']} of plate {asked['plate']} is {here}, but in line"
-            what += f" {before['line']} it is {there}; give all rows of a well the same"
-            found[well] = table.problem(what, asked["line"], names["Control_Type"])
-    return list(found.values())
+    first, problems = {}, {}
+    for row in images:
+        well = row["plate"], row["well"]
+        before = first.setdefault(well, row)
+        types = [image["metadata"]["Control_Type"] for image in (row, before)]
+        if types[0] != types[1] and row["key"] != before["key"] and well not in problems:
+            now, then = (f'"{word}"' if word else "none" for word in types)
+            what = f"the control type of well {row['well']} of plate {row['plate']} is {now}, but in line"
+            what += f" {before['line']} it is {then}; give all rows of a well the same"
+            problems[well] = table.problem(what, row["line"], names["Control_Type"])
+    return list(problems.values())
 
 
 def _expected(rule, error):
