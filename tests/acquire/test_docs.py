@@ -17,7 +17,7 @@ IN_CLONE = re.compile(
 )
 
 # Options of other programs, and a mistake that the docs show.
-OF_OTHERS = {"--account", "--gpus", "--gres", "--nv", "--rm", "--tmpfs", "--user", "--volume"}
+OF_OTHERS = {"--account", "--exclude", "--gpus", "--gres", "--nv", "--rm", "--tmpfs", "--user", "--volume"}
 OF_OTHERS |= {"--implementation", "--platform", "--python", "--target", "--plugin", "--diametre"}
 
 
