@@ -62,12 +62,11 @@ def predict(run):
 
     from idrstream.base import networks
     from idrstream.cells import segmentation
-    from idrstream.tissue import prediction, steps
+    from idrstream.tissue import prediction, steps, view
 
     net = segmentation.load_network(MODEL)
     network = networks.ready(lambda given: net(given)[0], torch.device("cpu"))
-    low, high = run.window()
-    seen = lambda box: contrast.scaled(run.read(box), low, high)  # noqa: E731
+    seen = view.shown([(run.read, *run.window())])
     field = prediction.Field(network, net.nchan, seen, run.shape, run.scale(net))
     rounds = segmentation.ROUNDS / run.scale(net)
     for task, group in enumerate(run.groups):

@@ -98,6 +98,17 @@ def test_a_nucleus_takes_what_it_encloses_whatever_the_order():
         assert np.unique(canvas.labels).tolist() == [0, wanted]
 
 
+def test_a_nucleus_takes_what_it_encloses_of_a_larger_one():
+    ring, scattered = np.ones((9, 9), bool), np.zeros((9, 40), bool)
+    ring[3:6, 3:6] = False
+    scattered[4, 4] = scattered[:, 10:] = True
+    for order in (1, 2), (2, 1):
+        canvas = masks.Canvas(0, 30, 0, 50)
+        for number in order:
+            canvas.lay(number, {1: ring, 2: scattered}[number], 10, 5)
+        assert canvas.labels[14, 9] == 1 and np.bincount(canvas.labels.ravel())[1:].tolist() == [81, 270]
+
+
 def test_a_canvas_shows_its_part_of_a_nucleus():
     nucleus = np.arange(1, 31).reshape(5, 6) % 4 > 0
     whole = masks.Canvas(0, 30, 0, 30)

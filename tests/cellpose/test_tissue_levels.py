@@ -6,7 +6,7 @@ import pytest
 import slides
 from idrstream.base.failures import NotFinite
 from idrstream.cells import contrast
-from idrstream.tissue import levels, squares, tiles
+from idrstream.tissue import levels, squares, tiles, view
 
 SHAPE = 1300, 1111
 
@@ -81,3 +81,11 @@ def test_the_mask_of_a_box_is_its_part_of_the_squares():
     for box in tiles.Box(0, 1280, 0, 1536), tiles.Box(255, 257, 300, 900), tiles.Box(512, 768, 256, 512):
         np.testing.assert_array_equal(found.mask(box), whole[box.y0 : box.y1, box.x0 : box.x1])
         assert found.meet(box) == whole[box.y0 : box.y1, box.x0 : box.x1].any()
+
+
+def test_of_several_channels_the_network_is_shown_the_brightest_each_at_its_own_contrast():
+    one, two, even = plane("u2"), plane("f4")[::-1], np.full(SHAPE, 7, np.uint8)
+    image = view.shown([(slides.reading(p), *contrast.window(contrast.levels_of(p))) for p in (one, two, even)])
+    wanted = np.maximum(np.maximum(contrast.normalize(one), contrast.normalize(two)), 0)
+    box = tiles.Box(17, 400, 100, 1100)
+    np.testing.assert_array_equal(image(box), slides.reading(wanted)(box))

@@ -8,6 +8,7 @@ import pytest
 from test_nuclei import draw_nuclei
 
 import slides
+from cellpose import transforms
 from idrstream.base import networks
 from idrstream.cells import contrast, resampling, segmentation
 from idrstream.tissue import prediction, squares, tiles
@@ -68,8 +69,14 @@ def test_bits_do_not_depend_on_the_window(shape, scale):
             np.testing.assert_array_equal(field(window), wanted[:, window.y0 : window.y1, window.x0 : window.x1])
 
 
-def test_where_nuclei_are_looked_for_bits_do_not_depend_on_what_is_left_out():
-    shape = 1300, 1500
+@pytest.mark.parametrize("length", [16, 224, 225, 240, 512, 1000, 4112, 26160])
+def test_the_networks_tiles_lie_as_cellpose_lays_them(length):
+    _, rows, _, _, _ = transforms.make_tiles(np.zeros((1, length, 1), np.float32), bsize=prediction.TILE)
+    assert prediction.origins(length).tolist() == [first for first, _ in rows]
+
+
+@pytest.mark.parametrize("shape", [(1300, 1500), (1290, 1290), (1400, 1310)])
+def test_where_nuclei_are_looked_for_bits_do_not_depend_on_what_is_left_out(shape):
     image = np.random.default_rng(0).random(shape).astype(np.float32)
     field = prediction.Field(stand_in, 1, slides.reading(image), shape, 0.8)
     wanted = field(whole(shape))
