@@ -213,7 +213,10 @@ def test_a_window_without_the_tile_that_was_never_written_is_read(tmp_path):
 
 def test_windows_of_an_image_in_which_0_is_white_are_refused_with_the_remedy(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", noise(), photometric="miniswhite", metadata=None)
-    with image_of(tmp_path / "a.tif") as image, pytest.raises(NotReadable, match="0 is white; save it with black as 0"):
+    with (
+        image_of(tmp_path / "a.tif") as image,
+        pytest.raises(NotReadable, match="0 is white in it; save it with black as 0"),
+    ):
         image.window(0, 0, 0, 0, 0, 1, 0, 1)
 
 
