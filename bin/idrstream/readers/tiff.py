@@ -18,6 +18,7 @@ MIN_IS_WHITE, PALETTE = 0, 3
 NODATA = 42113  # tag of GDAL: the value that stands where there is no pixel, as text
 COLOURS = {2, 5, 6, 8, 9, 10}  # RGB, CMYK, YCbCr and kinds of CIE L*a*b*
 INVERT = "save it with black as 0 (in Fiji: Image > Lookup Tables > Invert LUT, Edit > Invert)"
+MOST_LEVELS = 64
 KEPT = 8  # pages whose lists of tiles are kept in memory
 
 
@@ -104,8 +105,10 @@ class Image(BaseImage):
         with self._explained(f"a window of frame {t + 1} cannot be read"):
             place, sample = self._place(channel, z, t)
             page = self._grey(self._page_at(place, level), name)
-            if (page.imagelength, page.imagewidth) != self.levels[level].shape:
-                raise NotReadable(f"{name}: its size is not that of the first plane: {page.shape}.")
+            if (page.imagelength, page.imagewidth) != self.levels[level].shape or page.dtype != self.dtype:
+                raise NotReadable(
+                    f"{name}: its size or type is not that of the first plane: {page.shape} {page.dtype}."
+                )
             if _white_is_zero(page):
                 raise NotReadable(f"{name}: 0 is white in it; {INVERT}.")
             tiff_pages.check_bounded(page, name)
@@ -161,7 +164,7 @@ class Image(BaseImage):
         """The pages of a plane at every resolution that the file has of it."""
         yield self._page_at(place, 0)
         lower = len(self._planes.levels) or len(self._page(self._planes.pages[place]).subifds or ())
-        yield from (self._page_at(place, level) for level in range(1, lower + 1))
+        yield from (self._page_at(place, level) for level in range(1, min(lower, MOST_LEVELS) + 1))
 
     def _pixels(self, place, page, window, name):
         """(Y, X) pixels of a tiff_pages.Window of a page."""
