@@ -151,7 +151,7 @@ def test_floats_that_are_not_from_0_to_1_are_refused_with_the_remedy(low, high, 
     assert (row["status"], row["retryable"], row["bit_depth"]) == ("failed", False, None)
     assert row["reason"] == (
         f"OutOfRange: P_A01_s1_f1: its floating-point values are from {np.float32(low):.6g} to {np.float32(high):.6g}, "
-        "not from 0 to 1; say by --bit_depth of how many bits these grey levels are, or scale them."
+        "not from 0 to 1; state the bits of these grey levels by --bit_depth, or scale the images."
     )
     (row,) = plate.fetch("A01", depth=16)
     assert (row["status"], row["bit_depth"], bit_depth.full_scale("float32", 16)) == ("ok", 16, 65535)
@@ -196,7 +196,7 @@ def test_levels_below_zero_are_counted_too(tmp_path):
     assert [row["out_of_range"] for row in plate.fetch("A01")] == [0.25]
 
 
-@pytest.mark.parametrize("depth, words", [("auto", "as many bits as a plate's files say"), (12, "12 bits, as --bit_d")])
+@pytest.mark.parametrize("depth, words", [("auto", "as a plate's files state"), (12, r"12 bits (--bit_depth)")])
 def test_the_plan_says_the_range(depth, words):
     assert words in bit_depth.text(depth)
     json.dumps(bit_depth.of_plate([]))

@@ -75,7 +75,7 @@ def test_sixteen_bit_frames_stay_sixteen_bit(tmp_path):
 @pytest.mark.parametrize(
     ("fault", "expected", "reason"),
     [
-        ("truncated", [Truncated, Truncated], r"00003_01.ch5: only [\d,]+ of its [\d,]+ bytes are there"),
+        ("truncated", [Truncated, Truncated], r"00003_01.ch5: only [\d,]+ of its [\d,]+ bytes exist"),
         ("web page", [NotReadable, NotReadable], "00003_01.ch5: this is not an HDF5 file: it is a web page"),
         ("unwritten", [None, UnwrittenFrame], "00003_01.ch5 frame 2: the file says that this frame was never written"),
         ("constant", [None, ConstantFrame], "00003_01.ch5 frame 2: every pixel is 6"),
@@ -195,7 +195,7 @@ def test_more_channels_than_a_file_can_have_are_refused_before_memory_is_asked_f
     with h5py.File(tmp_path / "b.ch5", "w") as file:
         file.create_dataset(place, (1, 1, 2**40, 64, 80), "u1", chunks=(1, 1, 1, 64, 80))
     assert_says(frames_of(tmp_path / "b.ch5", [1], z="max")[1], "1,099,511,627,776 z planes", NotReadable)
-    for shape, lacking in ((0, 1, 1, 64, 80), "has 0 channels"), ((1, 1, 0, 64, 80), "has no z plane"):
+    for shape, lacking in ((0, 1, 1, 64, 80), "states 0 channels"), ((1, 1, 0, 64, 80), "states 0 z planes"):
         with h5py.File(tmp_path / "c.ch5", "w") as file:
             file.create_dataset(place, shape, "u1")
         assert_says(frames_of(tmp_path / "c.ch5", [1])[1], lacking, NotReadable)

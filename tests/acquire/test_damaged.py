@@ -8,11 +8,11 @@ from collections import Counter
 import numpy as np
 import pytest
 import tifffile
-from test_bioformats import write_ics
 
 from idrstream.base.failures import ImageFailure
 from idrstream.images.frames import image_key
 from idrstream.screen import fetch
+from java_reading import write_ics
 from make_screen import write_cellh5
 from make_zarr import noise, write
 from support import needs_java

@@ -62,7 +62,7 @@ HDF5 = {
     "many blocks": (dataset((1, 1, 1, 10**4, 10**4), chunks=(1, 1, 1, 1, 1)), "cut into 100,000,000 blocks"),
     "large values": (dataset((1, 1, 1, 9, 9), "S100000000", chunks=(1, 1, 1, 1, 1)), "no images of grey levels"),
     "nested values": (dataset((1, 1, 1, 9, 9), np.dtype(("u1", (9999, 9999)))), "no images of grey levels"),
-    "no planes": (dataset((1, 1, 0, 9, 9)), "it says that it has no z plane"),
+    "no planes": (dataset((1, 1, 0, 9, 9)), "it states 0 z planes"),
 }
 
 

@@ -71,7 +71,7 @@ def test_a_frame_with_pixels_that_are_no_numbers_fails_with_how_many_and_where(
 
 def test_a_suffix_without_reader_is_refused_with_those_that_have_one():
     ((_, failure),) = read_frames(io.BytesIO(), "frame.doc", [1])
-    assert_says(failure, r"'.doc'.*\.ch5.*--reader bioformats may", NotReadable)
+    assert_says(failure, r"'.doc'.*\.ch5.*Try --reader bioformats", NotReadable)
 
 
 # Trouble on the way is not trouble of the file

@@ -1,5 +1,6 @@
 """Files made to do harm, or cut: windows of them are refused in one line, and no memory is asked for."""
 
+import lzma
 import resource
 import struct
 import zlib
@@ -8,6 +9,7 @@ from multiprocessing import get_context
 
 import h5py
 import imagecodecs
+import numcodecs
 import numpy as np
 import pytest
 import tifffile
@@ -198,6 +200,29 @@ def test_an_ome_zarr_that_states_too_much_is_refused(changes, said, refused, tmp
     write(tmp_path / "a.zarr", noise(), 2)
     edit(tmp_path / "a.zarr/0/.zarray", **changes)
     assert_says(refused(tmp_path / "a.zarr"), said, NotReadable)
+
+
+CHUNKS = {"gzip": lambda bomb: numcodecs.GZip(1).encode(bomb), "zlib": lambda bomb: numcodecs.Zlib(1).encode(bomb)}
+CHUNKS |= {
+    "bz2": lambda bomb: numcodecs.BZ2(1).encode(bomb[: BOMB // 8]),
+    "lz4": lambda bomb: numcodecs.LZ4().encode(bomb),
+}
+CHUNKS |= {
+    "zstd": lambda bomb: numcodecs.Zstd(1).encode(bomb),
+    "lzma": lambda bomb: lzma.compress(bomb[: BOMB // 8], preset=0),
+}
+
+
+@pytest.mark.parametrize("version, codec", [*((2, codec) for codec in CHUNKS), (3, "gzip"), (3, "zstd")])
+def test_a_chunk_that_decompresses_to_more_than_a_tile_may_takes_no_memory(version, codec, refused, tmp_path):
+    pixels = noise((1, 1, 1, 64, 64), np.uint8)
+    folder = write(tmp_path / "a.zarr", pixels, version, "gzip" if version == 2 else codec, chunks=pixels.shape)
+    if version == 2:
+        edit(folder / "0/.zarray", compressor={"id": codec})
+    (chunk,) = (path for path in (folder / "0").rglob("0") if path.is_file())
+    chunk.write_bytes(CHUNKS[codec](bytes(BOMB)))
+    said = "a.zarr frame 1: chunk .* does not decode .it decompresses to more than [0-9,]+ bytes"
+    assert_says(refused(folder), said, NotReadable)
 
 
 def test_a_small_window_of_an_ome_zarr_of_any_size_is_read(tmp_path):

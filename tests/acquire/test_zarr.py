@@ -145,7 +145,7 @@ def test_chunks_that_were_never_written_cannot_be_filled_where_nothing_is_named(
     found = frames_of(folder, [1, 2])
     assert same(found[1], noise(dtype="f4")[0, 0, 0])
     what = "frame 2: 1 of its chunks were never written"
-    assert_says(found[2], UnwrittenFrame, what, "1/0/0/1/0", "names nothing to fill them with")
+    assert_says(found[2], UnwrittenFrame, what, "1/0/0/1/0", "has no fill value")
 
 
 @pytest.mark.parametrize("version, fill", [(2, np.nan), (3, np.nan), (3, np.inf), (2, -9999.0)])
@@ -235,4 +235,4 @@ def test_a_web_page_in_place_of_everything_is_not_readable(well):
     folder, _ = well
     with http_server(folder.parents[3], html_instead=True) as server:
         found = frames_of(f"{server.url}/{WELL}", [1])[1]
-    assert_says(found, NotReadable, f"{WELL}: .zattrs is not the JSON it should be: it is a web page")
+    assert_says(found, NotReadable, f"{WELL}: .zattrs is not a JSON object: it is a web page")

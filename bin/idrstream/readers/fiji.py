@@ -28,14 +28,14 @@ class Image(BaseImage):
     """The first image of a file, all of it in memory."""
 
     def __init__(self, path, name):
-        with _starting:  # ImageJ's services are shared by all who ask for one
+        with _starting:  # all threads share ImageJ's services
             gateway = started()
             try:
                 dataset = gateway.io().open(str(path))
                 images = None if dataset is None else gateway.py.from_java(dataset)
             except Exception as error:  # whatever a plugin throws
-                said = (str(error).splitlines() or [type(error).__name__])[0]
-                raise NotReadable(f"{name}: Fiji cannot open it ({said[:200]}).") from None
+                message = (str(error).splitlines() or [type(error).__name__])[0]
+                raise NotReadable(f"{name}: Fiji cannot open it ({message[:200]}).") from None
         if not {"row", "col"} <= set(getattr(images, "dims", ())):
             raise NotReadable(f"{name}: Fiji opens it, but not as an image.")
         strange = [f"{dim} ({images.sizes[dim]})" for dim in images.dims if dim not in ("t", "pln", "row", "col", "ch")]
@@ -73,9 +73,9 @@ def started():
             _started.append(imagej.init(place, mode="headless"))
             release_starter()
         except Exception as error:  # Maven's, Java's, the folder's
-            said = (str(error).splitlines() or [type(error).__name__])[0]
+            message = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(
-                f"--reader fiji: {place} does not start ({said[:200]}); {FIJI} names the folder of a Fiji on this "
+                f"--reader fiji: {place} does not start ({message[:200]}); {FIJI} names the folder of a Fiji on this "
                 "machine; or take --reader bioformats"
             ) from None
     return _started[0]

@@ -1,4 +1,4 @@
-"""What a reader makes of a file: an image with axes, channels and resolutions, of which windows and planes are read."""
+"""The image that a reader opens: axes, channels and resolutions, of which windows and planes are read."""
 
 from typing import NamedTuple
 
@@ -106,18 +106,18 @@ class Image:
 
 
 def check_size(name, height, width):
-    """Raise NotReadable for a plane so large that memory should not be asked for it: a file may state anything."""
+    """Raise NotReadable for a plane too large to allocate: a file may state any size."""
     if height * width > MOST_PIXELS:
         raise NotReadable(
-            f"{name}: it says that its images have {height:,} x {width:,} pixels; {MOST_PIXELS:,} at most can be read."
+            f"{name}: it states {height:,} x {width:,} pixels; at most {MOST_PIXELS:,} can be read at once."
         )
 
 
 def without_fill(image, fill):
-    """IMAGE, masked (numpy.ma) where it holds FILL, which its file declares to stand where there is no pixel.
+    """IMAGE, masked (numpy.ma) where it holds FILL, the value by which its file marks pixels without data.
 
-    image  (Y, X); where it is masked already stays so
-    fill   a number; counts where it cannot be a grey level: in floats, if it is below 0 or not finite. None: none
+    image  (Y, X); what is masked already stays masked
+    fill   None if there is none; ignored where it may be a grey level: for integers, and from 0 up for floats
     """
     if image.dtype.kind != "f" or fill is None:
         return image

@@ -1,6 +1,6 @@
-"""Which of a file's planes is the image: never "the first" in silence.
+"""Which planes of a file are the image.
 
-Time is frames. Where a file has several channels, or several z planes, the user says which: see `Choice`.
+Time points are frames. Where a file has several channels or z planes, the user chooses (`Choice`); none is the default.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ SHOWN = 40  # ... characters of a name
 
 
 class Choice(NamedTuple):
-    """What the user says of the planes that are wanted; None: nothing.
+    """The user's choice of planes; None: not chosen.
 
     nuclear  channel of the nuclei (--nuclear, or the study's): its number, counted from 1, or the file's name for it.
              A number that the file has as a number is not taken for a name
@@ -28,7 +28,7 @@ class Choice(NamedTuple):
 
 
 def in_words(settings):
-    """What the params say of the planes, as the plan shows it: a list of a line, or of none."""
+    """The choice of planes by params as a line of the plan: a list of one line, or of none."""
     words = {"nuclear": "the nuclei are in channel {}", "z": "of several z planes: {}"}
     parts = [words[name].format(settings[name]) for name in words if settings.get(name) is not None]
     return ["; ".join(parts)] if parts else []
@@ -37,7 +37,7 @@ def in_words(settings):
 def named(name, count, names=()):
     """The names of a file's channels, as a reader gives them: COUNT of them, "" for those that NAMES lacks."""
     if not 1 <= count <= MOST:
-        raise NotReadable(f"{name}: it says that it has {count:,} channels; 1 to {MOST:,} can be read.")
+        raise NotReadable(f"{name}: it states {count:,} channels; 1 to {MOST:,} can be read.")
     texts = [text.strip() if isinstance(text, str) else "" for text in names[:count]]
     return texts + [""] * (count - len(texts))
 
@@ -45,11 +45,11 @@ def named(name, count, names=()):
 def chosen(image, choice):
     """(channel, z planes), counted from 0, of an `image.Image`; of several planes the maximum is wanted.
 
-    Raises UnchosenPlane where the file has several of what nothing is said of, NoSuchPlane where it lacks what is said.
+    Raises UnchosenPlane for several channels or z planes without a choice, NoSuchPlane for a choice that it lacks.
     """
     name, count = image.name, image.shape[2]
     if count < 1:
-        raise NotReadable(f"{name}: it says that it has no z plane.")
+        raise NotReadable(f"{name}: it states 0 z planes.")
     several = []
     if len(image.channels) > 1 and _request(choice) is None:
         remedy = 'name the one of the nuclei by --nuclear, or in a column "channel"'
@@ -86,7 +86,7 @@ def _channel(names, name, choice):
 
 def _planes(count, name, z):
     if z == "max" and count > MOST:
-        raise NotReadable(f"{name}: it says that it has {count:,} z planes; the maximum is of {MOST:,} at most.")
+        raise NotReadable(f"{name}: it states {count:,} z planes; at most {MOST:,} can be read for --z max.")
     if z == "max":
         return range(count)
     if z in (None, "middle"):

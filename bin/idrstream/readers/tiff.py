@@ -1,4 +1,4 @@
-"""TIFF: what its planes are, `tiff_axes` says; windows of its pages, `tiff_pages` reads."""
+"""TIFF: `tiff_axes` finds its planes, `tiff_pages` reads windows of its pages."""
 
 import operator
 from contextlib import closing, contextmanager, suppress
@@ -18,6 +18,7 @@ MIN_IS_WHITE, PALETTE = 0, 3
 NODATA = 42113  # tag of GDAL: the value that stands where there is no pixel, as text
 COLOURS = {2, 5, 6, 8, 9, 10}  # RGB, CMYK, YCbCr and kinds of CIE L*a*b*
 INVERT = "save it with black as 0 (in Fiji: Image > Lookup Tables > Invert LUT, Edit > Invert)"
+MOST_LEVELS = 64
 KEPT = 8  # pages whose lists of tiles are kept in memory
 
 
@@ -35,9 +36,9 @@ class Image(BaseImage):
                 raise NotReadable(f"{name}: this is not a TIFF file: {content_of(self._file)}.") from None
             pages = len(self._tiff.pages)
             self._file.seek(self._tiff.pages.next_page_offset)
-            if any(self._file.read(self._tiff.tiff.offsetsize)):  # it points on, to a page that is not there
+            if any(self._file.read(self._tiff.tiff.offsetsize)):  # it points to a further page
                 raise Truncated(f"{name}: the file ends before its page {pages + 1} does.")
-        with self._explained("what its pages are cannot be read"):
+        with self._explained("its pages cannot be identified"):
             if pages:
                 tiff_axes.check_tags(self._tiff, self._file.size(), name)
             self._planes = planes = tiff_axes.read(self._tiff, name)
@@ -72,7 +73,7 @@ class Image(BaseImage):
             return levels
 
     def plane(self, channel, z, t):
-        """See `image.Image.plane`; where the file says that 0 is white, white is the largest value."""
+        """See `image.Image.plane`; where the file states that 0 is white, the levels are inverted."""
         name = f"{self.name} frame {t + 1}"
         with self._explained(f"frame {t + 1} cannot be read"):
             place, sample = self._place(channel, z, t)
@@ -104,10 +105,12 @@ class Image(BaseImage):
         with self._explained(f"a window of frame {t + 1} cannot be read"):
             place, sample = self._place(channel, z, t)
             page = self._grey(self._page_at(place, level), name)
-            if (page.imagelength, page.imagewidth) != self.levels[level].shape:
-                raise NotReadable(f"{name}: its size is not that of the first plane: {page.shape}.")
+            if (page.imagelength, page.imagewidth) != self.levels[level].shape or page.dtype != self.dtype:
+                raise NotReadable(
+                    f"{name}: its size or type is not that of the first plane: {page.shape} {page.dtype}."
+                )
             if _white_is_zero(page):
-                raise NotReadable(f"{name}: it says that 0 is white; {INVERT}.")
+                raise NotReadable(f"{name}: 0 is white in it; {INVERT}.")
             tiff_pages.check_bounded(page, name)
             self._check_tile(tiff_pages.level(page))
             if place not in self._planes.offsets:
@@ -124,7 +127,7 @@ class Image(BaseImage):
         number = self._planes.pages[place]
         if number is None:
             name = f"{self.name} frame {place[0] + 1}"
-            raise UnwrittenFrame(f"{name}: its OME-XML describes it, and the file has it not.")
+            raise UnwrittenFrame(f"{name}: its OME-XML describes it, but the file does not contain it.")
         page = self._page(number) if not level else None
         if level and self._planes.levels:
             page = self._page(self._planes.levels[level - 1][place])
@@ -161,7 +164,7 @@ class Image(BaseImage):
         """The pages of a plane at every resolution that the file has of it."""
         yield self._page_at(place, 0)
         lower = len(self._planes.levels) or len(self._page(self._planes.pages[place]).subifds or ())
-        yield from (self._page_at(place, level) for level in range(1, lower + 1))
+        yield from (self._page_at(place, level) for level in range(1, min(lower, MOST_LEVELS) + 1))
 
     def _pixels(self, place, page, window, name):
         """(Y, X) pixels of a tiff_pages.Window of a page."""
@@ -169,38 +172,38 @@ class Image(BaseImage):
         return tiff_pages.read(page, self._file, window, name, offset)
 
     def _bits(self):
-        """Bits of a grey level where OME-XML says so, or where they are packed closer than in whole bytes."""
+        """Bits of a grey level where OME-XML states them, or where pixels are packed into fewer than whole bytes."""
         page = self._tiff.pages[0]
         width = page.dtype.itemsize * 8 if page.dtype else 0
         packed = page.bitspersample if page.samplesperpixel == 1 and page.bitspersample < width else None
         return bit_depth.in_ome(self._tiff.ome_metadata) or packed
 
     def _white_is_large(self, page, image, name):
-        """The image, inverted within the bits that a pixel has if the file says that 0 is white."""
+        """The image, inverted within the bits of a pixel if the file states that 0 is white."""
         if not _white_is_zero(page):
             return image
         if image.dtype.kind != "u":
-            raise NotReadable(f"{name}: it says that 0 is white, and {image.dtype} has no black; {INVERT}.")
+            raise NotReadable(f"{name}: 0 is white in it, and {image.dtype} cannot be inverted; {INVERT}.")
         bits = min(self.significant_bits or page.bitspersample, page.bitspersample)
         bits = bits if image.max() < 2**bits else page.bitspersample
         return image.dtype.type(2**bits - 1) - image
 
     @contextmanager
     def _explained(self, problem):
-        """Say where tifffile tripped; a failure of the file below it comes first."""
+        """Raise what tifffile raises as an ImageFailure; a failure of the file below it comes first."""
         with image_failures(f"{self.name}: {problem}"), self._file.blamed_first():
             yield
 
 
 def significant_bits(path, name):
-    """The bits that a TIFF says its grey levels are of, for readers that pass this on in part; None of other files."""
+    """The bits of the grey levels that a TIFF states, for readers that pass on only a part; None of other files."""
     with suppress(ImageFailure), open(path, "rb") as file, closing(Image(file, name)) as image:
         return image.significant_bits
     return None
 
 
 def _no_data(page):
-    """The value that a page declares to stand where there is no pixel; None where it declares none, or no number.
+    """The value by which a page marks pixels without data; None where it states none, or no number.
 
     tifffile's own `nodata` is 0 for what does not fit into the page's type exactly, as GDAL's usual -3.4e38 does not.
     """
@@ -212,7 +215,7 @@ def _no_data(page):
 
 
 def _white_is_zero(page):
-    """Does a page say that its lowest level is white, by its tag or by a palette of greys that falls?"""
+    """Whether a page states that its lowest level is white, by its tag or by a falling palette of greys."""
     if page.photometric == PALETTE and page.colormap is not None:
         red, *others = page.colormap.astype(int)
         grey = all(np.array_equal(red, other) for other in others)

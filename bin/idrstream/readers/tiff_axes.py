@@ -1,6 +1,6 @@
-"""What the planes of a TIFF are, by what it says of itself: OME-XML, ImageJ's and tifffile's descriptions, and tags.
+"""The planes of a TIFF, as it states them: by OME-XML, descriptions of ImageJ and tifffile, and tags.
 
-Pages of which nothing more is said are frames, except reduced images (thumbnails, levels of a pyramid) and masks.
+Pages without a description are frames, except reduced images (thumbnails, levels of a pyramid) and masks.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from idrstream.readers.planes import named
 
 # Kinds of TIFF that describe their planes, as tifffile knows them.
 KINDS = "shaped lsm mmstack ome imagej ndtiff fluoview stk sis svs scn qpi ndpi bif avs eer philips scanimage nih mdgel"
-FRAMES = "TIQ"  # axes that are time, or of which nothing more is said
+FRAMES = "TIQ"  # axes that are time, or not described
 WITHIN = "YXS"  # axes of a page
 MOST = 1_000_000  # planes that a description may speak of
 LISTED = 6  # images in a message
@@ -29,7 +29,7 @@ NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255  # tags
 SHORT = 3  # type of a tag's value
 REDUCED_OR_MASK = 0b101  # bits of the first tag
 REDUCED = 2  # value of the second
-DESCRIPTIONS = {270: "its description", 330: "its resolutions", 50839: "its description"}  # tags of what a page says
+DESCRIPTIONS = {270: "its description", 330: "its resolutions", 50839: "its description"}  # tags that describe a page
 
 
 class Planes(NamedTuple):
@@ -42,7 +42,7 @@ class Planes(NamedTuple):
     axes      those of the file, in its order
     samples   of a page: its channels; a channel of the file is a page's number times these, and a sample
     offsets   as `pages`: the first byte of the pixels, in a stack that has one page for all its planes; else empty
-    levels    for each lower resolution that is pages of its own, as `pages`; SubIFDs are not among them
+    levels    for each lower resolution that is pages of its part, as `pages`; SubIFDs are not among them
     ome       the xml.etree Element of the image in OME-XML, or None
     """
 
@@ -58,7 +58,7 @@ class Planes(NamedTuple):
 
 
 def check_tags(tiff, size, name):
-    """Raise Truncated where what the first page says of the image lies behind the end of a file of SIZE bytes.
+    """Raise Truncated where the description of the first page lies behind the end of a file of SIZE bytes.
 
     tifffile takes such a file for one without descriptions or resolutions: its channels would become frames.
     """
@@ -78,7 +78,7 @@ def read(tiff, name):
     if not pages:
         raise NotReadable(f"{name}: there is no image in it.")
     first = tiff.pages.first
-    ome = tiff.is_ome or "<OME " in first.description[:HEAD]  # that it is whole, tifffile asks besides
+    ome = tiff.is_ome or "<OME " in first.description[:HEAD]  # which tifffile believes only if it is complete
     if not ome and (not any(getattr(tiff, f"is_{kind}") for kind in KINDS.split()) or _only_counts(first, pages)):
         return _plain(tiff, name, range(pages))
     if ome:
@@ -100,7 +100,7 @@ def read(tiff, name):
 
 
 def _only_counts(page, pages):
-    """Does a description by tifffile, on its first PAGE, say no more than how many frames there are?"""
+    """Whether a description by tifffile, on its first PAGE, states the number of frames and nothing else."""
     with suppress(TypeError, ValueError, AttributeError, KeyError):  # another description, or an old one
         description = json.loads(page.shaped_description)
         shape = description["shape"]
@@ -131,15 +131,15 @@ def _plain(tiff, name, numbers):
 
 def _reduced_or_masks(tiff):
     """Numbers of the pages that are reduced images or masks; of each page nothing but its directory is read."""
-    form, found = tiff.tiff, set()
+    form, aside = tiff.tiff, set()
     offset = tiff.pages.first.offset
     for number in range(len(tiff.pages)):
         entries, offset = _directory(tiff, offset)
         for tag, kind, _, field in entries:
             (value,) = struct.unpack_from(f"{form.byteorder}{'H' if kind == SHORT else 'I'}", field)
             if (tag == NEW_SUBFILE_TYPE and value & REDUCED_OR_MASK) or (tag == SUBFILE_TYPE and value == REDUCED):
-                found.add(number)
-    return found
+                aside.add(number)
+    return aside
 
 
 def _directory(tiff, offset):
@@ -183,7 +183,7 @@ def _described(tiff, series, name):
     names = names if samples == 1 or len(names) == channels * samples else []
     channels = named(name, channels * samples, names)
     if tiff.is_ome and _names_other_files(tiff.ome_metadata):
-        pages, channels = _own(pages, channels, samples)
+        pages, channels = _part_of_set(pages, channels, samples)
     frames, planes = (1 + max(place[axis] for place in pages) for axis in (0, 2))
     levels = [dict(zip(places, _numbers(level), strict=True)) for level in _page_levels(series)]
     return Planes(pages, frames, channels, planes, series.axes, samples, offsets, levels, ome)
@@ -204,25 +204,25 @@ def _page_levels(series):
 
 def _place(lead, at):
     """(time, channel, z plane) of the plane AT these places of the axes LEAD, a list of (axis, size)."""
-    time, found = 0, {"C": 0, "Z": 0}
+    time, others = 0, {"C": 0, "Z": 0}
     for (axis, size), place in zip(lead, at, strict=True):
         if axis in FRAMES:
             time = time * size + place
-        elif axis in found:
-            found[axis] = place
-    return time, found["C"], found["Z"]
+        elif axis in others:
+            others[axis] = place
+    return time, others["C"], others["Z"]
 
 
-def _own(pages, channels, samples):
-    """PAGES and CHANNELS of one file of several that are described together, which has a part of every axis."""
+def _part_of_set(pages, channels, samples):
+    """PAGES and CHANNELS of one file of a set that is described as one image: the file holds a part of every axis."""
     present = [place for place, page in pages.items() if page is not None]
     first, last = (tuple(pick(places) for places in zip(*present, strict=True)) for pick in (min, max))
-    own = {
+    part = {
         tuple(at - start for at, start in zip(place, first, strict=True)): page
         for place, page in pages.items()
         if all(start <= at <= end for start, at, end in zip(first, place, last, strict=True))
     }
-    return own, channels[first[1] * samples : (last[1] + 1) * samples]
+    return part, channels[first[1] * samples : (last[1] + 1) * samples]
 
 
 def _ome_image(tiff, series):
@@ -234,7 +234,7 @@ def _ome_image(tiff, series):
 
 
 def _channel_names(tiff, series, places, ome):
-    """What the file calls the channels of a series whose planes lie at PLACES, a list of whatever stands there."""
+    """The file's names of the channels of a series with its planes at PLACES: a list of any values."""
     with suppress(KeyError, TypeError, AttributeError, ElementTree.ParseError):  # descriptions may lack anything
         if ome is not None:
             return [channel.get("Name") for channel in ome.iterfind("{*}Pixels/{*}Channel")]
@@ -249,7 +249,7 @@ def _channel_names(tiff, series, places, ome):
 
 
 def _check_ome(xml, name):
-    """Raise NotReadable for OME-XML that cannot be followed, before memory is asked for what it says."""
+    """Raise NotReadable for OME-XML that cannot be followed, before anything is allocated by it."""
     try:
         root = ElementTree.fromstring(xml)
         counts = [int(element.get(key, 0)) for element in root.iter() for key in COUNTS]
@@ -257,7 +257,7 @@ def _check_ome(xml, name):
     except (ElementTree.ParseError, ValueError) as error:
         raise NotReadable(f"{name}: its OME-XML cannot be read ({error}).") from None
     if max([*counts, *map(math.prod, sizes)]) > MOST:
-        raise NotReadable(f"{name}: its OME-XML speaks of more than {MOST:,} planes.")
+        raise NotReadable(f"{name}: its OME-XML describes more than {MOST:,} planes.")
     if any("ModuloAlong" in element.tag for element in root.iter()):
         raise NotReadable(f"{name}: its OME-XML divides an axis further (ModuloAlong...); save one image of it.")
 

@@ -103,22 +103,26 @@ def _is_of_rows(page):
 def _rows(page, file, window, name, first_byte):
     """The window, of a page whose rows can be read by themselves."""
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
-    sample = window.sample if samples > 1 else 0
     row_bytes = page.imagewidth * samples * page.dtype.itemsize
-    stored = page.dtype.newbyteorder(page.parent.byteorder)
-    ranges = _row_ranges(page, window.y0, window.y1, window.sample, row_bytes, first_byte, name)
-    if max(stop for _, stop in ranges) > file.size():
+
+    def ranges(y0, y1):
+        return _joined(_row_ranges(page, y0, y1, window.sample, row_bytes, first_byte, name))
+
+    if max(stop for _, stop in ranges(window.y0, window.y1)) > file.size():
         raise Truncated(f"{name}: the file ends before its pixels do.")
-    pixels = np.empty((window.y1 - window.y0, window.x1 - window.x0), page.dtype)
+    stored, sample = page.dtype.newbyteorder(page.parent.byteorder), window.sample if samples > 1 else 0
+    whole_rows = samples == 1 and window.x1 - window.x0 == page.imagewidth
+    pixels = np.empty((window.y1 - window.y0, window.x1 - window.x0), stored)
     step = max(1, READ_AT_ONCE // row_bytes)
     for y in range(window.y0, window.y1, step):
-        stop = min(y + step, window.y1)
-        ranges = _joined(_row_ranges(page, y, stop, window.sample, row_bytes, first_byte, name))
-        file.prefetch(ranges)
-        content = b"".join(_exactly(file, start, end - start, name) for start, end in ranges)
-        rows = np.frombuffer(content, stored).reshape(stop - y, page.imagewidth, samples)
-        pixels[y - window.y0 : stop - window.y0] = rows[:, window.x0 : window.x1, sample]
-    return pixels
+        part = pixels[y - window.y0 : y - window.y0 + step]
+        rows = part[..., None] if whole_rows else np.empty((len(part), page.imagewidth, samples), stored)
+        wanted = ranges(y, y + len(part))
+        file.prefetch(wanted)
+        _fill(rows, file, wanted, name)
+        if not whole_rows:
+            part[:] = rows[:, window.x0 : window.x1, sample]
+    return pixels.astype(page.dtype, copy=False)
 
 
 def _row_ranges(page, y0, y1, sample, row_bytes, first_byte, name):
@@ -235,11 +239,19 @@ def _size_of_jpeg2000(content):
 
 def _exactly(file, start, count, name):
     """COUNT bytes of the file from START on. Raises Truncated where it ends before."""
-    file.seek(start)
-    pieces, missing = [], count
-    while missing and (piece := file.read(missing)):
-        pieces.append(piece)
-        missing -= len(piece)
-    if missing:
-        raise Truncated(f"{name}: the file ends before its pixels do.")
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    content = np.empty(count, np.uint8)
+    _fill(content, file, [(start, start + count)], name)
+    return content.tobytes()
+
+
+def _fill(array, file, ranges, name):
+    """Read ranges of the file into a contiguous array. Raises Truncated where it ends before."""
+    room = memoryview(array.reshape(-1).view(np.uint8))
+    for start, stop in ranges:
+        file.seek(start)
+        part, room = room[: stop - start], room[stop - start :]
+        while part:
+            count = file.readinto(part)
+            if not count:
+                raise Truncated(f"{name}: the file ends before its pixels do.")
+            part = part[count:]

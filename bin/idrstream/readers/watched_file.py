@@ -44,7 +44,7 @@ class WatchedFile(io.RawIOBase):
 
     @contextmanager
     def blamed_first(self):
-        """A failure of the file itself while this lasts comes out instead of whatever the library made of it."""
+        """While this lasts, a failure of the file itself is raised instead of what the library makes of it."""
         self._failure = None
         try:
             yield
@@ -63,13 +63,13 @@ class WatchedFile(io.RawIOBase):
 
 
 def content_of(file):
-    """What a file is that is not what its name says, as the end of a sentence."""
+    """What a file is, if not what its name promises, as the end of a sentence."""
     file.seek(0)
     head = file.read(256).lstrip().lower()
     if not head:
         return "it is empty"
     if head.startswith((b"<!doctype html", b"<html")):
-        return "it is a web page, as servers send in place of files that they do not have"
+        return "it is a web page, as servers send in place of missing files"
     if head.startswith(GZIP):
-        return "it is packed by gzip; unpack it first"
+        return "it is compressed by gzip; decompress it first"
     return f"it begins with {head[:8]!r}"

@@ -1,4 +1,4 @@
-"""OME-Zarr 0.4 (Zarr 2) and 0.5 (Zarr 3): a multiscale image, of which the chunks that are met travel."""
+"""OME-Zarr 0.4 (Zarr 2) and 0.5 (Zarr 3): multiscale images, of which only the chunks of a window are read."""
 
 import io
 import json
@@ -80,7 +80,7 @@ class Image(BaseImage):
         except (KeyError, TypeError, AttributeError):
             raise self._no_image() from None
         if ".." in parts or parts[0] == "" != parts[-1]:
-            raise NotReadable(f"{self.name}: its pixels are said to lie at {'/'.join(parts)!r}, outside of it.")
+            raise NotReadable(f"{self.name}: its pixels are stated to lie at {'/'.join(parts)!r}, outside of it.")
         return "/".join(part for part in parts if part not in ("", "."))
 
     def _describe(self):
@@ -125,14 +125,14 @@ class Image(BaseImage):
             value = json.loads(content)
             if isinstance(value, dict):
                 return value
-        raise NotReadable(f"{self.name}: {key} is not the JSON it should be: {content_of(io.BytesIO(content))}.")
+        raise NotReadable(f"{self.name}: {key} is not a JSON object: {content_of(io.BytesIO(content))}.")
 
     def _size(self, axis):
         return self._arrays[0].shape[self._axes.index(axis)] if axis in self._axes else 1
 
 
 def _channel_names(attributes):
-    """What OMERO's settings call the channels, a list of whatever stands there."""
+    """The names of the channels in OMERO's settings: a list of any values."""
     settings = attributes.get("omero")
     channels = settings.get("channels") if isinstance(settings, dict) else None
     channels = channels if isinstance(channels, list) else []

@@ -7,7 +7,7 @@ import zarr
 
 from idrstream.base.failures import ImageFailure, NotReadable, Truncated, UnwrittenFrame, of_machine
 from idrstream.readers.image import Level, without_fill
-from idrstream.readers.zarr_chunks import CODECS, LARGEST, codecs
+from idrstream.readers.zarr_chunks import CODECS, LARGEST, bound, codecs
 
 NUMBERS = "uif"  # kinds of pixels
 
@@ -26,8 +26,7 @@ class Array:
         self._chunks, self._name = chunks, name
         array = self._opened(description)
         self._check(array, axes)
-        # Of a chunk that is absent Zarr says nothing, and gives what the image is described to be filled with. So it is
-        # described twice, with fillings that differ.
+        # Zarr fills absent chunks without a word. Opened twice, with different fill values, the array shows them.
         self._fill = _fill(description, array)
         dtype = array.dtype
         self._filling = float(np.finfo(dtype).max) if dtype.kind == "f" else int(np.iinfo(dtype).max)
@@ -61,7 +60,7 @@ class Array:
         if self._fill is None:
             raise UnwrittenFrame(
                 f"{name}: {len(absent):,} of its chunks were never written, the first "
-                f"{self._key(place, absent[0][0])}, and the image names nothing to fill them with."
+                f"{self._key(place, absent[0][0])}, and the image has no fill value."
             )
         unwritten = np.zeros(pixels.shape, bool)
         for _, part in absent:
@@ -91,6 +90,7 @@ class Array:
             raise NotReadable(f"{self._name}: its chunks {array.chunks} hold nothing.")
         if names.count("sharding_indexed") != sharded:  # absent chunks in there would not be noticed
             raise NotReadable(f"{self._name}: shards within shards, or within another codec, cannot be read.")
+        bound(array)
         return array
 
     def _check(self, array, axes):
@@ -112,7 +112,7 @@ class Array:
                 yield (slice(top, bottom), slice(left, right)), part
 
     def _is_absent(self, place, block, pixels):
-        """Was the chunk of a block of a plane, of which PIXELS were read, never written?"""
+        """Whether the chunk of a block of a plane, of which PIXELS were read, was never written."""
         filled = pixels == self._filling
         return filled.flat[0] and filled.all() and not np.array_equal(self._otherwise[place + block], pixels)
 
@@ -141,6 +141,6 @@ class Array:
 
 
 def _fill(description, array):
-    """What chunks that were never written hold, as the array's type; None where Zarr 2 says null: nobody knows."""
+    """The fill value of chunks that were never written, as the array's type; None where Zarr 2 states null."""
     value = array.metadata.fill_value
     return None if description.get("fill_value") is None or value is None else array.dtype.type(value)

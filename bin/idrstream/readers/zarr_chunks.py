@@ -1,12 +1,17 @@
 """Chunks of an OME-Zarr as the library zarr is given them: parts of shards, and only codecs that are safe and whole."""
 
 import asyncio
+import bz2
 import io
+import lzma
+import math
+import zlib
 
 import numcodecs
 import zarr
+from numcodecs.compat import ndarray_copy
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
 from idrstream.base.failures import Truncated
 from idrstream.readers.watched_file import content_of
@@ -73,33 +78,138 @@ def codecs(description):
             yield str(part)
 
 
-def _whole(payload):
-    """Raise EOFError for a chunk that is shorter than it says: Blosc would read on, into whatever lies behind it."""
-    head = bytes(memoryview(payload).cast("B")[:16])
-    there = memoryview(payload).nbytes
-    pixels, promised = int.from_bytes(head[4:8], "little"), int.from_bytes(head[12:16], "little")
-    if len(head) < 16 or (head[0] == 2 and promised > there):  # 2: the one version of the format
-        raise EOFError(f"only {there:,} of its {max(promised, 16):,} bytes are there")
-    if head[0] != 2 or promised != there or pixels > LARGEST:
-        raise ValueError(content_of(io.BytesIO(bytes(memoryview(payload).cast("B")[:256]))))
+def bound(array):
+    """Let no chunk of a zarr.Array decompress to far more than it holds (Zarr 3 tells its codecs, Zarr 2 does not)."""
+    compressor = getattr(array.metadata, "compressor", None)
+    if compressor is not None:
+        compressor.largest = _most(array.chunks, array.dtype.itemsize)
 
 
-class _Blosc2(numcodecs.Blosc):
-    """Blosc as Zarr 2 uses it."""
+def _most(shape, itemsize):
+    """Bytes that a chunk may decompress to: codecs applied before may have made it larger."""
+    return 8 * math.prod(shape) * itemsize + 1024
 
-    def decode(self, buf, out=None):
-        _whole(buf)
-        return super().decode(buf, out)
+
+def _most_of(chunk_spec):
+    return _most(chunk_spec.shape, chunk_spec.dtype.to_native_dtype().itemsize)
+
+
+def _view(payload):
+    return memoryview(payload).cast("B")
+
+
+def _check_size(size, largest):
+    if size > largest:
+        raise ValueError(f"it decompresses to more than {largest:,} bytes")
+
+
+def _check_blosc(payload, largest):
+    """Raise EOFError for a chunk that is shorter than it states: Blosc would read on, into whatever lies behind it."""
+    head, length = bytes(_view(payload)[:16]), _view(payload).nbytes
+    pixels, stated = int.from_bytes(head[4:8], "little"), int.from_bytes(head[12:16], "little")
+    if len(head) < 16 or (head[0] == 2 and stated > length):  # 2: the one version of the format
+        raise EOFError(f"only {length:,} of its {max(stated, 16):,} bytes exist")
+    if head[0] != 2 or stated != length:
+        raise ValueError(content_of(io.BytesIO(bytes(_view(payload)[:256]))))
+    _check_size(pixels, largest)
+
+
+def _check_zstd(payload, largest):
+    """Raise ValueError for a Zstandard frame that states more than so many bytes."""
+    head = bytes(_view(payload)[:18])
+    if len(head) < 6:
+        raise EOFError("it ends before its stream does")
+    flags = head[4]
+    single = flags >> 5 & 1
+    at = 5 + (not single) + (0, 1, 2, 4)[flags & 3]  # after the size of the window and the number of a dictionary
+    width = (single, 2, 4, 8)[flags >> 6]
+    _check_size(int.from_bytes(head[at : at + width], "little"), largest)
+
+
+def _check_lz4(payload, largest):
+    _check_size(int.from_bytes(_view(payload)[:4], "little"), largest)
+
+
+def _inflated(start, payload, largest):
+    """PAYLOAD decompressed by the decompressors that START makes, one for each stream in it."""
+    payload, pieces, room = bytes(_view(payload)), [], largest
+    while payload:
+        stream = start()
+        pieces.append(stream.decompress(payload, room + 1))
+        room -= len(pieces[-1])
+        _check_size(largest - room, largest)
+        if not stream.eof:
+            raise EOFError("it ends before its stream does")
+        payload = stream.unused_data.lstrip(b"\0")  # gzip files may be padded
+    return b"".join(pieces)
+
+
+def _gzip():
+    return zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+
+def _checked(codec, check):
+    """A codec of Zarr 2 that has what a chunk states checked before it is decompressed."""
+
+    class Checked(codec):
+        largest = LARGEST
+
+        def decode(self, buf, out=None):
+            check(buf, self.largest)
+            return super().decode(buf, out)
+
+    return Checked
+
+
+def _inflating(codec, start):
+    """A codec of Zarr 2 that decompresses no more than it may; START(codec) makes a decompressor of Python's."""
+
+    class Inflating(codec):
+        largest = LARGEST
+
+        def decode(self, buf, out=None):
+            return ndarray_copy(_inflated(lambda: start(self), buf, self.largest), out)
+
+    return Inflating
 
 
 class _Blosc3(BloscCodec):
     """Blosc as Zarr 3 uses it."""
 
     async def _decode_single(self, chunk_bytes, chunk_spec):
-        _whole(chunk_bytes.as_numpy_array())
+        _check_blosc(chunk_bytes.as_numpy_array(), _most_of(chunk_spec))
         return await super()._decode_single(chunk_bytes, chunk_spec)
 
 
-numcodecs.register_codec(_Blosc2, "blosc")
-zarr.registry.register_codec("blosc", _Blosc3)
-zarr.config.set({"codecs.blosc": f"{__name__}._Blosc3", "async.concurrency": CONCURRENT})
+class _Zstd3(ZstdCodec):
+    """Zstandard as Zarr 3 uses it."""
+
+    async def _decode_single(self, chunk_bytes, chunk_spec):
+        _check_zstd(chunk_bytes.as_numpy_array(), _most_of(chunk_spec))
+        return await super()._decode_single(chunk_bytes, chunk_spec)
+
+
+class _Gzip3(GzipCodec):
+    """Gzip as Zarr 3 uses it."""
+
+    async def _decode_single(self, chunk_bytes, chunk_spec):
+        payload, largest = chunk_bytes.as_numpy_array(), _most_of(chunk_spec)
+        return chunk_spec.prototype.buffer.from_bytes(await asyncio.to_thread(_inflated, _gzip, payload, largest))
+
+
+ZARR_2 = {
+    "blosc": _checked(numcodecs.Blosc, _check_blosc),
+    "zstd": _checked(numcodecs.Zstd, _check_zstd),
+    "lz4": _checked(numcodecs.LZ4, _check_lz4),
+    "gzip": _inflating(numcodecs.GZip, lambda _: _gzip()),
+    "zlib": _inflating(numcodecs.Zlib, lambda _: zlib.decompressobj()),
+    "bz2": _inflating(numcodecs.BZ2, lambda _: bz2.BZ2Decompressor()),
+    "lzma": _inflating(numcodecs.LZMA, lambda codec: lzma.LZMADecompressor(codec.format, filters=codec.filters)),
+}
+ZARR_3 = {"blosc": _Blosc3, "gzip": _Gzip3, "zstd": _Zstd3}
+for name, codec in ZARR_2.items():
+    numcodecs.register_codec(codec, name)
+for name, codec in ZARR_3.items():
+    zarr.registry.register_codec(name, codec)
+    zarr.config.set({f"codecs.{name}": f"{__name__}.{codec.__name__}"})
+zarr.config.set({"async.concurrency": CONCURRENT})
