@@ -1,5 +1,7 @@
 """What the stages found about a batch becomes one table, and no cell is dropped silently."""
 
+from typing import get_type_hints
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +20,7 @@ from idrstream.screen import (
     results,
     rules,
     streams,
+    types,
     well_profiles,
 )
 
@@ -53,6 +56,14 @@ def test_a_plate_without_a_cell_has_a_table_with_the_same_columns(stages, tmp_pa
     assert [row["cells"] for row in rows] == [3, 0, None]
     assert read["plate=PB"]["Metadata_CropPaddedFraction"].to_pylist() == [0.25] * 3
     assert str(read["plate=PA"].schema.field("Metadata_CropPaddedFraction").type) == "float"
+
+
+def test_merging_adds_the_documented_fields_to_the_rows(stages):
+    fetched, (_, merged) = stage_folder.read_rows(stages[0]), profiles.single_cells(*stages)
+    added = [after.keys() - before.keys() for before, after in zip(fetched, merged, strict=True)]
+    expected = types.MergedRow.__annotations__.keys() - types.WindowRow.__annotations__.keys() - {"too_large"}
+    for names in added:
+        assert expected <= names <= get_type_hints(types.MergedRow).keys()
 
 
 def test_the_share_of_the_pixels_that_textures_clip_is_that_of_all_nuclei_of_an_image(stages):

@@ -29,10 +29,11 @@ class _Image(Reference):
 
 
 class Image(_Image, total=False):
-    """An image as packets and stages have it; the optional fields are of runs with streams."""
+    """An image as packets and stages have it."""
 
-    variant: Literal["ic", "no_ic"]  # illumination corrected, or as stored
-    outlines: bool  # some stream wants its outlines
+    file_frame: int  # frame in its file, from 1, if it is another than its time point
+    variant: Literal["ic", "no_ic"]  # in runs with streams: illumination corrected, or as stored
+    outlines: bool  # in runs with streams: some stream wants its outlines
 
 
 class PlannedImage(Image):
