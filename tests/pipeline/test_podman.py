@@ -66,6 +66,18 @@ def test_images_on_two_disks_and_behind_links_are_read_and_a_disk_that_is_not_th
     assert unmounted.startswith(f"Unreachable: {lost[1].parent}: this folder cannot be read; is its disk mounted")
 
 
+def test_a_folder_of_images_is_read_wherever_its_links_lead(light, site, other_disk, tmp_path):
+    write_images(tmp_path / "in/P1", "A01.tif")
+    (tmp_path / "in/P1/B01.tif").symlink_to(*write_images(other_disk / "behind", "4.tif"))
+    write_images(other_disk / "far", "A02.tif")
+    (tmp_path / "in/P2").symlink_to(other_disk / "far")
+    options = [*LIGHT, "--input", tmp_path / "in", "--pattern", "{plate}/{well}.tif", "--stop_after", "qc", *site]
+    run = Run(tmp_path / "run", *options, pipeline=light, profile="podman,venv", parser="v1")
+    assert run.code == 0, run.said
+    assert run.images[["plate", "well"]].agg(" ".join, axis=1).tolist() == ["P1 A01", "P1 B01", "P2 A02"]
+    assert run.images["status"].tolist() == ["segmented"] * 3
+
+
 def test_a_folder_that_podman_cannot_mount_is_refused_before_anything_is_fetched(light, site, tmp_path):
     for name in "a:b", "a$b":
         sheet = write_sheet(tmp_path / f"{name}.csv", write_images(tmp_path / name, "1.tif"))
