@@ -23,7 +23,10 @@ UNIMPORTED = {
     "scipy": "bounded for the resolver",
     "zarr": "for what reads slides",
 }
-BY_NAME = {"acquire": ("readers", "sources")}  # packages whose modules are loaded by a name that is not in the code
+BY_NAME = {
+    "acquire": ("readers", "sources"),
+    "profiles": ("screen/report",),
+}  # packages whose modules are loaded by a name that is not in the code
 
 
 def declared(tool):
@@ -52,13 +55,22 @@ def file_of(name):
     return None
 
 
+def _commands(module):
+    """The commands of the processes of a module, by its text; several where the process's name says which."""
+    name = re.search(r"^ +(\w+|screen_\$\{.*?\})\.py ", module, re.MULTILINE)[1]
+    if "$" not in name:
+        return [BIN / f"{name}.py"]
+    views = (ROOT / "workflows/screen/views.nf").read_text()
+    return [BIN / f"screen_{view.lower()}.py" for view in re.findall(r"include \{ VIEW as (\w+)", views)]
+
+
 def reached(tool, at_once=False):
     """The files that the commands of a tool's processes may load; AT_ONCE: without what functions of ours import."""
     files = []
     for module in ROOT.glob("modules/**/*.nf"):
         text = module.read_text()
         if re.search(rf"^ +label '{tool}'", text, re.MULTILINE):
-            files.append(BIN / re.search(r"^ +(\w+\.py) ", text, re.MULTILINE)[1])
+            files += _commands(text)
     for package in BY_NAME.get(tool, ()):
         files += sorted((BIN / "idrstream" / package).glob("*.py"))
     for path in files:  # it grows meanwhile

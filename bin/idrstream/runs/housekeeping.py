@@ -17,7 +17,7 @@ SHEET = Path("pipeline_info", "samplesheet.tsv")
 SHEET_PART = "samplesheet"
 
 
-def begin(plan: RunPlan, outdir: str | Path, workdir: str | Path, sheet: str | Path | None = None) -> list[str]:
+def begin(plan: RunPlan, outdir: str | Path, workdir: str | Path, sheet: Path | None = None) -> list[str]:
     """Prepare OUTDIR: recover interrupted commits, move stale results away, record what is requested.
 
     plan     the planner's plan.json

@@ -142,8 +142,9 @@ def _read(batch, wanted, folder, root, places):
             name = sources.split(location)[1]
             with open_movie(file, name, choice(batch, wanted[0]), batch.get("reader"), cache) as movie:
                 levels = bit_depth.of_image(batch, wanted[0]["plate"], batch["depths"])
+                channels, bits = {"channels": movie.channels}, movie.significant_bits
                 rows = {
-                    row["frame"]: _row(row, movie.read(frame_in_file(row)), folder, levels, movie.significant_bits)
+                    row["frame"]: _row(row | channels, movie.read(frame_in_file(row)), folder, levels, bits)
                     for row in wanted
                 }
                 cost = {"bytes": file.bytes}
@@ -213,7 +214,7 @@ def _local(location, root, places):
 
 
 def _row(image_row, pixels, folder, levels=UNKNOWN, significant=None):
-    row = image_row | {"status": "ok", "reason": "", "retryable": False} | dict.fromkeys(FACTS)
+    row = {"channels": []} | image_row | {"status": "ok", "reason": "", "retryable": False} | dict.fromkeys(FACTS)
     failure = _write(folder, row["key"], pixels, row, levels, significant)
     return row | _failed(failure) if failure else row
 

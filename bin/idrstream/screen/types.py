@@ -44,6 +44,13 @@ class PlannedImage(Image):
     file: str  # its locations whatever the source is, one a line
 
 
+class Channel(TypedDict):
+    """A channel of an image file."""
+
+    number: int  # counted from 1
+    name: str  # in the file; "" without one
+
+
 class FrameRow(Image):
     """An image after FETCH (a Reference has no id); what the pixels tell is None where it failed."""
 
@@ -63,6 +70,7 @@ class FrameRow(Image):
     bit_depth: int | None  # of a grey level, as used; None for floats from 0 to 1
     out_of_range: float | None  # share of the pixels beyond that range
     unwritten: float | None  # share of the pixels that were never written
+    channels: list[Channel]  # of the frame, in its order: one, the nuclei's; none if it could not be read
 
 
 class WindowRow(FrameRow, total=False):
