@@ -66,7 +66,7 @@ PARAM_MISTAKES = {
     "nothing to keep": ({"save": "labels,masks"}, "--save labels,masks: is none of labels, images, outlines"),
     "no batch": ({"batches": "0,3"}, "--batches 3: no such batch; the batches of 2 rows are 0 to 2"),
     "unreachable": ({"source": "http://127.0.0.1:9"}, "--source http://127.0.0.1:9: ", "refused the connection"),
-    "unknown scheme": ({"source": "gopher://x"}, "--source gopher://x", "known are"),
+    "unknown scheme": ({"source": "gopher://x"}, "--source gopher://x", "cannot be fetched; paths and "),
 }
 
 

@@ -105,7 +105,9 @@ def test_three_new_params_at_their_defaults_void_nothing_and_at_other_values_do(
     lines = '"segment_channel": (("segment",), "DNA"), "smooth": (("segment",), 0), "crop_size": (OWN, 128),'
     change(copy / "bin/idrstream/runs/recipe.py", '    "dp_config": (', f'    {lines}\n    "dp_config": (')
     schema = json.loads(json.dumps(SCHEMA))
-    schema["$defs"]["segmentation"]["properties"] |= {name: {"description": "new"} for name in new}
+    schema["$defs"]["segmentation"]["properties"] |= {
+        name: {"description": "new", "x-workflows": {"screen": {}}} for name in new
+    }
     assert_settled(planned_by(copy, schema, **new))
     written = planned_by(copy, schema, **new | {"smooth": 1.5, "crop_size": 256})
     assert len(written["stale"]) == 3 and written["differs"] == "smooth 0, now 1.5, crop_size 128, now 256"

@@ -8,32 +8,12 @@ import pytest
 
 from idrstream.base.tables import Problems
 from idrstream.screen import plan, request, study
+from planning import DEFAULTS
 from support import http_server
 
 ROOT = Path(plan.BIN).parent
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
-PARAMS = {"workflow": "screen", "batch_size": 2, "batches": "all", "redo": False}
-PARAMS |= {"connections": 4, "model": "idrstream", "diameter": 20, "flow_threshold": 0.4, "cellprob_threshold": 0.0}
-PARAMS |= {
-    "features": "deep,cp",
-    "remove_edge_masks": False,
-    "embedder": "efficientnet",
-    "embed_input": 128,
-    "illumination": "none",
-}
-PARAMS |= {"well_profiles": "plate", "normalize_cells": False, "h5ad": False}
-PARAMS |= {"reader": "auto", "camera_offset": 0, "csv": None, "dp_config": None, "dp_checkpoint": None, "outdir": "out"}
-PARAMS |= {
-    "stop_after": None,
-    "phenotypes": None,
-    "qc_rules": None,
-    "embed_model": None,
-    "crop_rule": "idrstream",
-    "crop_mask": False,
-    "save": None,
-}
-PARAMS |= {"bit_depth": 16, "largest_nucleus": 1.0}
-PARAMS |= {"input": "wells.tsv", "screens": "screens.tsv", "source": "source", "max_failed": 0.05}
+PARAMS = DEFAULTS | {"diameter": 20, "illumination": "none", "camera_offset": 0, "bit_depth": 16, "max_failed": 0.05}
 
 MOVIE = "movies/{long_plate}/{well_number:05d}_01.ch5"
 STORE = "{store}/{row}/{column}/{site0}"
