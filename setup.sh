@@ -196,12 +196,12 @@ engine() {
 # Tests run in the environment of what they test. Beside pytest, an FTP server to fetch from, a validator of OME-Zarr, real movies
 # to fit fields to, whole runs two at a time, and a browser driven: the browser itself is the machine's (.ci/browser).
 add_tests() {
-    say "tests: pytest, pytest-xdist, ruff, pyftpdlib, ome-zarr-models, playwright"
+    say "tests: pytest, pytest-xdist, ruff, pyftpdlib, ome-zarr-models, playwright, duckdb"
     uv pip install -q --python "$venvs/uv/bin/python" ruff==0.17.5 ty==0.0.108
     for tool in acquire illumination cellpose deepprofiler profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done
     uv pip install -q --python "$venvs/acquire/bin/python" pyftpdlib==2.2.0 ome-zarr-models==1.7
     uv pip install -q --python "$venvs/illumination/bin/python" h5py==3.16.0
-    uv pip install -q --python "$venvs/profiles/bin/python" pytest-xdist==3.8.0 playwright==1.65.2
+    uv pip install -q --python "$venvs/profiles/bin/python" pytest-xdist==3.8.0 playwright==1.65.2 duckdb==2.0.0
 }
 
 # Every requirements.txt anew from its requirements.in; with --check only whether one has fallen behind. Pins stay where

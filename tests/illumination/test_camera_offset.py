@@ -106,7 +106,7 @@ def test_nuclei_that_follow_another_pattern_than_the_lamp_tell_nothing(truth):
 
 def test_nuclei_that_do_not_follow_the_lamp_at_all_tell_nothing(truth):
     even = plate(0, field=np.ones(SHAPE, np.float32)) + BACKGROUND * (truth - 1)
-    with pytest.raises(camera_offset.Unknown, match="impossible offset, -"):
+    with pytest.raises(camera_offset.Unknown, match="impossible offset only, -"):
         camera_offset.estimate(even, fitted(truth, 0), [0])
 
 
@@ -121,7 +121,7 @@ def test_wells_and_times_that_ask_for_different_offsets_tell_nothing(truth):
     both, names = np.concatenate([flat, steep]), ["wells", "times"]
     origins = [(well, 1) for well in range(2 * FRAMES)], [(1, time) for time in range(2 * FRAMES)]
     for name, some in zip(names, origins, strict=True):
-        with pytest.raises(camera_offset.Unknown, match=f"the first and the last {name} ask for"):
+        with pytest.raises(camera_offset.Unknown, match=f"the first and the last {name} fit offsets of"):
             camera_offset.estimate(both, fitted(truth, 13), [0], some)
     alike = [(number % 2, number % 2) for number in range(FRAMES)] * 2
     camera_offset.estimate(both, fitted(truth, 13), [0], alike)
