@@ -7,7 +7,6 @@ In the environment of `profiles`: `.venvs/profiles/bin/python benchmarks/measure
 
 import argparse
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -31,12 +30,12 @@ def main():
     images = list(read(given.folder) if given.folder else generated())
 
     started = time.perf_counter()
+    from idrstream.base import memory
     from idrstream.cells import measurement
 
     print(f"to import takes {time.perf_counter() - started:.1f} s, to compile 0: nothing is compiled", flush=True)
     measurement.measure(*images[0][1:])
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory of ours: {memory:.0f} MB")
+    print(f"peak memory of ours: {memory.peak() / 2**20:.0f} MB")
     import plain_cp_measure
 
     print(f"seconds an image, and seconds of the processor: medians of {given.repeat}, in turns")

@@ -22,7 +22,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests")]
 
-from idrstream.base import files  # noqa: E402
+from idrstream.base import files, memory  # noqa: E402
 from idrstream.cells import contrast  # noqa: E402
 from idrstream.tissue import arrays, levels, tiles  # noqa: E402
 
@@ -177,7 +177,7 @@ def main(folder, size, split, sides, group, diameter, only):
     if only:
         STEPS[only](Run(folder, sides[0], group, diameter))
         used = resource.getrusage(resource.RUSAGE_SELF)
-        click.echo(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+        click.echo(json.dumps([used.ru_utime + used.ru_stime, memory.peak() / 2**20]))
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
     size = tuple(map(int, size.split("x")))

@@ -1,7 +1,6 @@
 """Files made to do harm, or cut: windows of them are refused in one line, and no memory is asked for."""
 
 import lzma
-import resource
 import struct
 import zlib
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from idrstream.base import memory
 from idrstream.base.failures import ImageFailure, NotReadable, Truncated
 from make_zarr import edit, noise, write
 from reading import assert_says
@@ -26,13 +26,13 @@ BOMB = 1 << 29  # bytes that a tile unpacks to
 
 def refusal(path):
     """What is said of the first pixel of an image, and by how many bytes the process grew for it."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = memory.peak()
     try:
         with image_of(path) as image:
             said = image.window(0, 0, 0, 0, 0, 1, 0, 1)
     except ImageFailure as failure:
         said = failure
-    return said, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    return said, memory.peak() - before
 
 
 @pytest.fixture(scope="module")

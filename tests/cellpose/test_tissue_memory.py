@@ -10,10 +10,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 TASK = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 import numpy as np
 import slides
+from idrstream.base import memory
 from idrstream.cells import masks
 from idrstream.tissue import arrays, foreground, levels, prediction, steps, tiles
 
@@ -32,8 +33,7 @@ field = prediction.Field(lambda given: np.repeat(given, 3, axis=1), 1, lambda bo
 for tile in every[:: len(every) // 9]:
     field(tile)
 levels.levels(lambda box: slides.endless(box)[2], shape, np.float32).quantile(0.5)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps([peak, int(numbers.labels.max()), int(numbers.uncertified)]))
+print(json.dumps([memory.peak() / 1e6, int(numbers.labels.max()), int(numbers.uncertified)]))
 """
 
 

@@ -4,10 +4,9 @@ import resource
 import time
 from contextlib import contextmanager
 
-from idrstream.base import files
+from idrstream.base import files, memory
 
 MEGA = 1_000_000
-RSS = 1024 / MEGA  # MB of what Linux counts in KiB
 SUMS = "tasks", "pixels", "seconds", "cpu_seconds"  # of a step, over its tasks
 
 
@@ -21,7 +20,7 @@ def measured(path, step, pixels):
     yield
     used = resource.getrusage(resource.RUSAGE_SELF)
     cost = {"step": step, "tasks": 1, "pixels": pixels, "seconds": round(time.monotonic() - start, 3)}
-    cost |= {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "peak_rss_mb": round(used.ru_maxrss * RSS, 1)}
+    cost |= {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "peak_rss_mb": round(memory.peak() / MEGA, 1)}
     files.write_json(path, cost)
 
 
