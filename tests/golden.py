@@ -16,11 +16,14 @@ CENTRES = [(y, x) for y in (30, 80, 130) for x in (30, 76, 122, 168)]
 
 def assert_golden(stage, found, rtol=1e-4, atol=1e-6, case=""):
     """Compare figures of what a STAGE (recipe.STAGES) makes with those in golden.json, and its version with theirs."""
-    golden, place = GOLDEN[f"{stage} {case}".strip()], recipe.STAGES[stage]
+    name, place = f"{stage} {case}".strip(), recipe.STAGES[stage]
     place = f"{place.version} in bin/idrstream/{place.module}"
-    assert VERSIONS[stage] == golden["version"], f"{place} was raised: renew the figures of {stage} in {FILE.name}"
     found = np.asarray(found, np.float64).ravel()
     figures = ", ".join(f"{figure:.6g}" for figure in found)
+    entry = f'"{name}": {{"version": {VERSIONS[stage]}, "figures": [{figures}]}}'
+    assert name in GOLDEN, f"{FILE.name} has no figures of {name} yet: {entry}"
+    golden = GOLDEN[name]
+    assert VERSIONS[stage] == golden["version"], f"{place} was raised: renew the figures of {stage} in {FILE.name}"
     what = f"results of {stage} changed: raise {place}, say it in CHANGELOG.md, and renew the figures in {FILE.name}"
     same = found.shape == np.shape(golden["figures"]) and np.allclose(found, golden["figures"], rtol, atol)
     assert same, f"{what}: [{figures}]"

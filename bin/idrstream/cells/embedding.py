@@ -159,7 +159,7 @@ class TorchScript(_Engine):
         return made.mean(dim=(2, 3)) if made.ndim == 4 else made
 
 
-ENGINES = {"efficientnet": EfficientNetLite0, EfficientNetB0.name: EfficientNetB0, TorchScript.name: TorchScript}
+ENGINES = {"efficientnet": EfficientNetLite0, "efficientnet-b0": EfficientNetB0, "torchscript": TorchScript}
 
 
 def embed(engine, images):
