@@ -241,6 +241,11 @@ def test_a_name_that_a_pattern_fits_in_several_ways_is_refused_with_two_of_them(
     ]
 
 
+def test_a_long_name_that_does_not_fit_is_not_cut_in_every_way():
+    name = "A1_" * 1000  # in six parts: in more ways than can be tried
+    assert name_patterns.compiled("*_*_{plate}_*_*_{gene}_{well}.tif").readings(name) == []
+
+
 def test_channel_10_is_not_taken_for_channel_1():
     names = [f"P1/r02c03f02p01-ch{channel}sk1fk1fl1.tiff" for channel in (1, 10)]
     made = sheet(names, "{plate}/{well}f{site}p*-ch{channel}sk*.tiff", nuclear=1)

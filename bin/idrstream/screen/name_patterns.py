@@ -95,17 +95,22 @@ def _expression(parts, lazy):
     by_letter = rf"[A-Za-z]{{1,2}}{lazy}[ _-]{{0,3}}{lazy}\d{{1,3}}{lazy}"  # B3, B03, b003, B-03, B - 03
     meaning = dict.fromkeys(FIELDS, text) | dict.fromkeys(("site", "site0", "frame", "frame0"), number)
     meaning["well"] = "|".join((by_row, by_letter) if lazy else (by_letter, by_row))
-    seen, made = set(), []
+    seen, runs = set(), [""]  # a run begins with a part of any length, and ends before the next of those
     for place, part in enumerate(parts):
         field = part[1:-1]
         if place % 2 == 0:
-            made.append(re.escape(part))
+            runs[-1] += re.escape(part)
         elif part == "*":
-            made.append(f"[^/]*{lazy}")
+            runs.append(f"[^/]*{lazy}")
+        elif field in seen:
+            runs[-1] += f"(?P={field})"
         else:
-            made.append(f"(?P={field})" if field in seen else f"(?P<{field}>{meaning[field]})")
+            runs += [""] if meaning[field] == text else []
+            runs[-1] += f"(?P<{field}>{meaning[field]})"
             seen.add(field)
-    return re.compile("".join(made), re.DOTALL)
+    if lazy and not any("(?P=" in run for run in runs):  # a later place for a run leaves the others no more room
+        runs[1:-1] = [f"(?>{run})" for run in runs[1:-1]]
+    return re.compile("".join(runs), re.DOTALL)
 
 
 def _guesses(name):
