@@ -10,11 +10,12 @@ class Settings {
         new JsonSlurper().parse(file.toFile()) as Map
     }
 
-    /** PARAMS with the workflow's defaults for what is not given. */
+    /** PARAMS with the workflow's defaults for what is not given. Nextflow makes a number of a folder called 20240115: text stays text. */
     static Map of(Map schema, Map params) {
-        final defaults = rules(schema, workflow(schema, params)).collectMany { group -> group.rules.entrySet() }
-            .collectEntries { entry -> [entry.key, fallback(entry.value)] }
-        return defaults + params.findAll { _name, value -> value != null }
+        final known = rules(schema, workflow(schema, params)).collectEntries { group -> group.rules }
+        final defaults = known.collectEntries { name, rule -> [name, fallback(rule)] }
+        final given = params.findAll { _name, value -> value != null }
+        return defaults + given.collectEntries { name, value -> [name, known[name]?.type == 'string' ? value.toString() : value] }
     }
 
     /** The chosen workflow. */

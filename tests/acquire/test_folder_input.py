@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ from idrstream.base.tables import Problems
 from idrstream.images.frames import read_frame
 from idrstream.readers import planes
 from idrstream.runs import housekeeping
-from idrstream.screen import fetch, folder_input, plan, request
+from idrstream.screen import fetch, folder_input, name_patterns, plan, request
 from idrstream.screen.study import SAMPLESHEET
 from planning import DEFAULTS, ROOT, SCHEMA, given
 
@@ -123,7 +124,7 @@ def test_a_well_is_known_by_its_usual_spellings(spelling):
         ("P1/B03_s2.ome.zarr", "{plate}/{well}_s{site}.ome.zarr", ("P1", "B03", "2")),
         ("./P1/B03.tif", "{plate}/{well}.tif", None),
         ("P1/P2_B03.tif", "{plate}/{plate}_{well}.tif", None),
-        ("P1/x/B03.tif", "{plate}/*{well}.tif", None),
+        ("P1/x/y_B03.tif", "{plate}/*_{well}.tif", None),
         ("P1/B03.TIF", "{plate}/{well}.tif", None),
         ("P1/B03xtif", "{plate}/{well}.tif", None),
     ],
@@ -142,11 +143,151 @@ def test_without_a_plate_in_the_pattern_the_folder_is_the_plate():
     assert '"my plate" is not a plate: letters, digits' in said and "rename the folder" in said
 
 
-def test_sites_and_frames_that_are_counted_from_0_are_counted_from_1():
+def test_site0_and_frame0_are_read_as_counted_from_0():
     names = [f"A01_s{site}_t{frame:03}.tif" for site in (1, 2) for frame in (0, 1)]
-    made = sheet(names, "{well}_s{site}_t{frame}.tif")
+    made = sheet(names, "{well}_s{site}_t{frame0}.tif")
     assert cells(made, "site", "frame", "path")[:2] == [("1", "1", "A01_s1_t000.tif"), ("1", "2", "A01_s1_t001.tif")]
-    assert made.notes[1:] == ["the names count frames from 0: frame 1 is their 0"]
+    assert {row.cells["file_frame"] for row in made.rows} == {"1"}
+    assert cells(sheet(["A01_s0.tif", "A01_s1.tif"], "{well}_s{site0}.tif"), "site") == [("1",), ("2",)]
+
+
+def test_a_0_among_sites_counted_from_1_is_an_error_and_shifts_no_other_image():
+    before = cells(sheet(["A01_s1.tif", "A02_s1.tif"], "{well}_s{site}.tif"), "well", "site")
+    assert before == [("A01", "1"), ("A02", "1")]
+    names = ["A01_s1.tif", "A02_s1.tif", "A03_s0.tif", "A04_s0.tif"]
+    assert refused(names, "{well}_s{site}.tif") == [
+        "--pattern {well}_s{site}.tif: {site} is counted from 1, and A03_s0.tif has 0; "
+        "write {site0}, which is counted from 0"
+    ]
+    more = dict(cells(sheet(names, "{well}_s{site0}.tif"), "path", "site"))
+    assert more == dict(cells(sheet(names[:3], "{well}_s{site0}.tif"), "path", "site")) | {"A04_s0.tif": "1"}
+
+
+def readings(pattern, name):
+    """All that the fields of a pattern may be in a name, by trying every way to cut the name."""
+    kinds = {
+        "well": r"[A-Za-z]{1,2}[ _-]{0,3}\d{1,3}|[Rr]\d{1,3}[ _-]?[Cc]\d{1,3}",
+        "site": r"\d{1,9}",
+        "plate": "[^/]+",
+    }
+
+    def cut(parts, at, places):
+        if not parts:
+            if at == len(name):
+                yield tuple(sorted(places.items()))
+            return
+        part, field = parts[0], parts[0][1:-1]
+        for end in range(at, len(name) + 1):
+            text = name[at:end]
+            if part[0] == "{":
+                before = places.get(field)
+                alike = before is None or name[slice(*before)] == text
+                if alike and re.fullmatch(kinds[field], text):
+                    yield from cut(parts[1:], end, {field: (at, end)} | places)
+            elif text == part or (part == "*" and "/" not in text):
+                yield from cut(parts[1:], end, places)
+
+    return set(cut(re.findall(r"\{\w+\}|\*|[^{*]", pattern), 0, {}))
+
+
+def test_a_name_has_as_many_readings_as_ways_to_cut_it():
+    chance, seen = random.Random(5), []
+    texts = {
+        "{well}": ["A1", "r1c2", "b_02"],
+        "{site}": ["1", "12"],
+        "{plate}": ["P", "A1_x", "1"],
+        "*": ["", "x", "A1_", "1"],
+    }
+    for _ in range(1000):
+        parts = [*chance.sample(["{plate}", "{plate}", "{site}", "*", "*"], k=chance.randint(0, 3)), "{well}"]
+        chance.shuffle(parts)
+        parts = [word for part in parts for word in (part, chance.choice(["_", "_", "1", "-", "c", "/", "_1"]))]
+        name = "".join(chance.choice(texts.get(part, [part])) for part in parts)
+        found = name_patterns.compiled("".join(parts)).readings(name)
+        seen.append(len(found))
+        assert len(found) == min(2, len(readings("".join(parts), name))), (parts, name)
+    assert min(map(seen.count, (1, 2))) > 50
+
+
+@pytest.mark.parametrize(
+    "pattern, touching",
+    [
+        ("{plate}*/{well}.tif", "{plate} and *"),
+        ("{plate}/{well}f{site}p*-ch{channel}*.tiff", "{channel} and *"),
+        ("{well}*{site}.tif", "{well} and *"),
+        ("*{well}_*.tif", "* and {well}"),
+        ("{plate}{well}.tif", "{plate} and {well}"),
+        ("{well}_**.tif", "* and *"),
+        ("*{plate}*{gene}*_{well}*.tif", "* and {plate}"),
+    ],
+)
+def test_fields_and_stars_that_touch_are_refused(pattern, touching):
+    said = refused(["P1_scan/B03.tif"], pattern)
+    where = f"--pattern {pattern}: {touching} touch, so where one ends is open"
+    assert said[0] == f"{where}; write what stands between them in the names"
+
+
+@pytest.mark.parametrize(
+    "pattern, name, ways",
+    [
+        ("*_{well}_*.tif", "scan_T01_B03_w1.tif", '{well} may be "T01" or "B03"'),
+        ("{well}_{channel}_*.tif", "B03_DAPI_1_2.tif", '{channel} may be "DAPI" or "DAPI_1"'),
+        ("{plate}_{gene}_{well}.tif", "P_1_g_B03.tif", '{plate} may be "P" or "P_1"'),
+    ],
+)
+def test_a_name_that_a_pattern_fits_in_several_ways_is_refused_with_two_of_them(pattern, name, ways):
+    assert refused([name], pattern) == [
+        f"{name}: --pattern fits in several ways ({ways}); write more of the names in it"
+    ]
+
+
+def test_a_long_name_that_does_not_fit_is_not_cut_in_every_way():
+    name = "A1_" * 1000  # in six parts: in more ways than can be tried
+    assert name_patterns.compiled("*_*_{plate}_*_*_{gene}_{well}.tif").readings(name) == []
+
+
+def test_channel_10_is_not_taken_for_channel_1():
+    names = [f"P1/r02c03f02p01-ch{channel}sk1fk1fl1.tiff" for channel in (1, 10)]
+    made = sheet(names, "{plate}/{well}f{site}p*-ch{channel}sk*.tiff", nuclear=1)
+    assert cells(made, "well", "site", "path") == [("B03", "2", names[0])]
+
+
+def test_images_with_files_of_other_channels_only_are_named_in_a_warning(here):
+    names = [f"{well}_s{site}_w{channel}.tif" for well in ("A01", "A02") for site in (1, 2) for channel in (1, 2)]
+    names.remove("A02_s1_w1.tif")
+    made = sheet(names, "{well}_s{site}_w{channel}.tif", nuclear=1)
+    assert made.warnings == [
+        "1 image left out, with no file of channel 1 (--nuclear): plate P9 well A02 site 1 frame 1"
+    ]
+    (here / "images").mkdir()
+    for name in names:
+        tifffile.imwrite(here / "images" / name, np.eye(40, dtype=np.uint8))
+    made = planned(here, pattern="{well}_s{site}_w{channel}.tif", nuclear=1)
+    assert "warning: 1 image left out, with no file of channel 1 (--nuclear): plate images well A02" in made.text()
+    many = sheet([f"A{well:02}_w{1 + (well > 1)}.tif" for well in range(1, 7)], "{well}_w{channel}.tif", nuclear=1)
+    assert many.warnings[0].startswith("5 images left out") and many.warnings[0].endswith(
+        "well A04 site 1 frame 1; ..."
+    )
+
+
+def test_frames_of_a_file_that_are_not_read_are_said(here):
+    (here / "images").mkdir()
+    stack = np.random.default_rng(1).integers(0, 255, (3, 40, 50), np.uint8)
+    for well in ("A01", "A02"):
+        tifffile.imwrite(here / f"images/{well}_t1.tif", stack, photometric="minisblack")
+    for pattern in ("{well}_t1.tif", "{well}_t{frame}.tif"):
+        assert planned(here, pattern=pattern).warnings == [
+            "A01_t1.tif: this file has 3 frames, and only frame 1 of each file is read; for others write a samplesheet"
+        ]
+    tifffile.imwrite(here / "images/A01_t1.tif", stack[0])
+    assert planned(here, pattern="{well}_t1.tif").warnings == []
+
+
+@pytest.mark.parametrize("named", ["images", "images/", "images/.", "images/..", "../here/images/"])
+def test_the_plate_is_called_as_the_folder_however_its_path_is_written(tmp_path, named):
+    (tmp_path / "here/images").mkdir(parents=True)
+    made = sheet(["A01.tif"], "{well}.tif", folder=f"{tmp_path}/here/{named}")
+    assert cells(made, "plate") == [("here" if named.endswith("..") else "images",)]
 
 
 def test_of_several_channels_the_one_of_the_nuclei_must_be_named():
@@ -177,8 +318,9 @@ MISTAKES = {
     "a column of the samplesheet that is no part of a name": ("{path}/{well}.tif", "{path} is none of"),
     "a brace": ("{plate}/{well.tif", "a brace in it is not closed"),
     "two braces": ("{{plate}}/{well}.tif", "a brace in it is not closed"),
-    "from the root": ("/data/{well}.tif", "it is of paths in the folder of --input"),
-    "from above": ("../{well}.tif", "it is of paths in the folder of --input"),
+    "from the root": ("/data/{well}.tif", "write a path relative to the folder of --input"),
+    "a site twice": ("{well}_s{site}_{site0}.tif", "{site} and {site0} exclude each other"),
+    "from above": ("../{well}.tif", "write a path relative to the folder of --input"),
 }
 
 
@@ -209,7 +351,7 @@ def test_many_mistakes_of_a_kind_are_counted():
 
 @pytest.mark.parametrize("name", ["P/A01\n.tif", "P/A01\t.tif", " P/A01.tif", "P/A01\udcff.tif"])
 def test_a_name_that_no_table_can_hold_is_refused_in_one_line(name):
-    (said,) = refused([name], "*/{well}*.tif") if name[0] == "P" else refused([name], "*{plate}/{well}.tif")
+    (said,) = refused([name], name.replace("P", "{plate}").replace("A01", "{well}"))
     assert said.isprintable() and "rename it" in said
 
 
@@ -226,6 +368,8 @@ def test_nothing_that_matches_is_one_sentence_with_a_name_that_is_there():
         ("P1/A01_s1_f2.tif", "{plate}/{well}_s{site}_f{frame}.tif"),
         ("a/P1/B3_s1_w2.TIF", "*/{plate}/{well}_s{site}_w{channel}.TIF"),
         ("C05.ome.zarr", "{well}.ome.zarr"),
+        ("p01_B03.tif", "p01_{well}.tif"),
+        ("A01_s0_t000.tif", "{well}_s{site0}_t{frame0}.tif"),
         ("img.tif", None),
     ],
 )
@@ -233,6 +377,12 @@ def test_a_folder_without_a_pattern_is_answered_with_one_for_the_names_in_it(nam
     said = folder_input.without_pattern([name, "notes.txt"], "/data/P9")
     assert (f"such as --pattern '{guess}' (1 of its 2 files match, {name} first)" in said) == bool(guess)
     assert guess or 'a file there is called "img.tif"' in said
+
+
+def test_of_several_patterns_the_one_that_matches_most_files_is_suggested():
+    names = [f"a01_b{row}c_{row}{column:02}_s{site}.tif" for row in "ab" for column in (1, 2) for site in (0, 1)]
+    said = folder_input.without_pattern([*names, "z9.tif"], "/data/P9")
+    assert "--pattern 'a01_bac_{well}_s{site0}.tif' (4 of its 9 files match, a01_bac_a01_s0.tif first)" in said
 
 
 def test_so_is_a_run_on_a_folder_without_a_pattern(screen):
@@ -269,6 +419,23 @@ def test_files_are_listed_through_links_without_hidden_ones_and_a_zarr_is_one(tm
     (tmp_path / "in/a/gone.tif").symlink_to(tmp_path / "gone.tif")
     found = listing.read(tmp_path / "in", [tmp_path / "in/out", tmp_path / "work"])
     assert found == {"files": ["a/P.ome.zarr", "a/b/1.tif", "a/gone.tif", "far/4.tif"], "faults": []}
+
+
+def test_a_link_that_leads_to_itself_counts_as_a_file(tmp_path):
+    (tmp_path / "P1").mkdir()
+    (tmp_path / "P1/B03.tif").touch()
+    (tmp_path / "P1/loop").symlink_to("loop")
+    assert listing.read(tmp_path) == {"files": ["P1/B03.tif", "P1/loop"], "faults": []}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root follows every link")
+def test_a_link_into_a_closed_folder_is_said_and_not_skipped(tmp_path):
+    (tmp_path / "closed/P2").mkdir(parents=True)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/P2").symlink_to(tmp_path / "closed/P2")
+    (tmp_path / "closed").chmod(0)
+    faults = listing.read(tmp_path / "in")["faults"]
+    assert faults == [f"{tmp_path}/in/P2: where this link leads cannot be read (Permission denied)"]
 
 
 def test_a_name_that_is_no_text_comes_through_the_listing(tmp_path):

@@ -7,7 +7,7 @@ from test_paths import LIGHT, ODD
 
 from idrstream.base import tables
 
-PATTERN = "{plate}/{well}_s{site}_t{frame}.tif"
+PATTERN = "{plate}/{well}_s{site}_t{frame0}.tif"
 
 
 def write_images(folder, inside):
@@ -25,9 +25,12 @@ def test_a_run_on_a_folder_is_that_on_its_samplesheet(light, tmp_path):
     inside = tmp_path / f"in {ODD}"
     write_images(tmp_path, inside)
     folder = ["--input", inside, *LIGHT]
-    without = Run(tmp_path / "run", *folder, pipeline=light, parser="v1")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/20240115").symlink_to(inside)  # a number to Nextflow
+    numbers = ["--input", 20240115, "--outdir", 2024, *LIGHT]
+    without = Run(tmp_path / "run", *numbers, pipeline=light, parser="v1")
     assert without.code == 1
-    assert "--pattern '{plate}/{well}_s{site}_t{frame}.tif' (6 of its 7 files match" in without.said
+    assert "--pattern '{plate}/{well}_s{site}_t{frame0}.tif' (6 of its 7 files match" in without.said
     refused = Run(tmp_path / "run", *folder, "--pattern", PATTERN, pipeline=light)
     assert 'P 1 (a)/A1_s1_t0.tif: "P 1 (a)" is not a plate' in refused.said
     (inside / "P 1 (a)").rename(inside / "P1")
@@ -35,13 +38,12 @@ def test_a_run_on_a_folder_is_that_on_its_samplesheet(light, tmp_path):
     assert run.code == 0, run.said
     assert f"{inside}: 6 files (of one frame each) of 3 wells on 2 plates match --pattern" in run.said
     assert "1 other file without a match (notes.txt)" in run.said
-    assert "the names count frames from 0: frame 1 is their 0" in run.said
     wells = [("P1", "A01"), ("P1", "B10"), ("P2", "C03")]
     images = run.images[["plate", "well", "frame"]].itertuples(index=False)
     assert sorted(map(tuple, images)) == [(*well, frame) for well in wells for frame in (1, 2)]
     sheet = run.out / "pipeline_info/samplesheet.tsv"
     assert [row.cells["path"] for row in tables.read(sheet).rows][-1] == "P2/C03_s1_t1.tif"
-    again = Run(tmp_path / "run", "--input", sheet, "--source", inside, *LIGHT, pipeline=light)
+    again = Run(tmp_path / "run", "--input", sheet, "--source", 20240115, *LIGHT, pipeline=light)
     assert again.code == 0 and "Nothing to do" in again.said, again.said
     assert (run.images["cells"] == 5).all()
     assert not [path for path in tmp_path.rglob("RAN")]

@@ -23,7 +23,7 @@ def size(images, root, reading):
     images   as the planner has them
     root     local folder that locations are relative to, or None
     reading  nuclear, z and reader, as in a batch
-    returns  {"height", "width", "bits" of a stored pixel, "seen": its location}
+    returns  {"height", "width", "bits" of a stored pixel, "seen": its location, "frames" of its file}
 
     Raises tables.Problems where the file of the very first image lacks the wanted channel or z plane, or has several
     and nothing says which is wanted.
@@ -37,8 +37,9 @@ def size(images, root, reading):
         except (ImageFailure, OSError, MemoryError):
             continue
         if not isinstance(frame, ImageFailure):
+            height, width = frame.shape
             bits = 8 * frame.dtype.itemsize
-            return {"height": frame.shape[0], "width": frame.shape[1], "bits": bits, "seen": location}
+            return {"height": height, "width": width, "bits": bits, "seen": location, "frames": movie.frames}
     return None
 
 

@@ -1,30 +1,18 @@
 """The samplesheet of a folder of images, made of the files' names by a pattern (--input FOLDER --pattern ...)."""
 
-import os.path
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 from idrstream.base import tables
 from idrstream.base.tables import CONTROL, Problems, Row, Table, nearest, shown
+from idrstream.screen import name_patterns
 from idrstream.screen.input_tables import SCHEMAS
 from idrstream.screen.study import Well
 
-WELL = r"[Rr]\d{1,3}[ _-]?[Cc]\d{1,3}|[A-Za-z]{1,2}[ _-]{0,3}\d{1,3}"  # r02c03; B3, B03, b003, B-03, B - 03
-TEXT = r"[^/]+?"
-FIELDS = {  # name in a pattern -> what it stands for in a file's path
-    "plate": TEXT,
-    "well": WELL,
-    "site": r"\d{1,9}",
-    "frame": r"\d{1,9}",
-    "channel": TEXT,
-    "control_type": TEXT,
-    "gene": TEXT,
-}
 COLUMNS = ("plate", "well", "site", "frame", "file_frame", "channel", "control_type", "gene", "path")
-EXAMPLE = "{plate}/{well}_s{site}.tif"
-IMAGES = (".tif", ".tiff", ".ch5", ".zarr", ".h5", ".hdf5", ".nd2", ".czi", ".lif")  # what an example is taken from
 NAMED = 3  # files in a sentence
 SENTENCES = 20  # about files, of one kind
 
@@ -33,10 +21,12 @@ SENTENCES = 20  # about files, of one kind
 class Sheet(Table):
     """The samplesheet. A problem in a row is told by the file's path.
 
-    notes  what the user is to know of it before the start, a sentence each
+    notes     what the user is to know of it before the start, a sentence each
+    warnings  possible mistakes, likewise
     """
 
     notes: list = field(default_factory=list)
+    warnings: list = field(default_factory=list)
 
     def problem(self, message, line=None, column=None):
         """``P1/B03_s1.tif: message``"""
@@ -48,23 +38,24 @@ def sheet(names, pattern, folder, nuclear=None):
     """The Sheet of the files that match PATTERN, in the order of plates, wells, sites and frames.
 
     names    paths of the files in the folder, of one at least
-    pattern  path of a file in the folder, with {plate}, {well}, ... (FIELDS) for what differs; * stands for what
-             does not matter in a name
+    pattern  path of a file in the folder, with {plate}, {well}, ... (name_patterns.FIELDS) for what differs; * stands
+             for what does not matter in a name
     folder   absolute path; its name is the plate's where the pattern has no {plate}
     nuclear  channel of the nuclei (--nuclear), which chooses among files of several channels
 
     Raises tables.Problems.
     """
-    expression = compiled(pattern)
-    found = [(name, match) for name in names if (match := expression.fullmatch(name))]
+    parsed = name_patterns.compiled(pattern)
+    found = [(name, readings) for name in names if (readings := parsed.readings(name))]
     if not found:
         raise Problems([f"--pattern {pattern}: none of the {len(names):,} files in {folder} matches; {_there(names)}"])
-    made = Sheet(os.path.basename(folder), [], kind="samplesheet")
-    problems = _unwritable(name for name, _ in found)
-    rows = [_cells(name, match, made.name) for name, match in found]
-    problems += _plates(rows, "plate" in expression.groupindex)
+    if ambiguous := _ambiguous(found):
+        raise Problems(ambiguous)
+    made = Sheet(_name(folder), [], kind="samplesheet")
+    rows = [_cells(name, values, made.name) for name, (values,) in found]
+    problems = _unwritable(name for name, _ in found) + _zeros(rows, pattern)
+    problems += _plates(rows, "plate" in parsed.fields)
     rows = _of_channel(rows, nuclear, made, problems)
-    _counted_from_1(rows, made)
     problems += _same(rows)
     if problems:
         raise Problems(problems)
@@ -75,39 +66,13 @@ def sheet(names, pattern, folder, nuclear=None):
     return made
 
 
-def compiled(pattern):
-    """The regular expression of a pattern. Raises tables.Problems with everything that is wrong in it."""
-    problems, seen, parts = [], set(), []
-    pattern = str(pattern)
-    if pattern.startswith("/") or ".." in pattern.split("/"):
-        problems.append(f"--pattern {pattern}: it is of paths in the folder of --input; begin there, as in {EXAMPLE}")
-    for part in re.split(r"(\{[^{}]*\}|\*)", pattern.removeprefix("./")):
-        name = part[1:-1] if part.startswith("{") and part.endswith("}") else None
-        if name is None and re.search("[{}]", part):
-            problems.append(f"--pattern {pattern}: a brace in it is not closed, as in {EXAMPLE}")
-        elif name is not None and name not in FIELDS:
-            known = ", ".join(f"{{{field}}}" for field in FIELDS)
-            problems.append(f"--pattern {pattern}: {{{name}}} is none of {known}.{nearest(name, FIELDS)}")
-        elif name in seen:
-            parts.append(f"(?P={name})")
-        elif name is not None:
-            parts.append(f"(?P<{name}>{FIELDS[name]})")
-            seen.add(name)
-        else:
-            parts.append("[^/]*" if part == "*" else re.escape(part))
-    if not problems and "well" not in seen:
-        problems.append(f"--pattern {pattern}: it has no {{well}}; say where a file's path names it, as in {EXAMPLE}")
-    if problems:
-        raise Problems(dict.fromkeys(problems))
-    return re.compile("".join(parts), re.DOTALL)
-
-
 def without_pattern(names, folder):
-    """What to say of a folder as --input where no pattern is given, with an example made of the NAMES in it."""
-    guess = next(filter(None, map(_guess, _images_first(names))), None)
+    """What to say of a folder as --input where no pattern is given, with one that the NAMES in it suggest."""
+    guess = name_patterns.suggested(names)
     if not guess:
-        return f"--pattern: say what the names in {folder} mean, as {EXAMPLE} does of P1/B03_s1.tif; {_there(names)}"
-    fits = [name for name in names if compiled(guess).fullmatch(name)]
+        example = f"{name_patterns.EXAMPLE} does of P1/B03_s1.tif"
+        return f"--pattern: say what the names in {folder} mean, as {example}; {_there(names)}"
+    fits = list(filter(name_patterns.compiled(guess).fits, names))
     first = shown_path(min(fits, key=_natural))
     count = f"{len(fits):,} of its {len(names):,} files match, {first} first"
     return f"--pattern: say what the names in {folder} mean, such as --pattern '{guess}' ({count})"
@@ -118,14 +83,21 @@ def shown_path(path):
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
 
 
-def _cells(name, match, folder_name):
-    """The cells of a file's row, by column."""
-    values = match.groupdict()
-    row = {"plate": folder_name} | values | {"path": name, "well": _well(values["well"])}
-    if "site" in values:
-        row["site"] = int(values["site"])
-    row["frame"] = int(values.get("frame", 1))
-    return row | ({"file_frame": "1"} if "frame" in values else {})
+def _name(folder):
+    """The name of a folder, also where its path ends in ``..``."""
+    name = Path(folder).name
+    return Path(folder).resolve().name if name in ("", "..") else name
+
+
+def _cells(name, values, folder_name):
+    """The cells of a file's row, by column; VALUES: what its name says (Pattern.readings)."""
+    row = {"plate": folder_name, "frame": "1"} | values | {"path": name, "well": _well(values["well"])}
+    for column in name_patterns.COUNTED:
+        if column in values:
+            row[column] = str(int(values[column]))
+        elif f"{column}0" in values:
+            row[column] = str(int(row.pop(f"{column}0")) + 1)
+    return row | ({"file_frame": "1"} if {"frame", "frame0"} & values.keys() else {})
 
 
 @cache
@@ -168,9 +140,21 @@ def _of_channel(rows, nuclear, made, problems):
         near = "" if alike else nearest(nuclear, counts)
         problems.append(f"--nuclear {nuclear}: {wrong} of this name; the channels in the files' names: {listed}.{near}")
         return []
-    others = len(rows) - counts[alike[0]]
+    kept = [row for row in rows if row["channel"] == alike[0]]
+    others = len(rows) - len(kept)
     made.notes += [f"{_number(others, 'file')} of other channels left out (--nuclear {nuclear})"] if others else []
-    return [row for row in rows if row["channel"] == alike[0]]
+    made.warnings += _without_nuclei(rows, kept, nuclear)
+    return kept
+
+
+def _without_nuclei(rows, kept, nuclear):
+    """The warning that images have files of other channels only: a list of one sentence, or of none."""
+    places = set(map(_place, kept))
+    lost = list(dict.fromkeys(place for place in map(_place, rows) if place not in places))
+    listed = "; ".join("plate {} well {} site {} frame {}".format(*place) for place in lost[:NAMED])
+    what = f"no file of channel {nuclear} (--nuclear)"
+    more = "; ..." * (len(lost) > NAMED)
+    return [f"{_number(len(lost), 'image')} left out, with {what}: {listed}{more}"] if lost else []
 
 
 def _alike(channel, nuclear):
@@ -179,34 +163,56 @@ def _alike(channel, nuclear):
     return numbers[0] == numbers[1] if len(numbers) == 2 else texts[0].casefold() == texts[1].casefold()
 
 
-def _counted_from_1(rows, made):
-    """Sites and frames that the names count from 0 are counted from 1, and as text."""
-    for column in ("site", "frame"):
-        first = min((row[column] for row in rows if column in row), default=1)
-        made.notes += [f"the names count {column}s from 0: {column} 1 is their 0"] if first == 0 else []
-        for row in rows:
-            if column in row:
-                row[column] = str(row[column] + (first == 0))
+def _ambiguous(found):
+    """Problems with names that a pattern fits in several ways, a sentence each.
+
+    found  pairs of a name and its readings (Pattern.readings)
+    """
+    sentences = []
+    for name, readings in found:
+        if len(readings) > 1:
+            first, last = readings
+            field = next((field for field in first if first[field] != last[field]), next(iter(first)))
+            ways = f'{{{field}}} may be "{shown(first[field])}" or "{shown(last[field])}"'
+            sentences.append(
+                f"{shown_path(name)}: --pattern fits in several ways ({ways}); write more of the names in it"
+            )
+    return _few(sentences, "files")
+
+
+def _zeros(rows, pattern):
+    """Problems with sites and frames 0, a sentence for each of the two."""
+    problems = []
+    for column in name_patterns.COUNTED:
+        if wrong := [row["path"] for row in rows if row.get(column) == "0"]:
+            fault = f"{{{column}}} is counted from 1, and {shown_path(wrong[0])} has 0"
+            problems.append(f"--pattern {pattern}: {fault}; write {{{column}0}}, which is counted from 0")
+    return problems
+
+
+def _place(row):
+    return row["plate"], row["well"], row.get("site", "1"), row["frame"]
 
 
 def _same(rows):
     """Problems with files of the same image, a sentence each."""
     first, found = {}, []
     for row in rows:
-        place = row["plate"], row["well"], row.get("site", "1"), row["frame"]
+        place = _place(row)
         before = first.setdefault(place, row["path"])
         if before != row["path"]:
             what = "well {1} of plate {0}, site {2}, frame {3}".format(*place)
             both = f"{shown_path(before)} and {shown_path(row['path'])}"
-            found.append(f"{both}: both are {what}; say in --pattern what tells them apart, or leave one out")
+            remedy = "name in --pattern what differs (site, frame, channel), or move one away"
+            found.append(f"{both}: both are {what}; {remedy}")
     return _few(found, "pairs of files")
 
 
 def _unwritable(names):
     """Problems with names that no table can hold, a sentence each."""
     wrong = [name for name in names if CONTROL.search(name) or name != name.strip() or not _is_text(name)]
-    remedy = "a line break, tab or blank at an end of its path, or letters that are not UTF-8; rename it"
-    return _few([f"{shown_path(name)}: {remedy}" for name in wrong], "files")
+    fault = "its path has a line break or tab, a blank at an end, or letters that are not UTF-8; rename it"
+    return _few([f"{shown_path(name)}: {fault}" for name in wrong], "files")
 
 
 def _is_text(name):
@@ -231,20 +237,8 @@ def _there(names):
     return f'a file there is called "{shown_path(_images_first(names)[0])}"'
 
 
-def _guess(name):
-    """A pattern that NAME would match, by the names that microscopes give; None where no well is seen in it."""
-    *folders, last = name.split("/")
-    guess, count = re.subn(r"(?<![A-Za-z0-9])(?:[Rr]\d{2}[Cc]\d{2}|[A-Pa-p]\d{1,2}(?!\d))", "{well}", last, count=1)
-    if not count or re.search("[{}*]", name):
-        return None
-    for letters, column in (("[st]?s|fld ?|f", "site"), ("t|f", "frame"), ("ch|w|c", "channel")):
-        if f"{{{column}}}" not in guess:
-            guess = re.sub(rf"(?<=[_ (-])({letters})\d+(?![A-Za-z0-9])", rf"\1{{{column}}}", guess, count=1)
-    return "/".join(["*"] * len(folders[:-1]) + ["{plate}"] * bool(folders) + [guess])
-
-
 def _images_first(names):
-    return sorted(names, key=lambda name: (not name.lower().endswith(IMAGES), _natural(name)))
+    return sorted(names, key=lambda name: (not name.lower().endswith(name_patterns.IMAGES), _natural(name)))
 
 
 def _listed(names):

@@ -87,6 +87,7 @@ def make(values: Params, launch_dir: str, session: str, given: Mapping[str, Path
     plan.warnings = [
         line for pair in zip(content.tables, per_table, strict=True) for line in request.shared_frames(*pair)
     ]
+    plan.warnings += plan.sheet.warnings if plan.sheet else []
     if plan.batches:
         places.probe(images, source)
         _look(plan)
@@ -122,11 +123,17 @@ def _completed(values: dict[str, Any], described: Study, views: list[StreamView]
 
 
 def _look(plan: Plan) -> None:
-    """Take the size of frames from the plan's first images. Raises tables.Problems where they lack a wanted plane."""
+    """Take the size of frames from the plan's first images. Raises tables.Problems where they lack a wanted plane.
+
+    Of a folder of images one frame a file is read: a warning where the file that was opened has more.
+    """
     todo = [image for batch in plan.batches for image in batch["images"]]
     size = None if plan.source else first_look.size(todo, plan.root, _reading(plan.settings))
     if size:
         plan.study = plan.study.with_frames_of(size)
+    if size and plan.sheet and size["frames"] > 1:
+        only = "only frame 1 of each file is read; for others write a samplesheet"
+        plan.warnings.append(f"{size['seen']}: this file has {size['frames']:,} frames, and {only}")
 
 
 def write(plan: Plan, folder: Path) -> None:
