@@ -15,7 +15,7 @@ class Settings {
         final known = rules(schema, workflow(schema, params)).collectEntries { group -> group.rules }
         final defaults = known.collectEntries { name, rule -> [name, fallback(rule)] }
         final given = params.findAll { _name, value -> value != null }
-        return defaults + given.collectEntries { name, value -> [name, known[name]?.type == 'string' ? value.toString() : value] }
+        return defaults + given.collectEntries { name, value -> [name, value instanceof Number && known[name]?.type == 'string' ? value.toString() : value] }
     }
 
     /** The chosen workflow. */
