@@ -158,7 +158,7 @@ includeConfig '{ROOT}/conf/schedulers.config'
 params.lab = 'lab'
 profiles {{
     site {{
-        process.executor = 'local'                          // which runs the task, and shows what Slurm would be asked for
+        process.executor = 'local'                  // it runs the task, and shows what Slurm would be given
         process.clusterOptions = {site}
     }}
 }}
