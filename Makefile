@@ -13,7 +13,7 @@ TOOLS := acquire profiles deepprofiler illumination cellpose
 help:         ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: tools  ## Nextflow and the tools' environments (9 GB; 5 GB with PyTorch's CPU build)
+setup: tools  ## Nextflow and the tools' environments (10 GB; 6 GB with PyTorch's CPU build)
 	@./setup.sh deepprofiler
 
 tools:        ## the same without DeepProfiler's, which only --embedder deepprofiler needs

@@ -78,7 +78,7 @@ install() {
 
 packages() {
     uv pip install -q --no-deps --python "$venvs/$1/bin/python" "${@:2}" ||
-        die "$1: not installed (why: above). No network? UV_DEFAULT_INDEX names a mirror. No space? .venvs takes up to 8 GB"
+        die "$1: not installed (why: above). No network? UV_DEFAULT_INDEX names a mirror. No space? .venvs takes up to 10 GB"
 }
 
 # The lock's packages without their hashes, a line each.
@@ -88,7 +88,7 @@ pins() { sed -n 's/^\([^ #].*[^ \\]\)[ \\]*$/\1/p' "$lock"; }
 lean() { awk '/^[^ #]/ { gpu = /^(torch==|triton==|nvidia-|cuda-)/ } !gpu' "$lock"; }
 
 cuda() {
-    say "$tool: with NVIDIA's libraries $1: about 3 GB to download, 6 GB on disk"
+    say "$tool: with NVIDIA's libraries $1: about 3 GB to download, 6 GB on disk; illumination and cellpose share most of them"
     packages "$tool" --require-hashes -r "$lock"
 }
 

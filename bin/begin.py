@@ -18,8 +18,8 @@ def main():
     options = parser.parse_args()
     plan = files.read_json(options.plan / "plan.json")
     sheet = options.plan / "samplesheet.tsv"
-    said = housekeeping.begin(plan, options.outdir, options.workdir, sheet if sheet.exists() else None)
-    print(json.dumps({"said": said}))
+    lines = housekeeping.begin(plan, options.outdir, options.workdir, sheet if sheet.exists() else None)
+    print(json.dumps({"lines": lines}))
 
 
 if __name__ == "__main__":

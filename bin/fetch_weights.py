@@ -4,6 +4,7 @@
 import argparse
 import hashlib
 import http.client
+import re
 import sys
 import time
 import urllib.error
@@ -14,6 +15,7 @@ PAUSES = (1, 5, 30)  # seconds before another try
 TIMEOUT = 60  # seconds without a byte
 PIECE = 1 << 20  # bytes
 USER_ERROR = 64  # exit code: the user must mend it
+REMEDY = "name one, such as CELLPOSE_MODELS=https://example.org/models, or give a file by --model"
 MAY_HEAL = (408, 425, 429, 500, 502, 503, 504)  # answers of a server that another try may better
 
 
@@ -28,6 +30,9 @@ def main():
     parser.add_argument("target", type=Path, help="file to write")
     parser.add_argument("--sha256", help="checksum that the file must have")
     options = parser.parse_args()
+    if not re.match(r"https?://[^/]", options.address):
+        print(f"CELLPOSE_MODELS: {options.address} is no address of a web server; {REMEDY}", file=sys.stderr)
+        sys.exit(USER_ERROR)
     part = options.target.with_name(f".{options.target.name}.part")
     try:
         size, checksum = persist(options.address, part)

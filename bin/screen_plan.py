@@ -53,14 +53,14 @@ def main(launch, schema, out, **given):
         given["streams"] /= Path(launch["params"]["streams"]).name
     aspera.use(given.get("ascp"), given.get("aspera_key"))
     try:
-        made = plan.make(launch["params"], launch["launch_dir"], launch["session"], given, files.read_json(schema))
-    except Problems as found:
+        run = plan.make(launch["params"], launch["launch_dir"], launch["session"], given, files.read_json(schema))
+    except Problems as problems:
         out.mkdir(parents=True)
-        more = [f"and {len(found.sentences) - LISTED} more"] if len(found.sentences) > LISTED else []
-        (out / "plan.json").write_text(json.dumps({"problems": found.sentences[:LISTED] + more}))
-        raise UserError("\n".join(found.sentences)) from found
-    plan.write(made, out)
-    click.echo(made.text())
+        more = [f"and {len(problems.sentences) - LISTED} more"] if len(problems.sentences) > LISTED else []
+        (out / "plan.json").write_text(json.dumps({"problems": problems.sentences[:LISTED] + more}))
+        raise UserError("\n".join(problems.sentences)) from problems
+    plan.write(run, out)
+    click.echo(run.text())
 
 
 def _by_its_name(path, param):

@@ -21,24 +21,24 @@ def main():
 
 def status(outdir, now):
     """The lines, as of NOW."""
-    asked = files.read_json(outdir / housekeeping.PLAN)
-    begun = datetime.fromisoformat(asked["begun"])
-    whole, _ = ledger.read(outdir)
-    known = ledger.rows(whole)
-    rows = [known.get(image["id"]) for image in asked["images"]]
-    finished = ledger.finished(asked["stop"])
+    plan = files.read_json(outdir / housekeeping.PLAN)
+    begun = datetime.fromisoformat(plan["begun"])
+    entries, _ = ledger.read(outdir)
+    latest = ledger.rows(entries)
+    rows = [latest.get(image["id"]) for image in plan["images"]]
+    finished = ledger.finished(plan["stop"])
     done = sum(row is not None and row["status"] in finished for row in rows)
     failed = sum(row is not None and row["status"] == "failed" for row in rows)
-    left = len(rows) - done - failed
+    remaining = len(rows) - done - failed
     cells = sum(row["cells"] for row in rows if row and row["status"] in finished)
-    lines = [f"{len(rows)} images: {done} done ({cells} cells), {failed} failed, {left} left"]
-    ids = {image["id"] for image in asked["images"]}
-    commits = [(datetime.fromisoformat(entry["committed"]), entry) for entry in whole]
+    lines = [f"{len(rows)} images: {done} done ({cells} cells), {failed} failed, {remaining} left"]
+    ids = {image["id"] for image in plan["images"]}
+    commits = [(datetime.fromisoformat(entry["committed"]), entry) for entry in entries]
     counts = [(time, sum(row["id"] in ids for row in entry["images"])) for time, entry in commits if time > begun]
-    own = [(time, count) for time, count in counts if count]
-    if own and left:
-        seconds, images = (max(time for time, _ in own) - begun).total_seconds(), sum(count for _, count in own)
-        rest = seconds / images * left - (now - max(time for time, _ in own)).total_seconds()
+    recent = [(time, count) for time, count in counts if count]
+    if recent and remaining:
+        seconds, images = (max(time for time, _ in recent) - begun).total_seconds(), sum(count for _, count in recent)
+        rest = seconds / images * remaining - (now - max(time for time, _ in recent)).total_seconds()
         lines.append(
             f"{60 * images / seconds:.1f} images a minute since {begun:%Y-%m-%d %H:%M} UTC; about {_time(rest)} left"
         )

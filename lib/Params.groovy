@@ -31,7 +31,7 @@ class Params {
      * The network of --model: the one that comes with the PROJECT, a file, or where the weights of a name that Cellpose knows are
      * published, [address, sha256 or null]; an empty list for others. ADDRESS: where Cellpose's weights lie.
      */
-    static Object model(String name, Path project, Map schema, String address) {
+    static Object model(Object name, Path project, Map schema, String address) {
         final param = schema['$defs'].segmentation.properties.model, weights = param['x-weights'][name]
         final there = name == 'idrstream' ? file("${project}/assets/models/nuclei/nuclei.pth") : file(name)
         return there ?: (weights ? [address: "${address}/${weights}".toString(), sha256: param['x-sha256']?.get(weights)] : [])

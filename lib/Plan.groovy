@@ -21,7 +21,7 @@ class Plan {
     /** What FETCH needs of this machine's folders for a batch or plate, by the planner's JSON of it. */
     static List folders(Path packet) {
         final needed = Json.read(packet)
-        final images = needed.images.collectMany { asked -> asked.locations }.findAll { place -> !Params.isAddress(place) }
+        final images = needed.images.collectMany { image -> image.locations }.findAll { place -> !Params.isAddress(place) }
             .collect { place -> onDisk(needed.root, place) }
         return Places.folders(needed.folders as List, images, packet)
     }
@@ -41,33 +41,33 @@ class Plan {
         Json.read(packet).kept.findAll { name -> name.endsWith('.tif') }.collect { name -> outdir.resolve(name as String) }
     }
 
-    /** How many batches of so many bytes there is room for; ASKED, unless that is 'auto': what fits into half of the free disk, 64 at most. */
-    static int slots(Object asked, long bytes, Path work) {
-        if( asked != 'auto' )
-            return asked as int
+    /** How many batches of so many bytes there is room for; INFLIGHT, or for 'auto' what fits into half of the free disk, 64 at most. */
+    static int slots(Object inflight, long bytes, Path work) {
+        if( inflight != 'auto' )
+            return inflight as int
         final free = Files.getFileStore(Files.createDirectories(work)).usableSpace
         return Math.max(1, Math.min(64, free.intdiv(2 * Math.max(1, bytes)) as int))
     }
 
     /**
      * BATCH with the size of frames that those of its plates have, `pixels` and `bytes`, and the disk that it will `work` with.
-     * KNOWN: a folder of each plate. Plates whose batches take more of the disk than the plan reckoned with are said, once.
+     * CALIBRATION: a folder of each plate. Warns once of plates whose batches take more of the disk than planned.
      */
-    static synchronized Map sized(Map batch, List<Path> known, Object log) {
-        final frames = known.collect { folder -> folder.resolve('fields.json') }.findAll { path -> Files.exists(path) }
+    static synchronized Map sized(Map batch, List<Path> calibration, Object log) {
+        final frames = calibration.collect { folder -> folder.resolve('fields.json') }.findAll { path -> Files.exists(path) }
             .collect { path -> Json.read(path).frames }.findAll { frame -> frame }
         if( !frames )
             return batch
         final pixels = frames*.pixels.max() as long, bytes = frames*.bytes.max() as long
         final labels = pixels.intdiv(20) - batch.pixels.intdiv(20)                   // they are packed
         final work = batch.work + batch.images * (bytes - batch.bytes + labels)
-        final (needed, there) = Gate.needed(work)
+        final (needed, slots) = Gate.needed(work)
         if( needed > 1 && larger.addAll(batch.plates) ) {
             final size = { count -> String.format(Locale.ROOT, '%.1f MB', count / 1e6) }
-            final so = needed > there
-                ? "a batch of them needs more disk than --max_inflight has reckoned with in all, so each goes alone"
-                : "a batch of them counts as ${needed} of the ${there} that may be on disk at a time"
-            log.warn "${batch.plates.join(', ')}: frames take ${size(bytes)}, where the plan reckoned with ${size(batch.bytes)}; ${so}"
+            final effect = needed > slots
+                ? "batches of this plate run one at a time"
+                : "each batch of this plate counts as ${needed} of the ${slots} that may be on disk at a time"
+            log.warn "${batch.plates.join(', ')}: frames are ${size(bytes)}, not ${size(batch.bytes)} as planned; ${effect}"
         }
         return batch + [pixels: pixels, bytes: bytes, work: work]
     }

@@ -22,15 +22,15 @@ class Warnings {
         if( task.exitStatus in Gate.MAY_HEAL && task.attempt <= task.maxRetries )
             return 'retry'
         final path = outdir.resolve(place.toString()).normalize()
-        final left = state ?: (Files.exists(path) ? 'is of an earlier run' : 'was not made')
-        add("${task.process.tokenize(':').last()} ${reason(task)}; ${outdir.relativize(path)} ${left}")
+        final remains = state ?: (Files.exists(path) ? 'is of an earlier run' : 'was not made')
+        add("${task.process.tokenize(':').last()} ${reason(task)}; ${outdir.relativize(path)} ${remains}")
         return 'ignore'
     }
 
     /** FOLDER, which a view made, as it is, once what the view tells (NOTES, a JSON file) is in the log. */
     static Path noted(Path folder, Path notes) {
         final told = Json.read(notes)
-        told.said.each { line -> log.info(line) }
+        told.lines.each { line -> log.info(line) }
         told.notes.each { note -> add(note) }
         return folder
     }
@@ -38,7 +38,7 @@ class Warnings {
     /** FOLDER, which FLATFIELD made, as it is, once its notes.json is in the log. The end of the run does not repeat it: there may be a hundred plates. */
     static Path told(Path folder) {
         final notes = Json.read(folder.resolve('notes.json'))
-        notes.said.each { line -> log.info(line) }
+        notes.lines.each { line -> log.info(line) }
         notes.notes.each { note -> log.warn(note) }
         return folder
     }

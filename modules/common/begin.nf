@@ -17,6 +17,6 @@ process BEGIN {
 
     stub:
     """
-    echo '{"said": []}' > begun.json
+    echo '{"lines": []}' > begun.json
     """
 }

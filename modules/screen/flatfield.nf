@@ -23,6 +23,6 @@ process FLATFIELD {
     """
     mkdir ${meta.id}.fields && cd ${meta.id}.fields
     echo '{"fields": {}, "frames": null, "lost": null}' > fields.json
-    echo '{"said": [], "notes": []}' > notes.json
+    echo '{"lines": [], "notes": []}' > notes.json
     """
 }

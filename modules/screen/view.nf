@@ -21,6 +21,6 @@ process VIEW {
 
     stub:
     """
-    mkdir ${place.tokenize('/').last()} && echo '{"said": [], "notes": []}' > notes.json
+    mkdir ${place.tokenize('/').last()} && echo '{"lines": [], "notes": []}' > notes.json
     """
 }

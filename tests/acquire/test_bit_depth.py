@@ -196,7 +196,7 @@ def test_levels_below_zero_are_counted_too(tmp_path):
     assert [row["out_of_range"] for row in plate.fetch("A01")] == [0.25]
 
 
-@pytest.mark.parametrize("depth, words", [("auto", "as a plate's files state"), (12, r"12 bits (--bit_depth)")])
+@pytest.mark.parametrize("depth, words", [("auto", "what a plate's files state"), (12, r"12 bits (--bit_depth)")])
 def test_the_plan_says_the_range(depth, words):
     assert words in bit_depth.text(depth)
     json.dumps(bit_depth.of_plate([]))

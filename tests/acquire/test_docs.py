@@ -75,6 +75,48 @@ def test_modules_functions_and_classes_that_extending_names_are_there():
     assert {name.split("(")[0] for name in bare} - names - PROCESSES == set()
 
 
+def processes():
+    """Process, by each name under which workflows include it -> its labels."""
+    labels, names = {}, {}
+    for path in ROOT.glob("modules/*/*.nf"):
+        text = path.read_text()
+        labels[re.search(r"^process (\w+)", text, re.MULTILINE)[1]] = set(re.findall(r"^ +label '(\w+)'", text, re.M))
+    for path in [ROOT / "main.nf", *ROOT.glob("workflows/**/*.nf")]:
+        for process, alias in re.findall(
+            r"^include \{ (\w+)(?: +as +(\w+))? +\} from '[./]*modules/", path.read_text(), re.M
+        ):
+            names[alias or process] = labels[process]
+    return names
+
+
+def table_of(page, first):
+    """Rows of the table of a page whose first heading is FIRST: a list of cells each."""
+    table = (ROOT / page).read_text().split(f"\n| {first} |")[1].split("\n\n")[0]
+    return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+
+
+def test_the_images_run_the_processes_of_their_labels():
+    written = {
+        row[0].strip("`"): set(re.findall(r"\b[A-Z]{2}[A-Z_]*\b", row[1]))
+        for row in table_of("docs/containers.md", "image")
+    }
+    written = {image: names & processes().keys() for image, names in written.items()}
+    wanted = {image: {name for name, labels in processes().items() if image in labels} for image in written}
+    assert len(written) == 5 and written == wanted
+
+
+def test_every_process_has_its_resources_in_the_docs():
+    written = [name for row in table_of("docs/clusters-and-clouds.md", "process") for name in row[0].split(", ")]
+    assert sorted(written) == sorted(processes())
+
+
+def test_every_command_that_is_of_no_workflow_is_named_in_extending():
+    line = re.search(r"^bin/\*\.py .*: (.*)$", (ROOT / "docs/extending.md").read_text(), re.MULTILINE)[1]
+    assert line.split(", ") == sorted(
+        path.stem for path in ROOT.glob("bin/*.py") if not path.stem.startswith("screen_")
+    )
+
+
 def test_the_version_of_images_in_commands_is_this_one():
     version = re.search(r"\bversion *= '(.+)'", (ROOT / "nextflow.config").read_text())[1]
     docs = (ROOT / "docs/containers.md").read_text()

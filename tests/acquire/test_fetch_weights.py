@@ -44,6 +44,18 @@ def test_a_server_that_breaks_off_or_is_busy_is_asked_again(server, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "address", ["/models/cyto3", "models/cyto3", "ftp://a.org/cyto3", "file:///models/cyto3", "http://"]
+)
+def test_what_is_no_address_of_a_web_server_is_refused_in_a_sentence_that_names_the_variable(address, tmp_path):
+    command = [sys.executable, COMMAND, address, "weights"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 64
+    assert done.stderr.startswith(f"CELLPOSE_MODELS: {address} is no address of a web server; name one, such as ")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     "name, options, why",
     [
         ("cyto4", [], "HTTP Error 404"),

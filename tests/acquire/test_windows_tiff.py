@@ -145,6 +145,52 @@ def test_reduced_pages_after_the_only_image_are_its_levels(metadata, tmp_path):
             assert_windows_are_cut_out_of(image, lower[None, None, None], number)
 
 
+THUMBNAIL = noise(shape=(40, 40))  # no lower resolution: of other proportions
+ORDERS = {
+    "thumbnail before the levels": [0, THUMBNAIL, 1, 2],
+    "thumbnail between the levels": [0, 1, THUMBNAIL, 2],
+    "thumbnail after the levels": [0, 1, 2, THUMBNAIL],
+    "smallest level first": [0, 2, 1],
+    "a level twice": [0, 1, 1, 2],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_levels_are_the_pages_of_the_images_proportions_by_their_size(order, tmp_path):
+    levels = pyramid(noise(shape=(151, 203)), 3)  # sides that are rounded
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for number, page in enumerate(order):
+            pixels = levels[page] if isinstance(page, int) else page
+            file.write(pixels, subfiletype=number > 0, tile=(32, 48), metadata=None)
+    with image_of(tmp_path / "a.tif") as image:
+        assert len(image.levels) == 3
+        for number, lower in enumerate(levels):
+            assert_windows_are_cut_out_of(image, lower[None, None, None], number)
+
+
+def test_levels_in_subifds_are_found_though_a_thumbnail_is_a_page(tmp_path):
+    levels = pyramid(noise(), 3)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(levels[0], subifds=2, tile=(32, 48), metadata=None)
+        for lower in levels[1:]:
+            file.write(lower, subfiletype=1, tile=(32, 48), metadata=None)
+        file.write(THUMBNAIL, subfiletype=1, metadata=None)
+    with image_of(tmp_path / "a.tif") as image:
+        assert len(image.levels) == 3
+        for number, lower in enumerate(levels):
+            assert_windows_are_cut_out_of(image, lower[None, None, None], number)
+
+
+def test_a_mask_is_no_level(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(noise(), metadata=None)
+        file.write(halved(noise()), subfiletype=1, metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:  # tifffile writes no masks of grey levels
+        file.pages[1].tags["NewSubfileType"].overwrite(4)
+    with image_of(tmp_path / "a.tif") as image:
+        assert len(image.levels) == 1
+
+
 def test_a_thumbnail_of_another_kind_is_no_level(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(noise(), metadata=None)

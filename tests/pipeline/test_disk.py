@@ -78,8 +78,8 @@ def test_batches_of_a_plate_with_larger_frames_than_the_plan_saw_wait_for_each_o
     run = stream.run("--bit_depth", "auto", "--max_inflight", 6)
     assert run.code == 0, run.said
     assert "frames of 64 x 64 pixels of 8 bits, like" in run.said
-    words = "large: frames take 8.0 MB, where the plan reckoned with 0.0 MB; a batch of them counts as 4 of the 6 that "
-    assert run.said.count(words) == 1 and "small: frames take" not in run.said
+    words = "large: frames are 8.0 MB, not 0.0 MB as planned; each batch of this plate counts as 4 of the 6 that "
+    assert run.said.count(words) == 1 and "small: frames are" not in run.said
     trace = pd.read_table(max(run.out.glob("pipeline_info/trace_*.tsv")))
     trace[["process", "batch"]] = trace["name"].str.extract(r"(\w+) \((b\d{4})-")
     began, ended = (

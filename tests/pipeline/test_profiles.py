@@ -125,3 +125,49 @@ def test_what_belongs_to_a_site_comes_from_its_environment(profiles, resolved):
     settings = config(f"{profiles},singularity,gpu", **{name: f"our {name}" for name in resolved}).splitlines()
     assert {f"{setting} = 'our {name}'" for name, setting in resolved.items()} <= set(settings)
     assert "process.'withLabel:head'.executor = 'local'" in settings
+
+
+ASK = """
+process ASK {
+    label 'gpu'
+    accelerator 1
+    output:
+    stdout
+    script:
+    "echo '<${task.clusterOptions}>'"
+}
+workflow { ASK().view() }
+"""
+
+
+@pytest.mark.parametrize("parser", ["v1", "v2"])
+@pytest.mark.parametrize(
+    "site, options",
+    [
+        ("{ [\"--account=${params.lab}\", task.cpus > 1 ? '--exclusive' : null] }", "--account=lab --gres=gpu:1"),
+        ("['--account=lab', '--exclude=node7']", "--account=lab --exclude=node7 --gres=gpu:1"),
+        ("null", "--gres=gpu:1"),
+    ],
+    ids=["closure", "list", "null"],
+)
+def test_a_request_for_a_gpu_stands_beside_the_options_of_a_site_however_they_are_written(
+    site, options, parser, tmp_path
+):
+    conf = f"""
+includeConfig '{ROOT}/conf/schedulers.config'
+params.lab = 'lab'
+profiles {{
+    site {{
+        process.executor = 'local'                  // it runs the task, and shows what Slurm would be given
+        process.clusterOptions = {site}
+    }}
+}}
+"""
+    (tmp_path / "nextflow.config").write_text(conf)
+    (tmp_path / "main.nf").write_text(ASK)
+    command = [ROOT / "engine/nextflow", "-q", "run", ".", "-profile", "slurm,site", "-ansi-log", "false"]
+    run = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"NXF_SYNTAX_PARSER": parser}
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.strip() == f"<{options}>"

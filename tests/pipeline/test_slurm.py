@@ -81,7 +81,7 @@ def test_only_tasks_that_can_use_a_gpu_ask_for_one_beside_the_options_of_the_sit
     if by == "environment":
         monkeypatch.setenv("SLURM_ACCOUNT", "lab")
     else:  # with which only the older parser knows our profiles
-        (tmp_path / "site.config").write_text("process.clusterOptions = '--account=lab'")
+        (tmp_path / "site.config").write_text('process.clusterOptions = { "--account=lab" }')
         options += ["-c", tmp_path / "site.config"]
     run = stream.run(*options, NXF_SYNTAX_PARSER="v2" if by == "environment" else "v1")
     assert run.code == 0, run.said

@@ -42,6 +42,21 @@ def test_what_is_wrong_is_said_in_one_line_each_before_anything_starts(demo, tmp
     assert run.tasks == {"PLAN": 1}
 
 
+@pytest.mark.parametrize("model", [["--model", 5], ["--model"]], ids=["a number", "no value"])
+def test_params_that_are_a_number_or_have_no_value_where_a_text_belongs_are_refused_in_one_line_each(
+    model, demo, tmp_path
+):
+    texts = ("embedder", "embed_model", "screens", "study", "phenotypes", "qc_rules", "zarr_index", "save")
+    options = [word for name in texts for word in (f"--{name}", 7)]
+    run = Run(tmp_path / "run", "--input", demo / "data_to_process.tsv", *options, *model)
+    assert run.code == 1
+    said = run.said[run.said.index("nothing was started, because of") :].splitlines()
+    value = model[1] if model[1:] else "True"
+    refused = {re.sub("true$", "True", line.split(":")[0].strip()) for line in said if line.startswith("  --")}
+    assert {f"--{name} 7" for name in texts} | {f"--model {value}"} <= refused, run.said
+    assert run.tasks == {"PLAN": 1}
+
+
 def named(text):
     """The params that a help lists."""
     return re.findall(r"^  --(\w+) ", text, re.MULTILINE)

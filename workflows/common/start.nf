@@ -21,7 +21,7 @@ workflow START {
     }
     plan = agreed.combine(BEGIN(agreed.map { all -> all.folder }, outdir))
         .map { all, begun ->
-            Json.read(begun).said.each { line -> log.info line }
+            Json.read(begun).lines.each { line -> log.info line }
             return all
         }
         .first()                                // every batch reads it

@@ -70,7 +70,7 @@ def notes(command):
 def tell(path, lines, warnings):
     """Write LINES for the run's log and WARNINGS to PATH, a JSON file; nothing if PATH is None."""
     if path is not None:
-        files.write_json(path, {"said": lines, "notes": warnings})
+        files.write_json(path, {"lines": lines, "notes": warnings})
 
 
 def libraries(command):

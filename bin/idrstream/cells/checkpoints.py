@@ -19,15 +19,15 @@ def layers(variant, channels=1):
     returns   {name: (channels, shapes of its weights)}, weights in Keras' order
     """
     width, depth = SCALES[variant]
-    found = {}
+    network = {}
 
     def conv(name, size, inputs, outputs, bias=False):
-        found[name] = outputs, [(size, size, inputs, outputs), *([(outputs,)] if bias else [])]
+        network[name] = outputs, [(size, size, inputs, outputs), *([(outputs,)] if bias else [])]
 
     def norm(name, channels, active=None):
-        found[name] = channels, [(channels,)] * 4
+        network[name] = channels, [(channels,)] * 4
         if active:
-            found[active] = channels, []
+            network[active] = channels, []
 
     inputs = _channels(32, width)
     conv("stem_conv", 3, channels, inputs)
@@ -39,7 +39,7 @@ def layers(variant, channels=1):
             if expansion > 1:
                 conv(f"{block}expand_conv", 1, inputs, wide)
                 norm(f"{block}expand_bn", wide, f"{block}expand_activation")
-            found[f"{block}dwconv"] = wide, [(kernel, kernel, wide, 1)]
+            network[f"{block}dwconv"] = wide, [(kernel, kernel, wide, 1)]
             norm(f"{block}bn", wide, f"{block}activation")
             conv(f"{block}se_reduce", 1, wide, max(1, inputs // 4), bias=True)
             conv(f"{block}se_expand", 1, max(1, inputs // 4), wide, bias=True)
@@ -48,8 +48,8 @@ def layers(variant, channels=1):
             inputs = outputs
     conv("top_conv", 1, inputs, _channels(1280, width))
     norm("top_bn", _channels(1280, width), "top_activation")
-    found["pool5"] = _channels(1280, width), []
-    return found
+    network["pool5"] = _channels(1280, width), []
+    return network
 
 
 class NoCheckpoint(ValueError):
@@ -74,9 +74,9 @@ def channels(stored):
 
 def missing(stored, variant):
     """What keeps it from being EfficientNet-B<variant>, in words; empty if nothing does, whatever its channels."""
-    known = layers(variant, channels(stored) or 1)
-    weighted = [name for name, (_, wanted) in known.items() if wanted]
-    wrong = [name for name in weighted if stored.get(name) != known[name][1]]
+    expected = layers(variant, channels(stored) or 1)
+    weighted = [name for name, (_, wanted) in expected.items() if wanted]
+    wrong = [name for name in weighted if stored.get(name) != expected[name][1]]
     if not wrong:
         return ""
     return f"{len(wrong)} of {len(weighted)} layers of EfficientNet-B{variant} are not in it, the first {wrong[0]}"

@@ -146,17 +146,17 @@ class TorchScript(_Engine):
 
         try:
             with torch.jit.optimized_execution(False):  # it would compute otherwise from the second call on
-                made = self._network(pixels)
+                output = self._network(pixels)
         except RuntimeError as error:
             if "out of memory" in str(error):  # its interpreter may give it as an error of its own
                 raise torch.cuda.OutOfMemoryError(_last(error)) from error
             raise
-        shape = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
-        if not isinstance(made, torch.Tensor) or made.ndim not in (2, 4) or len(made) != len(pixels):
+        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        if not isinstance(output, torch.Tensor) or output.ndim not in (2, 4) or len(output) != len(pixels):
             wanted = f"({len(pixels)}, features) or ({len(pixels)}, features, y, x)"
             raise UserError(f"{self._place}: of {len(pixels)} crops it makes {shape}, and not {wanted}")
-        made = made.float()
-        return made.mean(dim=(2, 3)) if made.ndim == 4 else made
+        output = output.float()
+        return output.mean(dim=(2, 3)) if output.ndim == 4 else output
 
 
 ENGINES = {"efficientnet": EfficientNetLite0, "efficientnet-b0": EfficientNetB0, "torchscript": TorchScript}
@@ -171,27 +171,27 @@ def embed(engine, images):
     yields   (what, features), (n, features) float32, in the order of the images
     """
     waiting = deque()  # of images that are read: what, and how many cells
-    found = np.empty((0, len(engine.features)), np.float32)
-    for some in in_threads(partial(_features, engine), _portions(images, waiting), engine.threads):
-        found = np.concatenate([found, some])
-        while waiting and waiting[0][1] <= len(found):
+    ready = np.empty((0, len(engine.features)), np.float32)
+    for features in in_threads(partial(_features, engine), _portions(images, waiting), engine.threads):
+        ready = np.concatenate([ready, features])
+        while waiting and waiting[0][1] <= len(ready):
             what, count = waiting.popleft()
-            yield what, found[:count]
-            found = found[count:]
+            yield what, ready[:count]
+            ready = ready[count:]
     for what, _ in waiting:  # the last ones, where they have no cells
-        yield what, found
+        yield what, ready
 
 
 def _portions(images, waiting):
-    left = np.empty((0, crops.BOX, crops.BOX), np.float32)
+    pending = np.empty((0, crops.BOX, crops.BOX), np.float32)
     for what, boxes in images:
         waiting.append((what, len(boxes)))
-        left = np.concatenate([left, boxes])
-        while len(left) >= CROPS:
-            yield left[:CROPS]
-            left = left[CROPS:]
-    if len(left):
-        yield left
+        pending = np.concatenate([pending, boxes])
+        while len(pending) >= CROPS:
+            yield pending[:CROPS]
+            pending = pending[CROPS:]
+    if len(pending):
+        yield pending
 
 
 def _features(engine, boxes):
@@ -202,9 +202,9 @@ def _computed(engine, boxes, count):
     """Features of a portion, COUNT of its crops at once: always so many, some of them empty at the end."""
     features = []
     for start in range(0, len(boxes), count):
-        some = boxes[start : start + count]
-        padded = np.concatenate([some, np.zeros((count - len(some), *boxes.shape[1:]), np.float32)])
-        features.append(engine(padded)[: len(some)])
+        portion = boxes[start : start + count]
+        padded = np.concatenate([portion, np.zeros((count - len(portion), *boxes.shape[1:]), np.float32)])
+        features.append(engine(padded)[: len(portion)])
     return np.concatenate(features)
 
 

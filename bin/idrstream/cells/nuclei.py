@@ -47,12 +47,12 @@ def solidities(labels):
     CellProfiler's AreaShape_Solidity, which is scikit-image's: the hull is of the pixels' edges. Its corners come from
     OpenCV here, four times as fast as from Qhull.
     """
-    found = []
+    shares = []
     for _, inside in _each(labels):
         hull = cv2.convexHull((_contours(inside)[:, None] + EDGES).reshape(-1, 2))[:, 0]
         covered = grid_points_in_poly(inside.shape, hull, binarize=False) > 0  # 1 inside, 2 and 3 on the hull itself
-        found.append(np.count_nonzero(inside) / np.count_nonzero(covered))
-    return np.array(found, np.float32)
+        shares.append(np.count_nonzero(inside) / np.count_nonzero(covered))
+    return np.array(shares, np.float32)
 
 
 def touching_border(labels):
@@ -83,11 +83,11 @@ def polygons(labels):
              the outer one, then its holes. Numbers are of corners: pixel (0, 0) is from 0 to 1 either way. Areas sum up
              to the label's pixels; rings are simple and meet at single corners at most, so the polygons are valid
     """
-    found = []
+    parts_of_labels = []
     for box, inside in _each(labels):
         corner = np.array([side.start for side in box])
-        found.append([[ring + corner for ring in part] for part in _parts(inside)])
-    return found
+        parts_of_labels.append([[ring + corner for ring in part] for part in _parts(inside)])
+    return parts_of_labels
 
 
 def _parts(inside):

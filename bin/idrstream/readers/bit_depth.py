@@ -22,7 +22,7 @@ def text(depth):
     if depth != AUTO:
         return f"grey levels of {depth} bits (--bit_depth)"
     few = ", ".join(map(str, DEPTHS))
-    return f"bits of grey levels: as a plate's files state, else the fewest of {few} that hold its reference frames"
+    return f"bit depth: what a plate's files state, otherwise the smallest of {few} that fits its reference frames"
 
 
 def fitting(highest):

@@ -60,17 +60,25 @@ class Image(BaseImage):
     @cached_property
     def levels(self):
         """Those of the first plane; the other planes must have them too where they are read."""
+        return [level for _, level in self._pyramid]
+
+    @cached_property
+    def _pyramid(self):
+        """(number, image.Level) of the resolutions of the first plane, the largest first; numbers as of `_page_at`.
+
+        Other pictures in the file (a thumbnail, the slide's label) may lie before and between them.
+        """
         with self._explained("its resolutions cannot be read"):
-            first, *lower = self._resolutions(self._first)
-            levels = [tiff_pages.level(first)]
-            for page in lower:
-                if (page.dtype, page.axes, page.samplesperpixel) != (first.dtype, first.axes, first.samplesperpixel):
-                    break  # a picture of the label, say
-                level = tiff_pages.level(page)
-                if not all(map(operator.lt, level.shape, levels[-1].shape)):
-                    break
-                levels.append(level)
-            return levels
+            first, *others = self._resolutions(self._first)
+            lower = {}
+            for number, page in enumerate(others, 1):
+                if _is_lower(page, first):
+                    lower.setdefault((page.imagelength, page.imagewidth), (number, tiff_pages.level(page)))
+            falling = [(0, tiff_pages.level(first))]
+            for _, (number, level) in sorted(lower.items(), reverse=True):
+                if all(map(operator.lt, level.shape, falling[-1][1].shape)):
+                    falling.append((number, level))
+            return falling
 
     def plane(self, channel, z, t):
         """See `image.Image.plane`; where the file states that 0 is white, the levels are inverted."""
@@ -104,7 +112,7 @@ class Image(BaseImage):
         name = f"{self.name} frame {t + 1}"
         with self._explained(f"a window of frame {t + 1} cannot be read"):
             place, sample = self._place(channel, z, t)
-            page = self._grey(self._page_at(place, level), name)
+            page = self._grey(self._page_at(place, self._pyramid[level][0]), name)
             if (page.imagelength, page.imagewidth) != self.levels[level].shape or page.dtype != self.dtype:
                 raise NotReadable(
                     f"{name}: its size or type is not that of the first plane: {page.shape} {page.dtype}."
@@ -122,18 +130,15 @@ class Image(BaseImage):
         channel, sample = divmod(channel, self._planes.samples)
         return (t, channel, z), sample
 
-    def _page_at(self, place, level):
-        """The tifffile.TiffPage of a plane at a level."""
-        number = self._planes.pages[place]
+    def _page_at(self, place, resolution):
+        """The tifffile.TiffPage of a plane: 0 as it is, then the lower resolutions, those in pages before SubIFDs."""
+        number, lower = self._planes.pages[place], self._planes.levels
         if number is None:
             name = f"{self.name} frame {place[0] + 1}"
             raise UnwrittenFrame(f"{name}: its OME-XML describes it, but the file does not contain it.")
-        page = self._page(number) if not level else None
-        if level and self._planes.levels:
-            page = self._page(self._planes.levels[level - 1][place])
-        elif level:
-            page = self._page(number, level)
-        return page
+        if 1 <= resolution <= len(lower):
+            return self._page(lower[resolution - 1][place])
+        return self._page(number, resolution - len(lower)) if resolution else self._page(number)
 
     def _grey(self, page, name):
         """The page, if it is of grey levels and has as many channels as the others."""
@@ -163,8 +168,8 @@ class Image(BaseImage):
     def _resolutions(self, place):
         """The pages of a plane at every resolution that the file has of it."""
         yield self._page_at(place, 0)
-        lower = len(self._planes.levels) or len(self._page(self._planes.pages[place]).subifds or ())
-        yield from (self._page_at(place, level) for level in range(1, min(lower, MOST_LEVELS) + 1))
+        lower = len(self._planes.levels) + len(self._page(self._planes.pages[place]).subifds or ())
+        yield from (self._page_at(place, number) for number in range(1, min(lower, MOST_LEVELS) + 1))
 
     def _pixels(self, place, page, window, name):
         """(Y, X) pixels of a tiff_pages.Window of a page."""
@@ -200,6 +205,15 @@ def significant_bits(path, name):
     with suppress(ImageFailure), open(path, "rb") as file, closing(Image(file, name)) as image:
         return image.significant_bits
     return None
+
+
+def _is_lower(page, first):
+    """Whether a page shows the whole of the FIRST at a lower resolution: sides that are rounded differ by a pixel."""
+    kind, wanted = ((one.dtype, one.axes, one.samplesperpixel) for one in (page, first))
+    if kind != wanted or page.is_mask or page.imagelength >= first.imagelength or page.imagewidth >= first.imagewidth:
+        return False
+    scales = page.imagelength / first.imagelength, page.imagewidth / first.imagewidth
+    return abs(scales[0] - scales[1]) <= 1 / first.imagelength + 1 / first.imagewidth
 
 
 def _no_data(page):
