@@ -5,16 +5,17 @@ import argparse
 import hashlib
 import http.client
 import re
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from idrstream.base import files, head
+from idrstream.base.tables import Problems
+
 PAUSES = (1, 5, 30)  # seconds before another try
 TIMEOUT = 60  # seconds without a byte
 PIECE = 1 << 20  # bytes
-USER_ERROR = 64  # exit code: the user must mend it
 REMEDY = "name one, such as CELLPOSE_MODELS=https://example.org/models, or give a file by --model"
 MAY_HEAL = (408, 425, 429, 500, 502, 503, 504)  # answers of a server that another try may better
 
@@ -31,18 +32,14 @@ def main():
     parser.add_argument("--sha256", help="checksum that the file must have")
     options = parser.parse_args()
     if not re.match(r"https?://[^/]", options.address):
-        print(f"CELLPOSE_MODELS: {options.address} is no address of a web server; {REMEDY}", file=sys.stderr)
-        sys.exit(USER_ERROR)
-    part = options.target.with_name(f".{options.target.name}.part")
+        raise Problems([f"CELLPOSE_MODELS: {options.address} is no address of a web server; {REMEDY}"])
     try:
-        size, checksum = persist(options.address, part)
-        if options.sha256 not in (None, checksum):
-            raise Refused(f"its sha256 is {checksum}, expected was {options.sha256}")
+        with files.whole(options.target) as part:
+            size, checksum = persist(options.address, part)
+            if options.sha256 not in (None, checksum):
+                raise Refused(f"its sha256 is {checksum}, expected was {options.sha256}")
     except (Refused, OSError, http.client.HTTPException) as reason:
-        part.unlink(missing_ok=True)
-        print(f"the model's weights could not be fetched from {options.address} ({reason})", file=sys.stderr)
-        sys.exit(USER_ERROR)
-    part.replace(options.target)
+        raise Problems([f"the model's weights could not be fetched from {options.address} ({reason})"]) from reason
     print(f"model {options.target.name}: {size} bytes, sha256 {checksum}, from {options.address}", end="")
 
 
@@ -73,4 +70,4 @@ def fetch(address, part):
 
 
 if __name__ == "__main__":
-    main()
+    head.run(main)

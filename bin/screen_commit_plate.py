@@ -10,7 +10,7 @@ from idrstream.screen import plates
 
 
 def main():
-    """Copy what KNOWN holds of the plate of PACKET to --outdir, delete --heavy; print where it lies now as JSON."""
+    """Copy the CALIBRATION of the plate of PACKET to --outdir, delete --heavy; print where it lies now as JSON."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("packet", help="the planner's JSON of the plate")
     parser.add_argument("calibration", help="folder of FLATFIELD's folder and DIAMETER's estimate")

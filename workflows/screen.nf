@@ -27,7 +27,7 @@ workflow SCREEN {
     model = WEIGHTS(inputs.model)
     listing = inputs.images ? LIST_FILES(inputs.images, [outdir, workflow.workDir].findAll { path -> path }*.toString()) : channel.value([])
     found = model.map { file -> [model: file] }.combine(listing.map { file -> [listing: file] })
-    given = found.map { network, names -> (inputs + network + names + [outdir: outdir, schema: []]).findAll { _name, value -> value instanceof Path } }
+    given = found.map { network, names -> (inputs + network + names + [outdir: outdir]).findAll { name, value -> value instanceof Path && name != 'schema' } }
     planned = PLAN(launch, inputs.schema, given.map { all -> all.keySet().toList() }, given.map { all -> all.values().toList() })
     plan = START(planned, inputs, outdir)                       // value: plan.json
 

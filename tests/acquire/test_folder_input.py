@@ -1,9 +1,7 @@
 """A folder of images as input: its files' names become a samplesheet."""
 
 import json
-import os
 import random
-import re
 import subprocess
 import sys
 
@@ -11,12 +9,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from idrstream.base import files, listing, tables
+from idrstream.base import files, tables
 from idrstream.base.tables import Problems
 from idrstream.images.frames import read_frame
 from idrstream.readers import planes
 from idrstream.runs import housekeeping
-from idrstream.screen import fetch, folder_input, name_patterns, plan, request
+from idrstream.screen import fetch, folder_input, plan, request
 from idrstream.screen.study import SAMPLESHEET
 from planning import DEFAULTS, ROOT, SCHEMA, given
 
@@ -161,89 +159,6 @@ def test_a_0_among_sites_counted_from_1_is_an_error_and_shifts_no_other_image():
     ]
     more = dict(cells(sheet(names, "{well}_s{site0}.tif"), "path", "site"))
     assert more == dict(cells(sheet(names[:3], "{well}_s{site0}.tif"), "path", "site")) | {"A04_s0.tif": "1"}
-
-
-def readings(pattern, name):
-    """All that the fields of a pattern may be in a name, by trying every way to cut the name."""
-    kinds = {
-        "well": r"[A-Za-z]{1,2}[ _-]{0,3}\d{1,3}|[Rr]\d{1,3}[ _-]?[Cc]\d{1,3}",
-        "site": r"\d{1,9}",
-        "plate": "[^/]+",
-    }
-
-    def cut(parts, at, places):
-        if not parts:
-            if at == len(name):
-                yield tuple(sorted(places.items()))
-            return
-        part, field = parts[0], parts[0][1:-1]
-        for end in range(at, len(name) + 1):
-            text = name[at:end]
-            if part[0] == "{":
-                before = places.get(field)
-                alike = before is None or name[slice(*before)] == text
-                if alike and re.fullmatch(kinds[field], text):
-                    yield from cut(parts[1:], end, {field: (at, end)} | places)
-            elif text == part or (part == "*" and "/" not in text):
-                yield from cut(parts[1:], end, places)
-
-    return set(cut(re.findall(r"\{\w+\}|\*|[^{*]", pattern), 0, {}))
-
-
-def test_a_name_has_as_many_readings_as_ways_to_cut_it():
-    chance, seen = random.Random(5), []
-    texts = {
-        "{well}": ["A1", "r1c2", "b_02"],
-        "{site}": ["1", "12"],
-        "{plate}": ["P", "A1_x", "1"],
-        "*": ["", "x", "A1_", "1"],
-    }
-    for _ in range(1000):
-        parts = [*chance.sample(["{plate}", "{plate}", "{site}", "*", "*"], k=chance.randint(0, 3)), "{well}"]
-        chance.shuffle(parts)
-        parts = [word for part in parts for word in (part, chance.choice(["_", "_", "1", "-", "c", "/", "_1"]))]
-        name = "".join(chance.choice(texts.get(part, [part])) for part in parts)
-        found = name_patterns.compiled("".join(parts)).readings(name)
-        seen.append(len(found))
-        assert len(found) == min(2, len(readings("".join(parts), name))), (parts, name)
-    assert min(map(seen.count, (1, 2))) > 50
-
-
-@pytest.mark.parametrize(
-    "pattern, touching",
-    [
-        ("{plate}*/{well}.tif", "{plate} and *"),
-        ("{plate}/{well}f{site}p*-ch{channel}*.tiff", "{channel} and *"),
-        ("{well}*{site}.tif", "{well} and *"),
-        ("*{well}_*.tif", "* and {well}"),
-        ("{plate}{well}.tif", "{plate} and {well}"),
-        ("{well}_**.tif", "* and *"),
-        ("*{plate}*{gene}*_{well}*.tif", "* and {plate}"),
-    ],
-)
-def test_fields_and_stars_that_touch_are_refused(pattern, touching):
-    said = refused(["P1_scan/B03.tif"], pattern)
-    where = f"--pattern {pattern}: {touching} touch, so where one ends is open"
-    assert said[0] == f"{where}; write what stands between them in the names"
-
-
-@pytest.mark.parametrize(
-    "pattern, name, ways",
-    [
-        ("*_{well}_*.tif", "scan_T01_B03_w1.tif", '{well} may be "T01" or "B03"'),
-        ("{well}_{channel}_*.tif", "B03_DAPI_1_2.tif", '{channel} may be "DAPI" or "DAPI_1"'),
-        ("{plate}_{gene}_{well}.tif", "P_1_g_B03.tif", '{plate} may be "P" or "P_1"'),
-    ],
-)
-def test_a_name_that_a_pattern_fits_in_several_ways_is_refused_with_two_of_them(pattern, name, ways):
-    assert refused([name], pattern) == [
-        f"{name}: --pattern fits in several ways ({ways}); write more of the names in it"
-    ]
-
-
-def test_a_long_name_that_does_not_fit_is_not_cut_in_every_way():
-    name = "A1_" * 1000  # in six parts: in more ways than can be tried
-    assert name_patterns.compiled("*_*_{plate}_*_*_{gene}_{well}.tif").readings(name) == []
 
 
 def test_channel_10_is_not_taken_for_channel_1():
@@ -407,49 +322,6 @@ def test_what_does_not_go_with_a_folder_is_said_together(screen):
     assert found.value.sentences == [
         "--pattern: it goes with a folder of images as --input; a table names its files itself"
     ]
-
-
-def test_files_are_listed_through_links_without_hidden_ones_and_a_zarr_is_one(tmp_path):
-    for name in ("a/b/1.tif", "a/.hidden.tif", ".git/2.tif", "a/P.ome.zarr/0/0", "out/3.tif", "far/4.tif"):
-        path = tmp_path / ("elsewhere" if name.startswith("far") else "in") / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    (tmp_path / "in/far").symlink_to(tmp_path / "elsewhere/far")
-    (tmp_path / "in/a/circle").symlink_to(tmp_path / "in")
-    (tmp_path / "in/a/gone.tif").symlink_to(tmp_path / "gone.tif")
-    found = listing.read(tmp_path / "in", [tmp_path / "in/out", tmp_path / "work"])
-    assert found == {"files": ["a/P.ome.zarr", "a/b/1.tif", "a/gone.tif", "far/4.tif"], "faults": []}
-
-
-def test_a_link_that_leads_to_itself_counts_as_a_file(tmp_path):
-    (tmp_path / "P1").mkdir()
-    (tmp_path / "P1/B03.tif").touch()
-    (tmp_path / "P1/loop").symlink_to("loop")
-    assert listing.read(tmp_path) == {"files": ["P1/B03.tif", "P1/loop"], "faults": []}
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root follows every link")
-def test_a_link_into_a_closed_folder_is_said_and_not_skipped(tmp_path):
-    (tmp_path / "closed/P2").mkdir(parents=True)
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in/P2").symlink_to(tmp_path / "closed/P2")
-    (tmp_path / "closed").chmod(0)
-    faults = listing.read(tmp_path / "in")["faults"]
-    assert faults == [f"{tmp_path}/in/P2: where this link leads cannot be read (Permission denied)"]
-
-
-def test_a_name_that_is_no_text_comes_through_the_listing(tmp_path):
-    (tmp_path / os.fsdecode(b"P\xff A01.tif")).touch()
-    command = [sys.executable, ROOT / "bin/list_files.py", tmp_path]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    assert [os.fsencode(name) for name in found["files"]] == [b"P\xff A01.tif"]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
-def test_a_folder_that_cannot_be_read_is_said_and_not_skipped(tmp_path):
-    (tmp_path / "closed").mkdir(mode=0)
-    faults = listing.read(tmp_path)["faults"]
-    assert faults == [f"{tmp_path}/closed: this folder cannot be read (Permission denied)"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from idrstream.base import tables
 from idrstream.base.tables import CONTROL, Problems, Row, Table, nearest, shown
+from idrstream.base.units import count
 from idrstream.screen import name_patterns
 from idrstream.screen.input_tables import SCHEMAS
 from idrstream.screen.study import Well
@@ -74,8 +75,8 @@ def without_pattern(names, folder):
         return f"--pattern: say what the names in {folder} mean, as {example}; {_there(names)}"
     fits = list(filter(name_patterns.compiled(guess).fits, names))
     first = shown_path(min(fits, key=_natural))
-    count = f"{len(fits):,} of its {len(names):,} files match, {first} first"
-    return f"--pattern: say what the names in {folder} mean, such as --pattern '{guess}' ({count})"
+    matching = f"{len(fits):,} of its {len(names):,} files match, {first} first"
+    return f"--pattern: say what the names in {folder} mean, such as --pattern '{guess}' ({matching})"
 
 
 def shown_path(path):
@@ -142,7 +143,7 @@ def _of_channel(rows, nuclear, made, problems):
         return []
     kept = [row for row in rows if row["channel"] == alike[0]]
     others = len(rows) - len(kept)
-    made.notes += [f"{_number(others, 'file')} of other channels left out (--nuclear {nuclear})"] if others else []
+    made.notes += [f"{count(others, 'file')} of other channels left out (--nuclear {nuclear})"] if others else []
     made.warnings += _without_nuclei(rows, kept, nuclear)
     return kept
 
@@ -154,7 +155,7 @@ def _without_nuclei(rows, kept, nuclear):
     listed = "; ".join("plate {} well {} site {} frame {}".format(*place) for place in lost[:NAMED])
     what = f"no file of channel {nuclear} (--nuclear)"
     more = "; ..." * (len(lost) > NAMED)
-    return [f"{_number(len(lost), 'image')} left out, with {what}: {listed}{more}"] if lost else []
+    return [f"{count(len(lost), 'image')} left out, with {what}: {listed}{more}"] if lost else []
 
 
 def _alike(channel, nuclear):
@@ -222,14 +223,10 @@ def _is_text(name):
 def _counts(rows, names, matching, folder):
     plates, wells = {row["plate"] for row in rows}, {(row["plate"], row["well"]) for row in rows}
     others = [name for name in names if name not in matching]
-    more = f"; {_number(len(others), 'other file')} without a match ({_listed(others)})" if others else ""
+    more = f"; {count(len(others), 'other file')} without a match ({_listed(others)})" if others else ""
     read = "of one frame each" if "file_frame" in rows[0] else "frame 1 of each"
-    where = f"{_number(len(wells), 'well')} on {_number(len(plates), 'plate')}"
-    return f"{folder}: {_number(len(rows), 'file')} ({read}) of {where} match --pattern{more}"
-
-
-def _number(count, what):
-    return f"{count:,} {what}{'s' * (count != 1)}"
+    where = f"{count(len(wells), 'well')} on {count(len(plates), 'plate')}"
+    return f"{folder}: {count(len(rows), 'file')} ({read}) of {where} match --pattern{more}"
 
 
 def _there(names):

@@ -5,11 +5,12 @@ from collections import Counter
 from dataclasses import dataclass
 
 from idrstream.base.tables import Problems, nearest
+from idrstream.readers import READERS
 
 FIELDS = ("plate", "well", "site", "site0", "frame", "frame0", "channel", "control_type", "gene")
 COUNTED = ("site", "frame")  # from 1; as {site0} and {frame0} from 0
 EXAMPLE = "{plate}/{well}_s{site}.tif"
-IMAGES = (".tif", ".tiff", ".ch5", ".zarr", ".h5", ".hdf5", ".nd2", ".czi", ".lif")  # what a pattern is suggested for
+IMAGES = tuple(READERS)  # suffixes of what a pattern is suggested for
 WELL_IN_NAME = r"(?<![A-Za-z0-9])(?:[Rr]\d{2}[Cc]\d{2}|[A-Pa-p]\d{1,2}(?!\d))"
 
 

@@ -257,9 +257,7 @@ def _decide(
     references = _references(values, described, images, earlier, label_recipe)
     batches.identify(images, label_recipe, references)
     stamp = f"{datetime.now(timezone.utc):%Y-%m-%d_%H-%M-%S}"
-    stale = batches.stale(intact, images, wanted)
-    for entry in stale:  # after a kill some may already have their folder
-        moved.setdefault(entry.get("stale_folder", stamp), []).append(entry)
+    stale = _stale(intact, images, wanted, moved, stamp)
     entries = [entry for entry in intact if entry not in stale]
     inferred = not (values["study"] or values.get("plate_format"))
     described = plate_format.holding(described, inferred, entries, values["outdir"])
@@ -299,6 +297,20 @@ def _decide(
         outdir=values["outdir"],
         stop=stop,
     )
+
+
+def _stale(
+    intact: list[LedgerEntry],
+    images: list[PlannedImage],
+    wanted: Recipe,
+    moved: dict[str, list[LedgerEntry]],
+    stamp: str,
+) -> list[LedgerEntry]:
+    """Entries of batches that used other settings; they join MOVED, by the time of their folder in stale/."""
+    stale = batches.stale(intact, images, wanted)
+    for entry in stale:  # after a kill some may already have their folder
+        moved.setdefault(entry.get("stale_folder", stamp), []).append(entry)
+    return stale
 
 
 def _remaining(

@@ -93,15 +93,18 @@ class MergedRow(WindowRow):
     offset_bound: float | None  # RMS error that the interval leaves in the field
 
 
-class LedgerRow(UnitRow, total=False):
-    """What the ledger keeps of an image (results.KEPT); the rest can be read from the input table."""
-
+class _Place(TypedDict, total=False):
     plate: str
     well: str
     well_number: int
     site: int
     frame: int
     variant: str
+
+
+class LedgerRow(UnitRow, _Place, total=False):
+    """What the ledger keeps of an image (results.KEPT); the rest can be read from the input table."""
+
     control_type: str
     gene: str
     bytes: int
@@ -169,17 +172,11 @@ class PlatePacket(Source):
     folders: list[str]
 
 
-class RequestedImage(TypedDict, total=False):
+class RequestedImage(_Place, total=False):
     """An image of the selection in plan.json."""
 
     id: str
     key: str
-    plate: str
-    well: str
-    well_number: int
-    site: int
-    frame: int
-    variant: str
     batch: str | None  # that it is computed in; None where it is done
 
 
