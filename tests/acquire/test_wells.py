@@ -61,7 +61,7 @@ def test_a_plate_that_is_partly_filled_has_the_numbers_of_the_others(here):
 
 def test_a_plates_format_can_be_named(here):
     made = of_wells(here, ("P", "B01"), plate_format=96)
-    assert numbers(made)["P", "B01"] == 13 and "the smallest" not in made.text()
+    assert numbers(made)["P", "B01"] == 13 and "the smallest that hold" not in made.text()
     (sentence,) = refused(of_wells, here, ("P", "A01"), ("P", "H12"), plate_format=48)
     assert sentence.startswith('sheet.csv, line 3, column "well": "H12" is not a well of a plate of 6 x 8 wells; set')
     (sentence,) = refused(of_wells, here, ("P", "AG01"))
