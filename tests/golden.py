@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from idrstream.runs import recipe
+from idrstream.screen import recipe
 
 FILE = Path(__file__).with_suffix(".json")
 GOLDEN = json.loads(FILE.read_text())
-VERSIONS = recipe.read_versions(Path(recipe.__file__).parents[1])
+VERSIONS = recipe.BOOK.read_versions(Path(recipe.__file__).parents[1])
 SHAPE = (160, 200)
 CENTRES = [(y, x) for y in (30, 80, 130) for x in (30, 76, 122, 168)]
 

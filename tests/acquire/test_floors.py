@@ -11,7 +11,7 @@ BELOW = {
     "sources": {"base"},
     "readers": {"base"},
     "images": {"base"},
-    "runs": {"base"},
+    "runs": {"base", "sources"},
     "cells": {"base", "images"},
     "report": {"base", "runs"},
     "screen": {"base", "sources", "readers", "images", "runs", "cells", "report"},

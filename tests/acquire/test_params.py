@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from idrstream.runs import recipe
-from idrstream.screen import request
+from idrstream.runs import params
+from idrstream.screen import recipe
 from planning import DEFAULTS, ROOT, RULES, SCHEMA
 
 TILE = {"type": "integer", "default": 4096, "description": "Side of a tile in pixels."}
@@ -52,16 +52,16 @@ def test_a_default_stands_in_one_place():
 
 def test_a_param_of_another_workflow_is_refused_by_name_if_it_is_given(two):
     schema = two(tiles={"tile": TILE}, run={"max_inflight": {"default": 2}})
-    assert request.params_problems(DEFAULTS | {"tile": None, "max_inflight": 2}, schema) == []
-    (said,) = request.params_problems(DEFAULTS | {"tile": 512}, schema)
+    assert params.problems(DEFAULTS | {"tile": None, "max_inflight": 2}, schema) == []
+    (said,) = params.problems(DEFAULTS | {"tile": 512}, schema)
     assert said == "--tile: a param of --workflow made_up; screen has none of this name"
-    (said,) = request.params_problems({"workflow": "made_up", "tile": 512, "illumination": "none"}, schema)
+    (said,) = params.problems({"workflow": "made_up", "tile": 512, "illumination": "none"}, schema)
     assert said == "--illumination: a param of --workflow screen; made_up has none of this name"
 
 
 def test_an_unknown_param_is_answered_with_the_nearest_of_the_workflow(two):
     schema = two(tiles={"diametre_of_a_tile": TILE})
-    (said,) = request.params_problems(DEFAULTS | {"diametre": 3}, schema)
+    (said,) = params.problems(DEFAULTS | {"diametre": 3}, schema)
     assert said == "--diametre: there is no such param. Did you mean diameter? All are listed by --help all."
 
 

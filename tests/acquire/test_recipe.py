@@ -14,8 +14,8 @@ from test_ledger import committed, plan_again  # noqa: F401  (a fixture)
 
 from idrstream.base import files, task
 from idrstream.base.tables import Problems
-from idrstream.runs import housekeeping, recipe
-from idrstream.screen import plan
+from idrstream.runs import housekeeping
+from idrstream.screen import plan, recipe
 from planning import DEFAULTS, SCHEMA, given, planned
 
 FAMILIES = {"features": "deep,cp"}, {"features": "cp"}, {"features": "deep"}, {"stop_after": "qc"}
@@ -93,7 +93,7 @@ def test_a_word_in_a_docstring_and_a_module_of_another_name_void_nothing(here, c
     )
     (copy / "bin/idrstream/screen/illumination.py").rename(copy / "bin/idrstream/screen/fields.py")
     change(copy / "bin/screen_flatfield.py", "import illumination", "import fields as illumination")
-    change(copy / "bin/idrstream/runs/recipe.py", '"screen/illumination.py"', '"screen/fields.py"')
+    change(copy / "bin/idrstream/screen/recipe.py", '"screen/illumination.py"', '"screen/fields.py"')
     after = planned_by(copy)
     assert_settled(after)
     assert after["stages"]["segment"]["code"] != before["stages"]["segment"]["code"], "Nextflow's cache is another's"
@@ -103,7 +103,7 @@ def test_three_new_params_at_their_defaults_void_nothing_and_at_other_values_do(
     committed(plan_again(here))
     new = {"segment_channel": "DNA", "smooth": 0.0, "crop_size": 128}
     lines = '"segment_channel": (("segment",), "DNA"), "smooth": (("segment",), 0), "crop_size": (OWN, 128),'
-    change(copy / "bin/idrstream/runs/recipe.py", '    "dp_config": (', f'    {lines}\n    "dp_config": (')
+    change(copy / "bin/idrstream/screen/recipe.py", '    "dp_config": (', f'    {lines}\n    "dp_config": (')
     schema = json.loads(json.dumps(SCHEMA))
     schema["$defs"]["segmentation"]["properties"] |= {
         name: {"description": "new", "x-workflows": {"screen": {}}} for name in new
@@ -198,9 +198,9 @@ def test_a_library_that_computes_voids_what_it_computed_and_another_does_not(her
 
 
 def test_every_stage_and_library_is_read_and_counts_from_what_it_is_today():
-    assert recipe.read_versions(plan.BIN / "idrstream").keys() == recipe.STAGES.keys()
-    locked = recipe.read_locks(plan.BIN.parent / "containers")
-    assert locked.keys() == {key for key in recipe.KEYS if key.startswith("library.")}
+    assert recipe.BOOK.read_versions(plan.BIN / "idrstream").keys() == recipe.STAGES.keys()
+    locked = recipe.BOOK.read_locks(plan.BIN.parent / "containers")
+    assert locked.keys() == {key for key in recipe.BOOK.keys if key.startswith("library.")}
     named = {stage for library in recipe.LIBRARIES for stage in library.stages}
     named |= {stage for stages, _ in recipe.PARAMS.values() for stage in stages}
     named |= {stage for stages in recipe.COMMANDS.values() for stage in stages}
@@ -210,10 +210,10 @@ def test_every_stage_and_library_is_read_and_counts_from_what_it_is_today():
 def test_a_version_that_is_not_there_is_said(copy):
     change(copy / "bin/idrstream/cells/nuclei.py", "\nVERSION = ", "\nVERSION = None  # ")
     with pytest.raises(LookupError, match=r"nuclei\.py: VERSION has no integer for cells"):
-        recipe.read_versions(copy / "bin/idrstream")
+        recipe.BOOK.read_versions(copy / "bin/idrstream")
     change(copy / "containers/profiles/requirements.txt", "centrosome==", "centrosom==")
     with pytest.raises(LookupError, match=r"containers/profiles/requirements\.txt: centrosome is missing"):
-        recipe.read_locks(copy / "containers")
+        recipe.BOOK.read_locks(copy / "containers")
 
 
 def test_a_stage_stops_where_another_version_is_installed_than_the_plan_counts_on():

@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from idrstream.runs import recipe
-from idrstream.screen import arguments, plan
+from idrstream.screen import arguments, plan, recipe
 from planning import DEFAULTS, RULES
 
 BIN = plan.BIN

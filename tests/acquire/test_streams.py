@@ -10,8 +10,8 @@ import yaml
 from idrstream.base.tables import Problems
 from idrstream.images.calibration import FIELDS, read_corrected, write_field
 from idrstream.images.frames import VARIANTS, image_key
-from idrstream.runs import recipe
-from idrstream.screen import batches, fetch, plan, request, streams
+from idrstream.runs import params
+from idrstream.screen import batches, fetch, plan, recipe, streams
 from make_screen import write_cellh5
 from planning import DEFAULTS, HEADER, ROOT, ROWS, SCHEMA, given, planned
 
@@ -143,7 +143,7 @@ def test_two_tables_that_say_different_things_of_a_frame_are_told(three):
 
 def test_the_preset_of_mitocheck_names_params_that_there_are():
     preset = yaml.safe_load((ROOT / "assets/presets/mitocheck.yml").read_text())
-    assert preset["streams"] and request.params_problems(preset | {"workflow": "screen"}, SCHEMA) == []
+    assert preset["streams"] and params.problems(preset | {"workflow": "screen"}, SCHEMA) == []
 
 
 def test_a_finished_variant_is_not_done_again(three):

@@ -7,8 +7,7 @@ from golden import CENTRES, assert_golden, nuclei
 from idrstream.base import files, stage_folder
 from idrstream.cells import measurement
 from idrstream.images.labels import write_cells
-from idrstream.runs import recipe
-from idrstream.screen import profiles
+from idrstream.screen import profiles, recipe
 
 
 def test_every_feature_is_of_a_group_that_has_a_version():

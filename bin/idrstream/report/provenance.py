@@ -5,7 +5,6 @@ from collections import Counter
 
 from idrstream.base import units
 from idrstream.report import page
-from idrstream.runs import recipe
 
 
 def section(results, _pictures):
@@ -26,7 +25,7 @@ def section(results, _pictures):
         content.html.append(page.table(("param", "value"), params, "Params of the last run"))
     recipes = Counter(json.dumps(batch.recipe, sort_keys=True) for batch in results.batches)
     for text, batches in recipes.items():
-        rows = [(name, _text(value)) for name, value in recipe.whole(json.loads(text)).items()]
+        rows = [(name, _text(value)) for name, value in results.book.whole(json.loads(text)).items()]
         content.html.append(page.table(("part", "value"), rows, f"Recipe of {batches:,} batches (models by sha256)"))
     files = sum(len(batch.names) for batch in results.batches)
     size = sum(batch.bytes for batch in results.batches)

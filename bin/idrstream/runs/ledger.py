@@ -15,11 +15,11 @@ from typing import Any
 
 from idrstream.base import files
 from idrstream.base.tables import Problems
-from idrstream.runs import recipe
 from idrstream.runs.types import LedgerEntry
 
 FOLDER = "ledger"
 PENDING = "pending"  # folder in it: entries of commits that have begun and not ended
+NO_FEATURES = "none"  # `features` in the recipe of a run that stops at quality control
 SEGMENTED = "segmented"  # status of an image that is ok in a run that stopped at quality control
 
 STAMP = r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d"  # name of a folder in stale/
@@ -80,7 +80,7 @@ def _path(outdir: str | Path, name: str, decided: bool) -> Path:
 
 def stopped(entry: LedgerEntry) -> bool:
     """Did the entry's run stop at quality control? Then its cells have no features."""
-    return recipe.stopped(entry["recipe"])
+    return entry["recipe"].get("features") == NO_FEATURES
 
 
 def finished(stop: bool) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations  # the head's Python may be older than these 
 
 from typing import Any, TypedDict
 
-Recipe = dict[str, Any]  # param, checksum, version.STAGE or library.TOOL.PACKAGE -> value, see recipe.of
+Recipe = dict[str, Any]  # param, checksum, version.STAGE or library.TOOL.PACKAGE -> value, see runs.recipe
 
 
 class FileFacts(TypedDict):

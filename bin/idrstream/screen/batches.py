@@ -11,10 +11,10 @@ from typing import Any
 
 from idrstream.base import tables, units
 from idrstream.base.sampling import spread
-from idrstream.runs import ledger, recipe
+from idrstream.runs import ledger
 from idrstream.runs.housekeeping import STALE
 from idrstream.runs.types import LedgerEntry, Recipe
-from idrstream.screen import hcs, study
+from idrstream.screen import hcs, recipe, study
 from idrstream.screen.types import Batch, PlannedImage, Reference
 
 CANDIDATES = 24  # frames fetched for a plate's flat-field, of which the sparsest are used
@@ -127,7 +127,7 @@ def stale(entries: Iterable[LedgerEntry], images: Iterable[PlannedImage], wanted
 def moved_before(outdir: str | Path) -> dict[str, list[LedgerEntry]]:
     """What earlier runs have moved to stale/: its time -> intact entries, of this version of idrstream."""
     read = {folder.name: ledger.read(folder)[0] for folder in sorted(Path(outdir, STALE).glob("*/"))}
-    return {stamp: [e for e in entries if not recipe.unknown(e["recipe"])] for stamp, entries in read.items()}
+    return {stamp: [e for e in entries if not recipe.BOOK.unknown(e["recipe"])] for stamp, entries in read.items()}
 
 
 def reusable(moved: Mapping[str, Iterable[LedgerEntry]], entries: Iterable[LedgerEntry]) -> Reusable:
@@ -145,8 +145,9 @@ def reusable(moved: Mapping[str, Iterable[LedgerEntry]], entries: Iterable[Ledge
 def differences(entries: Iterable[LedgerEntry], wanted: Recipe) -> str:
     """How the recipes of ENTRIES differ from the WANTED one, in words."""
     words = []
-    for before in (entry["recipe"] for entry in entries):  # having stopped at quality control is no difference
-        words += recipe.differences(before, recipe.nuclei_recipe(wanted) if recipe.stopped(before) else wanted)
+    for entry in entries:  # having stopped at quality control is no difference
+        now = recipe.nuclei_recipe(wanted) if ledger.stopped(entry) else wanted
+        words += recipe.BOOK.differences(entry["recipe"], now)
     return ", ".join(dict.fromkeys(words)) or "other rows of the input table"
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from idrstream import sources
 from idrstream.base import tables
+from idrstream.runs import params
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
 GIVEN_A_NETWORK = ("efficientnet-b0", "torchscript")  # embedders that take --embed_model
@@ -22,7 +23,7 @@ def absent(values, given, schema):
         problems.append("--streams: its file names the tables, so --input must not be given too")
     for name in ("input", "streams", "screens", "zarr_index", "ascp", "aspera_key", "phenotypes", "qc_rules"):
         if values.get(name) and name not in given and not (name == "input" and "listing" in given):
-            problems.append(_no_file(name, values[name]))
+            problems.append(params.no_file(name, values[name]))
     if values["source"] and "source" not in given:
         place = str(values["source"])
         wrong = sources.fault(place) or (None if sources.scheme(place) else "there is no such folder")
@@ -33,28 +34,15 @@ def absent(values, given, schema):
         problems.append(
             f"--study {values['study']}: no such study or file; {listed}{tables.nearest(values['study'], studies)}"
         )
-    if "model" not in given:
-        names = ["idrstream", *schema["$defs"]["segmentation"]["properties"]["model"]["x-weights"]]
-        near = tables.nearest(values["model"], names)
-        problems.append(f"--model {values['model']}: neither a file nor a model that Cellpose 3 knows.{near}")
+    problems += params.no_model(values, given, schema)
     if values["embedder"] == "deepprofiler":
         for name in DEEPPROFILER:
             if not values[name]:
                 problems.append(f"--{name}: --embedder deepprofiler needs it")
             elif name not in given:
-                problems.append(_no_file(name, values[name]))
+                problems.append(params.no_file(name, values[name]))
     problems += _network(values, given)
-    if "outdir" not in given:
-        place = str(values["outdir"])
-        why = "results go to a folder, not to an address" if sources.scheme(place) else sources.fault(place)
-        problems.append(f"--outdir {place}: {why or 'this folder cannot be written'}")
-    return problems
-
-
-def _no_file(name, value):
-    """The sentence about a param whose file is missing."""
-    why = "it must be a file, not an address" if sources.scheme(value) else sources.fault(str(value))
-    return f"--{name} {value}: {why or 'there is no such file'}"
+    return problems + params.no_outdir(values, given)
 
 
 def _network(values, given):
@@ -68,7 +56,7 @@ def _network(values, given):
         others = " or ".join(GIVEN_A_NETWORK)
         problems.append(f"--embed_model {path}: --embedder {embedder} uses {network}; --embedder {others} uses a file")
     elif path and "embed_model" not in given:
-        problems.append(_no_file("embed_model", path))
+        problems.append(params.no_file("embed_model", path))
     if embedder == "deepprofiler" and values["crop_mask"]:
         why = "DeepProfiler cuts its crops itself; --embedder efficientnet-b0 takes its checkpoint, and masks"
         problems.append(f"--crop_mask: {why}")

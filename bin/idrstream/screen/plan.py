@@ -12,7 +12,7 @@ from idrstream.base import tables
 from idrstream.base.tables import Problems
 from idrstream.cells import checkpoints
 from idrstream.images.calibration import REFERENCES
-from idrstream.runs import digest, ledger, recipe
+from idrstream.runs import digest, ledger, params
 from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.screen import (
     arguments,
@@ -23,6 +23,7 @@ from idrstream.screen import (
     inputs,
     places,
     plate_format,
+    recipe,
     request,
     streams,
     targets,
@@ -96,7 +97,7 @@ def make(values: Params, launch_dir: str, session: str, given: Mapping[str, Path
 
 def _wrong_params(values: Params, given: Mapping[str, Path], schema: Mapping[str, Any]) -> list[str]:
     """What is wrong with single params, and with the network files that they name, in sentences."""
-    problems = request.params_problems(values, schema) + absent(values, given, schema)
+    problems = params.problems(values, schema) + absent(values, given, schema)
     if values["embedder"] == "deepprofiler" and set(DEEPPROFILER) <= given.keys():
         problems += deepprofiler.problems(given["dp_config"], given["dp_checkpoint"])
     if values["embedder"] == "efficientnet-b0" and "embed_model" in given:
@@ -250,7 +251,7 @@ def _decide(
     """The plan of a valid request; what remains to be done depends on the selection and the ledger."""
     intact, broken = ledger.read(given["outdir"])
     _check_continuable(intact + broken, values["outdir"])
-    libraries = recipe.read_locks(given.get("locks", BIN.parent / "containers"))
+    libraries = recipe.BOOK.read_locks(given.get("locks", BIN.parent / "containers"))
     wanted, stop = _recipe(values, given, libraries), bool(values["stop_after"])
     label_recipe, moved = recipe.of_labels(wanted), batches.moved_before(given["outdir"])
     earlier = [*(entry for entries in moved.values() for entry in entries), *intact]
@@ -347,16 +348,16 @@ def _remaining(
 
 def _check_continuable(entries: Iterable[LedgerEntry], outdir: str) -> None:
     """Raise tables.Problems for a ledger of another version of idrstream, with recipes that this one cannot compare."""
-    if any(recipe.unknown(entry["recipe"]) for entry in entries):
+    if any(recipe.BOOK.unknown(entry["recipe"]) for entry in entries):
         what = "another version of idrstream (0.1.0, or a later one) wrote its ledger, and this one cannot continue it"
         raise Problems([f"--outdir {outdir}: {what}; name another --outdir"])
 
 
 def _recipe(values: Params, given: Mapping[str, Path], libraries: Mapping[str, str]) -> Recipe:
     settings = dict(values) | {"streams": bool(values.get("streams"))}
-    settings |= dict.fromkeys(recipe.CHECKSUMS) | recipe.checksums(given)
-    settings |= {"features": recipe.NO_FEATURES} if values["stop_after"] else {}
-    return recipe.of(settings, recipe.read_versions(BIN / "idrstream"), libraries)
+    settings |= dict.fromkeys(recipe.CHECKSUMS) | recipe.BOOK.sums(given)
+    settings |= {"features": ledger.NO_FEATURES} if values["stop_after"] else {}
+    return recipe.BOOK.of(settings, recipe.BOOK.read_versions(BIN / "idrstream"), libraries)
 
 
 def _references(
@@ -378,7 +379,7 @@ def _stages(values: Params, wanted: Recipe, libraries: Mapping[str, str]) -> dic
     stages = {}
     for stage, args in arguments.of(values).items():
         command = COMMANDS[values["embedder"]] if stage == "embed" else stage
-        words = f"{args} {recipe.option(stage, wanted, libraries)}".strip()
+        words = f"{args} {recipe.BOOK.option(stage, wanted, libraries)}".strip()
         stages[stage] = {"args": words, "code": digest.of(BIN / f"screen_{command}.py", BIN)}
     return stages
 

@@ -17,30 +17,6 @@ LISTED = 20  # control types
 WARNED = 3  # pairs of images of the same frame that are named one by one
 
 
-def params_problems(params, schema):
-    """Everything that is wrong with PARAMS (name -> value, None where not given), one sentence each.
-
-    An unknown name is a problem too: Nextflow itself takes any, and a typing error would silently mean the default.
-    schema  nextflow_schema.json, read
-    """
-    known = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
-    workflow = params["workflow"]
-    own = [name for name, rule in known.items() if workflow in rule["x-workflows"]]
-    found = []
-    for name, value in params.items():
-        if name not in known:
-            near = tables.nearest(name, own)
-            found.append(f"--{name}: there is no such param.{near} All are listed by --help all.")
-        elif value is not None and name not in own:
-            whose = " and ".join(known[name]["x-workflows"])
-            found.append(f"--{name}: a param of --workflow {whose}; {workflow} has none of this name")
-        elif value is not None and (
-            error := next(jsonschema.Draft202012Validator(known[name]).iter_errors(value), None)
-        ):
-            found.append(f"--{name} {value}: {_expected(known[name], error)}")
-    return found
-
-
 def read(path, *kinds):
     """Read a table of one of these KINDS (names of schemas) and check it by its schema.
 
@@ -314,13 +290,3 @@ def _mixed_controls(images, table):
             what += f" {before['line']} it is {then}; give all rows of a well the same"
             problems[well] = table.problem(what, row["line"], names["Control_Type"])
     return list(problems.values())
-
-
-def _expected(rule, error):
-    if "errorMessage" in rule:
-        return rule["errorMessage"]
-    if "enum" in rule:
-        return f"is none of {', '.join(map(str, rule['enum']))}.{tables.nearest(error.instance, rule['enum'])}"
-    if rule["type"] == "boolean":
-        return "is neither true nor false"
-    return f"is not a {rule['type']}" if error.validator == "type" else error.message

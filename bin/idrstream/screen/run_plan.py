@@ -34,7 +34,7 @@ class Plan:
     differs         how the settings of the stale batches differ, in words
     moved           what happens to the stale batches, in a sentence; "" without any
     renumbered      which committed images keep other well numbers, in a sentence; "" if none do
-    recipe          what makes a result what it is (recipe.of)
+    recipe          what makes a result what it is (runs.recipe)
     settings        all params by name; the recipe leaves out those with their default
     stages          stage -> {"args": its command's arguments, "code": digest of its code}
     source          address that locations are relative to, or None

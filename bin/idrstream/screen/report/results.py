@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from idrstream.base import files
 from idrstream.runs import housekeeping, ledger, manifest, run_warnings
-from idrstream.screen import outcome, plate_format, study
+from idrstream.screen import outcome, plate_format, recipe, study
 
 PLACE = ["plate", "well", "site", "frame", "variant"]
 FLAG = re.compile(r"cqc\.(.+)\.is_outlier")
@@ -38,6 +38,7 @@ class Batch:
 class Results:
     """An output folder.
 
+    book     runs.recipe.Book of its workflow
     batches  list of Batch, oldest first
     images     DataFrame with a row per image: those of the ledger, and those that were lost or missing when the run
                ended; the columns of images.tsv, key, batch, control_type and failed (bool)
@@ -48,6 +49,8 @@ class Results:
     begun      when the last run began; None before the first
     warnings   of the last run, a sentence each
     """
+
+    book = recipe.BOOK
 
     def __init__(self, outdir):
         self.outdir = Path(outdir)
