@@ -8,7 +8,11 @@ from idrstream.screen import plan
 ROOT = Path(plan.BIN).parent
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
 RULES = {name: rule for group in SCHEMA["$defs"].values() for name, rule in group["properties"].items()}
-DEFAULTS = {name: rule["x-workflows"]["screen"].get("default") for name, rule in RULES.items()}
+DEFAULTS = {
+    name: rule["x-workflows"]["screen"].get("default")
+    for name, rule in RULES.items()
+    if "screen" in rule["x-workflows"]
+}
 DEFAULTS |= {"workflow": "screen", "redo": False, "connections": 4, "max_failed": 0.05}
 DEFAULTS |= {"study": "example", "batch_size": 2, "outdir": "out"}
 DEFAULTS |= {"input": "wells.tsv", "screens": "screens.tsv", "source": "source"}

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 OVER = ("default", "x-queued", "description")  # x-queued: the default where a scheduler queues tasks
+FORM = ("pattern", "errorMessage")  # of a text; a later workflow may take other ones
 TARGET = Path(__file__).resolve().parents[2] / "nextflow_schema.json"
 
 
@@ -56,7 +57,9 @@ def _add(rules, name, rule, workflow):
     over = {key: value for key, value in rule.items() if key in OVER}
     plain = {key: value for key, value in rule.items() if key not in OVER}
     before = rules.setdefault(name, plain | {"description": rule.get("description"), "x-workflows": {}})
-    same = {key: value for key, value in before.items() if key not in (*OVER, "x-workflows")}
+    form = {key: plain[key] for key in FORM if key in plain and key in before and plain[key] != before[key]}
+    over, plain = over | form, {key: value for key, value in plain.items() if key not in form}
+    same = {key: value for key, value in before.items() if key not in (*OVER, *form, "x-workflows")}
     if plain and plain != same:
         raise ValueError(f"{workflow}.json: --{name} is not what it is elsewhere: {_json(plain)}, {_json(same)}")
     if over.get("description") == before["description"]:

@@ -41,7 +41,7 @@ def other(name):
 @pytest.fixture(scope="module")
 def changed():
     """{param: {stage: its arguments}} where only that param has another value; None: where none has."""
-    names = [name for name in RULES if name not in ("workflow", "help", "input", "outdir")]
+    names = [name for name in DEFAULTS if name in RULES and name not in ("workflow", "help", "input", "outdir")]
     return {None: arguments.of(DEFAULTS)} | {name: arguments.of(DEFAULTS | {name: other(name)}) for name in names}
 
 

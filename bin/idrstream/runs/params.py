@@ -3,7 +3,7 @@
 import jsonschema
 
 from idrstream import sources
-from idrstream.base import tables
+from idrstream.base import schemas, tables
 
 
 def problems(params, schema):
@@ -12,8 +12,9 @@ def problems(params, schema):
     An unknown name is a problem too: Nextflow itself takes any, and a typing error would silently mean the default.
     schema  nextflow_schema.json, read
     """
-    known = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
     workflow = params["workflow"]
+    known = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
+    known = {name: rule | rule["x-workflows"].get(workflow, {}) for name, rule in known.items()}
     own = [name for name, rule in known.items() if workflow in rule["x-workflows"]]
     found = []
     for name, value in params.items():
@@ -26,7 +27,7 @@ def problems(params, schema):
         elif value is not None and (
             error := next(iter(jsonschema.Draft202012Validator(known[name]).iter_errors(value)), None)
         ):
-            found.append(f"--{name} {value}: {_expected(known[name], error)}")
+            found.append(f"--{name} {value}: {schemas.expected(known[name], error)}")
     return found
 
 
@@ -56,13 +57,3 @@ def no_outdir(values, given):
     place = str(values["outdir"])
     why = "results go to a folder, not to an address" if sources.scheme(place) else sources.fault(place)
     return [f"--outdir {place}: {why or 'this folder cannot be written'}"]
-
-
-def _expected(rule, error):
-    if "errorMessage" in rule:
-        return rule["errorMessage"]
-    if "enum" in rule:
-        return f"is none of {', '.join(map(str, rule['enum']))}.{tables.nearest(error.instance, rule['enum'])}"
-    if rule["type"] == "boolean":
-        return "is neither true nor false"
-    return f"is not a {rule['type']}" if error.validator == "type" else error.message

@@ -1,13 +1,10 @@
 """The user's request: params, and a types.PlannedImage for each image of a table; all mistakes are reported at once."""
 
-import functools
 import os.path
 from urllib.parse import quote
 
-import jsonschema
-
 from idrstream import sources
-from idrstream.base import tables
+from idrstream.base import schemas, tables
 from idrstream.images.frames import image_key
 from idrstream.screen import input_tables, metadata_names, places
 from idrstream.screen.input_tables import SCHEMAS
@@ -27,14 +24,14 @@ def read(path, *kinds):
     """
     table = input_tables.read(path, *kinds)
     table.problems += metadata_names.problems(table)
-    return _checked_rows(table)
+    return schemas.checked(table, SCHEMAS[table.kind])
 
 
 def read_screens(path):
     """Read the table of screens, which has no header; result as of `read`."""
     table = tables.read(path, header=SCHEMAS["screens"]["required"])
     table.kind = "screens"
-    return _checked_rows(table)
+    return schemas.checked(table, SCHEMAS[table.kind])
 
 
 def stores(table, root):
@@ -240,27 +237,6 @@ def _long_plates(screens):
         else:
             names[plate] = row.cells["screen"].rpartition("/")[2].removesuffix(".screen")
     return problems, names
-
-
-def _checked_rows(table):
-    """TABLE with the rows that conform to its schema; the others are added to its problems."""
-    schema = SCHEMAS[table.kind]
-    rules = {c: schema["properties"].get(c) or schema["additionalProperties"] for c in table.columns}
-    validators = {column: jsonschema.Draft202012Validator(rule) for column, rule in rules.items()}
-
-    @functools.cache  # most cells of a column are alike
-    def fault(column, text):
-        if validators[column].is_valid(text):
-            return None
-        return f'"{tables.shown(text)}" {rules[column]["errorMessage"]}{tables.damaged(text)}'
-
-    valid = []
-    for row in table.rows:
-        faults = [(column, fault(column, text)) for column, text in row.cells.items() if fault(column, text)]
-        table.problems += [table.problem(what, row.line, column) for column, what in faults]
-        valid += [] if faults else [row]
-    table.rows = valid
-    return table
 
 
 def _checked(images, problems, table):
