@@ -3,17 +3,15 @@
 
 import json
 from pathlib import Path
-from urllib.parse import unquote
 
 import click
 
 from idrstream.base import files
-from idrstream.base.tables import Problems
-from idrstream.base.task import UserError, versions
+from idrstream.base.task import versions
+from idrstream.runs import planning
 from idrstream.screen import plan
 from idrstream.sources import aspera
 
-LISTED = 100  # problems that are said; of a whole column that is wrong more would hide the others
 EXISTING = click.Path(exists=True, path_type=Path)
 
 
@@ -46,32 +44,16 @@ def main(launch, schema, out, **given):
     plate. Ends with 64 and plan.json's `problems` where something must be mended first.
     """
     launch = json.load(launch)
-    given = {name: _by_its_name(path, launch["params"].get(name)) for name, path in given.items() if path}
+    given = {name: planning.by_its_name(path, launch["params"].get(name)) for name, path in given.items() if path}
     if launch["source"]:
         given["source"] = Path(launch["params"]["source"])
     if "streams" in given:
         given["streams"] /= Path(launch["params"]["streams"]).name
     aspera.use(given.get("ascp"), given.get("aspera_key"))
-    try:
+    with planning.problems(out):
         run = plan.make(launch["params"], launch["launch_dir"], launch["session"], given, files.read_json(schema))
-    except Problems as problems:
-        out.mkdir(parents=True)
-        more = [f"and {len(problems.sentences) - LISTED} more"] if len(problems.sentences) > LISTED else []
-        (out / "plan.json").write_text(json.dumps({"problems": problems.sentences[:LISTED] + more}))
-        raise UserError("\n".join(problems.sentences)) from problems
     plan.write(run, out)
     click.echo(run.text())
-
-
-def _by_its_name(path, param):
-    """A file under the name that the user knows it by, where a task was given it under another (lib/Places.groovy)."""
-    name = Path(str(param)).name
-    if path.name == name or unquote(path.name) != name:
-        return path
-    link = Path(f"{path.parent}-by-name", name)
-    link.parent.mkdir()
-    link.symlink_to(path.absolute())
-    return link
 
 
 if __name__ == "__main__":

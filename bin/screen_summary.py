@@ -5,7 +5,8 @@ import argparse
 from pathlib import Path
 
 from idrstream.base import files, head
-from idrstream.runs import commit, housekeeping, manifest, run_warnings
+from idrstream.runs import housekeeping, manifest
+from idrstream.runs import outcome as runs
 from idrstream.screen import outcome
 
 
@@ -19,22 +20,13 @@ def main():
     parser.add_argument("--provenance", required=True, help="JSON of the run: params, versions, model")
     options = parser.parse_args()
     plan, run = files.read_json(options.plan / "plan.json"), files.read_json(options.provenance)
-    gate = run.pop("gate")
-    logs = {f"pipeline_info/lost_{batch}.log": lost["log"] for batch, lost in gate["lost"].items()}
-    commit.recover(options.outdir)  # of this run: no commit goes on any more
+    former = manifest.read(options.outdir, outcome.PART)
     streams = [outcome.STREAMS] if "streams" in plan else []
-    former = manifest.claim(options.outdir, outcome.PART, [*outcome.FILES, *streams, *logs])
+    gate = runs.prepare(options.outdir, outcome.PART, [*outcome.FILES, *streams], run, plan["model"])
     if streams:
         files.write_json(Path(options.outdir, outcome.STREAMS), plan["streams"])  # what the export makes of the cells
     elif outcome.STREAMS in former:
         Path(options.outdir, outcome.STREAMS).unlink(missing_ok=True)
-    record = Path(options.outdir) / "pipeline_info" / "run.json"
-    if run["versions"] or not record.exists():  # a run that had nothing to do has no versions to record
-        stream = {name: gate[name] for name in ("inflight", "slots", "disk")}
-        files.write_json(record, run | {"model_sha256": plan["model"], "stream": stream})
-    for name, lines in logs.items():
-        files.write_text(Path(options.outdir, name), "\n".join(lines) + "\n")
-    run_warnings.forget(options.outdir)
     begun = files.read_json(Path(options.outdir) / housekeeping.PLAN)["begun"]
     allowed = options.max_failed
     closing = outcome.summarise(

@@ -20,9 +20,11 @@ from idrstream.base.failures import NotReadable, image_failures
 VERSION = 2  # raised when the pixels of an image change
 
 READERS = {  # suffix: module
+    ".btf": "tiff",
     ".ch5": "cellh5",
     ".h5": "cellh5",
     ".hdf5": "cellh5",
+    ".qptiff": "tiff",
     ".tif": "tiff",
     ".tiff": "tiff",
     ".zarr": "zarr",

@@ -68,7 +68,7 @@ class Image:
             place = f"channel {channel}, z {z}, t {t}, level {level}, rows {y0}-{y1}, columns {x0}-{x1}"
             raise IndexError(f"{self.name}: outside of the image: {place}")
         check_size(self.name, y1 - y0, x1 - x0)
-        self._check_tile(self.levels[level])
+        self.check_tile(self.levels[level])
         return self._read(channel, z, t, level, (y0, y1, x0, x1))
 
     def plane(self, channel, z, t):
@@ -90,7 +90,7 @@ class Image:
         """The pixels of a window that lies in the image, BOX being (y0, y1, x0, x1)."""
         raise NotImplementedError
 
-    def _check_tile(self, level):
+    def check_tile(self, level):
         """Raise NotReadable for tiles too large to be decoded for a window."""
         if level.tile_bytes > LARGEST_TILE:
             height, width = level.tile

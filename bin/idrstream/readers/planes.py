@@ -53,7 +53,7 @@ def chosen(image, choice):
     several = []
     if len(image.channels) > 1 and _request(choice) is None:
         remedy = 'name the one of the nuclei by --nuclear, or in a column "channel"'
-        several.append(f"{len(image.channels)} channels ({_listed(image.channels)}); {remedy}")
+        several.append(f"{len(image.channels)} channels ({listed(image.channels)}); {remedy}")
     if count > 1 and choice.z is None:
         several.append(f"{count} z planes; choose by --z max, --z middle or --z N")
     if several:
@@ -71,7 +71,18 @@ def _channel(names, name, choice):
     """The place of the wanted channel among NAMES, "" for one that the file does not name."""
     if len(names) == 1 and (choice.column or choice.nuclear is None):
         return 0
-    where, wanted = _request(choice)
+    return place(names, name, *_request(choice))
+
+
+def place(names, name, where, wanted):
+    """The place of a channel, counted from 0, among NAMES, "" for one that the file does not name.
+
+    name    of the file, for messages
+    where   what asks for the channel, such as "--nuclear"
+    wanted  its number, counted from 1, or its name
+
+    Raises NoSuchPlane with the channels there are.
+    """
     if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(names):
         return int(wanted) - 1
     if names == [""] and not wanted.isdigit():  # a name, which nothing contradicts
@@ -81,7 +92,7 @@ def _channel(names, name, choice):
     if len(places) == 1:
         return places[0]
     wrong = f"{len(places)} channels are called" if places else "it has no channel"
-    raise NoSuchPlane(f'{name}: {wrong} "{wanted}" ({where}); its channels: {_listed(names)}.')
+    raise NoSuchPlane(f'{name}: {wrong} "{wanted}" ({where}); its channels: {listed(names)}.')
 
 
 def _planes(count, name, z):
@@ -96,7 +107,7 @@ def _planes(count, name, z):
     raise NoSuchPlane(f"{name}: it has no z plane {z} (--z); there are {count}, counted from 1.")
 
 
-def _listed(names):
+def listed(names):
     """``1 DAPI, 2 GFP``: by number and name, as a channel may be requested."""
     shown = [f"{number} {channel[:SHOWN]}".strip() for number, channel in enumerate(names[:LISTED], 1)]
     return ", ".join(shown) + f", ... {len(names)}" * (len(names) > LISTED)

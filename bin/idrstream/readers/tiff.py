@@ -120,7 +120,7 @@ class Image(BaseImage):
             if _white_is_zero(page):
                 raise NotReadable(f"{name}: 0 is white in it; {INVERT}.")
             tiff_pages.check_bounded(page, name)
-            self._check_tile(tiff_pages.level(page))
+            self.check_tile(tiff_pages.level(page))
             if place not in self._planes.offsets:
                 tiff_pages.check_in_file(page, self._file.size(), name)
             return without_fill(self._pixels(place, page, tiff_pages.Window(*box, sample), name), _no_data(page))

@@ -92,3 +92,21 @@ class RunPlan(TypedDict):
     requested: list[Any]  # the images of the selection: dicts with at least id, key and batch
     stop: bool
     wells: list[int]
+
+
+class LostUnit(TypedDict):
+    """A unit, or a plate, that was given up."""
+
+    process: str
+    exit: int
+    log: list[str]  # its last lines
+
+
+class GateFigures(TypedDict, total=False):
+    """What the gate reports when a run has ended."""
+
+    lost: dict[str, LostUnit]  # its id ->
+    stopped: bool  # the run was stopped
+    inflight: int  # most units at a time; 0 where none was admitted
+    slots: int  # allowed at a time
+    disk: int  # bytes: peak of the files in the work folders of the units in flight

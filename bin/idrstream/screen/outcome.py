@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from idrstream.base import tables
-from idrstream.runs import ledger
+from idrstream.runs import ledger, outcome
+from idrstream.runs.types import GateFigures
 from idrstream.screen import results, study
-from idrstream.screen.types import GateFigures, RequestedImage
+from idrstream.screen.types import RequestedImage
 
 COLUMNS = ("row", "plate", "well", "well_number", "site", "frame", "status", "reason", "cells", "flatfield", "bytes")
 COLUMNS += ("field_bytes", "seconds", *results.FIGURES)
 PART = "summary"  # of the manifest: what the end of a run writes
-FILES = ("images.tsv", "failures.tsv", "pipeline_info/run.json")
+FILES = ("images.tsv", "failures.tsv", str(outcome.RUN))
 STREAMS = "pipeline_info/streams.json"  # written with --streams alone
-SHOWN = 10  # failures named in the closing lines; all are in failures.tsv
 
 Row = Mapping[str, Any]  # LedgerRow, or a requested image with status and reason
 
@@ -45,7 +45,8 @@ def summarise(
     recorded, finished = ledger.rows(entries), ledger.finished(stop)
     final = {id: row for id, row in recorded.items() if row["status"] in (*finished, "failed")}
     rows: dict[str, Any] = {
-        image["id"]: final.get(image["id"]) or {**image, **_unfinished(image, gate)} for image in requested
+        id: final.get(id) or {**image, **outcome.unfinished(gate, image["batch"], image["plate"])}
+        for id, image in ((image["id"], image) for image in requested)
     }
     _write_tables({**recorded, **rows}, places, wells, Path(outdir))
     failed = [row for row in rows.values() if row["status"] not in finished]
@@ -63,11 +64,9 @@ def summarise(
         f"failures   {outdir}/failures.tsv ({len(failed)} of this run's images)",
         f"reports    {outdir}/pipeline_info",
     ]
-    if gate["inflight"]:
-        peak = f"peak disk use of batches in flight: {gate['disk'] / 1e9:.2f} GB"
-        text.append(f"stream     {peak} (at most {gate['inflight']} at a time; limit {gate['slots']})")
+    text += outcome.stream(gate, "batches")
     counts = len(rows), len(unfinished), earlier
-    return {"text": "\n".join(text), "error": _error(failed, *counts, max_failed, gate)}
+    return {"text": "\n".join(text), "error": outcome.error(failed, *counts, max_failed, gate, "image", place)}
 
 
 def order(row: Row) -> tuple:
@@ -90,32 +89,3 @@ def _write_tables(rows: Mapping[str, Row], places: Mapping[str, int], wells: Seq
     failed = [row for row in table if row["status"] not in ledger.finished(True)]
     tables.write(outdir / "images.tsv", columns, table)
     tables.write(outdir / "failures.tsv", columns, failed)
-
-
-def _unfinished(image: RequestedImage, gate: GateFigures) -> dict[str, str]:
-    """Status and reason of an image that is in no ledger entry; the next run computes it."""
-    lost = gate["lost"].get(image["batch"] or "") or gate["lost"].get(image["plate"])
-    if lost:
-        last = next((line.strip() for line in reversed(lost["log"]) if line.strip()), "no output")
-        return {"status": "lost", "reason": f"{lost['process']} ended with exit code {lost['exit']}: {last}"}
-    why = "the run was stopped before its batch began" if gate["stopped"] else "its batch was not finished"
-    return {"status": "missing", "reason": why}
-
-
-def _error(
-    failed: Sequence[Row], requested: int, unfinished: int, earlier: int, max_failed: float, gate: GateFigures
-) -> str | None:
-    """Why the run counts as failed. EARLIER: of the unfinished images, those with a result of an earlier run."""
-    if not unfinished and not gate["lost"] and len(failed) <= max_failed * requested:
-        return None
-    lines = [f"{len(failed)} of {requested} images failed, more than --max_failed {max_failed:g} allows"]
-    if unfinished or gate["lost"]:
-        lines = [f"{unfinished} of {requested} images were not finished; the next run computes them"]
-        lines = lines if unfinished else ["all results are committed, but a later step failed"]
-        lines += [f"  {earlier} of them have an earlier run's result; --redo computes them again"] * bool(earlier)
-        lost = gate["lost"].items()
-        lines += [f"  {id}: {unit['process']} ended with exit code {unit['exit']}" for id, unit in lost]
-    lines += [f"  {place(row)}: {row['reason']}" for row in failed[:SHOWN]]
-    if len(failed) > SHOWN:
-        lines.append(f"  and {len(failed) - SHOWN} more, in failures.tsv")
-    return "\n".join(lines)

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from idrstream.images import zarr_group
-from idrstream.runs import manifest, run_warnings
-from idrstream.runs.housekeeping import PART, PLAN, SHEET, SHEET_PART
+from idrstream.runs import targets
+from idrstream.runs.housekeeping import SHEET, SHEET_PART
 from idrstream.screen import arguments, hcs, outcome, plates
 
-SHOWN = 5  # sentences about one kind of file
 PLATE = {  # final step of a run -> its part of the manifest, and its files of a plate
     "plate_profiles": (
         "profiles-wells",
@@ -33,25 +32,24 @@ def problems(outdir, values, stages, images, todo, entries):
     todo     those of them that remain to be done
     entries  of the ledger of OUTDIR
     """
-    shown, owner = values["outdir"], manifest.workflow(outdir)
-    if owner not in (None, values["workflow"]):
-        return [f"--outdir {shown}: it holds results of --workflow {owner}; name another folder"]
+    if sentences := targets.of_another_workflow(outdir, values):
+        return sentences
     parts = _parts(values, stages, images, sorted({image["plate"] for image in todo}))
-    problems = [_few(shown, manifest.strangers(outdir, part, paths)) for part, paths in parts.items()]
+    problems = targets.strangers(outdir, values["outdir"], parts)
     entered = {file["path"] for entry in entries for file in entry["files"]}
     kinds = {"labels": _labels, "outlines": _outlines}
     kinds |= {hcs.FOLDER: _field} if "images" in arguments.saved(values) else {}
     for folder, path in kinds.items():
         paths = [path(image) for image in todo] if Path(outdir, folder).exists() else []
-        problems.append(_few(shown, [path for path in paths if path not in entered and Path(outdir, path).exists()]))
-    return [sentence for sentences in problems for sentence in sentences]
+        strange = [path for path in paths if path not in entered and Path(outdir, path).exists()]
+        problems += targets.few(values["outdir"], strange)
+    return problems
 
 
 def _parts(values, stages, images, names):
     """Part of the manifest -> files that it will have, as far as they can be foreseen; NAMES: of the plates."""
-    parts = {PART: [str(PLAN)], outcome.PART: outcome.FILES, run_warnings.PART: [str(run_warnings.RECORD)]}
+    parts = targets.COMMON | {outcome.PART: outcome.FILES}
     parts |= {SHEET_PART: [str(SHEET)]} if values["pattern"] else {}
-    parts["multiqc_report.html"] = ["multiqc_report.html"]
     parts |= {plates.part(plate): plates.file_names(plate) for plate in names}
     for stage in stages:
         part, patterns = PLATE.get(stage, (None, []))
@@ -78,10 +76,3 @@ def _outlines(image):
 
 def _field(image):
     return f"{hcs.field(image)}/{zarr_group.GROUP}"
-
-
-def _few(shown, names):
-    more = (
-        [f"--outdir {shown}: {len(names) - SHOWN} more files that would be overwritten"] if len(names) > SHOWN else []
-    )
-    return [manifest.foreign(shown, name) for name in names[:SHOWN]] + more

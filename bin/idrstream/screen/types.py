@@ -286,24 +286,6 @@ class Fields(_Fields, total=False):
     id: str | None  # the packet's identity; None: to be made again
 
 
-class LostUnit(TypedDict):
-    """A batch or plate that was given up."""
-
-    process: str
-    exit: int
-    log: list[str]  # its last lines
-
-
-class GateFigures(TypedDict, total=False):
-    """What the gate reports when a run has ended."""
-
-    lost: dict[str, LostUnit]  # id of a batch or plate ->
-    stopped: bool  # the run was stopped
-    inflight: int  # most batches at a time; 0 where none was admitted
-    slots: int  # allowed at a time
-    disk: int  # bytes: peak of the files in the work folders of the batches in flight
-
-
 class Provenance(TypedDict, total=False):
     """By what a batch was made, in the ledger."""
 

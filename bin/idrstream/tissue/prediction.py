@@ -12,6 +12,8 @@ from cellpose import transforms
 from idrstream.cells import resampling
 from idrstream.tissue.tiles import Box
 
+VERSION = 1  # raised when flows change
+
 TILE = 224  # pixels of the resized slide, Cellpose's own
 OVERLAP = 0.1  # of a tile at each side, Cellpose's own
 

@@ -1,0 +1,22 @@
+"""The arguments of every stage's command, as they follow from the params."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def of(values: Mapping[str, Any]) -> dict[str, str]:
+    """What each stage's command is given of the params; what is of a slide is in its packet."""
+    gpu = "--require_gpu" if values["require_gpu"] else ""
+    return {
+        "read": f"--connections {values['connections']}",
+        "prepare": gpu,
+        "predict": f"--cellprob_threshold {values['cellprob_threshold']} {gpu}".strip(),
+        "seeds": "",
+        "label": f"--flow_threshold {values['flow_threshold']}",
+        "number": "",
+        "assemble": "",
+        "commit": "--keep_intermediates" if values["keep_intermediates"] else "",
+        "summary": f"--max_failed {values['max_failed']}",
+    }

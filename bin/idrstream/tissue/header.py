@@ -1,0 +1,130 @@
+"""What the files of a slide state of it, read before anything is started: no pixel is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from idrstream.base.failures import NotReadable
+from idrstream.readers import planes
+from idrstream.readers.image import Image, PixelSize
+from idrstream.tissue import opening
+from idrstream.tissue.sheet import Request
+
+UNDESCRIBED = "Q"  # axis of pages of which a file says nothing
+DIFFERENT = 0.01  # share by which two pixel sizes differ that are not the same
+
+
+class Channel(NamedTuple):
+    """A channel of a slide.
+
+    name   "" if the file gives none
+    file   which of the slide's files has it
+    index  its place among the file's channels, and
+    frame  among its pages of which the file says nothing: 0 for others
+    """
+
+    name: str
+    file: int
+    index: int
+    frame: int
+
+
+@dataclass
+class Header:
+    """A slide as its files state it.
+
+    shape       (Y, X) pixels
+    dtype       name of its type, such as "uint16"
+    channels    list of Channel, over all files
+    pixel_size  PixelSize, or None if no file states one
+    bytes       of the files, as far as known
+    stored      (Y, X) pixels of the tiles that the first file stores
+    levels      how many resolutions it has
+    """
+
+    shape: tuple[int, int]
+    dtype: str
+    channels: list[Channel]
+    pixel_size: PixelSize | None
+    bytes: int
+    stored: tuple[int, int]
+    levels: int
+
+
+def read(request: Request, places: dict[str, str] | None = None) -> Header:
+    """The header of a slide; PLACES as of opening.images. Raises an ImageFailure for what cannot be used."""
+    with opening.images(request.locations, places) as opened:
+        images = [image for _, image in opened]
+        for image in images:
+            _check(image)
+        first = images[0]
+        for image in images[1:]:
+            _check_alike(first, image)
+        channels = [channel for number, image in enumerate(images) for channel in _channels(number, image)]
+        sizes = [image.pixel_size for image in images if image.pixel_size]
+        return Header(
+            shape=first.shape[3:],
+            dtype=_type(first),
+            channels=channels,
+            pixel_size=sizes[0] if sizes else None,
+            bytes=sum(getattr(file, "size", 0) for file, _ in opened),
+            stored=first.levels[0].tile,
+            levels=len(first.levels),
+        )
+
+
+def nuclear(header: Header, request: Request, name: str) -> list[Channel]:
+    """The channels of a slide in which its nuclei are.
+
+    Raises NoSuchPlane or NotReadable, with the channels there are, where none is named or one is not there.
+    """
+    names = [channel.name for channel in header.channels]
+    if not request.nuclear and len(names) > 1:
+        which = 'name that of the nuclei by --nuclear, or in a column "nuclear"'
+        raise NotReadable(f"{name}: it has {len(names)} channels ({planes.listed(names)}); {which}.")
+    wanted = dict.fromkeys(request.nuclear or ["1"])
+    return [header.channels[planes.place(names, name, request.named_in, text)] for text in wanted]
+
+
+def _check(image: Image) -> None:
+    """Raise NotReadable for an image that is no slide of grey levels."""
+    name, (times, _, depth, height, width) = image.name, image.shape
+    if image.in_colour:
+        remedy = "nuclei are looked for in a fluorescence channel; save that channel alone"
+        raise NotReadable(f"{name}: this is a picture in red, green and blue (brightfield), and {remedy}.")
+    if depth > 1 or (times > 1 and not _pages_are_channels(image)):
+        remedy = "save one plane of each channel, such as their maximum"
+        raise NotReadable(f"{name}: it has {depth} z planes and {times} time points; {remedy}.")
+    if image.dtype.kind not in "uif":
+        raise NotReadable(f"{name}: its pixels are of type {image.dtype}; save them as integers or floats.")
+    if min(height, width) < 1:
+        raise NotReadable(f"{name}: it states {height:,} x {width:,} pixels.")
+    image.check_tile(image.levels[0])
+
+
+def _check_alike(first: Image, image: Image) -> None:
+    """Raise NotReadable for files that cannot be channels of one slide."""
+    facts = [(one.name, one.shape[3:], _type(one)) for one in (first, image)]
+    if facts[0][1:] != facts[1][1:]:
+        words = [f"{name} has {y:,} x {x:,} pixels of type {kind}" for name, (y, x), kind in facts]
+        raise NotReadable(f"{'; '.join(words)}: files of one slide have the same size and type.")
+    before, now = first.pixel_size, image.pixel_size
+    if before and now and max(before.y / now.y, now.y / before.y) > 1 + DIFFERENT:
+        words = f"{first.name} and {image.name} state pixels of {before.y:.4g} and {now.y:.4g} µm"
+        raise NotReadable(f"{words}: files of one slide have the same.")
+
+
+def _type(image: Image) -> str:
+    return image.dtype.newbyteorder("=").name
+
+
+def _channels(number: int, image: Image) -> list[Channel]:
+    if _pages_are_channels(image):
+        return [Channel("", number, 0, frame) for frame in range(image.shape[0])]
+    return [Channel(name, number, index, 0) for index, name in enumerate(image.channels)]
+
+
+def _pages_are_channels(image: Image) -> bool:
+    """Whether a file is pages of which it says nothing: of a slide they are channels."""
+    return UNDESCRIBED in image.axes and len(image.channels) == 1

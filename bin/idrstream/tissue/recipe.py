@@ -1,0 +1,53 @@
+"""What makes a result of `tissue` what it is (runs.recipe). Standard library only, because it runs on the head.
+
+The slide itself, with the channels, pixel size and region that are taken of it, is in the id of its row. How it is cut
+into tiles is in neither, for it changes no result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from idrstream.runs.recipe import Book, Library, Stage
+
+NETWORK = ("diameter", "predict")  # stages with a network
+
+STAGES = {
+    "readers": Stage("reading of images", "readers/__init__.py"),
+    "statistics": Stage("contrast", "tissue/levels.py"),
+    "diameter": Stage("diameters", "cells/segmentation.py", "DIAMETER_VERSION"),
+    "squares": Stage("search for tissue", "tissue/squares.py"),
+    "predict": Stage("flows", "tissue/prediction.py"),
+    "label": Stage("nuclei", "tissue/labelling.py"),
+}
+
+# Parameters that affect results, and models: name -> (stages that take it, default).
+PARAMS = {
+    "model": (("predict",), None),
+    "diameter": (("predict",), "auto"),
+    "flow_threshold": (("label",), 0.4),
+    "cellprob_threshold": (("predict",), 0),
+    "tissue": (("predict",), "all"),
+}
+CHECKSUMS = ("model",)
+
+LIBRARIES = (
+    Library("cellpose", "torch", "2.15", NETWORK, "networks"),
+    Library("cellpose", "openvino", "2026.4", NETWORK, "networks on a processor"),
+    Library("cellpose", "cellpose", "3.1", NETWORK, "the network's layers, and its tiles' averages"),
+    Library("cellpose", "opencv-python-headless", "4.11", ("diameter",), "resizing"),
+    Library("cellpose", "scipy", "1", ("diameter",), "filters"),
+)
+
+# Commands that check their libraries, and the stages that each computes.
+COMMANDS = {"prepare": ("diameter", "squares"), "predict": ("predict",)}
+
+
+def _wanted(values: Mapping[str, Any]) -> set[str]:
+    wanted = {"readers", "statistics", "predict", "label"}
+    wanted |= {"diameter"} if values["diameter"] == "auto" else set()
+    return wanted | ({"squares"} if values["tissue"] == "auto" else set())
+
+
+BOOK = Book(STAGES, PARAMS, CHECKSUMS, CHECKSUMS, LIBRARIES, COMMANDS, _wanted)

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Check everything about a run on slides that can be known before it starts, and cut the slides into tiles."""
+
+import json
+from pathlib import Path
+
+import click
+
+from idrstream.base import files
+from idrstream.base.task import versions
+from idrstream.runs import planning
+from idrstream.tissue import plan
+
+EXISTING = click.Path(exists=True, path_type=Path)
+
+
+@click.command()
+@versions
+@click.argument("launch", type=click.File())
+@click.argument("schema", type=EXISTING)
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--folders", type=EXISTING, help="Folder of the slides' folders by number; else they are where they are.")
+@click.option("--input", type=EXISTING, help="Table of slides.")
+@click.option("--model", type=EXISTING, help="Cellpose model file.")
+@click.option("--locks", type=EXISTING, help="Folder of the environments' locks, TOOL/requirements.txt.")
+@click.option("--outdir", type=EXISTING, help="Output folder, with its ledger.")
+def main(launch, schema, out, folders, **given):
+    """Plan the run that LAUNCH describes by the params' SCHEMA; write it to OUT.
+
+    LAUNCH is JSON: params, launch_dir, session. The options name those files of the params that exist. OUT is a folder:
+    plan.json, and a JSON for each slide. Ends with 64 and plan.json's `problems` where something must be mended first.
+    """
+    launch = json.load(launch)
+    params, schema = launch["params"], files.read_json(schema)
+    given = {name: planning.by_its_name(path, params.get(name)) for name, path in given.items() if path}
+    with planning.problems(out):
+        run = plan.make(params, launch["launch_dir"], launch["session"], given, schema, folders)
+    plan.write(run, out)
+    click.echo(run.text())
+
+
+if __name__ == "__main__":
+    main()
