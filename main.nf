@@ -1,6 +1,7 @@
 // idrstream: microscopy too large to store, streamed batch by batch into results.
 
 include { SCREEN          } from './workflows/screen.nf'
+include { TISSUE          } from './workflows/tissue.nf'
 include { REPORTING       } from './workflows/common/reporting'
 include { RECORD_WARNINGS } from './modules/common/record_warnings'
 
@@ -33,13 +34,14 @@ workflow {
         schema: projectDir.resolve('nextflow_schema.json'),
         locks: projectDir.resolve('containers'),
         input: Params.file(settings.input),
-        images: "${Params.folder(settings.input) ?: ''}",              // a folder in place of a table
+        folder: Params.parent(settings.input),                          // what paths in the table are relative to
         model: Params.model(settings.model, projectDir, schema, env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'),
         max_inflight: settings.max_inflight,
         go_on: settings.on_failure == 'continue',
         keep: settings.keep_intermediates,
     ]
     screen = [
+        images: "${Params.folder(settings.input) ?: ''}",              // a folder in place of a table
         streams: Params.beside(settings.streams, '--streams'),
         screens: Params.file(settings.screens),
         study: Params.named(settings.study, "${projectDir}/assets/studies", '.yml'),
@@ -59,7 +61,9 @@ workflow {
     run = versions.map { list -> [params: settings, nextflow: nextflow.version.toString(), versions: list.collectEntries()] }
 
     // A line a workflow, of a name that nextflow_schema.json lists.
-    finished = settings.workflow == 'screen' ? SCREEN(launch, common + screen, run, outdir) : channel.empty()
+    finished = settings.workflow == 'screen' ? SCREEN(launch, common + screen, run, outdir)
+        : settings.workflow == 'tissue' ? TISSUE(launch, common, run, outdir)
+        : channel.empty()
 
     recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)
     report = REPORTING(finished.combine(recorded.toList().map { all -> [all] }), outdir)

@@ -19,7 +19,9 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.argument("launch", type=click.File())
 @click.argument("schema", type=EXISTING)
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--folders", type=EXISTING, help="Folder of the slides' folders by number; else they are where they are.")
+@click.option(
+    "--folders", type=click.Path(path_type=Path), help="Folder of the slides' folders by number; else as they are."
+)
 @click.option("--input", type=EXISTING, help="Table of slides.")
 @click.option("--model", type=EXISTING, help="Cellpose model file.")
 @click.option("--locks", type=EXISTING, help="Folder of the environments' locks, TOOL/requirements.txt.")

@@ -18,6 +18,27 @@ class Needs {
         return new MemoryUnit((long) ((GB + 10 * meta.pixels * meta.images) * task.attempt))
     }
 
+    /** Memory of a task that takes a slide tile by tile (bin/idrstream/tissue/needs.py). */
+    static MemoryUnit tile(Map meta, Map task) {
+        return new MemoryUnit((long) (((task.accelerator ? 6 : 1.5) * GB + 90 * meta.tile) * task.attempt))
+    }
+
+    /** Memory of a task that knows all nuclei of a slide at once, and no pixels. */
+    static MemoryUnit whole(Map meta, Map task) {
+        return new MemoryUnit((long) ((GB + meta.pixels) * task.attempt))
+    }
+
+    /** Time of a task on a whole slide, and on a part of one. */
+    static Duration slide(Map meta, Map task) {
+        return Duration.of((long) (3_600_000 + meta.pixels / 1000) * task.attempt)
+    }
+
+    static Duration part(Map meta, Map task) {
+        if( task.executor == 'local' && 'gpu' in task.label )
+            return null
+        return Duration.of((long) (3_600_000 + 20 * meta.pixels / 1000 / meta.parts) * task.attempt)
+    }
+
     /**
      * Time of a task on all images of a batch: its start, and a minute an image. None for one that may wait for a GPU of this
      * machine (conf/gpu_lock.sh): how long another task has it is not for this one to answer for.

@@ -21,6 +21,11 @@ class Params {
         return found && Files.isDirectory(found) ? found : []
     }
 
+    /** The path of the folder in which the file of a param lies, or would lie, as text; "" of an address, or without one. */
+    static String parent(Object path) {
+        path && !isAddress(path) ? pathOf(path).toAbsolutePath().parent.toString() : ''
+    }
+
     /** A file the user names by path, or one of ours by its short name. */
     static Object named(Object name, String folder, String suffix) {
         final ours = file("${folder}/${name}${suffix}".toString())

@@ -1,6 +1,7 @@
 import java.nio.file.Files
 import java.nio.file.InvalidPathException
 import java.nio.file.Path
+import nextflow.Nextflow
 
 /** What the planner wrote, as the workflows need it. */
 class Plan {
@@ -18,10 +19,20 @@ class Plan {
         plan[kind].collect { packet -> [packet, plan.folder.resolve("${kind}/${packet.id}.json".toString())] }
     }
 
-    /** What FETCH needs of this machine's folders for a batch or plate, by the planner's JSON of it. */
+    /** The parts of a slide: its map, with `part` from 0. */
+    static List<Map> parts(Map slide) {
+        (0..<slide.parts).collect { number -> slide + [part: number] }
+    }
+
+    /** The slide of a part, as a key that knows how many parts it has. */
+    static Object slide(Map part) {
+        Nextflow.groupKey(part.findAll { name, _value -> name != 'part' }, part.parts as int)
+    }
+
+    /** What a task needs of this machine's folders for a batch, plate or slide, by the planner's JSON of it. */
     static List folders(Path packet) {
         final needed = Json.read(packet)
-        final images = needed.images.collectMany { image -> image.locations }.findAll { place -> !Params.isAddress(place) }
+        final images = (needed.images ?: [needed]).collectMany { image -> image.locations }.findAll { place -> !Params.isAddress(place) }
             .collect { place -> onDisk(needed.root, place) }
         return Places.folders(needed.folders as List, images, packet)
     }

@@ -249,7 +249,7 @@ def _summary(plan: Plan) -> dict[str, Any]:
             {
                 "id": slide.name,
                 "number": number,
-                "groups": len(tiles.groups(slide.shape, plan.settings["tile"], slide.tiles_a_task)),
+                "parts": len(tiles.groups(slide.shape, plan.settings["tile"], slide.tiles_a_task)),
                 "pixels": math.prod(slide.shape),
                 "tile": math.prod(min(plan.settings["tile"], side) for side in slide.shape),
                 "bytes": math.prod(slide.shape) * np.dtype(slide.header.dtype).itemsize * len(slide.channels),

@@ -1,0 +1,28 @@
+// What the user gets of a slide: its label image as OME-Zarr and TIFF, pictures, and what was found and what it cost.
+process ASSEMBLE {
+    tag "${meta.id}"
+    label 'cellpose'
+    label 'single'
+    memory { Needs.tile(meta, task) }
+    time { Needs.slide(meta, task) }
+    errorStrategy { Gate.verdict(task, meta) }
+
+    input:
+    tuple val(meta), path(slide), path(pixels), path(prepared), path(nuclei), path(numbers), path(predicted, stageAs: 'predicted/*'), path(labelled, stageAs: 'labelled/*')
+    path model
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path('assembled'), emit: assembled
+    tuple val(task.process), eval('tissue_assemble.py --version'), topic: versions
+
+    script:
+    """
+    tissue_assemble.py ${slide} ${pixels} ${prepared} ${numbers} assembled labelled/* --model ${model} --costs ${nuclei} predicted/* ${how.args}
+    """
+
+    stub:
+    """
+    mkdir assembled
+    """
+}

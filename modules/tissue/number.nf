@@ -1,0 +1,26 @@
+// The numbers of a slide's nuclei, 1 ... n, and the proof that each was seen whole.
+process NUMBER {
+    tag "${meta.id}"
+    label 'cellpose'
+    label 'single'
+    memory { Needs.whole(meta, task) }
+    time { Needs.slide(meta, task) }
+    errorStrategy { Gate.verdict(task, meta) }
+
+    input:
+    tuple val(meta), path(slide), path(nuclei), path(labelled, stageAs: 'labelled/*')
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path('numbers'), emit: numbers
+
+    script:
+    """
+    tissue_number.py ${slide} ${nuclei} numbers labelled/* ${how.args}
+    """
+
+    stub:
+    """
+    mkdir numbers
+    """
+}

@@ -1,0 +1,27 @@
+// What must be known of a whole slide before its tiles: the diameter of its nuclei, and where there is tissue.
+process PREPARE {
+    tag "${meta.id}"
+    label 'cellpose'
+    label 'gpu'
+    memory { Needs.tile(meta, task) }
+    time { Needs.slide(meta, task) }
+    errorStrategy { Gate.verdict(task, meta) }
+
+    input:
+    tuple val(meta), path(slide), path(pixels)
+    path model
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path('prepared'), emit: prepared
+
+    script:
+    """
+    tissue_prepare.py ${slide} ${pixels} prepared --model ${model} ${how.args} --threads ${task.cpus}
+    """
+
+    stub:
+    """
+    mkdir prepared
+    """
+}

@@ -1,0 +1,26 @@
+// Every nucleus of a slide, with its size and its box, of how many pixels rest where.
+process SEEDS {
+    tag "${meta.id}"
+    label 'cellpose'
+    label 'single'
+    memory { Needs.whole(meta, task) }
+    time { Needs.slide(meta, task) }
+    errorStrategy { Gate.verdict(task, meta) }
+
+    input:
+    tuple val(meta), path(slide), path(predicted, stageAs: 'predicted/*')
+    val how                                     // how.args, and a digest of the code: part of the cache key
+
+    output:
+    tuple val(meta), path('nuclei'), emit: nuclei
+
+    script:
+    """
+    tissue_seeds.py ${slide} nuclei predicted/* ${how.args}
+    """
+
+    stub:
+    """
+    mkdir nuclei
+    """
+}
