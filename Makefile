@@ -8,7 +8,7 @@ VERSION := $(shell sed -n "s/^ *version *= '\(.*\)'.*/\1/p" nextflow.config)
 ENGINE := docker
 TOOLS := acquire profiles deepprofiler illumination cellpose
 
-.PHONY: help setup tools engine demo test test-containers test-cluster test-full lint schema locks images accuracy bench train-model clean
+.PHONY: help setup tools engine demo demo-tissue test test-containers test-cluster test-full lint schema locks images accuracy bench train-model clean
 
 help:         ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,6 +29,13 @@ demo: tools demo/screen ## the whole pipeline on a small artificial screen
 
 demo/screen:  | tools
 	rm -rf $@ $@.part && $(VENVS)/acquire/bin/python assets/demo/make_screen.py $@.part && mv $@.part $@
+
+demo-tissue: tools demo/tissue ## workflow tissue on a small artificial slide
+	engine/nextflow run . -profile venv,test_tissue --outdir results_tissue
+	@echo 'Look at results_tissue/multiqc_report.html'
+
+demo/tissue:  | tools
+	rm -rf $@ $@.part && $(VENVS)/acquire/bin/python assets/demo/make_slide.py $@.part && mv $@.part $@
 
 TESTS := -m "not full"
 # Each test runs in the environment of what it tests; those of whole runs read tables, so they take that of the profiles.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from cellpose.metrics import average_precision
 from cellpose.resnet_torch import CPnet
@@ -13,6 +14,7 @@ from idrstream.base import gpu, networks
 from idrstream.cells import masks
 from idrstream.cells import segmentation as sg
 from idrstream.images.labels import read_labels, read_too_large, write_labels
+from make_slide import make_slide
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
@@ -52,6 +54,13 @@ def segmenter():
 @pytest.fixture(scope="module")
 def discs():
     return draw_nuclei(CENTRES)
+
+
+def test_the_nuclei_of_the_demo_slide_are_found(segmenter, tmp_path):
+    make_slide(tmp_path, size=(500, 700), truth=True)
+    image, truth = (tifffile.imread(tmp_path / name, key=0) for name in ("slide.ome.tif", "labels.tif"))
+    labels, _ = segmenter.segment(image, diameter=19)
+    assert truth.max() > 150 and scores(truth, labels) > 0.9
 
 
 @pytest.mark.parametrize("radius", [60, 95, 110])

@@ -26,12 +26,12 @@ def section(results, _pictures):
     recipes = Counter(json.dumps(batch.recipe, sort_keys=True) for batch in results.batches)
     for text, batches in recipes.items():
         rows = [(name, _text(value)) for name, value in results.book.whole(json.loads(text)).items()]
-        content.html.append(page.table(("part", "value"), rows, f"Recipe of {batches:,} batches (models by sha256)"))
+        caption = f"Recipe of {units.count(batches, results.unit)} (models by sha256)"
+        content.html.append(page.table(("part", "value"), rows, caption))
     files = sum(len(batch.names) for batch in results.batches)
     size = sum(batch.bytes for batch in results.batches)
-    content.html.append(
-        page.paragraph(f"{len(results.batches):,} batches, {files:,} result files, {units.size(size)}.")
-    )
+    counts = f"{units.count(len(results.batches), results.unit)}, {units.count(files, 'result file')}"
+    content.html.append(page.paragraph(f"{counts}, {units.size(size)}."))
     return content
 
 

@@ -24,11 +24,11 @@ def section(results, _pictures):
             (stage, row["tasks"], row["failed"], page.time(row["seconds"]), row["an_image"], units.size(row["memory"]))
             for stage, row in stages.iterrows()
         ]
-        heads = ("stage", "tasks", "failed", "total time", "s per image", "peak memory")
+        heads = ("stage", "tasks", "failed", "total time", f"s per {results.item}", "peak memory")
         content.html.append(page.table(heads, rows, "Stages"))
     shares = [(stage, *row) for stage in ON_GPU for row in devices(results.batches, stage)]
     if shares:
-        content.html.append(page.table(("stage", "device", "images", "share in %"), shares, "Devices"))
+        content.html.append(page.table(("stage", "device", f"{results.item}s", "share in %"), shares, "Devices"))
     return content
 
 

@@ -4,73 +4,41 @@ Images are taken from the ledger; the tables that are written when a run ends ar
 """
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 
-from idrstream.base import files
-from idrstream.runs import housekeeping, ledger, manifest, run_warnings
+from idrstream.report.output import UNFINISHED, Output
+from idrstream.runs import ledger, manifest
 from idrstream.screen import outcome, plate_format, recipe, study
 
 PLACE = ["plate", "well", "site", "frame", "variant"]
 FLAG = re.compile(r"cqc\.(.+)\.is_outlier")
 MEASURES = ("cells", "focus", "saturation", "background", "bytes", "field_bytes", "seconds")
 TEXTS = ("id", "key", "plate", "well", "variant", "status", "reason", "flatfield", "batch")
-UNFINISHED = ("lost", "missing")
 
 
-@dataclass
-class Batch:
-    """What the report needs of a ledger entry beside the images' rows."""
+class Results(Output):
+    """An output folder of screens; beside what `Output` has:
 
-    id: str
-    committed: str
-    provenance: dict
-    recipe: dict
-    images: int
-    names: list  # of its files
-    bytes: int
-
-
-class Results:
-    """An output folder.
-
-    book     runs.recipe.Book of its workflow
-    batches  list of Batch, oldest first
     images     DataFrame with a row per image: those of the ledger, and those that were lost or missing when the run
                ended; the columns of images.tsv, key, batch, control_type and failed (bool)
     rules      rule of quality control -> its reason
     marks      DataFrame of bool, a row per image, a column per rule
     wells      (rows, columns) of the plates, by which all wells are numbered
-    remaining  number of images that the last run was asked for and that are not in the ledger
-    begun      when the last run began; None before the first
-    warnings   of the last run, a sentence each
     """
 
-    book = recipe.BOOK
+    book, unit, item = recipe.BOOK, "batch", "image"
 
     def __init__(self, outdir):
-        self.outdir = Path(outdir)
-        entries = list(_entries(self.outdir))
-        rows = ledger.rows([entry for entry, _ in entries])
-        self.batches = [batch for _, batch in entries]
-        self._names = [name for _, batch in entries for name in batch.names]
+        super().__init__(outdir)
+        self._names = [name for batch in self.batches for name in batch.names]
         self._names += manifest.read(outdir, "profiles-wells")
-        request = self.json(housekeeping.PLAN) or {"begun": None, "images": []}
-        self.begun = pd.Timestamp(request["begun"]) if request["begun"] else None
-        self.remaining = len({image["id"] for image in request["images"]} - rows.keys())
-        self.warnings = run_warnings.read(self.outdir)
         self.wells = plate_format.read(outdir)
-        self.images = self._typed(pd.DataFrame([*rows.values(), *self._unfinished()]))
+        unfinished = [row for row in self.failures() if row["status"] in UNFINISHED]
+        self.images = self._typed(pd.DataFrame([*self.rows.values(), *unfinished]))
         self.rules, self.marks = self._flag()
-
-    def json(self, path):
-        """Content of a JSON file of the folder; None if it does not exist."""
-        path = self.outdir / path
-        return files.read_json(path) if path.exists() else None
 
     def tables(self, folder):
         """The Parquet files below a folder of it that belong to batches or to well profiles, sorted."""
@@ -105,11 +73,6 @@ class Results:
         """The last run stopped before features."""
         return bool(self.run.get("params", {}).get("stop_after"))
 
-    @cached_property
-    def run(self):
-        """`pipeline_info/run.json`; empty before the first run has ended."""
-        return self.json("pipeline_info/run.json") or {}
-
     def _typed(self, images):
         """IMAGES with all columns that sections use, each of one type."""
         images = images.reindex(columns=[*dict.fromkeys([*images.columns, *outcome.COLUMNS, *TEXTS, *MEASURES])])
@@ -124,14 +87,6 @@ class Results:
         images["failed"] = ~images["status"].isin(["ok", ledger.SEGMENTED])
         images["key"] = images["key"].mask(images["key"] == "", place[0].str.cat(place[1:], sep="_"))
         return images
-
-    def _unfinished(self):
-        """The images that were lost or missing when the last run ended."""
-        path = self.outdir / "failures.tsv"
-        if not path.exists() or (self.begun and path.stat().st_mtime < self.begun.timestamp()):
-            return []
-        table = pd.read_table(path, dtype=str, keep_default_na=False)
-        return table[table["status"].isin(UNFINISHED)].to_dict("records")
 
     def _flag(self):
         """Join control types of `qc/images.parquet`.
@@ -161,21 +116,3 @@ def flags(schema):
     matches = ((name, FLAG.fullmatch(name)) for name in schema.names)
     reason = {name: (schema.field(name).metadata or {}).get(b"reason", b"").decode() for name in schema.names}
     return {name: (match[1], reason[name]) for name, match in matches if match}
-
-
-def _entries(outdir):
-    """(what ledger.rows reads, Batch) of every committed entry, oldest first; one may be replaced meanwhile."""
-    pairs = []
-    for path in (outdir / ledger.FOLDER).glob("*.json"):
-        try:
-            entry = files.read_json(path)
-        except FileNotFoundError:
-            continue
-        if not entry["committed"]:
-            continue
-        size = sum(file.get("bytes", 0) for file in entry["files"])
-        names = [file["path"] for file in entry["files"]]
-        about = (entry["batch"], entry["committed"], entry["provenance"], entry["recipe"])
-        needed = {name: entry[name] for name in ("batch", "images", "recipe")}
-        pairs.append((needed, Batch(*about, len(entry["images"]), names, size)))
-    return sorted(pairs, key=lambda pair: (pair[1].committed, pair[1].id))
