@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from idrstream import readers, sources
 from idrstream.base.failures import NotReadable
 from idrstream.readers import planes
 from idrstream.readers.image import Image, PixelSize
@@ -54,6 +55,8 @@ class Header:
 
 def read(request: Request, places: dict[str, str] | None = None) -> Header:
     """The header of a slide; PLACES as of opening.images. Raises an ImageFailure for what cannot be used."""
+    for location in request.locations:
+        _check_format(sources.split(location)[1])
     with opening.images(request.locations, places) as opened:
         images = [image for _, image in opened]
         for image in images:
@@ -85,6 +88,14 @@ def nuclear(header: Header, request: Request, name: str) -> list[Channel]:
         raise NotReadable(f"{name}: it has {len(names)} channels ({planes.listed(names)}); {which}.")
     wanted = dict.fromkeys(request.nuclear or ["1"])
     return [header.channels[planes.place(names, name, request.named_in, text)] for text in wanted]
+
+
+def _check_format(name: str) -> None:
+    """Raise NotReadable for a file that is neither TIFF nor OME-Zarr: others cannot be read window by window."""
+    suffixes = [suffix for suffix, reader in readers.READERS.items() if reader in ("tiff", "zarr")]
+    if not any(part.lower().endswith(tuple(suffixes)) for part in name.split("/")):
+        command = f"bfconvert -bigtiff -compression zlib -tilex 512 -tiley 512 {name} slide.ome.tif"
+        raise NotReadable(f"{name}: slides are read from TIFF, OME-TIFF and OME-Zarr; convert it: {command}")
 
 
 def _check(image: Image) -> None:
