@@ -8,8 +8,8 @@ absent, and as a kernel has one signature and each kind of processor a folder, b
 import hashlib
 from pathlib import Path
 
-from llvmlite import binding
 from numba import config, njit
+from numba.core.registry import cpu_target
 
 CODE = Path(__file__).parent / "__pycache__"
 
@@ -28,8 +28,8 @@ def kernel(signature):
 
 def _of_this_processor():
     """The name of the folder of a kind of processor."""
-    features = binding.get_host_cpu_features().flatten()
-    return f"{binding.get_host_cpu_name()}-{hashlib.sha256(features.encode()).hexdigest()[:8]}"
+    _, name, features = cpu_target.target_context.codegen().magic_tuple()
+    return f"{name}-{hashlib.sha256(features.encode()).hexdigest()[:8]}"
 
 
 config.CACHE_DIR = config.CACHE_DIR or str(CODE / _of_this_processor())

@@ -10,6 +10,8 @@ from idrstream.base.failures import NotFinite
 from idrstream.cells import contrast
 from idrstream.tissue.tiles import Box, grid
 
+VERSION = 1  # raised when the contrast of a channel changes
+
 AT_ONCE = 1024  # pixels a side that are read together
 DIGIT = 16  # bits that are counted at once
 
