@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 """Fetch the frames of a batch."""
 
-import os
-
 import click
 
 from idrstream.base import files
 from idrstream.base.task import progress, versions, whole
 from idrstream.screen import fetch
-from idrstream.sources import aspera
+from idrstream.sources import aspera, staged
 
 
 @click.command()
@@ -31,7 +29,7 @@ def main(batch, frames, folders, ascp, aspera_key, calibration, last, connection
     """
     aspera.use(ascp, aspera_key)
     batch = files.read_json(batch)
-    places = {folder: os.path.join(folders, str(n)) for n, folder in enumerate(batch["folders"], 1)} if folders else {}
+    places = staged.places(batch.get("folders", []), folders)
     rows = fetch.fetch(
         batch, frames, batch["root"], places, connections, last, calibration, lambda tasks: progress(tasks, "fetching")
     )

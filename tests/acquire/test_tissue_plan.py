@@ -71,8 +71,8 @@ def test_a_slide_is_told_to_its_tasks(planned, tmp_path):
     assert told["locations"] == [str(tmp_path / "a.ome.tif")] and told["folders"] == [str(tmp_path)]
     assert told["size"] == told["whole_size"] == [300, 400] and told["dtype"] == "uint16"
     assert told["nuclear"] == [
-        {"name": "DNA1", "file": 0, "index": 0, "frame": 0, "number": 1},
-        {"name": "CD8", "file": 0, "index": 2, "frame": 0, "number": 3},
+        {"name": "DNA1", "file": 0, "channel": 0, "frame": 0, "number": 1},
+        {"name": "CD8", "file": 0, "channel": 2, "frame": 0, "number": 3},
     ]
     assert told["pixel_size"] == {"y": 0.4, "x": 0.4, "source": "the table of slides"}
     assert told["diameter"] == 20
@@ -124,7 +124,7 @@ def test_channels_in_files_of_their_own_are_one_slide(planned, here):
     tifffile.imwrite(here / "second.tif", np.zeros((300, 400), np.uint16))
     tifffile.imwrite(here / "small.tif", np.zeros((300, 399), np.uint16))
     made = planned("A1,grey.tif; second.tif,2,,")
-    assert [(channel.file, channel.index) for channel in made.slides[0].channels] == [(1, 0)]
+    assert [(channel.file, channel.channel) for channel in made.slides[0].channels] == [(1, 0)]
     (sentence,) = refused(planned, "A1,grey.tif;small.tif,2,,")
     assert "small.tif has 300 x 399 pixels" in sentence and "have the same size and type" in sentence
 

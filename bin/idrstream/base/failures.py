@@ -1,11 +1,13 @@
 """What can be wrong with one image. The names of these classes are what `failures.tsv` shows."""
 
 import errno
+import functools
 from contextlib import contextmanager
 
 import click
 
-from idrstream.base.task import REBUILD, UserError
+from idrstream.base import tables
+from idrstream.base.task import REBUILD, DataError, OutOfMemory, TransientError, UserError
 
 LONGEST = 300  # characters of a library's message
 # System errors that a damaged file can cause (reading it raises an ImageFailure); all others are the machine's.
@@ -88,6 +90,28 @@ def image_failures(problem):
         if of_machine(error):
             raise
         raise NotReadable(f"{problem} ({message}).") from error
+
+
+def in_words(failure):
+    """``Truncated: a.tif: the file ends before its pixels do.``: an ImageFailure as one line that any file can hold."""
+    text = tables.CONTROL.sub(" ", f"{type(failure).__name__}: {failure}")  # a file may bring any characters
+    return text.encode(errors="backslashreplace").decode()
+
+
+def of_the_unit(command):
+    """Decorator: an ImageFailure gives up the unit that a command works on, unless trying again may help."""
+
+    @functools.wraps(command)
+    def run(**params):
+        try:
+            return command(**params)
+        except ImageFailure as failure:
+            kind = TransientError if failure.retryable else DataError
+            raise kind(in_words(failure)) from failure
+        except MemoryError as error:
+            raise OutOfMemory("this task has too little memory.") from error
+
+    return run
 
 
 def of_machine(error):

@@ -44,6 +44,12 @@ class UserError(click.ClickException):
     exit_code = 64
 
 
+class DataError(click.ClickException):
+    """The pixels or the file of a unit cannot be used: the unit is given up with this sentence, the others go on."""
+
+    exit_code = 65
+
+
 class TransientError(click.ClickException):
     """A condition that may pass (a network, a busy server): the task is tried again."""
 

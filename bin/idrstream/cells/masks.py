@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 import fill_voids
 import numpy as np
-from numba import njit
+
+from idrstream.cells.kernels import kernel
 
 STEP = 5  # flows are trained to this many times the way of a step
 APART = 5  # side in pixels in which a seed is the only one
@@ -144,7 +145,7 @@ def follow(flows, inside, y, x, rounds, shape, origin=(0, 0)):
     origin   (y, x) of the window's first pixel
     returns  (n,) int64 places, y * width of the image + x; -1 of a pixel that leaves the window
     """
-    steps = (flows * inside).astype(np.float32, copy=False)
+    steps = np.ascontiguousarray(flows * inside, np.float32)
     steps /= np.float32(STEP)
     return _followed(steps, *origin, *shape, y.astype(np.int32), x.astype(np.int32), int(rounds))
 
@@ -225,7 +226,7 @@ def flow_error(mask, flows):
     return ((own - flows[:, y - 1, x - 1] / STEP) ** 2).mean(axis=1).sum()
 
 
-@njit(nogil=True)
+@kernel("int64[::1](float32[:, :, ::1], int64, int64, int64, int64, int32[::1], int32[::1], int64)")
 def _followed(steps, top, left, height, width, starts_y, starts_x, rounds):
     """Where pixels are after so many steps: (n,) int64 places of an image of HEIGHT and WIDTH.
 
@@ -284,14 +285,14 @@ def _together(places, counts, boxes):
     return Sinks(places[first], np.add.reduceat(counts, first), boxes)
 
 
-@njit(nogil=True)
+@kernel("int64(int64[::1], int64)")
 def _at(places, place):
     """Index of a place among (n,) ascending ones; -1 if it is none of them."""
     index = np.searchsorted(places, place)
     return index if index < len(places) and places[index] == place else -1
 
 
-@njit(nogil=True)
+@kernel("boolean[::1](int64[::1], int64[::1], int64, int64)")
 def _peaks(places, counts, height, width):
     """(n,) whether a sink makes a seed: more than LEAST pixels rest in it, and in none around it more."""
     around = APART // 2
@@ -308,7 +309,7 @@ def _peaks(places, counts, height, width):
     return peaks
 
 
-@njit(nogil=True)
+@kernel("int64[::1](int64[::1], int64[::1], int64[::1], int64, int64)")
 def _owners(places, counts, peaks, height, width):
     """(n,) index of the seed that each sink belongs to, -1 for none; of PEAKS that meet in one the last has it."""
     side = 2 * REACH + 1
@@ -339,7 +340,7 @@ def _owners(places, counts, peaks, height, width):
     return owners
 
 
-@njit(nogil=True)
+@kernel("float64[:, ::1](float64[:, ::1], int64, int64, int64)")
 def _diffused(inside, y, x, rounds):
     """What a spring of 1 a round at (Y, X) has spread to within a mask, float64 of 0 and 1 with a margin of 0."""
     heat, after = np.zeros_like(inside), np.zeros_like(inside)

@@ -6,7 +6,10 @@ pixel, weights in single, and each of three interpolations rounded once.
 """
 
 import numpy as np
-from numba import njit
+
+from idrstream.cells.kernels import kernel
+
+AXIS = "int64[::1], int64[::1], float32[::1]"  # what a kernel is given of an axis: see `_between`
 
 
 def resized(image, origin, size, to, box):
@@ -20,7 +23,7 @@ def resized(image, origin, size, to, box):
     y0, y1, x0, x1 = box
     above, below, down = _between(y0, y1, size[0], to[0], origin[0])
     before, behind, across = _between(x0, x1, size[1], to[1], origin[1])
-    return _sampled(image, above, below, down, before, behind, across)
+    return _sampled(np.ascontiguousarray(image), above, below, down, before, behind, across)
 
 
 def needed(size, to, box):
@@ -42,7 +45,13 @@ def _between(first, end, size, to, origin):
     return low - origin, np.minimum(low + 1, size - 1) - origin, part
 
 
-@njit(nogil=True)
+@kernel("float32(float32, float32, float32)")
+def _on_the_way(start, end, part):
+    """As a fused multiplication and addition rounds it: the difference to single precision, the rest once."""
+    return np.float32(np.float64(np.float32(end - start)) * np.float64(part) + np.float64(start))
+
+
+@kernel(f"float32[:, ::1](float32[:, ::1], {AXIS}, {AXIS})")
 def _sampled(image, above, below, down, before, behind, across):
     samples = np.empty((len(above), len(before)), np.float32)
     for i in range(len(above)):
@@ -51,9 +60,3 @@ def _sampled(image, above, below, down, before, behind, across):
             bottom = _on_the_way(image[below[i], before[j]], image[below[i], behind[j]], across[j])
             samples[i, j] = _on_the_way(top, bottom, down[i])
     return samples
-
-
-@njit(nogil=True)
-def _on_the_way(start, end, part):
-    """As a fused multiplication and addition rounds it: the difference to single precision, the rest once."""
-    return np.float32(np.float64(np.float32(end - start)) * np.float64(part) + np.float64(start))

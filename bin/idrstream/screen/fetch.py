@@ -10,14 +10,15 @@ from urllib.parse import quote
 import numpy as np
 
 from idrstream import sources
-from idrstream.base import stage_folder, tables
-from idrstream.base.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures
+from idrstream.base import stage_folder
+from idrstream.base.failures import ImageFailure, MissingWell, NotReadable, Unreachable, image_failures, in_words
 from idrstream.base.task import OutOfMemory, TransientError
 from idrstream.images.calibration import WINDOW, read_bit_depths, read_fields
 from idrstream.images.frames import CONTEXT, frame_key, image_key, write_frame
 from idrstream.readers import bit_depth, planes
 from idrstream.readers.movie import open_movie
 from idrstream.screen.places import frame_in_file
+from idrstream.sources import staged
 
 LONGEST = 500  # characters of a reason
 FACTS = ("shape", "type", "focus", "saturation", "background")  # of the pixels of a frame
@@ -195,22 +196,11 @@ def open_first(source, locations, root, places, cache):
                 if source:
                     location = f"{source.rstrip('/')}/{quote(location)}"
                 else:
-                    location, place = _local(location, root, places)
-            if sources.is_store(location):
-                return location, sources.open_store(location, root=place)
-            return location, sources.open_location(location, root=place, cache=cache)
+                    location, place = staged.local(location, root, places)
+            return location, sources.open_any(location, place, cache)
         except MissingWell as failure:
             missing = failure
     raise missing
-
-
-def _local(location, root, places):
-    """(name, folder) of a local file: its folder's path in this task, and its name below that."""
-    folder, name = sources.split(location) if os.path.isabs(location) else (root, location)
-    place = places.get(folder, folder)
-    if folder and not os.path.isdir(place):  # an unmounted disk is not a missing well
-        raise Unreachable(f"{folder}: this folder cannot be read; is its disk mounted on this machine?")
-    return name, place
 
 
 def _row(image_row, pixels, folder, levels=UNKNOWN, significant=None):
@@ -257,8 +247,7 @@ def _facts(key, pixels, levels, significant):
 
 
 def _failed(failure):
-    reason = tables.CONTROL.sub(" ", f"{type(failure).__name__}: {failure}")  # a file may bring any characters ...
-    reason = reason.encode(errors="backslashreplace").decode()  # ... also some that no text file can hold
+    reason = in_words(failure)
     if len(reason) > LONGEST:
         reason = f"{reason[:LONGEST]} ..."
     return {"status": "failed", "reason": reason, "retryable": failure.retryable}

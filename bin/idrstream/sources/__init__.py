@@ -86,6 +86,11 @@ def open_store(location, root=None):
     return source.open_store(str(location), root=root)
 
 
+def open_any(location, root=None, cache=None):
+    """Open an image, wherever it is, as `open_location` or `open_store` does."""
+    return open_store(location, root) if is_store(location) else open_location(location, root, cache)
+
+
 def at_most(count):
     """Limit the connections of this process to one server at a time.
 

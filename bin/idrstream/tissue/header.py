@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from idrstream import readers, sources
 from idrstream.base.failures import NotReadable
 from idrstream.readers import planes
 from idrstream.readers.image import Image, PixelSize
-from idrstream.tissue import opening
+from idrstream.sources import staged
 from idrstream.tissue.sheet import Request
 
 UNDESCRIBED = "Q"  # axis of pages of which a file says nothing
@@ -19,15 +21,15 @@ DIFFERENT = 0.01  # share by which two pixel sizes differ that are not the same
 class Channel(NamedTuple):
     """A channel of a slide.
 
-    name   "" if the file gives none
-    file   which of the slide's files has it
-    index  its place among the file's channels, and
-    frame  among its pages of which the file says nothing: 0 for others
+    name     "" if the file gives none
+    file     which of the slide's files has it
+    channel  its place among the file's channels, and
+    frame    among its pages of which the file says nothing: 0 for others
     """
 
     name: str
     file: int
-    index: int
+    channel: int
     frame: int
 
 
@@ -53,11 +55,12 @@ class Header:
     levels: int
 
 
-def read(request: Request, places: dict[str, str] | None = None) -> Header:
-    """The header of a slide; PLACES as of opening.images. Raises an ImageFailure for what cannot be used."""
+def read(request: Request, places: Mapping[str, str]) -> Header:
+    """The header of a slide; PLACES as of staged.places. Raises an ImageFailure for what cannot be used."""
     for location in request.locations:
         _check_format(sources.split(location)[1])
-    with opening.images(request.locations, places) as opened:
+    with ExitStack() as stack:
+        opened = [stack.enter_context(_opened(location, places)) for location in request.locations]
         images = [image for _, image in opened]
         for image in images:
             _check(image)
@@ -88,6 +91,19 @@ def nuclear(header: Header, request: Request, name: str) -> list[Channel]:
         raise NotReadable(f"{name}: it has {len(names)} channels ({planes.listed(names)}); {which}.")
     wanted = dict.fromkeys(request.nuclear or ["1"])
     return [header.channels[planes.place(names, name, request.named_in, text)] for text in wanted]
+
+
+@contextmanager
+def _opened(location: str, places: Mapping[str, str]) -> Generator[tuple[Any, Image], None, None]:
+    """A file, or a store, and its image, while the context lasts."""
+    place = None
+    if not sources.scheme(location):
+        location, place = staged.local(location, None, places)
+    with (
+        sources.open_any(location, place) as file,
+        readers.open_image(file, sources.split(location)[1]) as image,
+    ):
+        yield file, image
 
 
 def _check_format(name: str) -> None:

@@ -13,7 +13,7 @@ from idrstream.base.failures import NotFinite
 from idrstream.cells import masks
 from idrstream.tissue.tiles import Box, meet
 
-VERSION = 1  # raised when label images change
+VERSION = 1  # raised when label images change while flows do not
 
 FOLLOWING = 64  # pixels around a tile that are seen at first; around pixels that go farther, twice as many
 FINISHING = 48  # pixels around a tile in which nuclei that reach into it are looked for; others are read one by one

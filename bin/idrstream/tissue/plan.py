@@ -19,8 +19,8 @@ from idrstream.base.failures import ImageFailure
 from idrstream.base.tables import Problems, Table
 from idrstream.runs import digest, ledger, params, targets
 from idrstream.runs.types import LedgerEntry, Recipe
-from idrstream.sources import joined
-from idrstream.tissue import arguments, header, opening, outcome, recipe, sheet, tiles
+from idrstream.sources import joined, staged
+from idrstream.tissue import arguments, header, outcome, recipe, sheet, tiles
 from idrstream.tissue.header import Header
 from idrstream.tissue.run_plan import Plan, Slide
 from idrstream.tissue.sheet import Request
@@ -63,7 +63,7 @@ def make(
         raise Problems(problems)
     table, requests = sheet.read(given["input"], values, os.path.dirname(joined(launch_dir, values["input"])))
     local = sheet.folders([place for request in requests for place in request.locations])
-    slides = _looked_at(table, requests, values, opening.staged(local, folders))
+    slides = _looked_at(table, requests, values, staged.places(local, folders))
     if table.problems:
         raise Problems(dict.fromkeys(table.problems))
     return _decide(values, given, slides, local, session)
@@ -162,7 +162,7 @@ def _identity(slide: Slide, wanted: Recipe) -> str:
     stated = slide.header
     content = [
         *(slide.name, slide.request.locations, stated.bytes, stated.shape, stated.dtype, slide.pixel_size),
-        *([[channel.file, channel.index, channel.frame] for channel in slide.channels], slide.box, slide.diameter),
+        *([[channel.file, channel.channel, channel.frame] for channel in slide.channels], slide.box, slide.diameter),
     ]
     text = json.dumps([content, slide.request.metadata, wanted], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from idrstream.tissue.tiles import Box, grid
 
-VERSION = 1  # raised when other places count as tissue
+VERSION = 1  # raised when other squares are taken for glass
 
 SIDE = 256  # pixels of the slide
 FAINT = 0.05  # of the window that contrast.window chooses

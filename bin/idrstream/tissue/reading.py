@@ -1,0 +1,144 @@
+"""READ: the channels of a slide that are looked at, out of its files and into its scratch; and their contrast.
+
+What a file stores as one (a tile, a strip, a chunk) is read once, and no more of the file than that.
+"""
+
+import tempfile
+import zlib
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from idrstream import sources
+from idrstream.base import files
+from idrstream.base.failures import NotFinite, NotReadable, UnwrittenFrame
+from idrstream.cells import contrast
+from idrstream.readers import open_image
+from idrstream.sources import staged
+from idrstream.tissue import levels, scratch
+from idrstream.tissue.tiles import Box
+
+AT_ONCE = 64 * 1024 * 1024  # bytes of a window, unless what is stored as one is larger
+MOST_TILES = 4096  # of a window
+
+
+def read(packet, folder, places, watch):
+    """Copy the channels of a slide into FOLDER, its scratch, and write their statistics there; returns these.
+
+    packet  the planner's JSON of the slide
+    places  local folder -> its path in this task (`staged.places`)
+    watch   function of the windows of a channel, a list, and its name, that iterates over them and shows progress
+
+    Raises an ImageFailure where the pixels cannot be used.
+    """
+    wanted, found = packet["nuclear"], []
+    copy = scratch.create(Path(folder, scratch.CHANNELS), len(wanted), packet["size"], packet["dtype"])
+    with ExitStack() as opened:
+        numbers = sorted({channel["file"] for channel in wanted})
+        images = {number: opened.enter_context(_opened(packet, number, places, folder)) for number in numbers}
+        for index, channel in enumerate(wanted):
+            masked = _copy(images[channel["file"]].image, channel, _region(packet), copy, index, watch)
+            found.append(_statistics(copy, index, channel) | {"masked": masked})
+        cost = {name: sum(getattr(image.file, name) for image in images.values()) for name in ("bytes", "requests")}
+    statistics = {"channels": found} | cost
+    files.write_json(Path(folder, scratch.STATISTICS), statistics)
+    return statistics
+
+
+def windows(level, box, itemsize):
+    """Boxes that make up BOX of a level of an image, each cut where stored tiles are, so that none is read twice.
+
+    As wide as AT_ONCE allows: tiles of a row lie one behind the other in most files.
+    """
+    (tall, wide), most = level.tile, max(1, AT_ONCE // itemsize)
+    left, top = box.x0 // wide * wide, box.y0 // tall * tall
+    columns = max(1, min(most // (tall * wide), MOST_TILES, -(-(box.x1 - left) // wide)))
+    rows = max(1, min(most // (tall * wide * columns), MOST_TILES // columns))
+    return [
+        Box(y, y + rows * tall, x, x + columns * wide).common(box)
+        for y in range(top, box.y1, rows * tall)
+        for x in range(left, box.x1, columns * wide)
+    ]
+
+
+class _Opened:
+    """An open image of a slide and the file that it is of, which counts what it costs."""
+
+    def __init__(self, file, image):
+        self.file, self.image = file, image
+
+
+@contextmanager
+def _opened(packet, number, places, folder):
+    """_Opened of a file of the slide; FOLDER takes a copy of one that can only be read whole.
+
+    Raises NotReadable if it is not the one that was planned.
+    """
+    location, place = packet["locations"][number], None
+    if not sources.scheme(location):
+        location, place = staged.local(location, packet["root"], places)
+    with (
+        tempfile.TemporaryDirectory(prefix=".whole-", dir=folder) as cache,
+        sources.open_any(location, place, cache) as file,
+        open_image(file, sources.split(location)[1], cache=cache) as image,
+    ):
+        _check(packet, number, image)
+        yield _Opened(file, image)
+
+
+def _check(packet, number, image):
+    """Raise NotReadable for a file that is another one than PLAN read."""
+    shape, kind = list(image.shape[3:]), image.dtype.name
+    channels = [channel["channel"] for channel in packet["nuclear"] if channel["file"] == number]
+    if (shape, kind) != (list(packet["whole_size"]), packet["dtype"]) or max(channels) >= image.shape[1]:
+        planned = f"{packet['whole_size'][0]:,} x {packet['whole_size'][1]:,} pixels of {packet['dtype']}"
+        raise NotReadable(
+            f"{image.name}: it has {image.shape[1]} channels of {shape[0]:,} x {shape[1]:,} pixels of {kind}, when the "
+            f"run was planned it had {planned}: it has been changed meanwhile; run again."
+        )
+
+
+def _region(packet):
+    """The Box of the file that is read."""
+    y0, x0, *_ = packet["region"] or (0, 0)
+    height, width = packet["size"]
+    return Box(y0, y0 + height, x0, x0 + width)
+
+
+def _copy(image, channel, region, copy, index, watch):
+    """Copy a channel, and return how many of its pixels the file does not hold: the smallest level stands there."""
+    name, masks, lowest, masked = _name(image, channel), [], None, 0
+    for window in watch(windows(image.levels[0], region, image.dtype.itemsize), name):
+        pixels = image.window(channel["channel"], 0, channel["frame"], 0, *window)
+        box = Box(window.y0 - region.y0, window.y1 - region.y0, window.x0 - region.x0, window.x1 - region.x0)
+        absent = np.ma.getmaskarray(pixels)
+        held = pixels.compressed() if absent.any() else pixels
+        if held.size:
+            if held.dtype.kind == "f" and not np.isfinite(held).all():
+                where = f"rows {window.y0}-{window.y1}, columns {window.x0}-{window.x1}"
+                raise NotFinite(f"{name}, {where}: some pixels are no numbers (NaN), or infinite.")
+            lowest = held.min() if lowest is None else min(lowest, held.min())
+        if held is not pixels:
+            masks.append((box, zlib.compress(np.packbits(absent), 1)))
+            masked += int(absent.sum())
+        copy.write(index, box, np.ma.getdata(pixels))
+    if lowest is None:
+        raise UnwrittenFrame(f"{name}: the file holds none of its pixels.")
+    for box, packed in masks:
+        pixels, bits = copy.read(index)(box), np.frombuffer(zlib.decompress(packed), np.uint8)
+        pixels[np.unpackbits(bits, count=pixels.size).reshape(box.shape).astype(bool)] = lowest
+        copy.write(index, box, pixels)
+    return masked
+
+
+def _statistics(copy, index, channel):
+    """The contrast of a copied channel."""
+    low, high = map(float, contrast.window(levels.levels(copy.read(index), copy.shape, copy.dtype)))
+    return {"name": channel["name"], "number": channel["number"], "low": low, "high": high, "constant": not high > low}
+
+
+def _name(image, channel):
+    """A channel in words."""
+    named = f' "{channel["name"]}"' if channel["name"] else ""
+    return f"{image.name} channel {channel['number']}{named}"

@@ -1,0 +1,67 @@
+"""The channels of a slide that are looked at, copied once into a folder of the slide's own, for as long as it takes.
+
+`channels.zarr` is an array (channel, Y, X) of the file's type: whatever the file was, the steps read this. Chunks are
+files of their own, so windows of any size are written without reading more of it than they cut. Needs zarr 3.
+"""
+
+from pathlib import Path
+
+import zarr
+
+from idrstream.base import files
+from idrstream.tissue import view
+
+CHANNELS, STATISTICS = "channels.zarr", "statistics.json"
+CHUNK = 1024  # pixels a side of a file
+
+
+class Channels:
+    """The array of a slide's channels.
+
+    shape  (Y, X)
+    dtype  of the pixels
+    """
+
+    def __init__(self, array):
+        self._array = array
+        self.shape, self.dtype = array.shape[1:], array.dtype
+
+    def read(self, channel):
+        """A function of a Box that returns (Y, X) pixels of a channel, which is counted from 0."""
+        return lambda box: self._array[channel, box.y0 : box.y1, box.x0 : box.x1]
+
+    def write(self, channel, box, pixels):
+        """Write (Y, X) PIXELS of a Box of a channel."""
+        self._array[channel, box.y0 : box.y1, box.x0 : box.x1] = pixels
+
+
+def create(path, count, shape, dtype):
+    """Make the array of COUNT channels of SHAPE (Y, X) and DTYPE at PATH: Channels."""
+    sides = [min(CHUNK, side) for side in shape]
+    compressor = zarr.codecs.ZstdCodec(level=1)
+    array = zarr.create_array(path, shape=(count, *shape), chunks=(1, *sides), dtype=dtype, compressors=compressor)
+    return Channels(array)
+
+
+def open(path):
+    """Open the array at PATH, to read: Channels."""
+    return Channels(zarr.open_array(path, mode="r"))
+
+
+def statistics(folder):
+    """What READ found of the channels in a slide's scratch, a dict each: name, number, low, high, masked, constant."""
+    return files.read_json(Path(folder, STATISTICS))["channels"]
+
+
+def shown(folder):
+    """A slide as a network is shown it, of its scratch: a function of a Box that returns (Y, X) float32.
+
+    Channels of one grey level are left out; None where all are such.
+    """
+    channels = open(Path(folder, CHANNELS))
+    varied = [
+        (channels.read(index), found["low"], found["high"])
+        for index, found in enumerate(statistics(folder))
+        if not found["constant"]
+    ]
+    return view.shown(varied) if varied else None
