@@ -36,7 +36,7 @@ workflow TISSUE {
     prepared = PREPARE(slides.join(pixels), model, stages.prepare).prepared
     known = slides.join(pixels).join(prepared.map { slide, folder -> Gate.holds(slide, folder) })
     nuclei = NUCLEI(known, model, stages)       // (slide, nuclei, their numbers, [flows], [labels])
-    assembled = ASSEMBLE(known.join(nuclei), model, stages.assemble).assembled
+    assembled = ASSEMBLE(known.join(nuclei), stages.assemble).assembled
     whole = slides
         .join(assembled.map { slide, folder -> Gate.holds(slide, folder) })
         .map { slide, packet, folder -> tuple(slide, packet, folder, WorkFolders.of(slide)) }

@@ -9,7 +9,6 @@ process ASSEMBLE {
 
     input:
     tuple val(meta), path(slide), path(pixels), path(prepared), path(nuclei), path(numbers), path(predicted, stageAs: 'predicted/*'), path(labelled, stageAs: 'labelled/*')
-    path model
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -18,7 +17,7 @@ process ASSEMBLE {
 
     script:
     """
-    tissue_assemble.py ${slide} ${pixels} ${prepared} ${numbers} assembled labelled/* --model ${model} --costs ${nuclei} predicted/* ${how.args}
+    tissue_assemble.py ${slide} ${pixels} ${prepared} ${numbers} assembled labelled/* --costs ${nuclei} predicted/* ${how.args}
     """
 
     stub:
