@@ -81,9 +81,12 @@ class Gate {
         slots.release(held.remove(id.toString()) ?: 0)
     }
 
-    /** For errorStrategy: by exit code. 64: the user must mend it. One of MAY_HEAL: it may heal. Else the batch is given up. */
+    /**
+     * For errorStrategy: by exit code. 64: the user must mend it. One of MAY_HEAL: it may heal. Else the batch is given up.
+     * A task without a folder never began: a directive or an input of it is wrong, whatever the batch.
+     */
     static String verdict(Map task, Map meta) {
-        if( task.exitStatus == 64 )
+        if( task.exitStatus == 64 || !task.workDir )
             return 'terminate'
         WorkFolders.deleteBegun(task.workDir as Path)
         if( task.exitStatus in MAY_HEAL && task.attempt <= task.maxRetries && !lost.containsKey(meta.id.toString()) )

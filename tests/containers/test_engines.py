@@ -98,8 +98,9 @@ def podman_says(*arguments):
 
 
 @pytest.mark.parametrize("engine", ["podman", "docker", "charliecloud"])
-def test_an_engine_changes_no_label_and_no_feature(engine, request, screen, by_venv, tmp_path):
+def test_an_engine_changes_no_label_and_no_feature(engine, request, screen, tmp_path):
     request.getfixturevalue(engine)
+    by_venv = request.getfixturevalue("by_venv")  # only where the engine is here
     made = run(screen, tmp_path, engine)
     assert labels(made.out) == labels(by_venv.out) != {}
     ours, theirs = made.cells, by_venv.cells

@@ -3,6 +3,8 @@
 import pandas as pd
 from streams import WELLS, Stream
 
+from make_screen import make_screen
+
 
 def test_batches_are_fetched_one_after_the_other_so_a_server_gets_no_more_than_the_connections_of_one(whole):
     trace = pd.read_table(next(whole.out.glob("pipeline_info/trace_*.tsv")))
@@ -84,6 +86,20 @@ def test_an_error_that_the_user_must_mend_stops_the_run(stream):
     run = stream.run("--max_inflight", 1, FAULT="SEGMENT 0 64 0")
     assert run.code == 1
     assert "something went wrong in here" in run.said
+
+
+def test_a_directive_of_a_site_that_cannot_be_evaluated_stops_the_run_and_is_said(stream, tmp_path):
+    (tmp_path / "site.config").write_text("process { withName: EMBED { cpus = { 1.intdiv(0) } } }")
+    run = stream.run("--batches", "0", "-c", tmp_path / "site.config", NXF_SYNTAX_PARSER="v1")
+    assert run.code == 1
+    assert "Error executing process > 'SCREEN:FEATURES:EMBED (b0000-" in run.said and "/ by zero" in run.said
+
+
+def test_a_flat_field_that_is_fitted_to_an_image_is_applied_to_it(light, tmp_path):
+    make_screen(tmp_path / "screen", plates=["DM0001_01"], wells=[3, 17], frames=4, shape=(256, 336))
+    run = Stream(light, tmp_path / "screen", tmp_path / "run").run("--illumination", "frames", "--batch_size", 4)
+    assert run.code == 0, run.said
+    assert set(run.images["flatfield"]) == {"frames"}
 
 
 def test_a_second_run_into_the_same_folder_is_refused_while_the_first_goes_on(stream, light, screen, tmp_path):

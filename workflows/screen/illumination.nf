@@ -15,7 +15,7 @@ workflow ILLUMINATION {
     lit = frames
         .join(batches.map { batch, _packet, plates -> tuple(batch, plates) })
         .join(fields)
-        .map { batch, images, plates, own -> tuple(batch, images, plates + own) }
+        .map { batch, images, plates, own -> tuple(batch, images, [plates, own].flatten()) }
 
     emit:
     lit                                         // (batch, frames, [calibration])
