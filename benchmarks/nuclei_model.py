@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("IDRSTREAM_DATA", ROOT.parent / "shared" / "data"))
 sys.path.insert(0, str(ROOT / "bin"))
 
-from idrstream.base.task import torch_name  # noqa: E402
+from idrstream.base.task import device_name  # noqa: E402
 from idrstream.cells.segmentation import Segmenter, plate_area  # noqa: E402
 from mosaics import EMPTY, WELLS, read_mosaic  # noqa: E402
 
@@ -311,9 +311,10 @@ def measure(model, data, threads):
     """Measure a checkpoint on the real images of DATA."""
     torch.set_num_threads(threads)
     segmenter = Segmenter(model)
-    size = sum(weights.numel() for weights in segmenter.net.parameters())
+    size = sum(array.size for array in segmenter.checkpoint.weights.values())
     click.echo(
-        f"{model}: widths {segmenter.net.nbase}, {size / 1e6:.2f} M parameters, own diameter {segmenter.diameter} px"
+        f"{model}: widths {segmenter.checkpoint.widths}, {size / 1e6:.2f} M parameters, "
+        f"own diameter {segmenter.diameter} px"
     )
     measure_validation(segmenter, data)
     measure_mosaics(segmenter, data)
@@ -321,7 +322,7 @@ def measure(model, data, threads):
     diameter, _ = segmenter.estimate_diameter([tifffile.imread(dna)])
     count = segmenter(tifffile.imread(dna), diameter=diameter).max()
     click.echo(f"ExampleHuman: {count} nuclei at {diameter} px (CellProfiler counted 289)")
-    click.echo(torch_name(segmenter.device, threads))
+    click.echo(device_name(segmenter.device, threads))
 
 
 if __name__ == "__main__":

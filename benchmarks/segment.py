@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bin"))
 
 from cellpose import core, dynamics  # noqa: E402
-from idrstream.cells import masks, segmentation  # noqa: E402
+from idrstream.cells import masks, segmentation, torch_cpnet  # noqa: E402
 
 STYLE = 256  # length that run_net expects of a network's style
 
@@ -31,7 +31,7 @@ class Stock(segmentation.Segmenter):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        net = self.net.to(memory_format=torch.contiguous_format)
+        self.net = net = torch_cpnet.network(self.checkpoint).to(memory_format=torch.contiguous_format)
         forward = net.forward
 
         def styled(tiles):

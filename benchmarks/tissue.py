@@ -14,6 +14,7 @@ import os
 import resource
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -46,8 +47,8 @@ class Run:
     def window(self):
         return files.read_json(self.folder / "statistics.json")
 
-    def scale(self, net):
-        return net.diam_mean.item() / self.diameter
+    def scale(self, checkpoint):
+        return checkpoint.trained / self.diameter
 
 
 def statistics(run):
@@ -58,17 +59,15 @@ def statistics(run):
 
 def predict(run):
     """Flows of every tile, and where its pixels rest."""
-    import torch
-
-    from idrstream.base import networks
-    from idrstream.cells import segmentation
+    from idrstream.base import graph
+    from idrstream.cells import cpnet, segmentation
     from idrstream.tissue import prediction, steps, view
 
-    net = segmentation.load_network(MODEL)
-    network = networks.ready(lambda given: net(given)[0], torch.device("cpu"))
+    checkpoint = cpnet.read(MODEL)
+    network = graph.ready(partial(cpnet.cpnet, checkpoint.weights))
     seen = view.shown([(run.read, *run.window())])
-    field = prediction.Field(network, net.nchan, seen, run.shape, run.scale(net))
-    rounds = segmentation.ROUNDS / run.scale(net)
+    field = prediction.Field(network, checkpoint.widths[0], seen, run.shape, run.scale(checkpoint))
+    rounds = segmentation.ROUNDS / run.scale(checkpoint)
     for task, group in enumerate(run.groups):
         for tile in group:
             steps.predict(run.folder / f"predicted_{task}", field, tile, run.shape, rounds)
@@ -118,7 +117,7 @@ def stock(run):
     import torch
 
     from cellpose import dynamics
-    from idrstream.cells import segmentation
+    from idrstream.cells import cpnet, segmentation
     from idrstream.tissue import foreground
 
     torch.set_num_threads(1)
@@ -127,7 +126,7 @@ def stock(run):
     y, x, known, _ = store.window(tiles.Box(0, run.shape[0], 0, run.shape[1]))
     flows, inside = np.zeros((2, *run.shape), np.float32), np.full(run.shape, -1, np.float32)
     flows[:, y, x], inside[y, x] = known, 1
-    rounds = segmentation.ROUNDS / run.scale(segmentation.load_network(MODEL))
+    rounds = segmentation.ROUNDS / run.scale(cpnet.read(MODEL))
     labels = dynamics.compute_masks(flows, inside, niter=int(rounds), min_size=15, max_size_fraction=1.0)
     np.save(run.folder / "stock.npy", labels)
 

@@ -27,7 +27,7 @@ def main(frames, out, model, calibration, count, require_gpu):
     rows = stage_folder.read_rows(frames)
     usable = [row for row in rows if row["status"] == "ok"]
     chosen = [usable[i] for i in spread(len(usable), REFERENCES)]
-    segmenter = Segmenter(model, device=task.torch_device(require_gpu), threads=count)
+    segmenter = Segmenter(model, device=task.device(require_gpu), threads=count)
     images = (read_corrected(frames, row, calibration) for row in chosen)
     diameter, nuclei = segmenter.estimate_diameter(images, plate_area)
     plate = Path(out).stem

@@ -37,7 +37,7 @@ def main(
     from idrstream.base import gpu
     from idrstream.cells import crops, embedding
 
-    device = task.torch_device(require_gpu)
+    device = task.device(require_gpu)
     engine = embedding.ENGINES[embedder](embed_input, device, crop_rule, embed_model, count)
     rows = stage_folder.read_rows(frames, "ok")
     features.mkdir()
@@ -50,7 +50,7 @@ def main(
         facts = {"label": cells["label"], "padded": crops.padded(centers, pixels.shape)}
         return (name, facts), crops.around(pixels, centers, *mask)
 
-    with gpu.watched(task.torch_name(device, count), device.type == "cuda") as used:
+    with gpu.watched(task.device_name(device, count), device == "cuda") as used:
         embedded = embedding.embed(engine, map(cut, rows))
         for (name, facts), found in task.progress(embedded, "embedding", len(rows)):
             crops.check(name, facts["label"], found)

@@ -41,7 +41,7 @@ def main(frames, labels, model, diameter, calibration, remove_edge_masks, outlin
     from idrstream.base import gpu
     from idrstream.cells import nuclei, segmentation
 
-    device = task.torch_device(require_gpu)
+    device = task.device(require_gpu)
     diameters = read_diameters(calibration)
     settings = limits | {"device": device, "threads": count}
     segmenter = segmentation.Segmenter(model, diameter, **settings)
@@ -58,7 +58,7 @@ def main(frames, labels, model, diameter, calibration, remove_edge_masks, outlin
         if outlines and row.get("outlines", True):  # in a run with streams, not of every image
             write_outlines(labels, name, nuclei.polygons(segmented), nuclei.outlines(segmented), cells["label"])
 
-    with gpu.watched(task.torch_name(device, count), device.type == "cuda") as used:
+    with gpu.watched(task.device_name(device, count), device == "cuda") as used:
         for _ in task.progress(task.in_threads(segment, rows, count), "segmenting", len(rows)):
             pass
     made = {"device": used, "tiles": segmenter.at_once.size, "diameter": diameters or diameter or segmenter.diameter}

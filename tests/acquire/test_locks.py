@@ -13,7 +13,7 @@ def test_the_wheels_that_the_docs_have_carried_along_are_named_as_pip_takes_them
     root = LOCKS[0].parents[2]
     (command,) = re.findall(r"\$\((grep .*)\)", (root / "docs/performance.md").read_text())
     names = subprocess.run(["bash", "-c", command], cwd=root, capture_output=True, text=True, check=True).stdout.split()
-    assert len(names) == 5 and all(re.fullmatch(r"[\w-]+==[\w.]+", name) for name in names)
+    assert len(names) == 6 and all(re.fullmatch(r"[\w-]+==[\w.]+", name) for name in names)
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.parent.name)

@@ -88,8 +88,8 @@ def test_a_word_in_a_docstring_and_a_module_of_another_name_void_nothing(here, c
     (copy / "bin/idrstream/cells/masks.py").rename(copy / "bin/idrstream/cells/flows.py")
     change(
         copy / "bin/idrstream/cells/segmentation.py",
-        "import contrast, masks\n",
-        "import contrast, flows as masks\n",
+        "import contrast, cpnet, masks, tiles\n",
+        "import contrast, cpnet, flows as masks, tiles\n",
     )
     (copy / "bin/idrstream/screen/illumination.py").rename(copy / "bin/idrstream/screen/fields.py")
     change(copy / "bin/screen_flatfield.py", "import illumination", "import fields as illumination")

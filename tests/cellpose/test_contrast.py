@@ -18,9 +18,7 @@ needs_nuclei = pytest.mark.skipif(not NUCLEI.is_dir(), reason=f"no real nuclei i
 
 @pytest.fixture(scope="module")
 def segmenter():
-    return sg.Segmenter(
-        device="cpu", diameter=20, model=sg.Path(__file__).parents[2] / "assets/models/nuclei/nuclei.pth"
-    )
+    return sg.Segmenter(MODEL, diameter=20, device="cpu")
 
 
 def field(places, above=3000, noise=20, side=300, radius=10):

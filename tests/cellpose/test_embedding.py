@@ -14,7 +14,7 @@ from torch import nn
 
 from idrstream.base import files, gpu, stage_folder
 from idrstream.base.task import UserError
-from idrstream.cells import checkpoints, crops, efficientnet, embedding
+from idrstream.cells import checkpoints, crops, embedding, torch_efficientnet
 from idrstream.images.frames import write_frame
 from idrstream.images.labels import read_cells, write_cells, write_labels
 
@@ -24,7 +24,7 @@ COMMAND = Path(__file__).resolve().parents[2] / "bin/screen_embed.py"
 @pytest.fixture(scope="module")
 def engine():
     torch.set_num_threads(2)
-    return embedding.ENGINES["efficientnet"](128, torch.device("cpu"))
+    return embedding.ENGINES["efficientnet"](128, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def write_b0(path, channels=1, top=False, within=None):
 
 
 def b0(path, rule="idrstream", size=128):
-    return embedding.ENGINES["efficientnet-b0"](size, torch.device("cpu"), rule, path)
+    return embedding.ENGINES["efficientnet-b0"](size, "cpu", rule, path)
 
 
 def test_a_network_of_three_channels_sees_the_grey_levels_three_times(tmp_path, frame):
@@ -223,7 +223,7 @@ def test_the_model_is_named_by_weights_size_and_rule(tmp_path):
 
 @pytest.mark.parametrize("length, before", [(128, 0), (65, 1), (7, 1)])
 def test_a_step_of_two_is_padded_behind_first_as_tensorflow_pads(length, before):
-    layer = efficientnet._Same(1, 1, 3, 2)
+    layer = torch_efficientnet._Same(1, 1, 3, 2)
     layer.weight.data[:] = torch.tensor([1.0, 10, 100])
     line = torch.arange(1.0, length + 1)[None, None, None, :]
     known = np.pad(np.arange(1.0, length + 1), (before, 1))
@@ -272,7 +272,7 @@ def saved(path, size=128, channels=1, train=True, **kind):
 
 
 def own(path, size=128):
-    return embedding.ENGINES["torchscript"](size, torch.device("cpu"), "idrstream", path)
+    return embedding.ENGINES["torchscript"](size, "cpu", "idrstream", path)
 
 
 @pytest.mark.parametrize("size, channels, maps", [(128, 1, False), (224, 3, False), (128, 3, True)])

@@ -57,7 +57,7 @@ def test_every_engine_has_a_version():
 @pytest.mark.parametrize("engine", embedding.ENGINES)
 @pytest.mark.parametrize("rule", crops.RULES)
 def test_deep_features(engine, rule, tmp_path):
-    made = embedding.ENGINES[engine](64, torch.device("cpu"), rule, network_of(engine, tmp_path))
+    made = embedding.ENGINES[engine](64, "cpu", rule, network_of(engine, tmp_path))
     image, labels = nuclei()
     boxes = crops.around(image, np.array(CENTRES, float)[:3], labels, np.arange(1, 4))
     ((_, features),) = embedding.embed(made, [("image", boxes)])

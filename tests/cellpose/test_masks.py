@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from test_nuclei import draw_nuclei
 
 from cellpose import core, dynamics, metrics, transforms
 from idrstream.base import networks
-from idrstream.cells import contrast, masks
+from idrstream.cells import contrast, masks, torch_cpnet
 from idrstream.cells import segmentation as sg
 
 ROUNDS = 250
@@ -166,12 +167,13 @@ def test_nothing_above_the_threshold_is_nothing():
 
 
 def test_the_network_sees_the_tiles_that_cellpose_shows_it():
-    segmenter = sg.Segmenter(sg.Path(__file__).parents[2] / "assets/models/nuclei/nuclei.pth")
+    segmenter = sg.Segmenter(Path(__file__).parents[2] / "assets/models/nuclei/nuclei.pth")
     image, _ = draw_nuclei([(40, 50), (150, 300), (260, 120)], shape=(300, 400))
     normalized = contrast.normalize(image)
-    tiles = np.zeros((1, *image.shape, segmenter.net.nchan), np.float32)
+    tiles = np.zeros((1, *image.shape, segmenter.checkpoint.widths[0]), np.float32)
     tiles[0, ..., 0] = normalized
-    segmenter.net.diam_mean.data.fill_(segmenter.diameter + 1e-6)  # no resizing
+    segmenter.checkpoint = segmenter.checkpoint._replace(trained=segmenter.diameter + 1e-6)  # no resizing
+    net = torch_cpnet.network(segmenter.checkpoint)
     flows, probability, scale = segmenter.predict(image)
     assert scale == pytest.approx(1)
 
@@ -186,9 +188,9 @@ def test_the_network_sees_the_tiles_that_cellpose_shows_it():
             y, style, _ = self.net(x.contiguous(memory_format=torch.channels_last))
             return y, torch.nn.functional.pad(style, (0, 256 - style.shape[1]))
 
-    wanted = transforms.resize_image(core.run_net(Padded(segmenter.net), tiles)[0][0], *image.shape)
+    wanted = transforms.resize_image(core.run_net(Padded(net), tiles)[0][0], *image.shape)
     np.testing.assert_allclose(np.stack([*flows, probability], axis=-1), wanted, rtol=0, atol=5e-5)
-    segmenter._compute = networks.by_torch(lambda tiles: segmenter.net(tiles)[0], segmenter.device)
+    segmenter._compute = networks.by_torch(lambda pixels: net(pixels)[0], "cpu")
     segmenter.at_once.size = sg.TILES
     flows, probability, _ = segmenter.predict(image)
     np.testing.assert_array_equal(np.stack([*flows, probability], axis=-1), wanted)

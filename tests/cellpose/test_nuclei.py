@@ -11,7 +11,7 @@ from cellpose.resnet_torch import CPnet
 from small import small
 
 from idrstream.base import gpu, networks
-from idrstream.cells import masks
+from idrstream.cells import cpnet, masks, torch_cpnet
 from idrstream.cells import segmentation as sg
 from idrstream.images.labels import read_labels, read_too_large, write_labels
 from make_slide import make_slide
@@ -175,7 +175,7 @@ def test_a_stock_checkpoint_of_full_width_loads_and_runs(tmp_path, discs):
     net.diam_labels.data.fill_(25.0)
     net.save_model(tmp_path / "stock")
     stock = sg.Segmenter(tmp_path / "stock", device="cpu")
-    assert stock.net.nbase == [2, 32, 64, 128, 256]
+    assert stock.checkpoint.widths == [2, 32, 64, 128, 256]
     assert stock.diameter == 25
     assert stock(discs[0][:100, :100]).shape == (100, 100)
 
@@ -183,14 +183,14 @@ def test_a_stock_checkpoint_of_full_width_loads_and_runs(tmp_path, discs):
 def test_the_old_nuclei_checkpoint_is_known_to_be_of_17_pixels(tmp_path):
     weights = CPnet([2, 8, 8], 3, 3).state_dict()
     torch.save({key: value for key, value in weights.items() if "diam" not in key}, tmp_path / "nucleitorch_0")
-    net = sg.load_network(tmp_path / "nucleitorch_0")
-    assert (net.diam_mean.item(), net.diam_labels.item()) == (17, 17)
+    checkpoint = cpnet.read(tmp_path / "nucleitorch_0")
+    assert (checkpoint.trained, checkpoint.diameter) == (17, 17)
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
 def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, content):
     (tmp_path / "wrong.pth").write_bytes(content)
-    with pytest.raises(sg.BadModel, match=r"wrong\.pth: not a Cellpose 3 checkpoint"):
+    with pytest.raises(cpnet.BadModel, match=r"wrong\.pth: not a Cellpose 3 checkpoint"):
         sg.Segmenter(tmp_path / "wrong.pth")
 
 
@@ -201,12 +201,12 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, content):
 )
 def test_weights_of_another_network_are_refused(tmp_path, weights):
     torch.save(weights, tmp_path / "other.pth")
-    with pytest.raises(sg.BadModel, match="not a Cellpose 3 checkpoint"):
+    with pytest.raises(cpnet.BadModel, match="not a Cellpose 3 checkpoint"):
         sg.Segmenter(tmp_path / "other.pth")
 
 
 def test_a_checkpoint_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(sg.BadModel, match="no such file"):
+    with pytest.raises(cpnet.BadModel, match="no such file"):
         sg.Segmenter(tmp_path / "nowhere.pth")
 
 
@@ -217,6 +217,7 @@ def test_nuclei_are_the_same_where_the_gpu_holds_half_of_the_tiles(segmenter, mo
     nuclei = np.tile(draw_nuclei(CENTRES)[0], (2, 3))
     halved = sg.Segmenter(MODEL, device="cpu")
     halved.at_once = gpu.BatchSize(8, "tiles", torch.cuda.OutOfMemoryError)
-    monkeypatch.setattr(halved, "_compute", networks.by_torch(small(lambda t: halved.net(t)[0], 4), halved.device))
+    net = torch_cpnet.network(halved.checkpoint)
+    monkeypatch.setattr(halved, "_compute", networks.by_torch(small(lambda pixels: net(pixels)[0], 4), "cpu"))
     assert np.array_equal(halved(nuclei, diameter=22), segmenter(nuclei, diameter=22))
     assert (segmenter.at_once.size, halved.at_once.size) == (1, 4)

@@ -45,9 +45,9 @@ def run(folder, side):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("small, large", [(768, 2304), pytest.param(1024, 8192, marks=pytest.mark.full)])
+@pytest.mark.parametrize("small, large", [(1024, 3072), pytest.param(1024, 8192, marks=pytest.mark.full)])
 def test_memory_does_not_grow_with_the_slide(small, large, tmp_path):
-    """Nine times the pixels; flows of all of them would be 64 MB, a quarter of the whole."""
+    """Nine times the pixels; flows of all of them would be 113 MB, two fifths of the whole."""
     before, few, _ = run(tmp_path / "small", small)
     after, many, uncertified = run(tmp_path / "large", large)
     assert many > 8 * few and uncertified == 0

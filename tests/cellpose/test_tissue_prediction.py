@@ -1,5 +1,6 @@
 """What the network sees of a slide has the same bits whatever is asked for at once, and is what `screen` sees."""
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,9 @@ from test_nuclei import draw_nuclei
 
 import slides
 from cellpose import transforms
-from idrstream.base import networks
-from idrstream.cells import contrast, resampling, segmentation
+from idrstream.base import graph
+from idrstream.cells import contrast, cpnet, resampling, segmentation
+from idrstream.cells import tiles as network_tiles
 from idrstream.tissue import prediction, squares, tiles
 
 MODEL = Path(__file__).resolve().parents[2] / "assets/models/nuclei/nuclei.pth"
@@ -71,8 +73,8 @@ def test_bits_do_not_depend_on_the_window(shape, scale):
 
 @pytest.mark.parametrize("length", [16, 224, 225, 240, 512, 1000, 4112, 26160])
 def test_the_networks_tiles_lie_as_cellpose_lays_them(length):
-    _, rows, _, _, _ = transforms.make_tiles(np.zeros((1, length, 1), np.float32), bsize=prediction.TILE)
-    assert prediction.origins(length).tolist() == [first for first, _ in rows]
+    _, rows, _, _, _ = transforms.make_tiles(np.zeros((1, length, 1), np.float32), bsize=network_tiles.SIDE)
+    assert network_tiles.starts(length).tolist() == [first for first, _ in rows]
 
 
 @pytest.mark.parametrize("shape", [(1300, 1500), (1290, 1290), (1400, 1310)])
@@ -98,11 +100,10 @@ def drawn():
     random = np.random.default_rng(3)
     image, _ = draw_nuclei(random.uniform((10, 10), (410, 510), (40, 2)), shape=(420, 521))
     segmenter = segmentation.Segmenter(MODEL, diameter=22.0, device="cpu")
-    network = networks.ready(lambda given: segmenter.net(given)[0], segmenter.device)
-    scale = segmenter.net.diam_mean.item() / 22.0
-    field = prediction.Field(
-        network, segmenter.net.nchan, slides.reading(contrast.normalize(image)), image.shape, scale
-    )
+    checkpoint = segmenter.checkpoint
+    network, scale = graph.ready(partial(cpnet.cpnet, checkpoint.weights)), checkpoint.trained / 22.0
+    seen = slides.reading(contrast.normalize(image))
+    field = prediction.Field(network, checkpoint.widths[0], seen, image.shape, scale)
     return image, segmenter, field, segmentation.ROUNDS / scale
 
 

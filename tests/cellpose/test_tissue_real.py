@@ -1,6 +1,7 @@
 """Real nuclei on a made slide: no pixel depends on the tiles, and the labels are those of `screen` and of cellpose."""
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import torch
 
 import slides
 from cellpose import dynamics
-from idrstream.base import networks
-from idrstream.cells import contrast, masks, segmentation
+from idrstream.base import graph
+from idrstream.cells import contrast, cpnet, masks, segmentation
 from idrstream.tissue import labelling, levels, prediction, tiles, view
 from support import DATA
 
@@ -42,11 +43,11 @@ def segmenter():
 @pytest.fixture(scope="module")
 def network(slide, segmenter):
     """The network's field of the slide, window by window, and steps that its pixels go."""
-    read = slides.reading(slide)
-    compute = networks.ready(lambda given: segmenter.net(given)[0], segmenter.device)
-    scale = segmenter.net.diam_mean.item() / DIAMETER
+    read, checkpoint = slides.reading(slide), segmenter.checkpoint
+    compute = graph.ready(partial(cpnet.cpnet, checkpoint.weights))
+    scale = checkpoint.trained / DIAMETER
     seen = view.shown([(read, *contrast.window(levels.levels(read, SHAPE, slide.dtype)))])
-    return prediction.Field(compute, segmenter.net.nchan, seen, SHAPE, scale), segmentation.ROUNDS / scale
+    return prediction.Field(compute, checkpoint.widths[0], seen, SHAPE, scale), segmentation.ROUNDS / scale
 
 
 @pytest.fixture(scope="module")

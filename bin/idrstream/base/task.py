@@ -11,6 +11,7 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
+from importlib.util import find_spec
 
 import click
 
@@ -30,6 +31,8 @@ PACKAGES = (
 )
 PACKAGES += ("deepprofiler", "tensorflow", "numpy", "scipy", "pandas", "pyarrow", "pycytominer")
 PACKAGES += ("cp_measure", "centrosome", "scikit-image")
+
+GPU_ONLY = ("torch",)  # packages that set-up leaves out where it finds no GPU; what needs them says so
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1  # of GNU's malloc.h
@@ -121,25 +124,26 @@ def limit_threads(count):
     os.environ.update(dict.fromkeys(THREADS, str(count)))
 
 
-def torch_device(require_gpu):
-    """The device torch computes on; on a processor with one thread per image (`in_threads` runs several).
+def device(require_gpu):
+    """Where networks compute: "cuda", by PyTorch, or "cpu", by OpenVINO, with one thread per image.
 
-    Threads that share one image would wait for each other at each layer of a network, for a seventh of their time.
-    Raises UserError if a GPU is required and there is none, TransientError if there is one that is occupied.
+    PyTorch is not installed where set-up finds no GPU; `in_threads` runs several images at a time. Raises UserError if
+    a GPU is required and there is none, TransientError if there is one that is occupied.
     """
-    import torch
-
     _keep_memory()
-    torch.set_num_threads(1)
-    if torch.cuda.is_available():
-        try:
-            torch.zeros(1, device="cuda")
-        except RuntimeError as error:  # its memory is full, or another program uses it exclusively
-            raise TransientError(f"the GPU is occupied ({str(error).splitlines()[0]})") from error
-        return torch.device("cuda")
+    if find_spec("torch"):
+        import torch
+
+        torch.set_num_threads(1)
+        if torch.cuda.is_available():
+            try:
+                torch.zeros(1, device="cuda")
+            except RuntimeError as error:  # its memory is full, or another program uses it exclusively
+                raise TransientError(f"the GPU is occupied ({str(error).splitlines()[0]})") from error
+            return "cuda"
     if require_gpu:
-        raise UserError("--require_gpu: torch finds no GPU in this task (driver, container option, scheduler?)")
-    return torch.device("cpu")
+        raise UserError("--require_gpu: PyTorch finds no GPU in this task (driver, container option, scheduler?)")
+    return "cpu"
 
 
 def _keep_memory():
@@ -153,11 +157,13 @@ def _keep_memory():
             library.mallopt(option, value)
 
 
-def torch_name(device, count):
-    """A torch device in words: the GPU's name, or the processor's kind and the COUNT of threads used."""
+def device_name(device, count):
+    """A device in words: the GPU's name, or the processor's kind and the COUNT of threads used."""
+    if device == "cpu":
+        return processor(count)
     import torch
 
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor(count)
+    return torch.cuda.get_device_name(device)
 
 
 def processor(count):
@@ -197,6 +203,8 @@ def _checked(_context, _option, wanted):
         try:
             installed = metadata.version(package)
         except metadata.PackageNotFoundError:
+            if package in GPU_ONLY:
+                continue
             installed = "none"
         if not re.match(re.escape(version) + r"(?!\d)", installed):
             faults.append(f"{package} {version} is expected, {installed} is installed")

