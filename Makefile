@@ -82,7 +82,7 @@ train-model: tools ## the nuclei model that is shipped, trained anew and measure
 	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py train
 	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py measure
 
-accuracy: setup ## how right nuclei, flat-fields and features are (docs/accuracy.md)
+accuracy: setup ## how right nuclei, flat-fields and features are (docs/screen/accuracy.md)
 	@./setup.sh tests
 	$(VENVS)/illumination/bin/python benchmarks/accuracy/flatfield.py
 	$(VENVS)/illumination/bin/python benchmarks/accuracy/camera_offset.py

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")), *ROOT.glob("assets/**/*.md")]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md")), *ROOT.glob("assets/**/*.md")]
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 SUFFIXES = {"py", "json", "yml", "tsv", "csv", "nf", "parquet", "md", "pt"}
 PROCESSES = {"FETCH", "SEGMENT", "EMBED", "MEASURE", "MERGE", "COMMIT", "REPORT", "PLACE"}

@@ -13,7 +13,7 @@ from idrstream.screen.input_tables import SCHEMAS
 from planning import DEFAULTS, given, planned
 from planning import SCHEMA as PARAMS
 
-DOCS = Path(__file__).parents[2] / "docs/usage.md"
+DOCS = Path(__file__).parents[2] / "docs/screen/usage.md"
 ROWS = (("plate", "well", "frame", "path"), ("P", "A01", "1", "a.tif"), ("P", "B02", "2", "b.tif"))
 READ = [dict(zip(ROWS[0], row, strict=True)) for row in ROWS[1:]]
 

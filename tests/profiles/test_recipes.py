@@ -1,4 +1,4 @@
-"""What docs/outputs.md tells people to type gives the plates' names as they are, whatever those look like."""
+"""What docs/screen/outputs.md tells people to type gives the plates' names as they are, whatever those look like."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ import pytest
 
 from idrstream.screen import profiles
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs/screen"
 BLOCKS = [
     pytest.param(code, id=f"{page}-{number}")
     for page in ("outputs", "usage")
