@@ -47,7 +47,7 @@ test-containers: setup ## the images that are there: each command in its own; in
 
 test-cluster: setup ## runs on a Slurm of this machine alone, where its programs are installed (.ci/cluster installs them)
 	@./setup.sh tests
-	$(VENVS)/profiles/bin/pytest tests/pipeline/test_slurm.py
+	$(VENVS)/profiles/bin/pytest tests/pipeline/common/test_slurm.py
 
 test-full: TESTS :=
 test-full: test test-containers ## all tests
