@@ -1,7 +1,13 @@
 """The user's request: params, and a types.PlannedImage for each image of a table; all mistakes are reported at once."""
 
+from __future__ import annotations
+
 import functools
 import os.path
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import jsonschema
@@ -11,40 +17,40 @@ from idrstream.base import tables
 from idrstream.images.frames import image_key
 from idrstream.screen import input_tables, metadata_names, places
 from idrstream.screen.input_tables import SCHEMAS
-from idrstream.screen.study import Well
+from idrstream.screen.study import Study, Well
+from idrstream.screen.types import PlannedImage
 
 LISTED = 20  # control types
 WARNED = 3  # pairs of images of the same frame that are named one by one
 
 
-def params_problems(params, schema):
+def params_problems(params: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     """Everything that is wrong with PARAMS (name -> value, None where not given), one sentence each.
 
     An unknown name is a problem too: Nextflow itself takes any, and a typing error would silently mean the default.
     schema  nextflow_schema.json, read
     """
-    known = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
+    rules = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
     workflow = params["workflow"]
-    own = [name for name, rule in known.items() if workflow in rule["x-workflows"]]
-    found = []
+    names = [name for name, rule in rules.items() if workflow in rule["x-workflows"]]
+    problems = []
     for name, value in params.items():
-        if name not in known:
-            near = tables.nearest(name, own)
-            found.append(f"--{name}: there is no such param.{near} All are listed by --help all.")
-        elif value is not None and name not in own:
-            whose = " and ".join(known[name]["x-workflows"])
-            found.append(f"--{name}: a param of --workflow {whose}; {workflow} has none of this name")
-        elif value is not None and (
-            error := next(jsonschema.Draft202012Validator(known[name]).iter_errors(value), None)
-        ):
-            found.append(f"--{name} {value}: {_expected(known[name], error)}")
-    return found
+        if name not in rules:
+            near = tables.nearest(name, names)
+            problems.append(f"--{name}: there is no such param.{near} All are listed by --help all.")
+        elif value is not None and name not in names:
+            whose = " and ".join(rules[name]["x-workflows"])
+            problems.append(f"--{name}: a param of --workflow {whose}; {workflow} has none of this name")
+        elif value is not None:
+            errors = iter(jsonschema.Draft202012Validator(rules[name]).iter_errors(value))
+            problems += [f"--{name} {value}: {_expected(rules[name], error)}" for error in islice(errors, 1)]
+    return problems
 
 
-def read(path, *kinds):
+def read(path: Path, *kinds: str) -> tables.Table:
     """Read a table of one of these KINDS (names of schemas) and check it by its schema.
 
-    returns  tables.Table with the rows that keep to the schema, and `problems`: what is wrong with its columns and with
+    returns  the table with the rows that keep to the schema, and `problems`: what is wrong with its columns and with
              the other rows, one sentence each
 
     Raises tables.Problems for a file that is no table, or none of these.
@@ -54,22 +60,22 @@ def read(path, *kinds):
     return _checked_rows(table)
 
 
-def read_screens(path):
+def read_screens(path: Path) -> tables.Table:
     """Read the table of screens, which has no header; result as of `read`."""
     table = tables.read(path, header=SCHEMAS["screens"]["required"])
     table.kind = "screens"
     return _checked_rows(table)
 
 
-def stores(table, root):
+def stores(table: tables.Table, root: str | None) -> dict[str, str]:
     """plate -> its OME-Zarr, an address or relative to the source.
 
     table  the table of --zarr_index, as `read` gives it
-    root   local folder that is the source, or None
+    root   local folder that is the source
 
     Raises tables.Problems.
     """
-    problems, found, lines = list(table.problems), {}, {}
+    problems, by_plate, lines = list(table.problems), {}, {}
     for row in table.rows:
         plate, store = row.cells["plate"], row.cells["store"].rstrip("/")
         if plate in lines:
@@ -84,21 +90,21 @@ def stores(table, root):
         if os.path.isabs(store) or ".." in store.split("/"):
             outside = f'"{store}" is not in --source; make that the folder of all stores, or name an address'
             problems.append(table.problem(outside, row.line, "store"))
-        found[plate] = store
+        by_plate[plate] = store
     if problems:
         raise tables.Problems(problems)
-    return found
+    return by_plate
 
 
-def from_wells(table, screens, study, stores=None):
+def from_wells(
+    table: tables.Table, screens: tables.Table, study: Study, stores: Mapping[str, str] | None = None
+) -> list[PlannedImage]:
     """Images of IDR_stream's table of wells, `data_to_process.tsv`.
 
     table    the table, as `read` gives it
     screens  the table of screens, as `read_screens` gives it
-    study    study.Study
     stores   plate -> its OME-Zarr, see `stores`; None: there is no table of them
-    returns  list of dicts: row (place in the table, from 0), key, plate, well, well_number, site, frame, locations
-             (relative to the source, in the order to try), metadata (name -> text)
+    returns  the images in the order of the table; no ids yet (batches.identify)
 
     Raises tables.Problems.
     """
@@ -112,7 +118,7 @@ def from_wells(table, screens, study, stores=None):
     return _checked(images, problems, table)
 
 
-def from_samplesheet(table, study, folder):
+def from_samplesheet(table: tables.Table, study: Study, folder: str) -> list[PlannedImage]:
     """Images of a samplesheet with the columns plate, well, frame and path; arguments and result as in `from_wells`.
 
     folder  what a relative path is relative to: a folder's absolute path, or an address
@@ -122,25 +128,25 @@ def from_samplesheet(table, study, folder):
     return _checked(images, problems, table)
 
 
-def shared_frames(table, images):
+def shared_frames(table: tables.Table, images: Sequence[PlannedImage]) -> list[str]:
     """Warnings, a sentence each, about IMAGES of a table that read the same frame of the same file.
 
     A cell filled down in a spreadsheet makes one well's image another's too.
     """
-    first, found = {}, []
-    for asked in images:
-        before = first.setdefault(
-            (tuple(map(os.path.normpath, asked["locations"])), places.frame_in_file(asked)), asked
-        )
-        if before is not asked:
-            lines = sorted({before["line"], asked["line"]})
+    first, warnings = {}, []
+    for image in images:
+        frame = tuple(map(os.path.normpath, image["locations"])), places.frame_in_file(image)
+        before = first.setdefault(frame, image)
+        if before is not image:
+            lines = sorted({before["line"], image["line"]})
             where = f"lines {lines[0]} and {lines[1]}" if len(lines) > 1 else f"line {lines[0]}"
-            found.append(f"{table.name}, {where}: {_both(before, asked)} name the same file and frame")
-    more = len(found) - WARNED
-    return found[:WARNED] + [f"{table.name}: {more} more images name a file and frame that another names"] * (more > 0)
+            warnings.append(f"{table.name}, {where}: {_both(before, image)} name the same file and frame")
+    if (more := len(warnings) - WARNED) > 0:
+        warnings[WARNED:] = [f"{table.name}: {more} more images name a file and frame that another names"]
+    return warnings
 
 
-def unseen_control(word, images):
+def unseen_control(word: str | None, images: Sequence[PlannedImage]) -> str | None:
     """The sentence that no image has the control type WORD; None if one has, or if WORD is None."""
     types = {row["metadata"]["Control_Type"] for row in images} - {""}
     if word is None or str(word) in types:
@@ -211,10 +217,10 @@ def _samples(table, study, folder, problems):
             path = f"{folder.rstrip('/')}/{quote(path)}" if far else sources.joined(folder, path)
         if well and frame:
             site, number = int(cells.get("site") or 1), study.well_number(well)
-            own = int(cells.get("file_frame") or frame)
-            file = cells["path"] if own == frame else f"{cells['path']}\n{own}"
-            made = _image(row, cells["plate"], well, number, site, frame, [path], file, names)
-            yield made if own == frame else made | {"file_frame": own}
+            file_frame = int(cells.get("file_frame") or frame)
+            file = cells["path"] if file_frame == frame else f"{cells['path']}\n{file_frame}"
+            image = _image(row, cells["plate"], well, number, site, frame, [path], file, names)
+            yield image if file_frame == frame else image | {"file_frame": file_frame}
 
 
 def _image(row, plate, well, number, site, frame, locations, file, names):
