@@ -54,7 +54,7 @@ test-containers: setup ## the images that are there: each command in its own; in
 
 test-cluster: setup ## runs on a Slurm of this machine alone, where its programs are installed (.ci/cluster installs them)
 	@./setup.sh tests
-	$(VENVS)/profiles/bin/pytest tests/pipeline/test_slurm.py
+	$(VENVS)/profiles/bin/pytest tests/pipeline/common/test_slurm.py
 
 test-full: TESTS :=
 test-full: test test-containers ## all tests
@@ -89,7 +89,7 @@ train-model: tools ## the nuclei model that is shipped, trained anew and measure
 	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py train
 	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py measure
 
-accuracy: setup ## how right nuclei, flat-fields and features are (docs/accuracy.md)
+accuracy: setup ## how right nuclei, flat-fields and features are (docs/screen/accuracy.md)
 	@./setup.sh tests
 	$(VENVS)/illumination/bin/python benchmarks/accuracy/flatfield.py
 	$(VENVS)/illumination/bin/python benchmarks/accuracy/camera_offset.py

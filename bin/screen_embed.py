@@ -21,7 +21,7 @@ from idrstream.images.labels import read_cells, read_labels, write_cells
 @click.option(
     "--embed_input", type=int, default=128, show_default=True, help="Side in pixels of what the network sees."
 )
-@click.option("--crop_rule", default="idrstream", show_default=True, help="How crops are scaled: see docs/usage.md.")
+@click.option("--crop_rule", default="idrstream", show_default=True, help="How crops are scaled: docs/screen/usage.md.")
 @click.option("--crop_mask", is_flag=True, help="Set the pixels of other nuclei in a crop to 0.")
 @click.option("--calibration", type=click.Path(), help="Folder with each plate's flat-field.")
 @click.option("--threads", "count", default=1, show_default=True, help="Portions of crops at a time.")

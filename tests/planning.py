@@ -1,11 +1,10 @@
 """What tests of a plan share: the params of a small run, its table of wells, and the plan that is made of them."""
 
 import json
-from pathlib import Path
 
 from idrstream.screen import plan
+from repository import ROOT
 
-ROOT = Path(plan.BIN).parent
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
 RULES = {name: rule for group in SCHEMA["$defs"].values() for name, rule in group["properties"].items()}
 DEFAULTS = {

@@ -1,11 +1,14 @@
 """What the tests of this folder have in common: no waits between tries, small inputs, and the folder of a run."""
 
 import functools
+import shutil
 
 import pytest
 
 import make_zarr
-from idrstream.runs import digest
+from idrstream.base import files, stage_folder
+from idrstream.runs import commit, digest
+from idrstream.screen import results
 from idrstream.sources import ftp, https
 from make_screen import write_cellh5
 from planning import HEADER, ROWS
@@ -68,3 +71,37 @@ DIGEST = functools.cache(digest.of)  # of the code; it does not change meanwhile
 @pytest.fixture
 def digests_once(monkeypatch):
     monkeypatch.setattr(digest, "of", DIGEST)
+
+
+@pytest.fixture
+def committed(here):
+    """A function that commits the batches of a plan, all images done but for those in `failed`."""
+
+    def commits(made, failed=(), retryable=False, work_folders=(), save_labels=False, recover=True):
+        if recover:  # as BEGIN does
+            commit.recover(here / "out")
+        for number, batch in enumerate(made.batches):
+            tables = here / f"tables-{number}"
+            shutil.rmtree(tables, ignore_errors=True)
+            rows = []
+            for asked in batch["images"]:
+                row = asked | dict.fromkeys(("bytes", "field_bytes", "seconds", "flatfield", "focus", "saturation"), 1)
+                bad = asked["key"] in failed
+                state = {
+                    "status": "failed" if bad else "ok",
+                    "reason": "Truncated: cut" if bad else "",
+                    "retryable": bad and retryable,
+                }
+                rows.append(row | state | {"cells": None if bad else 3})
+            for plate in {row["plate"] for row in rows if row["status"] == "ok"}:
+                files.write_text(
+                    tables / f"results/profiles/single_cells/plate={plate}/{batch['id']}.parquet", made.note
+                )
+            tables.mkdir(exist_ok=True)
+            files.write_json(tables / "images.json", rows)
+            files.write_json(tables / stage_folder.PROVENANCE, {})
+            whole = batch | {"recipe": made.recipe, "references": made.plates, "session": made.session}
+            folders = [str(folder) for folder in work_folders]
+            results.commit(whole, tables, here / "labels", here / "out", save_labels, work_folders=folders)
+
+    return commits

@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 
 from idrstream.images.frames import image_key
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / "bin/screen_embed_deepprofiler.py"
 NUCLEI = {  # (y, x) by well; some near the border, none in A2, another size in A4
     "A1": [(150.25, 200.5), (40.0, 60.125), (290.7, 390.1), (100.0, 300.0)],

@@ -3,7 +3,6 @@
 import glob
 import subprocess
 import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -14,9 +13,9 @@ from idrstream.images.calibration import FIELDS, field_of, read_corrected, write
 from idrstream.images.frames import read_frame, write_frame
 from idrstream.screen import illumination
 from make_screen import make_movie, vignette
+from repository import BIN
 from support import SCREEN, needs_kit
 
-BIN = Path(__file__).parents[2] / "bin"
 SHAPE = 256, 336
 OFFSET = 6
 

@@ -4,12 +4,12 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parents[2]
+from repository import ROOT
+
 ORDER = ["Metadata_Plate", "Metadata_WellNumber", "Metadata_Site", "Metadata_Frame", "Metadata_Label"]
 
 

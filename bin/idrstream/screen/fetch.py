@@ -1,10 +1,15 @@
 """Fetch the frames of a batch: only the wanted frames are downloaded, and every frame is measured."""
 
+from __future__ import annotations
+
 import os
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -18,6 +23,7 @@ from idrstream.images.frames import CONTEXT, frame_key, image_key, write_frame
 from idrstream.readers import bit_depth, planes
 from idrstream.readers.movie import open_movie
 from idrstream.screen.places import frame_in_file
+from idrstream.screen.types import BatchPacket, FrameRow, PlatePacket, Reading, Reference, WindowRow
 from idrstream.sources import staged
 
 LONGEST = 500  # characters of a reason
@@ -29,10 +35,19 @@ VERSION = 2  # raised when focus, saturation, background or range of an image ch
 UNKNOWN = bit_depth.Range()
 
 
-def fetch(batch, folder, root=None, places=None, connections=4, last=False, calibration=None, watch=iter):
+def fetch(
+    batch: BatchPacket | PlatePacket,
+    folder: str | Path,
+    root: str | None = None,
+    places: Mapping[str, str] | None = None,
+    connections: int = 4,
+    last: bool = False,
+    calibration: str | Path | None = None,
+    watch: Callable[[list[Future]], Iterable[Future]] = iter,
+) -> list[FrameRow] | list[WindowRow]:
     """Write the frames of a batch, each once, and a row for each of its images.
 
-    batch        types.BatchPacket or PlatePacket; with `window` each image's neighbours in time are fetched too
+    batch        with `window` each image's neighbours in time are fetched too
     folder       for the frames, see `image`; neighbours that are no images of the batch go to `context` below it
     root         local folder that relative locations are relative to
     places       local folder -> its path in this task, for the root and for folders that hold an image
@@ -40,15 +55,15 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, cali
     last         last try: an image that cannot be reached becomes a failed row, even if none can be reached
     calibration  folder with the calibration of each plate
     watch        wraps the iterable of movies, to show progress
-    returns      types.FrameRow of each image, or WindowRow
+    returns      a row of each image, in their order
 
     Whatever is wrong with an image, it becomes a failed row. Before the last try, raises OutOfMemory if memory ran out,
     and TransientError if no image of the batch could be reached, or one of a batch that needs `all` of them could not.
     """
     os.makedirs(os.path.join(folder, CONTEXT))
     uncalibrated = {fields.name: content["lost"] for fields, content in read_fields(calibration) if content["lost"]}
-    fetched, movies, batch = {}, {}, batch | {"depths": read_bit_depths(calibration)}
-    frames = {frame_key(row): row | {"key": frame_key(row)} for row in batch["images"]}
+    fetched, movies, depths = {}, {}, read_bit_depths(calibration)
+    frames: dict[str, Any] = {frame_key(row): row | {"key": frame_key(row)} for row in batch["images"]}
     for row in frames.values():
         if why := uncalibrated.get(row["plate"]):  # without its plate's field its cells would differ from another day's
             failure = Unreachable(f"the frames of its plate's flat-field could not be fetched ({why})")
@@ -58,7 +73,9 @@ def fetch(batch, folder, root=None, places=None, connections=4, last=False, cali
             movies.setdefault((movie, _channel(row)), []).append(row)
     sources.at_most(connections)  # the chunks of one OME-Zarr frame travel side by side too
     with ThreadPoolExecutor(connections) as pool:
-        tasks = [pool.submit(_movie, batch, wanted, folder, root, places or {}, last) for wanted in movies.values()]
+        tasks = [
+            pool.submit(_movie, batch, wanted, folder, root, places or {}, depths, last) for wanted in movies.values()
+        ]
         rows = [row for task in watch(tasks) for row in task.result()]
     unreached = [row for row in rows if row["retryable"]]
     if unreached and not last and (batch.get("all") or len(unreached) == len(rows)):
@@ -84,16 +101,16 @@ def _shared(images, fetched):
     return rows
 
 
-def saturation(image, full):
+def saturation(image: np.ndarray, full: float) -> float:
     """Share of the pixels (0 to 1) at or above FULL, the largest grey level of the range."""
     return float(np.mean(image >= full))
 
 
-def focus(image):
+def focus(image: np.ndarray) -> float:
     """Slope of the power spectrum at low frequencies on log-log axes: the lower, the blurrier.
 
     image    (Y, X) any integer or float type
-    returns  float, no unit; 0 for a constant image, and for one of fewer than 32 pixels on its shorter side
+    returns  no unit; 0 for a constant image, and for one of fewer than 32 pixels on its shorter side
 
     CellProfiler's ImageQuality_PowerLogLogSlope (Bray et al. 2012, doi:10.1177/1087057111420292), with the rings of
     centrosome 1.3: power is summed over each, up to an eighth of the shorter side; beyond that the camera's noise would
@@ -114,11 +131,11 @@ def focus(image):
     return float(np.polyfit(np.log(rings[usable]), np.log(sums[usable]), 1)[0])
 
 
-def _movie(batch, wanted, folder, root, places, last):
+def _movie(batch, wanted, folder, root, places, depths, last):
     """Rows of the WANTED frames of one movie, from the first of its locations that has it."""
     started = time.monotonic()
     try:
-        rows, cost = _read(batch, wanted, folder, root, places)
+        rows, cost = _read(batch, wanted, folder, root, places, depths)
     except (ImageFailure, MemoryError) as failure:
         if isinstance(failure, MemoryError):
             place = wanted[0]["locations"][0]
@@ -131,7 +148,7 @@ def _movie(batch, wanted, folder, root, places, last):
     return [row | cost for row in rows.values()]
 
 
-def _read(batch, wanted, folder, root, places):
+def _read(batch, wanted, folder, root, places, depths):
     """(rows by frame, their cost) of one movie."""
     locations = wanted[0]["locations"]
     with (
@@ -142,7 +159,7 @@ def _read(batch, wanted, folder, root, places):
         with opened as file:
             name = sources.split(location)[1]
             with open_movie(file, name, choice(batch, wanted[0]), batch.get("reader"), cache) as movie:
-                levels = bit_depth.of_image(batch, wanted[0]["plate"], batch["depths"])
+                levels = bit_depth.of_image(batch, wanted[0]["plate"], depths)
                 channels, bits = {"channels": movie.channels}, movie.significant_bits
                 rows = {
                     row["frame"]: _row(row | channels, movie.read(frame_in_file(row)), folder, levels, bits)
@@ -155,8 +172,8 @@ def _read(batch, wanted, folder, root, places):
                 return rows, cost
 
 
-def choice(batch, row):
-    """Which planes of its file an image needs, as a readers.planes.Choice."""
+def choice(batch: Reading, row: Reference) -> planes.Choice:
+    """Which planes of its file an image needs."""
     return planes.Choice(batch.get("nuclear"), _channel(row), batch.get("z"))
 
 
@@ -187,7 +204,9 @@ def _windows(movie, rows, folder):
         row |= _failed(unreached[0]) if unreached else {"window": [keys[frame] for frame in window if frame in keys]}
 
 
-def open_first(source, locations, root, places, cache):
+def open_first(
+    source: str | None, locations: Sequence[str], root: str | None, places: Mapping[str, str], cache: str | None
+) -> tuple[str, Any]:
     """(location, file or store) of the first location that exists."""
     for location in locations:
         try:

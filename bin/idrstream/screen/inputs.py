@@ -15,7 +15,7 @@ class Inputs:
     """Contents of the files; None or an empty list for a file that is not named or cannot be read.
 
     tables      samplesheets or tables of wells: that of --input, or one a stream; of a folder the one that was made
-    streams     list of dicts (streams.read)
+    streams     as streams.read gives them
     screens     table of short and long plate names
     zarr_index  table of plates and their OME-Zarr
     phenotypes  table of points

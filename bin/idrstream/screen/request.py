@@ -1,6 +1,10 @@
 """The user's request: params, and a types.PlannedImage for each image of a table; all mistakes are reported at once."""
 
+from __future__ import annotations
+
 import os.path
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from urllib.parse import quote
 
 from idrstream import sources
@@ -8,16 +12,17 @@ from idrstream.base import schemas, tables
 from idrstream.images.frames import image_key
 from idrstream.screen import input_tables, metadata_names, places
 from idrstream.screen.input_tables import SCHEMAS
-from idrstream.screen.study import Well
+from idrstream.screen.study import Study, Well
+from idrstream.screen.types import PlannedImage
 
 LISTED = 20  # control types
 WARNED = 3  # pairs of images of the same frame that are named one by one
 
 
-def read(path, *kinds):
+def read(path: Path, *kinds: str) -> tables.Table:
     """Read a table of one of these KINDS (names of schemas) and check it by its schema.
 
-    returns  tables.Table with the rows that keep to the schema, and `problems`: what is wrong with its columns and with
+    returns  the table with the rows that keep to the schema, and `problems`: what is wrong with its columns and with
              the other rows, one sentence each
 
     Raises tables.Problems for a file that is no table, or none of these.
@@ -27,22 +32,22 @@ def read(path, *kinds):
     return schemas.checked(table, SCHEMAS[table.kind])
 
 
-def read_screens(path):
+def read_screens(path: Path) -> tables.Table:
     """Read the table of screens, which has no header; result as of `read`."""
     table = tables.read(path, header=SCHEMAS["screens"]["required"])
     table.kind = "screens"
     return schemas.checked(table, SCHEMAS[table.kind])
 
 
-def stores(table, root):
+def stores(table: tables.Table, root: str | None) -> dict[str, str]:
     """plate -> its OME-Zarr, an address or relative to the source.
 
     table  the table of --zarr_index, as `read` gives it
-    root   local folder that is the source, or None
+    root   local folder that is the source
 
     Raises tables.Problems.
     """
-    problems, found, lines = list(table.problems), {}, {}
+    problems, by_plate, lines = list(table.problems), {}, {}
     for row in table.rows:
         plate, store = row.cells["plate"], row.cells["store"].rstrip("/")
         if plate in lines:
@@ -57,21 +62,21 @@ def stores(table, root):
         if os.path.isabs(store) or ".." in store.split("/"):
             outside = f'"{store}" is not in --source; make that the folder of all stores, or name an address'
             problems.append(table.problem(outside, row.line, "store"))
-        found[plate] = store
+        by_plate[plate] = store
     if problems:
         raise tables.Problems(problems)
-    return found
+    return by_plate
 
 
-def from_wells(table, screens, study, stores=None):
+def from_wells(
+    table: tables.Table, screens: tables.Table, study: Study, stores: Mapping[str, str] | None = None
+) -> list[PlannedImage]:
     """Images of IDR_stream's table of wells, `data_to_process.tsv`.
 
     table    the table, as `read` gives it
     screens  the table of screens, as `read_screens` gives it
-    study    study.Study
     stores   plate -> its OME-Zarr, see `stores`; None: there is no table of them
-    returns  list of dicts: row (place in the table, from 0), key, plate, well, well_number, site, frame, locations
-             (relative to the source, in the order to try), metadata (name -> text)
+    returns  the images in the order of the table; no ids yet (batches.identify)
 
     Raises tables.Problems.
     """
@@ -85,7 +90,7 @@ def from_wells(table, screens, study, stores=None):
     return _checked(images, problems, table)
 
 
-def from_samplesheet(table, study, folder):
+def from_samplesheet(table: tables.Table, study: Study, folder: str) -> list[PlannedImage]:
     """Images of a samplesheet with the columns plate, well, frame and path; arguments and result as in `from_wells`.
 
     folder  what a relative path is relative to: a folder's absolute path, or an address
@@ -95,25 +100,25 @@ def from_samplesheet(table, study, folder):
     return _checked(images, problems, table)
 
 
-def shared_frames(table, images):
+def shared_frames(table: tables.Table, images: Sequence[PlannedImage]) -> list[str]:
     """Warnings, a sentence each, about IMAGES of a table that read the same frame of the same file.
 
     A cell filled down in a spreadsheet makes one well's image another's too.
     """
-    first, found = {}, []
-    for asked in images:
-        before = first.setdefault(
-            (tuple(map(os.path.normpath, asked["locations"])), places.frame_in_file(asked)), asked
-        )
-        if before is not asked:
-            lines = sorted({before["line"], asked["line"]})
+    first, warnings = {}, []
+    for image in images:
+        frame = tuple(map(os.path.normpath, image["locations"])), places.frame_in_file(image)
+        before = first.setdefault(frame, image)
+        if before is not image:
+            lines = sorted({before["line"], image["line"]})
             where = f"lines {lines[0]} and {lines[1]}" if len(lines) > 1 else f"line {lines[0]}"
-            found.append(f"{table.name}, {where}: {_both(before, asked)} name the same file and frame")
-    more = len(found) - WARNED
-    return found[:WARNED] + [f"{table.name}: {more} more images name a file and frame that another names"] * (more > 0)
+            warnings.append(f"{table.name}, {where}: {_both(before, image)} name the same file and frame")
+    if (more := len(warnings) - WARNED) > 0:
+        warnings[WARNED:] = [f"{table.name}: {more} more images name a file and frame that another names"]
+    return warnings
 
 
-def unseen_control(word, images):
+def unseen_control(word: str | None, images: Sequence[PlannedImage]) -> str | None:
     """The sentence that no image has the control type WORD; None if one has, or if WORD is None."""
     types = {row["metadata"]["Control_Type"] for row in images} - {""}
     if word is None or str(word) in types:
@@ -184,10 +189,10 @@ def _samples(table, study, folder, problems):
             path = f"{folder.rstrip('/')}/{quote(path)}" if far else sources.joined(folder, path)
         if well and frame:
             site, number = int(cells.get("site") or 1), study.well_number(well)
-            own = int(cells.get("file_frame") or frame)
-            file = cells["path"] if own == frame else f"{cells['path']}\n{own}"
-            made = _image(row, cells["plate"], well, number, site, frame, [path], file, names)
-            yield made if own == frame else made | {"file_frame": own}
+            file_frame = int(cells.get("file_frame") or frame)
+            file = cells["path"] if file_frame == frame else f"{cells['path']}\n{file_frame}"
+            image = _image(row, cells["plate"], well, number, site, frame, [path], file, names)
+            yield image if file_frame == frame else image | {"file_frame": file_frame}
 
 
 def _image(row, plate, well, number, site, frame, locations, file, names):

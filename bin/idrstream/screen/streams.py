@@ -4,19 +4,25 @@ A frame that any of the tables names becomes an image for each of its variants: 
 says, and `no_ic`, as it is stored. The plan records which frames each stream has; the export sorts cells by that.
 """
 
+from __future__ import annotations
+
 import os.path
 import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from idrstream.base import strict_yaml, tables
 from idrstream.base.tables import CONTROL, Problems
 from idrstream.images.frames import VARIANTS, frame_key, image_key
+from idrstream.screen.types import PlannedImage, Stream, StreamView
 
 COLUMN = "Illumination"  # of the cell table, after `Metadata_`: the variant
 KEYS = ("table", "variants", "outlines")
 
 
-def read(path):
-    """The streams that a file names, as a list of dicts: name, table (a path), variants, outlines.
+def read(path: Path) -> list[Stream]:
+    """The streams that a file names.
 
     Raises tables.Problems with everything that is wrong with it, by file, stream and key.
     """
@@ -31,13 +37,15 @@ def read(path):
     return streams
 
 
-def union(streams, tables):
+def union(
+    streams: Sequence[Stream], tables: Sequence[Sequence[PlannedImage]]
+) -> tuple[list[PlannedImage], list[StreamView]]:
     """The images of all streams together, and what each stream holds.
 
     streams  as `read` gives them
     tables   for each of them, in the same order, the images of its table: request.from_wells, .from_samplesheet
     returns  (images, views): the images of the union in order of first appearance, `row` being the row in that, each
-             with its variant; and a types.StreamView per stream
+             with its variant; and what each stream holds
 
     Raises tables.Problems where two tables differ about one frame.
     """
@@ -62,15 +70,19 @@ def union(streams, tables):
         for variant in VARIANTS
         if variant in wanted[key]["variants"]
     ]
-    views = [
-        {name: stream[name] for name in ("name", "variants", "outlines")}
-        | {"rows": {image["key"]: image["row"] for image in images}}
-        for stream, images in zip(streams, tables, strict=True)
+    views: list[StreamView] = [
+        {
+            "name": stream["name"],
+            "variants": stream["variants"],
+            "outlines": stream["outlines"],
+            "rows": {image["key"]: image["row"] for image in table},
+        }
+        for stream, table in zip(streams, tables, strict=True)
     ]
     return images, views
 
 
-def frames(images):
+def frames(images: Sequence[Any]) -> Sequence[Any]:
     """The frames in the archive that IMAGES are variants of, each once; in a run without streams the images."""
     if not any(image.get("variant") for image in images):
         return images
@@ -81,7 +93,7 @@ def frames(images):
     return list(stored.values())
 
 
-def text(views):
+def text(views: Sequence[StreamView]) -> str:
     """The streams in a sentence of the plan."""
     named = [f"{view['name']} ({', '.join(view['variants'])}, {len(view['rows'])} frames)" for view in views]
     return f"{len(views)} streams: {'; '.join(named)}. No well profiles, which would mix the variants"

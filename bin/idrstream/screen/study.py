@@ -1,4 +1,4 @@
-"""An archive study: how (plate, well, frame) becomes a location. One YAML file per study, see `docs/studies.md`."""
+"""An archive study: how (plate, well, frame) becomes a location. One YAML file per study, docs/screen/studies.md."""
 
 from __future__ import annotations  # the head's Python may be older than these annotations
 

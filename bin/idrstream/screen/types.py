@@ -6,6 +6,7 @@ MERGE (`MergedRow`), the ledger (`LedgerRow`). The JSON on disk has the same fie
 
 from __future__ import annotations  # the head's Python may be older than these annotations
 
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from idrstream.runs.types import RunPlan, Unit, UnitRow
@@ -203,6 +204,15 @@ class PlateSummary(_Size):
     id: str
     images: int
     diameter: bool  # is estimated
+
+
+class Stream(TypedDict):
+    """A stream as the file of --streams describes it."""
+
+    name: str
+    table: Path  # of its wells, or its samplesheet
+    variants: list[str]  # in the order of images.frames.VARIANTS
+    outlines: bool  # of its cells are kept
 
 
 class StreamView(TypedDict):

@@ -1,7 +1,7 @@
 """Classical features of every cell, under the names that CellProfiler 4 gives them.
 
 What cp_measure 0.3.0 measures (https://github.com/afermg/cp_measure): by cp_measure itself where that is quick, and
-where it is slow by code of our own that is tested equal to it. docs/features.md lists the columns.
+where it is slow by code of our own that is tested equal to it. docs/screen/features.md lists the columns.
 """
 
 import warnings

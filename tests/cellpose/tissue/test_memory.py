@@ -1,0 +1,53 @@
+"""What a task of a slide keeps in memory does not grow with the slide."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from repository import ROOT
+
+TASK = """
+import json, sys
+from pathlib import Path
+import numpy as np
+import slides
+from idrstream.base import memory
+from idrstream.cells import masks
+from idrstream.tissue import arrays, foreground, levels, prediction, steps, tiles
+
+folder, shape, side = Path(sys.argv[1]), (int(sys.argv[2]),) * 2, 256
+whole = tiles.Box(0, shape[0], 0, shape[1])
+every = tiles.grid(whole, side)
+for tile in every:
+    steps.predict(folder, slides.endless, tile, shape, 100)
+steps.seeds(folder / "nuclei.npz", [folder], shape)
+nuclei = arrays.read(folder / "nuclei.npz", masks.Nuclei)
+pixels = foreground.Foreground([folder], shape, side)
+for tile in every:
+    steps.label(folder, pixels, tile, nuclei, masks.Limits())
+numbers = steps.number(folder / "numbers.npz", [folder], nuclei, 15)
+field = prediction.Field(lambda given: np.repeat(given, 3, axis=1), 1, lambda box: slides.endless(box)[2], shape, 0.8)
+for tile in every[:: len(every) // 9]:
+    field(tile)
+levels.levels(lambda box: slides.endless(box)[2], shape, np.float32).quantile(0.5)
+print(json.dumps([memory.peak() / 1e6, int(numbers.labels.max()), int(numbers.uncertified)]))
+"""
+
+
+def run(folder, side):
+    """(peak MB, nuclei, uncertified ones) of every step of a slide of SIDE pixels each way, in one process."""
+    command = [sys.executable, "-c", TASK, folder, str(side)]
+    paths = f"{ROOT}/bin:{ROOT}/tests"
+    done = subprocess.run(command, env={"PYTHONPATH": paths}, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("small, large", [(1024, 3072), pytest.param(1024, 8192, marks=pytest.mark.full)])
+def test_memory_does_not_grow_with_the_slide(small, large, tmp_path):
+    """Nine times the pixels; flows of all of them would be 113 MB, two fifths of the whole."""
+    before, few, _ = run(tmp_path / "small", small)
+    after, many, uncertified = run(tmp_path / "large", large)
+    assert many > 8 * few and uncertified == 0
+    assert after < 1.1 * before
