@@ -11,7 +11,6 @@ from repository import BIN
 
 KERNEL = """
 from idrstream.cells.kernels import kernel
-from repository import BIN
 
 @kernel("int64(int64)")
 def twice(number):
