@@ -110,6 +110,15 @@ class Segmenter:
         answers = [self._compute(cut[start : start + count]) for start in range(0, len(cut), count)]
         return tiles.join(np.concatenate(answers), where)
 
+    def see(self, tiles):
+        """(n, 3, Y, X) of (n, channels, Y, X) float32: what the network sees in tiles, as many at once as it can."""
+
+        def compute(count):
+            groups = (tiles[start : start + count] for start in range(0, len(tiles), count))
+            return np.concatenate([self._compute(group) for group in groups])
+
+        return self.at_once(compute)
+
     def assemble(self, flows, probability, scale):
         """(Y, X) int32 label image from what `predict` returned, border masks included; how many were too large."""
         limits = self.cellprob_threshold, self.flow_threshold

@@ -3,10 +3,13 @@
 import resource
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 from idrstream.base import files, memory
 
 MEGA = 1_000_000
+PATTERN = "*.cost.json"
+STEPS = ("read", "prepare", "predict", "seeds", "label", "number", "assemble")  # in the order of their work
 SUMS = "tasks", "pixels", "seconds", "cpu_seconds"  # of a step, over its tasks
 
 
@@ -14,14 +17,16 @@ SUMS = "tasks", "pixels", "seconds", "cpu_seconds"  # of a step, over its tasks
 def measured(path, step, pixels):
     """Write what STEP, the work meanwhile of one task of its own process, cost for so many PIXELS to PATH, as JSON.
 
+    yields  a dict for what else there is to tell of the task, which is written beside its cost
+
     A task that fails leaves nothing. CPU seconds and memory are the process's, what starting it cost included.
     """
-    start = time.monotonic()
-    yield
+    start, facts = time.monotonic(), {}
+    yield facts
     used = resource.getrusage(resource.RUSAGE_SELF)
     cost = {"step": step, "tasks": 1, "pixels": pixels, "seconds": round(time.monotonic() - start, 3)}
     cost |= {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "peak_rss_mb": round(memory.peak() / MEGA, 1)}
-    files.write_json(path, cost)
+    files.write_json(path, cost | facts)
 
 
 def together(costs):
@@ -36,3 +41,9 @@ def _summed(parts):
     found = {name: round(sum(part[name] for part in parts), 3) for name in SUMS}
     found["cpu_seconds_per_mpx"] = round(found["cpu_seconds"] / found["pixels"] * MEGA, 4)
     return found | {"peak_rss_mb": max(part["peak_rss_mb"] for part in parts)}
+
+
+def read(places):
+    """What `measured` wrote into folders, and into files that are named themselves, in the order of the steps."""
+    paths = {path for place in map(Path, places) for path in (place.glob(PATTERN) if place.is_dir() else [place])}
+    return sorted(map(files.read_json, sorted(paths)), key=lambda cost: STEPS.index(cost["step"]))

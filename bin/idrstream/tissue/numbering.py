@@ -10,11 +10,17 @@ def table(count, parts, smallest):
     parts     labelling.Part of every tile, in any order
     smallest  pixels: nuclei that have fewer, since another took what it enclosed, go
     """
-    first, sizes = np.full(count + 1, np.iinfo(np.int64).max), np.zeros(count + 1, np.int64)
-    for part in parts:
-        first[part.numbers] = np.minimum(first[part.numbers], part.first)
-        sizes[part.numbers] += part.pixels
+    first, sizes = facts(count, parts)
     kept = np.flatnonzero(sizes >= max(smallest, 1))
     labels = np.zeros(count + 1, np.uint32)
     labels[kept[np.argsort(first[kept])]] = np.arange(1, len(kept) + 1)
     return labels
+
+
+def facts(count, parts):
+    """(COUNT + 1,) int64 each: the first pixel of every nucleus, y * width of the slide + x, and its pixels."""
+    first, sizes = np.full(count + 1, np.iinfo(np.int64).max), np.zeros(count + 1, np.int64)
+    for part in parts:
+        first[part.numbers] = np.minimum(first[part.numbers], part.first)
+        sizes[part.numbers] += part.pixels
+    return first, sizes

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from idrstream.base import task
 from idrstream.cells import resampling, tiles
 from idrstream.tissue.tiles import Box
 
@@ -24,11 +25,14 @@ class Field:
     scale     network pixels per pixel of the slide
     at_once   tiles that the network is given together; more than one may change bits
     squares   squares.Squares of the slide in which nuclei are looked for; everywhere if None
+    threads   that call the network at a time
+
+    `tiles` counts those that the network has seen.
     """
 
-    def __init__(self, network, channels, image, shape, scale, at_once=1, squares=None):
+    def __init__(self, network, channels, image, shape, scale, at_once=1, squares=None, threads=1):
         self._network, self._channels, self._image, self._shape = network, channels, image, tuple(shape)
-        self._at_once, self._squares, self.tiles = at_once, squares, 0
+        self._at_once, self._squares, self._threads, self.tiles = at_once, squares, threads, 0
         self._to = tuple(max(1, int(side * scale)) for side in shape)
         padding = [tiles.padding(side) for side in self._to]
         self._pad = tuple(before for before, _ in padding)
@@ -61,17 +65,22 @@ class Field:
         places = [place for place in places if self._squares is None or self._squares.meet(self._of_slide(place))]
         total, weight = np.zeros((3, *box.shape), np.float32), np.zeros(box.shape)
         image, around = self._image_of(places)
-        for start in range(0, len(places), self._at_once):
-            group = places[start : start + self._at_once]
-            given = np.zeros((len(group), self._channels, *self._tile), np.float32)
-            given[:, 0] = [image[place.within(around)] for place in group]
-            for place, found in zip(group, self._network(given), strict=True):
+        groups = [places[start : start + self._at_once] for start in range(0, len(places), self._at_once)]
+        answers = task.in_threads(lambda group: self._seen(group, image, around), groups, self._threads)
+        for group, answer in zip(groups, answers, strict=True):
+            for place, found in zip(group, answer, strict=True):
                 part = place.common(box)
                 here, there = part.within(box), part.within(place)
                 total[:, *here] += found[:, *there] * self._weight[there]
                 weight[here] += self._weight[there]
-            self.tiles += len(group)
+        self.tiles += len(places)
         return np.divide(total, weight, out=total, where=weight > 0)
+
+    def _seen(self, group, image, around):
+        """(n, 3, Y, X) of a GROUP of tiles of IMAGE, which is of the Box AROUND them."""
+        given = np.zeros((len(group), self._channels, *self._tile), np.float32)
+        given[:, 0] = [image[place.within(around)] for place in group]
+        return self._network(given)
 
     def _image_of(self, places):
         """The padded slide, (Y, X) float32, around tiles of it, and the Box that this is; None if there are none."""

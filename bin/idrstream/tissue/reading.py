@@ -89,14 +89,13 @@ def _opened(packet, number, places, folder):
 
 def _check(packet, number, image):
     """Raise NotReadable for a file that is another one than PLAN read."""
-    shape, kind = list(image.shape[3:]), image.dtype.name
-    channels = [channel["channel"] for channel in packet["nuclear"] if channel["file"] == number]
-    if (shape, kind) != (list(packet["whole_size"]), packet["dtype"]) or max(channels) >= image.shape[1]:
-        planned = f"{packet['whole_size'][0]:,} x {packet['whole_size'][1]:,} pixels of {packet['dtype']}"
-        raise NotReadable(
-            f"{image.name}: it has {image.shape[1]} channels of {shape[0]:,} x {shape[1]:,} pixels of {kind}, when the "
-            f"run was planned it had {planned}: it has been changed meanwhile; run again."
-        )
+    found = *image.shape[3:], image.dtype.name
+    planned = *packet["whole_size"], packet["dtype"]
+    last = 1 + max(channel["channel"] for channel in packet["nuclear"] if channel["file"] == number)
+    if found != planned or last > image.shape[1]:
+        words = "{:,} x {:,} pixels of {} in {}"
+        found, planned = words.format(*found, f"{image.shape[1]} channels"), words.format(*planned, f"{last} or more")
+        raise NotReadable(f"{image.name}: {found}, where PLAN read {planned}: it has changed meanwhile; run again.")
 
 
 def _region(packet):

@@ -39,9 +39,11 @@ def predict(folder, field, tile, shape, rounds, threshold=0.0):
 
 
 def seeds(path, folders, shape):
-    """Write masks.Nuclei of a slide of SHAPE (Y, X), of all the FOLDERS that `predict` left, to PATH."""
+    """Write masks.Nuclei of a slide of SHAPE (Y, X), of all FOLDERS that `predict` left, to PATH; and return them."""
     parts = [arrays.read(file, masks.Sinks) for file in _files(folders, "*.sinks.npz")]
-    arrays.write(path, masks.seeds(masks.add(parts), shape))
+    nuclei = masks.seeds(masks.add(parts), shape)
+    arrays.write(path, nuclei)
+    return nuclei
 
 
 def label(folder, pixels, tile, nuclei, limits):

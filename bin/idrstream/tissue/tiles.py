@@ -72,3 +72,8 @@ def groups(shape, side, count):
         tile = meeting(Box(row * side, row * side + 1, column * side, column * side + 1), side, shape)
         blocks.setdefault((row // tall, column // wide), []).extend(tile)
     return list(blocks.values())
+
+
+def boxes_of(packet, group):
+    """The tiles of a GROUP, counted from 0, of the planner's JSON of a slide."""
+    return [Box(*tile) for tile in packet["groups"][group]]

@@ -1,0 +1,55 @@
+"""PREPARE: the diameter of a slide's nuclei, and the squares in which they are looked for."""
+
+from pathlib import Path
+
+import numpy as np
+
+from idrstream.base import files
+from idrstream.cells import segmentation
+from idrstream.tissue import diameter, scratch
+from idrstream.tissue.squares import SIDE, Squares, without_glass
+
+FACTS, SQUARES = "prepared.json", "squares.npy"
+
+
+def prepare(packet, slide, folder, model):
+    """Write the diameter and the squares of a slide into FOLDER; returns the facts written.
+
+    packet  the planner's JSON of the slide: its `size`, `diameter` (pixels, or "auto") and `tissue` ("all" or "auto")
+    slide   its scratch
+    model   network.Model
+    """
+    shape, image = tuple(packet["size"]), scratch.shown(slide)
+    pixels, source = _diameter(packet["diameter"], image, shape, model)
+    wanted = Squares(np.zeros([-(-side // SIDE) for side in shape], bool))
+    if image and packet["tissue"] == "auto":
+        wanted = without_glass(image, shape, pixels, segmentation.MIN_SIZE)
+    elif image:
+        wanted = Squares(~wanted.wanted)
+    with files.whole(Path(folder, SQUARES)) as hidden, open(hidden, "wb") as file:
+        np.save(file, wanted.wanted)
+    facts = {"diameter": pixels, "diameter_source": source, "tissue_share": round(wanted.share, 6)}
+    facts["warnings"] = [
+        f"channel {channel['number']} {channel['name']} has one grey level: no nuclei were looked for in it"
+        for channel in scratch.statistics(slide)
+        if channel["constant"]
+    ]
+    files.write_json(Path(folder, FACTS), facts)
+    return facts
+
+
+def read(folder):
+    """(diameter in pixels, Squares; None where nuclei are looked for everywhere) of what `prepare` wrote."""
+    wanted = np.load(Path(folder, SQUARES))
+    return files.read_json(Path(folder, FACTS))["diameter"], None if wanted.all() else Squares(wanted)
+
+
+def _diameter(request, image, shape, model):
+    """(pixels, its source in words)."""
+    if request != "auto":
+        return request, "given"
+    found = diameter.estimate(model, image, shape) if image else None
+    if found and found.nuclei:
+        windows = f"{len(found.windows)} window{'s' if len(found.windows) > 1 else ''}"
+        return found.diameter, f"estimated from {windows}, {found.nuclei:,} nuclei"
+    return model.diameter, "the model's own"

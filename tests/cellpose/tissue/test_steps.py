@@ -1,0 +1,280 @@
+"""The commands of `tissue`, from a slide's file to its results: what they leave is that of the plane in one piece."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from scipy import ndimage
+
+import slides
+from idrstream.base import files
+from idrstream.cells import contrast, segmentation
+from idrstream.tissue import diameter, network, overlays, store, tiles
+from repository import BIN
+
+MODEL = BIN.parent / "assets/models/nuclei/nuclei.pth"
+SHAPE = 390, 560
+DIAMETER = 21.7
+
+
+def made(seed=0, shape=SHAPE, count=90, level=3000, noise=20):
+    """(Y, X) uint16 of blurred discs of several levels on a noisy ground."""
+    random = np.random.default_rng(seed)
+    labels = slides.crowded(shape, count, seed, (7, 12))
+    levels = random.uniform(0.4, 1, count + 1) * level
+    levels[0] = 0
+    image = ndimage.gaussian_filter(levels[labels], 1.2) + random.normal(300, noise, shape)
+    return image.clip(0, 65535).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def plane():
+    return made()
+
+
+def packet_of(location, size, side=300, group=2, nuclear=(("DNA", 0, 0),), dtype="uint16", **more):
+    """The planner's JSON of a slide; NUCLEAR: name, file and channel of each."""
+    region = more.get("region")
+    size, whole = (region[2:] if region else size), size
+    channels = [
+        {"file": file, "channel": channel, "frame": 0, "number": channel + 1, "name": name} for name, file, channel in nuclear
+    ]
+    content = {"id": "S1", "slide": "S1", "identity": "0123456789abcdef", "locations": [str(location)], "root": None}
+    content |= {"folders": [], "size": list(size), "whole_size": list(whole), "region": None, "dtype": dtype}
+    content |= {"pixel_size": {"y": 0.65, "x": 0.65, "source": "OME-XML"}, "channels": ["DNA", "B", "C"]}
+    content |= {"nuclear": channels, "tile": side, "groups": tiles.groups(size, side, group)}
+    return content | {"diameter": DIAMETER, "tissue": "all", "metadata": {"site": "lung"}} | more
+
+
+def in_process(name, *arguments):
+    """Run a command of bin/ in this process, which has torch already."""
+    spec = importlib.util.spec_from_file_location(name, BIN / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main.main([str(argument) for argument in arguments], standalone_mode=False)
+
+
+def as_process(name, *arguments):
+    """Run it as a task does."""
+    subprocess.run([BIN / f"{name}.py", *map(str, arguments)], check=True, env=os.environ | {"PATH": PATH})
+
+
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+class Run:
+    """A slide through all steps."""
+
+    def __init__(self, folder, packet, run=in_process):
+        folder.mkdir(exist_ok=True)
+        self.folder, self.packet = folder, packet
+        files.write_json(folder / "packet.json", packet)
+        slide, before, nuclei, numbers = (folder / name for name in ("slide", "prepared", "nuclei", "numbers"))
+        groups = range(len(packet["groups"]))
+        predicted, labelled = ([folder / f"{name}_{n}" for n in groups] for name in ("predicted", "labelled"))
+        first = folder / "packet.json"
+        run("tissue_read", first, slide)
+        run("tissue_prepare", first, slide, before, "--model", MODEL)
+        for group, place in enumerate(predicted):
+            run("tissue_predict", first, group, slide, before, place, "--model", MODEL, "--threads", 2)
+        run("tissue_seeds", first, nuclei, *predicted)
+        for group, place in enumerate(labelled):
+            run("tissue_label", first, group, nuclei, place, *predicted)
+        run("tissue_number", first, nuclei, numbers, *labelled)
+        self.results = folder / "assembled/results"
+        run("tissue_assemble", first, slide, before, numbers, folder / "assembled", *labelled, *predicted, nuclei)
+
+    @property
+    def labels(self):
+        return store.read(self.results / "S1.zarr", "nuclei")[:]
+
+    @property
+    def record(self):
+        return files.read_json(self.results / "slide.json")
+
+
+def write_channels(path, *planes, **how):
+    tifffile.imwrite(path, np.stack(planes), ome=True, photometric="minisblack", metadata={"axes": "CYX"}, **how)
+
+
+@pytest.fixture(scope="module")
+def whole(plane, tmp_path_factory):
+    """The slide in one tile."""
+    folder = tmp_path_factory.mktemp("whole")
+    tifffile.imwrite(folder / "a.ome.tif", plane, ome=True, tile=(128, 128), metadata={"axes": "YX"})
+    return Run(folder, packet_of(folder / "a.ome.tif", SHAPE, 1000))
+
+
+@pytest.fixture(scope="module")
+def tiled(plane, tmp_path_factory):
+    """The slide in four tiles and two groups, by processes as tasks are, out of a file of three channels."""
+    folder = tmp_path_factory.mktemp("tiled")
+    write_channels(folder / "a.ome.tif", made(1), plane, made(2), byteorder=">", rowsperstrip=41)
+    return Run(folder, packet_of(folder / "a.ome.tif", SHAPE, nuclear=[("DNA", 0, 1)]), as_process)
+
+
+def test_no_pixel_depends_on_tiles_groups_or_the_way_that_the_file_is_stored(whole, tiled):
+    np.testing.assert_array_equal(tiled.labels, whole.labels)
+    assert len(tiled.packet["groups"]) == 2 and tiled.record["uncertified"] == 0
+
+
+def test_the_labels_are_those_of_screen_on_the_same_plane(whole, plane):
+    wanted = segmentation.Segmenter(MODEL, DIAMETER, device="cpu")(plane)
+    assert wanted.max() > 50
+    np.testing.assert_array_equal(whole.labels, wanted)
+
+
+def test_the_files_say_what_they_are(tiled):
+    labels, results = tiled.labels, tiled.results
+    assert {path.name for path in results.iterdir()} >= {"S1.zarr", "nuclei.ome.tif", "slide.json", "overlay_1.png"}
+    with tifffile.TiffFile(results / "nuclei.ome.tif") as file:
+        np.testing.assert_array_equal(file.asarray(), labels)
+        assert 'PhysicalSizeX="0.65"' in file.ome_metadata and file.pages[0].is_tiled
+    group = zarr.open_group(results / "S1.zarr", mode="r")
+    assert group["labels/nuclei"].attrs["ome"]["version"] == "0.5-dev-spatialdata"
+    assert labels.dtype == np.uint32 and sorted(np.unique(labels)) == list(range(labels.max() + 1))
+
+
+def test_the_record_of_a_slide_sums_its_tasks(tiled):
+    record, row = tiled.record, files.read_json(tiled.folder / "assembled/row.json")
+    steps_of = {step["step"]: step for step in record["steps"]}
+    assert list(steps_of) == ["read", "prepare", "predict", "seeds", "label", "number", "assemble"]
+    assert steps_of["predict"]["tasks"] == steps_of["label"]["tasks"] == 2
+    assert all(step["pixels"] == SHAPE[0] * SHAPE[1] for step in steps_of.values())
+    costs = [files.read_json(path)["cpu_seconds"] for path in tiled.folder.glob("predicted_*/predict.cost.json")]
+    assert steps_of["predict"]["cpu_seconds"] == pytest.approx(sum(costs), abs=1e-3)
+    assert row["seconds"] == pytest.approx(sum(step["seconds"] for step in record["steps"]), abs=1e-3)
+    assert record["nuclei"] == row["cells"] == tiled.labels.max() and record["network_tiles"] > 6
+    assert record["nuclear"][0]["name"] == "DNA" and record["nuclear"][0]["high"] > record["nuclear"][0]["low"]
+    assert record["diameter"] == DIAMETER and record["diameter_um"] == pytest.approx(DIAMETER * 0.65)
+    assert record["model"] == {"name": MODEL.name, "sha256": files.sha256(MODEL)}
+    assert record["settings"] == {"cellprob_threshold": 0.0, "flow_threshold": 0.4, "smallest": 15}
+    assert record["metadata"] == {"site": "lung"} and record["device"].startswith("CPU")
+    assert row["id"] == "0123456789abcdef" and row["status"] == "ok" and row["pixel_size"] == 0.65
+
+
+def test_a_region_has_the_nuclei_of_a_file_of_the_region(plane, tmp_path):
+    y0, x0, height, width = region = [40, 70, 300, 410]
+    tifffile.imwrite(tmp_path / "a.tif", plane, metadata=None)
+    tifffile.imwrite(tmp_path / "b.tif", plane[y0 : y0 + height, x0 : x0 + width], metadata=None)
+    part = Run(tmp_path / "part", packet_of(tmp_path / "a.tif", SHAPE, region=region))
+    crop = Run(tmp_path / "crop", packet_of(tmp_path / "b.tif", (height, width), 1000))
+    assert crop.labels.max() > 30
+    np.testing.assert_array_equal(part.labels, crop.labels)
+    assert part.record["region"] == region and part.record["whole_size"] == list(SHAPE)
+
+
+def test_several_channels_are_the_brightest_of_each_at_its_own_contrast(plane, tmp_path):
+    """Against a maximum made by hand, which is seen at the contrast from 0 to 1 that it already has."""
+    other = made(5, level=600)
+    write_channels(tmp_path / "a.tif", plane, other)
+    run = Run(tmp_path / "both", packet_of(tmp_path / "a.tif", SHAPE, nuclear=[("A", 0, 0), ("B", 0, 1)]))
+    maximum = np.maximum(contrast.normalize(plane), contrast.normalize(other))
+    net = network.load(MODEL)
+    field = net.field(slides.reading(maximum), SHAPE, DIAMETER)(tiles.Box(0, SHAPE[0], 0, SHAPE[1]))
+    wanted = slides.whole(field, net.rounds(DIAMETER))
+    np.testing.assert_array_equal(run.labels, wanted)
+    assert wanted.max() > 40
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_pixels_of_other_types_are_segmented_as_screen_does(dtype, plane, tmp_path):
+    image = (plane / 16).astype(dtype)[:260, :300]
+    tifffile.imwrite(tmp_path / "a.tif", image, metadata=None)
+    run = Run(tmp_path / "run", packet_of(tmp_path / "a.tif", image.shape, dtype=dtype))
+    np.testing.assert_array_equal(run.labels, segmentation.Segmenter(MODEL, DIAMETER, device="cpu")(image))
+
+
+def test_a_channel_of_one_level_has_no_nuclei_and_takes_none_from_others(plane, tmp_path):
+    image = plane[:260, :300]
+    write_channels(tmp_path / "a.tif", image, np.full_like(image, 9))
+    nuclear = [("A", 0, 0), ("B", 0, 1)]
+    run = Run(tmp_path / "run", packet_of(tmp_path / "a.tif", image.shape, nuclear=nuclear))
+    np.testing.assert_array_equal(run.labels, segmentation.Segmenter(MODEL, DIAMETER, device="cpu")(image))
+    assert run.record["warnings"] == ["channel 2 B has one grey level: no nuclei were looked for in it"]
+
+
+def test_a_slide_of_one_level_has_no_nuclei(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((260, 300), 9, np.uint16), metadata=None)
+    packet = packet_of(tmp_path / "a.tif", (260, 300), diameter="auto", tissue="auto", pixel_size=None)
+    run = Run(tmp_path / "run", packet)
+    assert run.labels.max() == 0 == run.record["nuclei"] == run.record["network_tiles"]
+    assert run.record["diameter_source"] == "the model's own" and run.record["diameter_um"] is None
+    assert len(run.record["overlays"]) == 1 and len(run.record["warnings"]) == 1
+
+
+def test_nuclei_that_were_not_seen_whole_give_up_the_slide(whole, tmp_path):
+    arrays = dict(np.load(next(whole.folder.glob("labelled_0/*.part.npz"))))
+    arrays["uncertified"] = np.array([3, 7])
+    (tmp_path / "labelled").mkdir()
+    np.savez(tmp_path / "labelled/0_0.part.npz", **arrays)
+    with pytest.raises(
+        click.ClickException, match=r"2 nuclei were not seen whole.*report it, with the slide"
+    ) as caught:
+        arguments = whole.folder / "packet.json", whole.folder / "nuclei", tmp_path / "numbers", tmp_path / "labelled"
+        in_process("tissue_number", *arguments)
+    assert caught.value.exit_code == 65 and not (tmp_path / "numbers").exists()
+
+
+def test_a_diameter_that_is_not_given_is_that_of_the_nuclei_whatever_the_tiles(plane, tmp_path):
+    """Discs of 7 to 12 pixels' radius, some of them on others; half as large where the image is shrunk."""
+    net = network.load(MODEL)
+    found = diameter.estimate(net, slides.reading(contrast.normalize(plane)), SHAPE)
+    assert 14 < found.diameter < 22 and found.nuclei > 40 and found.windows == [tiles.Box(0, SHAPE[0], 0, SHAPE[1])]
+    small = ndimage.zoom(plane, 0.5, order=1)
+    half = diameter.estimate(net, slides.reading(contrast.normalize(small)), small.shape)
+    assert half.diameter == pytest.approx(found.diameter / 2, rel=0.15)
+
+
+def test_windows_for_the_diameter_lie_where_the_slide_is_bright():
+    image = np.zeros((9 * 1024, 5 * 1024), np.float32)
+    image[1024 : 4 * 1024, 1024 : 4 * 1024] = 1
+    image[5000, 5000] = 1
+    windows = diameter.bright(slides.reading(image), image.shape)
+    assert len(windows) == 9
+    assert all(min(y0, x0) >= 1024 and max(y1, x1) <= 4096 for y0, y1, x0, x1 in windows)
+    assert diameter.bright(slides.reading(image[4096:5000]), (904, 5120)) == []
+
+
+def test_squares_of_glass_are_left_out_and_nuclei_are_not(tmp_path):
+    """Single cells on glass: every nucleus is found, in a part of the slide."""
+    image = np.random.default_rng(0).normal(300, 2, (700, 1600))
+    image[380:680, 900:1290] += made(3, (300, 390), 25, noise=0) - 300.0
+    tifffile.imwrite(tmp_path / "a.tif", image.astype(np.uint16), metadata=None)
+    every = Run(tmp_path / "all", packet_of(tmp_path / "a.tif", image.shape, 2000))
+    some = Run(tmp_path / "auto", packet_of(tmp_path / "a.tif", image.shape, 700, tissue="auto"))
+    assert every.labels.max() > 10
+    np.testing.assert_array_equal(some.labels, every.labels)
+    assert 0.05 < some.record["tissue"]["share"] < 0.8 and every.record["tissue"]["share"] == 1
+
+
+def test_pictures_are_of_the_densest_the_usual_and_a_sparse_place():
+    shape = 512 * 4, 512 * 5 + 100
+    counts = np.arange(24).reshape(4, 6)
+    first = np.concatenate(
+        [np.arange(counts[y, x]) + (y * 512 * shape[1] + x * 512) for y in range(4) for x in range(6)]
+    )
+    boxes = overlays.places(np.random.default_rng(0).permutation(first), shape)
+    assert boxes[0] == (1536, 2048, 2148, 2660)  # the last column is narrower: moved into the slide
+    assert boxes[1] == (1024, 1536, 0, 512) and boxes[2] == (0, 512, 1536, 2048)
+    assert overlays.places(first[:0], (100, 900)) == [tiles.Box(0, 100, 194, 706)]
+    assert len(overlays.places(first[:1], shape)) == 1
+
+
+def test_a_picture_shows_the_pixels_at_their_contrast_and_outlines_on_the_nuclei(tiled, plane):
+    [overlay] = [item for item in tiled.record["overlays"] if item["file"] == "overlay_1.png"]
+    y0, y1, x0, x1 = overlay["box"]
+    found = cv2.imread(str(tiled.results / "overlay_1.png"))
+    labels = tiled.labels[y0:y1, x0:x1]
+    line = (found == overlays.COLOUR).all(2)
+    assert line.any() and (labels[line] > 0).all()
+    wanted = np.rint(255 * contrast.normalize(plane)[y0:y1, x0:x1].clip(0, 1))
+    np.testing.assert_array_equal(found[~line][:, 0], wanted[~line])
