@@ -35,15 +35,16 @@ def section(results, _pictures):
 def by_stage(tasks, images):
     """Tasks summed by process, in the order in which they first ran.
 
-    tasks   as of traces.read
+    tasks   as of traces.read; a tag's first word is the batch
     images  id of a batch -> number of its images
     returns DataFrame by process: tasks, failed, seconds, memory, an_image (seconds, of finished tasks of batches)
     """
     rows = {}
     for process, group in tasks.groupby("process", sort=False):
         ended = group[group["status"].isin(["COMPLETED", "CACHED"])]
-        of_batches = ended[ended["tag"].isin(list(images))]
-        count = sum(images[tag] for tag in of_batches["tag"].unique())
+        named = ended["tag"].str.split().str[0]
+        of_batches = ended[named.isin(list(images))]
+        count = sum(images[name] for name in named[of_batches.index].unique())
         rows[process] = {
             "tasks": len(group),
             "failed": int((~group["status"].isin(["COMPLETED", "CACHED"])).sum()),

@@ -86,6 +86,17 @@ def output(tmp_path_factory):
     bare = {"pixel_size": None, "diameter_um": None, "nuclei": 1200, "warnings": ["2 tiles were never written"]}
     commit(outdir, facts("A2", **part, **bare), number=1)
     (outdir / "failures.tsv").write_text(f"slide\tstatus\treason\nB2\tfailed\t{REASON}\n")
+    rows = [
+        "READ (A1)",
+        "NUCLEI:PREDICT (A1 1)",
+        "NUCLEI:PREDICT (A1 2)",
+        "NUCLEI:PREDICT (A2 1)",
+        "NUCLEI:PREDICT (B2 1)",
+    ]
+    trace = "name\tstatus\trealtime\tsubmit\tduration\n" + "".join(
+        f"{row}\t{'FAILED' if 'B2' in row else 'COMPLETED'}\t10s\t2026-06-01 10:00:00.000\t20s\n" for row in rows
+    )
+    (outdir / "pipeline_info/trace_1.tsv").write_text(trace)
     run = {"params": {"workflow": "tissue", "nuclear": "DNA1"}, "nextflow": "25.04.4", "versions": {"PLAN": "numpy 2"}}
     (outdir / "pipeline_info/run.json").write_text(json.dumps(run))
     return outdir
@@ -133,6 +144,11 @@ def test_the_cost_of_all_slides_and_of_each_is_told_by_step(said):
     assert "predict 8 120 32 1.33 1,100 seeds 2" in said["steps"]
     assert "A1, 12 Mpx, CPU (2 threads)" in said["steps"]
     assert "predict 4 60 16 1.33 1,100 seeds 1 2 1.5 0.125 300 all 6 74 20.5 1.71 1,100" in said["steps"]
+
+
+def test_seconds_a_slide_are_those_of_all_tasks_of_its_parts(said):
+    assert "stage tasks failed total time s per slide" in said["throughput"]
+    assert "READ 1 0 10 s 10" in said["throughput"] and "PREDICT 4 1 40 s 15" in said["throughput"]
 
 
 def test_a_failed_slide_has_its_reason_and_what_to_do(said):
