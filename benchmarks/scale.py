@@ -25,6 +25,7 @@ import tifffile
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("bin", "tests", "assets/demo")]
 
+from idrstream.base import memory  # noqa: E402
 from idrstream.runs import ledger  # noqa: E402
 from make_output import make_output  # noqa: E402
 from make_screen import make_screen  # noqa: E402
@@ -81,7 +82,7 @@ def _run(where, *options):
 
         def watch():  # engine/nextflow becomes Java itself
             while not ended.wait(1):
-                peak[0] = max(peak[0], _peak_memory(run.pid))
+                peak[0] = max(peak[0], memory.peak_of(run.pid) / 1e6)
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -96,7 +97,7 @@ def _run(where, *options):
     return batches, wall, cpu, peak[0], files
 
 
-def _line(count, batches, wall, cpu, memory, files, outdir):
+def _line(count, batches, wall, cpu, peak, files, outdir):
     start = time.perf_counter()
     ledger.read(outdir)
     read = time.perf_counter() - start
@@ -105,18 +106,8 @@ def _line(count, batches, wall, cpu, memory, files, outdir):
     subprocess.run([sys.executable, ROOT / "bin/report.py", outdir, report], check=True, capture_output=True)
     reported = time.perf_counter() - start
     page = (report / "multiqc_report.html").stat().st_size / 1e6
-    figures = (f"{wall:.0f}", f"{wall / count:.2f}", f"{cpu / count:.2f}", f"{memory:.0f}", files, f"{read:.2f}")
+    figures = (f"{wall:.0f}", f"{wall / count:.2f}", f"{cpu / count:.2f}", f"{peak:.0f}", files, f"{read:.2f}")
     return "| " + " | ".join(map(str, (count, batches, *figures, f"{reported:.0f}", f"{page:.1f}"))) + " |"
-
-
-def _peak_memory(process):
-    """MB that a process has had at most; 0 of one that has ended."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text()
-    except OSError:
-        return 0
-    peak = [line for line in status.splitlines() if line.startswith("VmHWM")]
-    return int(peak[0].split()[1]) / 1000 if peak else 0
 
 
 def _cpu():

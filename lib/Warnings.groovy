@@ -27,19 +27,14 @@ class Warnings {
         return 'ignore'
     }
 
-    /** FOLDER, which a view made, as it is, once what the view tells (NOTES, a JSON file) is in the log. */
-    static Path noted(Path folder, Path notes) {
-        final told = Json.read(notes)
-        told.lines.each { line -> log.info(line) }
-        told.notes.each { note -> add(note) }
-        return folder
-    }
-
-    /** FOLDER, which FLATFIELD made, as it is, once its notes.json is in the log. The end of the run does not repeat it: there may be a hundred plates. */
-    static Path told(Path folder) {
-        final notes = Json.read(folder.resolve('notes.json'))
-        notes.lines.each { line -> log.info(line) }
-        notes.notes.each { note -> log.warn(note) }
+    /**
+     * Log the NOTES of a task, a JSON file with lines and warnings; gives its FOLDER as it is. ATEND: the end of the run and
+     * the report repeat the warnings, as those of views; not those of plates, of which there may be hundreds.
+     */
+    static Path logNotes(Path folder, Path notes, boolean atEnd) {
+        final content = Json.read(notes)
+        content.lines.each { line -> log.info(line) }
+        content.notes.each { note -> atEnd ? add(note) : log.warn(note) }
         return folder
     }
 

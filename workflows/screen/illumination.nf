@@ -10,12 +10,12 @@ workflow ILLUMINATION {
 
     main:
     fitted = FLATFIELD_FRAMES(frames.filter { batch, _frames -> batch.fields }, stages.flatfield)
-    fields = fitted.fields.map { batch, folder -> Gate.holds(batch, Warnings.told(folder)) }
+    fields = fitted.fields.map { batch, folder -> Gate.holds(batch, Warnings.logNotes(folder, folder.resolve('notes.json'), false)) }
         .mix(batches.filter { batch, _packet, _plates -> !batch.fields }.map { batch, _packet, _plates -> tuple(batch, []) })
     lit = frames
         .join(batches.map { batch, _packet, plates -> tuple(batch, plates) })
         .join(fields)
-        .map { batch, images, plates, own -> tuple(batch, images, [plates, own].flatten()) }
+        .map { batch, images, plates, field -> tuple(batch, images, [plates, field].flatten()) }
 
     emit:
     lit                                         // (batch, frames, [calibration])

@@ -1,4 +1,4 @@
-// What must be known of a plate (flat-field, range of grey levels, diameter of its nuclei) is learnt once from a few of its frames, and kept.
+// What must be known of a plate (flat-field, range of grey levels, diameter of its nuclei) is measured once on a few of its frames, and committed.
 
 include { FETCH as FETCH_REFERENCES } from '../../modules/screen/fetch'
 include { FLATFIELD    } from '../../modules/screen/flatfield'
@@ -20,17 +20,17 @@ workflow PLATES {
     wanted = plates.map { plate, packet -> tuple(plate, packet, Plan.folders(packet), []) }
     fetched = FETCH_REFERENCES(wanted, inputs.ascp, inputs.aspera_key, stages.fetch)
     frames = fetched.frames.map { plate, folder -> Gate.holds(plate, folder) }
-    fields = FLATFIELD(frames, stages.flatfield).fields.map { plate, folder -> Gate.holds(plate, Warnings.told(folder)) }
+    fields = FLATFIELD(frames, stages.flatfield).fields.map { plate, folder -> Gate.holds(plate, Warnings.logNotes(folder, folder.resolve('notes.json'), false)) }
     lit = frames.join(fields)                                           // (plate, frames, its flat-field)
     diameters = DIAMETER(lit.filter { plate, _frames, _field -> plate.diameter }, model, stages.diameter)
         .mix(plates.filter { plate, _packet -> !plate.diameter }.map { plate, _packet -> tuple(plate, []) })
-    learnt = plates.join(fields).join(diameters)
+    complete = plates.join(fields).join(diameters)
         .map { plate, packet, field, diameter -> tuple(plate, packet, [field, diameter].flatten(), WorkFolders.of(plate)) }
-    kept = COMMIT_PLATE(learnt, outdir, stages.commit_plate)
-    kept.subscribe { plate, _receipt -> Gate.done(plate.id) }
+    committed = COMMIT_PLATE(complete, outdir, stages.commit_plate)
+    committed.subscribe { plate, _receipt -> Gate.done(plate.id) }
 
     settled = plan.flatMap { all -> all.settled_plates }.map { plate -> tuple(plate, outdir.resolve("flatfields/${plate}")) }
-    calibration = kept.map { plate, receipt -> tuple(plate.id, file(Json.read(receipt).folder, glob: false)) }.mix(settled)
+    calibration = committed.map { plate, receipt -> tuple(plate.id, file(Json.read(receipt).folder, glob: false)) }.mix(settled)
 
     emit:
     calibration                                 // (plate id, folder)

@@ -23,7 +23,7 @@ workflow VIEWS {
     marked = MARK_PHENOTYPES(full, 'profiles/phenotypes', inputs.phenotypes, stages.mark_phenotypes)
     annotated = TO_ANNDATA(full, 'profiles/h5ad', [], stages.to_anndata)
     tables = EXPORT(full, inputs.streams ? 'streams' : 'csv', [], stages.export)
-    views = wells.mix(cells, marked, annotated, tables).map { place, folder, notes -> tuple(Warnings.noted(folder, notes), place) }
+    views = wells.mix(cells, marked, annotated, tables).map { place, folder, notes -> tuple(Warnings.logNotes(folder, notes, true), place) }
     figures = QC(full, inputs.qc_rules, stages.qc).flatten().map { table -> tuple(table, "qc/${table.name}") }
     plates = DESCRIBE_PLATES(full.filter { folder -> folder.resolve('images').exists() }).filter { folder -> folder }
     kept = KEEP(views.mix(figures), outdir).mix(plates)

@@ -1,8 +1,8 @@
 """Crops around cells, and what all embedders share: how crops are cut, masked and scaled, and how features are checked.
 
 Crops are cut by the rule of DeepProfiler, the same at commit 2fb3ed3 (which IDR_stream pinned) and in 0.5.1:
-TensorFlow's `crop_and_resize` on coordinates that are normalised by the image's size. What is done with a crop then
-differs; RULES has it by the name that `--crop_rule` takes.
+TensorFlow's `crop_and_resize` on coordinates that are normalised by the image's size. How crops are scaled
+differs: RULES, by the names that `--crop_rule` takes.
 """
 
 import click
@@ -54,25 +54,25 @@ def crop(image, centers, box=BOX):
     return crops
 
 
-def around(image, centers, labels=None, own=None):
+def around(image, centers, labels=None, numbers=None):
     """The crops that a network is to see: (n, BOX, BOX) float32, grey levels.
 
     image    (Y, X) grey levels
     centers  (n, 2) (y, x) in pixels
-    labels   (Y, X) label image: pixels of cells other than the crop's own are set to 0. None: crops stay as they are
-    own      (n,) label of each cell, with `labels`
+    labels   (Y, X) label image: pixels of cells other than the crop's are set to 0. None: crops stay as they are
+    numbers  (n,) label of each cell, with `labels`
     """
     boxes = crop(image, centers)
     if labels is not None:
-        boxes[others(labels, own, centers)] = 0
+        boxes[others(labels, numbers, centers)] = 0
     return boxes
 
 
-def others(labels, own, centers, box=BOX):
+def others(labels, numbers, centers, box=BOX):
     """Where the crops show another cell, by the pixel that is nearest to each sample: (n, box, box) bool.
 
     labels   (Y, X) label image, 0 is background
-    own      (n,) label of the cell that each crop is of
+    numbers  (n,) label of the cell that each crop shows
     centers  (n, 2) (y, x) in pixels
     """
     samples = [_samples(np.asarray(centers)[:, axis], labels.shape[axis], box) for axis in (0, 1)]
@@ -80,9 +80,9 @@ def others(labels, own, centers, box=BOX):
         np.clip(np.floor(place + 0.5), 0, length - 1).astype(np.intp)
         for (place, _), length in zip(samples, labels.shape, strict=True)
     )
-    seen = labels[rows[:, :, None], columns[:, None, :]]
+    sampled = labels[rows[:, :, None], columns[:, None, :]]
     inside = samples[0][1][:, :, None] & samples[1][1][:, None, :]
-    return inside & (seen != 0) & (seen != np.asarray(own)[:, None, None])
+    return inside & (sampled != 0) & (sampled != np.asarray(numbers)[:, None, None])
 
 
 def padded(centers, shape, box=BOX):

@@ -1,16 +1,16 @@
 """Nuclei out of a Cellpose network's flows: each pixel is followed to where it comes to rest, and those that rest
 together are a nucleus.
 
-Three steps, each of which looks at a window of the image: `follow` tells where pixels rest; `seeds` makes nuclei of how
-many pixels rest where, which are sums over all windows; `finish` judges a nucleus in any window that shows all of it,
-and fills its holes. Coordinates are the image's everywhere, so the answer is the same to the pixel however the image is
-cut. `from_flows` does it with one window.
+Three steps, each of which needs only a window of the image: `follow` finds where pixels come to rest; `seeds` groups
+these places into nuclei by their numbers of pixels, which are sums over all windows; `finish` judges a nucleus in any
+window that shows all of it, and fills its holes. Coordinates are those of the image, so the labels do not depend on the
+windows, to the pixel. `from_flows` takes all steps in one window.
 
-The same masks as cellpose 3.1.1.3 makes on a CPU (dynamics.compute_masks, utils.fill_holes_and_remove_small_masks), at
-less cost: a pixel that has come to rest, or that runs in a circle, is followed no further; and a nucleus whose flows
-are checked is looked at in its own box. Three things are otherwise: masks that are too small go, and no others, where
-cellpose, once flows have been refused, may take one for another; of two seeds of one size that meet the later row by
-row goes before, which cellpose leaves to the machine; and of two masks that both enclose a pixel the larger has it.
+The masks are those of cellpose 3.1.1.3 on a CPU (dynamics.compute_masks, utils.fill_holes_and_remove_small_masks), at
+less cost: a pixel that has come to rest, or moves in a circle, is followed no further; and the flows of a nucleus are
+checked in its bounding box. Three deliberate differences: only masks below the smallest size are removed (after its
+flow check cellpose can remove the wrong one); of touching seeds of equal size the one that comes later, row by row,
+wins (undefined in cellpose); and a pixel that two masks enclose belongs to the larger one.
 
 Stringer et al. 2021, doi:10.1038/s41592-020-01018-x.
 """
@@ -91,16 +91,16 @@ class Canvas:
     def lay(self, number, mask, top, left):
         """Lay nucleus NUMBER: MASK, (Y, X) bool, whose first pixel is at TOP, LEFT of the image; its holes are filled.
 
-        A nucleus takes what it encloses, whosesoever it is; of two that enclose a pixel the larger has it.
+        A nucleus takes what it encloses, also of other nuclei; of two that enclose a pixel the larger has it.
         """
         filled = fill_voids.fill(mask)
         y0, y1, x0, x1 = self.box
         above, before = max(y0 - top, 0), max(x0 - left, 0)
         shown = slice(above, max(y1 - top, 0)), slice(before, max(x1 - left, 0))
         height, width = filled[shown].shape
-        here = slice(top + above - y0, top + above - y0 + height), slice(left + before - x0, left + before - x0 + width)
+        part = slice(top + above - y0, top + above - y0 + height), slice(left + before - x0, left + before - x0 + width)
         around = np.where(mask[shown], 0, int(filled.sum()))
-        labels, others = self.labels[here], self._around[here]
+        labels, others = self.labels[part], self._around[part]
         taken = filled[shown] & (
             (labels == 0) | (around > others) | ((around == others) & (around > 0) & (number < labels))
         )
@@ -186,7 +186,7 @@ def finish(canvas, wanted, nuclei, numbers, flows, limits, origin=(0, 0)):
     origin   (y, x) of the window's first pixel
     returns  list of the nuclei of which the window does not show every pixel: they are not judged
     """
-    unseen = []
+    incomplete = []
     for number in wanted:
         size = nuclei.sizes[number]
         if not limits.smallest <= size <= limits.largest:
@@ -195,10 +195,10 @@ def finish(canvas, wanted, nuclei, numbers, flows, limits, origin=(0, 0)):
         box = slice(max(top - origin[0], 0), bottom - origin[0]), slice(max(left - origin[1], 0), right - origin[1])
         mask = numbers[box] == number
         if np.count_nonzero(mask) != size:
-            unseen.append(int(number))
+            incomplete.append(int(number))
         elif not (limits.flow_threshold > 0 and flow_error(mask, flows[(slice(None), *box)]) > limits.flow_threshold):
             canvas.lay(number, mask, top, left)
-    return unseen
+    return incomplete
 
 
 def in_order(labels):
@@ -208,10 +208,10 @@ def in_order(labels):
     first[backwards] = np.arange(labels.size - 1, -1, -1)  # the last that is written is the first pixel
     keep = first < labels.size
     keep[0] = False
-    found = np.flatnonzero(keep)
-    found = found[np.argsort(first[found])]
-    table = np.zeros(len(first), np.uint16 if len(found) <= np.iinfo(np.uint16).max else np.uint32)
-    table[found] = np.arange(1, len(found) + 1)
+    old = np.flatnonzero(keep)
+    old = old[np.argsort(first[old])]
+    table = np.zeros(len(first), np.uint16 if len(old) <= np.iinfo(np.uint16).max else np.uint32)
+    table[old] = np.arange(1, len(old) + 1)
     return table[labels]
 
 
@@ -221,9 +221,9 @@ def flow_error(mask, flows):
     y, x = np.nonzero(inside)
     nearest = ((x - x.mean()) ** 2 + (y - y.mean()) ** 2).argmin()
     heat = _diffused(inside.astype(np.float64), y[nearest], x[nearest], 2 * sum(inside.shape))
-    own = np.stack([heat[y + 1, x] - heat[y - 1, x], heat[y, x + 1] - heat[y, x - 1]])
-    own /= 1e-60 + (own**2).sum(axis=0) ** 0.5
-    return ((own - flows[:, y - 1, x - 1] / STEP) ** 2).mean(axis=1).sum()
+    ideal = np.stack([heat[y + 1, x] - heat[y - 1, x], heat[y, x + 1] - heat[y, x - 1]])
+    ideal /= 1e-60 + (ideal**2).sum(axis=0) ** 0.5
+    return ((ideal - flows[:, y - 1, x - 1] / STEP) ** 2).mean(axis=1).sum()
 
 
 @kernel("int64[::1](float32[:, :, ::1], int64, int64, int64, int64, int32[::1], int32[::1], int64)")
@@ -238,8 +238,8 @@ def _followed(steps, top, left, height, width, starts_y, starts_x, rounds):
     for i in range(len(starts_y)):
         y, x = np.float32(starts_y[i]), np.float32(starts_x[i])
         before_y, before_x, since, until = y, x, 0, 1
-        left_to_go, circling = rounds, False
-        while left_to_go > 0:
+        remaining, circling = rounds, False
+        while remaining > 0:
             first_y, first_x = np.int32(y), np.int32(x)
             a, b = first_y - top, min(height - 1, first_y + 1) - top
             c, d = first_x - left, min(width - 1, first_x + 1) - left
@@ -260,16 +260,16 @@ def _followed(steps, top, left, height, width, starts_y, starts_x, rounds):
             )
             y = min(np.float32(height - 1), max(np.float32(0), y + step_y))
             x = min(np.float32(width - 1), max(np.float32(0), x + step_x))
-            left_to_go -= 1
+            remaining -= 1
             if circling:
                 continue
             since += 1
             if y == before_y and x == before_x:
-                left_to_go %= since
+                remaining %= since
                 circling = True
             elif since == until:
                 before_y, before_x, since, until = y, x, 0, 2 * until
-        rest[i] = np.int64(y) * width + np.int64(x) if left_to_go == 0 else -1
+        rest[i] = np.int64(y) * width + np.int64(x) if remaining == 0 else -1
     return rest
 
 

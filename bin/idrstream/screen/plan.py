@@ -126,15 +126,18 @@ def _completed(values: dict[str, Any], described: Study, views: list[StreamView]
 def _look(plan: Plan) -> None:
     """Take the size of frames from the plan's first images. Raises tables.Problems where they lack a wanted plane.
 
-    Of a folder of images one frame a file is read: a warning where the file that was opened has more.
+    Of a folder of images one frame a file is read: a warning where the file that was opened has more, and a note where
+    none could be opened, as in a container, which has no images.
     """
     todo = [image for batch in plan.batches for image in batch["images"]]
     size = None if plan.source else first_look.size(todo, plan.root, _reading(plan.settings))
+    only = "only frame 1 of each file is read; for others write a samplesheet"
     if size:
         plan.study = plan.study.with_frames_of(size)
-    if size and plan.sheet and size["frames"] > 1:
-        only = "only frame 1 of each file is read; for others write a samplesheet"
-        plan.warnings.append(f"{size['seen']}: this file has {size['frames']:,} frames, and {only}")
+        if plan.sheet and size["frames"] > 1:
+            plan.warnings.append(f"{size['seen']}: this file has {size['frames']:,} frames, and {only}")
+    elif plan.sheet:
+        plan.sheet.notes.append(f"no image could be opened yet: if files have several frames, {only}")
 
 
 def write(plan: Plan, folder: Path) -> None:

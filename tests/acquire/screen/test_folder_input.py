@@ -198,6 +198,14 @@ def test_frames_of_a_file_that_are_not_read_are_said(here):
     assert planned(here, pattern="{well}_t1.tif").warnings == []
 
 
+def test_where_no_file_can_be_opened_before_the_start_the_plan_says_which_frame_is_read(here):
+    (here / "images").mkdir()
+    (here / "images/A01.tif").write_bytes(b"no TIFF")
+    text = planned(here, pattern="{well}.tif").text()
+    assert "no image could be opened yet: if files have several frames, only frame 1 of each file is read" in text
+    assert "this file has" not in text
+
+
 @pytest.mark.parametrize("named", ["images", "images/", "images/.", "images/..", "../here/images/"])
 def test_the_plate_is_called_as_the_folder_however_its_path_is_written(tmp_path, named):
     (tmp_path / "here/images").mkdir(parents=True)

@@ -45,7 +45,8 @@ def packet_of(location, size, side=300, group=2, nuclear=(("DNA", 0, 0),), dtype
     region = more.get("region")
     size, whole = (region[2:] if region else size), size
     channels = [
-        {"file": file, "channel": channel, "frame": 0, "number": channel + 1, "name": name} for name, file, channel in nuclear
+        {"file": file, "channel": channel, "frame": 0, "number": channel + 1, "name": name}
+        for name, file, channel in nuclear
     ]
     content = {"id": "S1", "slide": "S1", "identity": "0123456789abcdef", "locations": [str(location)], "root": None}
     content |= {"folders": [], "size": list(size), "whole_size": list(whole), "region": None, "dtype": dtype}

@@ -2,9 +2,12 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from inputs import LIGHT, ODD, write_images, write_sheet
 from runs import ROOT, Run
+
+from java_reading import write_ics
 
 FIT = "`touch RAN` (touch RAN) T10:00 ;&|<>~!#%41 (2)'\"\\"  # for folders that Nextflow itself works in
 IMAGES = ["T10:00 #1?%41.tif", "W1:s1$(touch RAN).tif", "a\\b'c\"`touch RAN`.tif"]
@@ -12,6 +15,8 @@ IMAGES = ["T10:00 #1?%41.tif", "W1:s1$(touch RAN).tif", "a\\b'c\"`touch RAN`.tif
 
 def test_every_name_is_used_as_it_is_and_nothing_in_one_is_run(light, tmp_path):
     images = write_images(tmp_path / f"disk {ODD}", *IMAGES)
+    images.append(images[0].with_name("W2:s1$(touch RAN) [2].ics"))  # by Bio-Formats, in Java
+    write_ics(images[-1], np.random.default_rng(3).integers(0, 255, (1, 64, 84), np.uint8))
     sheet = write_sheet(tmp_path / f"sheets {ODD}" / f"sheet {ODD}.csv", images)
     given = {name: sheet.with_name(f"{name} {ODD}{path.suffix}") for name, path in SHIPPED.items()}
     for name, path in given.items():
@@ -20,8 +25,8 @@ def test_every_name_is_used_as_it_is_and_nothing_in_one_is_run(light, tmp_path):
     out = tmp_path / f"out {FIT}"
     run = Run(tmp_path / f"launch {FIT}", "--input", sheet, "--outdir", out, *words, *LIGHT, pipeline=light)
     assert run.code == 0, run.said
-    assert "3 of 3 images done, 15 cells" in run.said
-    assert len((out / "images.tsv").read_text().splitlines()) == 4
+    assert "4 of 4 images done, 20 cells" in run.said
+    assert len((out / "images.tsv").read_text().splitlines()) == 5
     assert not [path for path in tmp_path.rglob("RAN")]
 
 

@@ -1,7 +1,7 @@
 """Classical features of every cell, under the names that CellProfiler 4 gives them.
 
-What cp_measure 0.3.0 measures (https://github.com/afermg/cp_measure): by cp_measure itself where that is quick, and
-where it is slow by code of our own that is tested equal to it. docs/screen/features.md lists the columns.
+The measurements of cp_measure 0.3.0 (https://github.com/afermg/cp_measure): by cp_measure itself where it is quick,
+else by code of ours that is tested to give the same values. docs/screen/features.md lists the columns.
 """
 
 import warnings
@@ -64,29 +64,29 @@ def measure(labels, image, cells=None):
     """Measure the cells of one image.
 
     labels   (Y, X) label image, 0 is background
-    image    (Y, X) intensities, of which 1 is full scale; an evened one may go beyond
-    cells    (n,) the labels that are measured; all if None. Others are neighbours of theirs, and nothing else
+    image    (Y, X) intensities, of which 1 is full scale; illumination correction may take some beyond
+    cells    (n,) the labels that are measured; all if None. Others only count as their neighbours
     returns  (numbers, features): (n,) labels, ascending, and (n, len(COLUMNS)) float32; NaN where a cell is too small
              or too dark for a feature, or has too few grey levels
     """
-    own = labels if cells is None else _only(labels, np.asarray(cells, int))
-    others, _ = sanitize_masks(np.where(own, 0, labels))
-    labels, numbers = sanitize_masks(own)
+    measured = labels if cells is None else _only(labels, np.asarray(cells, int))
+    others, _ = sanitize_masks(np.where(measured, 0, labels))
+    labels, numbers = sanitize_masks(measured)
     if not len(numbers):
         return numbers, np.empty((0, len(COLUMNS)), np.float32)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of a division by 0 in a tiny or black cell: its feature is NaN
         groups = steps(labels.astype(np.int32), np.asarray(image, np.float64), others).values()
-        found = {name: values for group in groups for name, values in group().items()}
-    features = np.stack([found[name] for name in NAMES], axis=1).astype(np.float32)
+        columns = {name: values for group in groups for name, values in group().items()}
+    features = np.stack([columns[name] for name in NAMES], axis=1).astype(np.float32)
     return numbers, np.where(np.isfinite(features), features, np.float32(np.nan))
 
 
 def _only(labels, cells):
-    """The label image without the nuclei that are no CELLS."""
-    kept = np.zeros(int(labels.max()) + 1, labels.dtype)
-    kept[cells[cells < len(kept)]] = cells[cells < len(kept)]
-    return kept[labels]
+    """The label image without the nuclei that are not in CELLS."""
+    table = np.zeros(int(labels.max()) + 1, labels.dtype)
+    table[cells[cells < len(table)]] = cells[cells < len(table)]
+    return table[labels]
 
 
 def steps(labels, image, others=0):
@@ -94,13 +94,13 @@ def steps(labels, image, others=0):
 
     labels  (Y, X) int32 label image, 1 ... n without gaps, at least one cell
     image   (Y, X) float64, as in `measure`
-    others  (Y, X) label image of nuclei that are neighbours alone, likewise
+    others  (Y, X) label image of nuclei that are neighbours alone, 1 ... m without gaps
     """
     boxes = list(enumerate(scipy.ndimage.find_objects(labels), 1))
     sheet, pixels = lay_out(labels, boxes, image)
 
-    def shape(found):
-        return {f"AreaShape_{name}": values for name, values in found.items()}
+    def shape(columns):
+        return {f"AreaShape_{name}": values for name, values in columns.items()}
 
     def spectrum():
         return {f"Granularity_{i}_{CHANNEL}": v for i, v in enumerate(granularity.spectrum(labels, image).T, 1)}
@@ -112,12 +112,12 @@ def steps(labels, image, others=0):
         return {f"Neighbors_{name}_Adjacent": values for name, values in neighbors.adjacent(labels, others).items()}
 
     def rings():
-        found = radial.distribution(labels, boxes, sheet, pixels)
-        return {_ring(name, ring): found[name][:, i] for name in found for i, ring in enumerate(radial.RINGS)}
+        by_name = radial.distribution(labels, boxes, sheet, pixels)
+        return {_ring(name, ring): by_name[name][:, i] for name in by_name for i, ring in enumerate(radial.RINGS)}
 
     def textures():
-        found = texture.haralick(labels, image)
-        return {_texture(name, d): found[:, d, i] for i, name in enumerate(texture.NAMES) for d in DIRECTIONS}
+        values = texture.haralick(labels, image)
+        return {_texture(name, d): values[:, d, i] for i, name in enumerate(texture.NAMES) for d in DIRECTIONS}
 
     return {
         "sizeshape": lambda: shape(get_sizeshape(sheet, None, calculate_advanced=False, new_features=False)),

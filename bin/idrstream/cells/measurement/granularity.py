@@ -1,10 +1,10 @@
 """Granularity: how much light a cell loses when bright grains up to a size are taken away (Ravkin & Temov 1988).
 
 CellProfiler erodes the image by one pixel more at each step, rebuilds what is left of it under the image, and looks at
-how much is missing. Here nothing is rebuilt sixteen times. The image is made a max-tree once, whose nodes are the
-connected regions at or above a level. A region outlives the step k if a diamond of radius k fits into it, and the
-rebuilt image has at each pixel the highest level of a region around it that outlives the step. The values are the same
-to the last bit; only the means over the cells are summed in another order.
+how much is missing. Here one max-tree of the image takes the place of sixteen rebuilt images. Its nodes are the
+connected regions at or above a level. A region outlives the step k if a diamond of radius k fits into it; the rebuilt
+image has at each pixel the highest level of the regions around it that outlive the step. The values are the same to the
+last bit; only the means over the cells are summed in another order.
 """
 
 import numpy as np
@@ -91,9 +91,9 @@ def _lasts(image, parent):
 def _eroded(image):
     """The minimum of a pixel and its four neighbours; outside the image is nothing."""
     least = image.copy()
-    for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-        np.minimum(least[here], image[there], out=least[here])
-        np.minimum(least[there], image[here], out=least[there])
+    for later, earlier in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        np.minimum(least[later], image[earlier], out=least[later])
+        np.minimum(least[earlier], image[later], out=least[earlier])
     return least
 
 
@@ -122,7 +122,7 @@ def _mean_of_cells(labels, small):
         weight.append(at - low[axis])
     corners = [(low[0], 1 - weight[0]), (high[0], weight[0])]
     corners = [(y, x, a * b) for y, a in corners for x, b in ((low[1], 1 - weight[1]), (high[1], weight[1]))]
-    found = [(w[inside], (cell[inside], (y * small[1] + x)[inside])) for y, x, w in corners]
+    entries = [(w[inside], (cell[inside], (y * small[1] + x)[inside])) for y, x, w in corners]
     shape = (count, small[0] * small[1])
-    enlarged = sum(scipy.sparse.coo_array(part, shape=shape).tocsr() for part in found)
+    enlarged = sum(scipy.sparse.coo_array(part, shape=shape).tocsr() for part in entries)
     return lambda image: (enlarged @ image) / pixels[:, None]

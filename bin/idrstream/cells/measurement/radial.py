@@ -1,4 +1,4 @@
-"""How light lies between the middle of a cell and its edge: in rings, and in how far each ring is even.
+"""How light lies between the middle of a cell and its edge: in rings, and how even each ring is.
 
 A ring is a quarter of the way from the cell's centre, its pixel farthest from any edge, along the shortest path inside
 the cell to a pixel and straight on to the edge. All cells are walked at once, on a sheet.
@@ -31,11 +31,11 @@ def distribution(labels, boxes, sheet, image):
     to_edge = _to_edge(labels, boxes, sheet)
     center = _first_maxima(to_edge[place], cell, len(boxes))
     from_center = _walk(sheet > 0, [at[center] for at in place])[place]
-    reached = np.isfinite(from_center)  # not a part of a cell that hangs together with nothing
-    cell, own = cell[reached], [at[reached] for at in place]
+    reached = np.isfinite(from_center)  # not a part that is not connected with its cell's centre
+    cell, pixels_at = cell[reached], [at[reached] for at in place]
     way = from_center[reached] / (from_center[reached] + to_edge[place][reached] + 0.001)  # CellProfiler's constant
     ring = cell * BINS + np.minimum((way * BINS).astype(np.int64), BINS - 1)
-    off = [at - all_[center][cell] for at, all_ in zip(own, place, strict=True)]
+    off = [at - all_[center][cell] for at, all_ in zip(pixels_at, place, strict=True)]
     wedge = (off[0] > 0) + (off[1] > 0) * 2 + (abs(off[0]) > abs(off[1])) * 4
     share, pixel_share = (_shares(ring, weights, len(boxes)) for weights in (image[place][reached], None))
     light, pixels = (
@@ -52,14 +52,14 @@ def distribution(labels, boxes, sheet, image):
 def _to_edge(labels, boxes, sheet):
     """(Y, X) distance to the nearest pixel of something else. The image's border is no edge of a cell that it cuts."""
     distance = scipy.ndimage.distance_transform_edt(sheet)
-    there = scipy.ndimage.find_objects(sheet)
+    on_sheet = scipy.ndimage.find_objects(sheet)
     for place, (number, box) in enumerate(boxes):
         if any(side.start == 0 or side.stop == length for side, length in zip(box, labels.shape, strict=True)):
             before = [min(side.start, 1) for side in box]
             around = tuple(slice(side.start - more, side.stop + 1) for side, more in zip(box, before, strict=True))
-            own = labels[around] == number
+            mask = labels[around] == number
             inner = tuple(slice(b, b + s.stop - s.start) for b, s in zip(before, box, strict=True))
-            distance[there[place]][own[inner]] = scipy.ndimage.distance_transform_edt(own)[own]
+            distance[on_sheet[place]][mask[inner]] = scipy.ndimage.distance_transform_edt(mask)[mask]
     return distance
 
 
@@ -67,9 +67,9 @@ def _first_maxima(values, cell, count):
     """For each cell the index of its largest value, the first of equals."""
     largest = np.zeros(count)
     np.maximum.at(largest, cell, values)
-    found = np.flatnonzero(values == largest[cell])
+    maxima = np.flatnonzero(values == largest[cell])
     first = np.empty(count, np.int64)
-    first[cell[found[::-1]]] = found[::-1]
+    first[cell[maxima[::-1]]] = maxima[::-1]
     return first
 
 
@@ -84,14 +84,14 @@ def _walk(inside, start):
     front = start[0] * width + start[1]
     length[front] = 0
     while len(front):
-        so_far, found = length[front], []
+        so_far, reached = length[front], []
         for y, x in AROUND:
-            there, new = front + y * width + x, so_far + (np.sqrt(2) if x and y else 1)
-            shorter = new < length[there]
-            there = there[shorter]
-            length[there] = new[shorter]
-            found.append(there)
-        front = np.unique(np.concatenate(found))
+            places, new = front + y * width + x, so_far + (np.sqrt(2) if x and y else 1)
+            shorter = new < length[places]
+            places = places[shorter]
+            length[places] = new[shorter]
+            reached.append(places)
+        front = np.unique(np.concatenate(reached))
     return length.reshape(inside.shape)
 
 
@@ -101,10 +101,10 @@ def _shares(rings, weights, count):
 
 
 def _variation(light, pixels):
-    """Standard deviation over mean of the wedges that there are; 0 where there is none."""
-    there = pixels > 0
-    wedges = np.maximum(there.sum(axis=2), 1)
-    values = np.where(there, light / np.where(there, pixels, 1), 0)
+    """Standard deviation over mean of the wedges that have pixels; 0 where none has."""
+    filled = pixels > 0
+    wedges = np.maximum(filled.sum(axis=2), 1)
+    values = np.where(filled, light / np.where(filled, pixels, 1), 0)
     mean = values.sum(axis=2) / wedges
-    deviation = np.sqrt((np.where(there, values - mean[:, :, None], 0) ** 2).sum(axis=2) / wedges)
+    deviation = np.sqrt((np.where(filled, values - mean[:, :, None], 0) ** 2).sum(axis=2) / wedges)
     return np.where(mean == 0, deviation, deviation / np.where(mean == 0, 1, mean))

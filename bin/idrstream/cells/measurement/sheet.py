@@ -1,4 +1,4 @@
-"""The cells of an image beside each other on a small sheet: what looks at one cell at a time has less to scan there."""
+"""The cells of an image, laid out on a small sheet: a function of one cell at a time has less to scan there."""
 
 import numpy as np
 
@@ -26,9 +26,9 @@ def lay_out(labels, boxes, *images):
         left, height = left + sizes[place, 1], max(height, sizes[place, 0])
     sheets = [np.zeros((top + height, width), image.dtype) for image in (labels.astype(np.int32), *images)]
     for new, ((number, box), (row, column)) in enumerate(zip(boxes, places, strict=True), 1):
-        own = labels[box] == number
-        there = slice(row, row + own.shape[0]), slice(column, column + own.shape[1])
-        sheets[0][there][own] = new
+        mask = labels[box] == number
+        target = slice(row, row + mask.shape[0]), slice(column, column + mask.shape[1])
+        sheets[0][target][mask] = new
         for sheet, image in zip(sheets[1:], images, strict=True):
-            sheet[there][own] = image[box][own]
+            sheet[target][mask] = image[box][mask]
     return sheets

@@ -9,7 +9,7 @@ import skimage.util
 
 SCALE = 3  # pixels between the two of a pair
 LEVELS = 256
-FEWEST = 8  # grey levels that a cell has: of fewer its texture tells of the range, not of the cell
+FEWEST = 8  # grey levels of a cell: with fewer its texture depends on the range, not on the cell
 DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1))  # (y, x), CellProfiler's 00 to 03
 NAMES = (
     "AngularSecondMoment",
@@ -43,24 +43,24 @@ def haralick(labels, image):
     cells, levels = labels[place].astype(np.int64) - 1, grey[place]
     brightest = np.zeros(count, np.int64)
     np.maximum.at(brightest, cells, levels)
-    found = np.empty((count, len(DIRECTIONS), len(NAMES)))
+    features = np.empty((count, len(DIRECTIONS), len(NAMES)))
     for direction, step in enumerate(DIRECTIONS):
         other = [at + SCALE * by for at, by in zip(place, step, strict=True)]
         inside = np.logical_and.reduce([(at >= 0) & (at < side) for at, side in zip(other, labels.shape, strict=True)])
         other = tuple(at[inside] for at in other)
         pair = (labels[other] == cells[inside] + 1) & (grey[other] > 0)
         ends = levels[inside][pair], grey[other][pair]
-        found[:, direction] = _features(cells[inside][pair], np.minimum(*ends), np.maximum(*ends), brightest)
-    found[np.isnan(found).any(axis=(1, 2)) | (occupied(labels, image) < FEWEST)] = np.nan
-    return found
+        features[:, direction] = _features(cells[inside][pair], np.minimum(*ends), np.maximum(*ends), brightest)
+    features[np.isnan(features).any(axis=(1, 2)) | (occupied(labels, image) < FEWEST)] = np.nan
+    return features
 
 
 def occupied(labels, image):
     """(n,) int64: how many of the LEVELS above 0 the pixels of each cell have; arguments as of `haralick`."""
     place = np.nonzero(labels)
-    there = np.zeros((int(labels.max()) + 1, LEVELS), bool)
-    there[labels[place], _grey(image)[place]] = True
-    return there[1:, 1:].sum(axis=1)
+    present = np.zeros((int(labels.max()) + 1, LEVELS), bool)
+    present[labels[place], _grey(image)[place]] = True
+    return present[1:, 1:].sum(axis=1)
 
 
 def clipped(labels, image):
@@ -73,7 +73,7 @@ def _grey(image):
 
 
 def _features(cells, low, high, brightest):
-    """(n, len(NAMES)): what pairs of grey levels, LOW <= HIGH, of CELLS say. A pair counts once in either order."""
+    """(n, len(NAMES)) features of pairs of grey levels, LOW <= HIGH, of CELLS. A pair counts once in either order."""
     count = len(brightest)
     keys, times = np.unique((cells * LEVELS + low) * LEVELS + high, return_counts=True)
     cell, low, high = keys // LEVELS**2, keys // LEVELS % LEVELS, keys % LEVELS
