@@ -3,6 +3,7 @@
 include { SCREEN          } from './workflows/screen.nf'
 include { TISSUE          } from './workflows/tissue.nf'
 include { REPORTING       } from './workflows/common/reporting'
+include { WEIGHTS         } from './workflows/common/weights'
 include { RECORD_WARNINGS } from './modules/common/record_warnings'
 
 workflow {
@@ -35,7 +36,6 @@ workflow {
         locks: projectDir.resolve('containers'),
         input: Params.file(settings.input),
         folder: Params.parent(settings.input),                          // what paths in the table are relative to
-        model: Params.model(settings.model, projectDir, schema, env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'),
         max_inflight: settings.max_inflight,
         go_on: settings.on_failure == 'continue',
         keep: settings.keep_intermediates,
@@ -60,9 +60,11 @@ workflow {
     versions = channel.topic('versions').map { process, found -> [process.tokenize(':').last(), found] }.unique().toSortedList()
     run = versions.map { list -> [params: settings, nextflow: nextflow.version.toString(), versions: list.collectEntries()] }
 
+    model = WEIGHTS(Params.model(settings.model, projectDir, schema, env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'))
+
     // A line a workflow, of a name that nextflow_schema.json lists.
-    finished = settings.workflow == 'screen' ? SCREEN(launch, common + screen, run, outdir)
-        : settings.workflow == 'tissue' ? TISSUE(launch, common, run, outdir)
+    finished = settings.workflow == 'screen' ? SCREEN(launch, common + screen, model, run, outdir)
+        : settings.workflow == 'tissue' ? TISSUE(launch, common, model, run, outdir)
         : channel.empty()
 
     recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)

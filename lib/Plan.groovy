@@ -9,6 +9,27 @@ class Plan {
     private static long cells = 0
     private static final Set<String> larger = [] as Set      // plates whose frames are larger than the plan reckoned with
 
+    /**
+     * The plan in the planner's FOLDER, once it is said to the user and the gate is open; ends the run where the plan has problems.
+     * INPUTS: max_inflight, go_on, keep. LOG: the script's.
+     */
+    static Map agreed(Path folder, Map inputs, Path work, Object log) {
+        final plan = read(folder)
+        final problems = plan.problems ?: Places.faults(plan.folders as List)
+        if( problems )
+            Nextflow.error("nothing was started, because of\n  ${problems.join('\n  ')}")
+        log.info plan.text
+        Gate.open(slots(inputs.max_inflight, plan.batch_bytes as long, work), plan.batch_bytes as long, inputs.go_on as boolean)
+        WorkFolders.open(inputs.keep as boolean)
+        return plan
+    }
+
+    /** A PLAN as it is, once the user has seen what BEGIN did to the output folder; BEGUN is what it printed. */
+    static Map begun(Map plan, Path begun, Object log) {
+        Json.read(begun).lines.each { line -> log.info line }
+        return plan
+    }
+
     /** plan.json of the planner's FOLDER, and that folder; without what only commands read. */
     static Map read(Path folder) {
         Json.read(folder.resolve('plan.json')).findAll { name, _value -> !(name in ['requested', 'places']) } + [folder: folder]

@@ -2,7 +2,7 @@
 
 include { LIST_FILES   } from '../modules/common/list_files'
 include { PLAN         } from '../modules/screen/plan'
-include { START        } from './common/start'
+include { BEGIN        } from '../modules/common/begin'
 include { PLATES       } from './screen/plates'
 include { ADMIT        } from './screen/admit'
 include { ILLUMINATION } from './screen/illumination'
@@ -13,23 +13,23 @@ include { VIEWS        } from './screen/views'
 include { FETCH        } from '../modules/screen/fetch'
 include { MERGE        } from '../modules/screen/merge'
 include { SUMMARY      } from '../modules/screen/summary'
-include { WEIGHTS      } from './common/weights'
 
 // A batch is a map [id, number, images, plates, pixels, ...]; a stage takes (batch, folders) and gives (batch, one folder).
 workflow SCREEN {
     take:
     launch                                      // JSON: params, and where and when the run was started
     inputs                                      // map: what the user named, as main.nf found it; [] for what is not there
+    model                                       // value: Cellpose weights
     run                                         // value: params, and versions of what ran
     outdir                                      // where results are kept
 
     main:
-    model = WEIGHTS(inputs.model)
     listing = inputs.images ? LIST_FILES(inputs.images, [outdir, workflow.workDir].findAll { path -> path }*.toString()) : channel.value([])
     found = model.map { file -> [model: file] }.combine(listing.map { file -> [listing: file] })
     given = found.map { network, names -> (inputs + network + names + [outdir: outdir]).findAll { name, value -> value instanceof Path && name != 'schema' } }
     planned = PLAN(launch, inputs.schema, given.map { all -> all.keySet().toList() }, given.map { all -> all.values().toList() })
-    plan = START(planned, inputs, outdir)                       // value: plan.json
+    agreed = planned.map { folder -> Plan.agreed(folder, inputs, workflow.workDir, log) }
+    plan = BEGIN(agreed.map { all -> all.folder }, outdir).combine(agreed).map { begun, all -> Plan.begun(all, begun, log) }.first()  // value: plan.json
 
     // Stage -> value: the arguments of its command, and the digest of its code, part of the cache key. Empty for a stage the run is without.
     stages = [:].withDefault { name -> plan.filter { all -> all.stages[name] }.map { all -> all.stages[name] } }

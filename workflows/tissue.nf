@@ -2,8 +2,7 @@
 
 include { FOLDERS  } from '../modules/tissue/folders'
 include { PLAN     } from '../modules/tissue/plan'
-include { START    } from './common/start'
-include { WEIGHTS  } from './common/weights'
+include { BEGIN    } from '../modules/common/begin'
 include { READ     } from '../modules/tissue/read'
 include { PREPARE  } from '../modules/tissue/prepare'
 include { NUCLEI   } from './tissue/nuclei'
@@ -16,15 +15,16 @@ workflow TISSUE {
     take:
     launch                                      // JSON: params, and where and when the run was started
     inputs                                      // map: what the user named, as main.nf found it; [] for what is not there
+    model                                       // value: Cellpose weights
     run                                         // value: params, and versions of what ran
     outdir                                      // where results are kept
 
     main:
-    model = WEIGHTS(inputs.model)
     folders = inputs.input ? FOLDERS(inputs.input, inputs.folder).map { list -> Plan.folders(list) } : channel.value([])
     given = model.map { network -> (inputs + [model: network, outdir: outdir]).findAll { name, value -> value instanceof Path && name != 'schema' } }
     planned = PLAN(launch, inputs.schema, given.map { all -> all.keySet().toList() }, given.map { all -> all.values().toList() }, folders)
-    plan = START(planned, inputs, outdir)                       // value: plan.json
+    agreed = planned.map { folder -> Plan.agreed(folder, inputs, workflow.workDir, log) }
+    plan = BEGIN(agreed.map { all -> all.folder }, outdir).combine(agreed).map { begun, all -> Plan.begun(all, begun, log) }.first()  // value: plan.json
 
     // Stage -> value: the arguments of its command, and the digest of its code, part of the cache key.
     stages = [:].withDefault { name -> plan.map { all -> all.stages[name] } }

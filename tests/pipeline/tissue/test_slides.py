@@ -1,0 +1,151 @@
+"""Runs on slides, as a user starts them: local ones, one over HTTP, one that is cut short; again, and by other tiles."""
+
+import hashlib
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import zarr
+from runs import Run
+
+from make_slide import make_slide
+from support import http_server
+
+SIZE = (420, 700)
+HEADER = "slide,image,nuclear,specimen"
+TILED = ("--tile", 256, "--tiles_per_task", 2)
+
+
+class Slides(Run):
+    """A run on the table of a folder."""
+
+    def __init__(self, folder, *options, **more):
+        words = ("--workflow", "tissue", "--input", folder / "slides.csv", *options)
+        super().__init__(folder, *words, **more)
+
+    def nuclei(self, slide):
+        return zarr.open_array(self.out / f"slides/{slide}/{slide}.zarr/labels/nuclei", path="s0", mode="r")[:]
+
+    def record(self, slide):
+        return json.loads((self.out / f"slides/{slide}/slide.json").read_text())
+
+    @property
+    def table(self):
+        return pd.read_table(self.out / "slides.tsv", index_col="slide")
+
+    @property
+    def digests(self):
+        """Path -> sha256 of the results that do not tell what they cost."""
+        paths = [path for path in (self.out / "slides").rglob("*") if path.is_file() and path.name != "slide.json"]
+        return {str(path.relative_to(self.out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def slides(tmp_path_factory):
+    """A folder with a slide of six channels, its first channel in a file of its own, and that one cut short."""
+    folder = tmp_path_factory.mktemp("slides")
+    make_slide(folder, size=SIZE)
+    dna = tifffile.imread(folder / "slide.ome.tif", key=0)
+    tifffile.imwrite(folder / "dna.tif", dna, tile=(128, 128), byteorder=">", resolutionunit="CENTIMETER")
+    tifffile.imwrite(folder / "cut.tif", dna, tile=(128, 128))
+    content = (folder / "cut.tif").read_bytes()
+    (folder / "cut.tif").write_bytes(content[: len(content) * 2 // 3])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ended(slides, tmp_path_factory):
+    """A run on three slides of one plane: local, over HTTP, and cut short."""
+    folder = tmp_path_factory.mktemp("run")
+    with http_server(slides) as server:
+        rows = (
+            f"local,{slides}/slide.ome.tif,DNA1,tonsil",
+            f"remote,{server.url}/slide.ome.tif,dna1,tonsil",
+            f"cut,{slides}/cut.tif,1,",
+        )
+        (folder / "slides.csv").write_text("\n".join((HEADER, *rows)) + "\n")
+        run = Slides(folder, *TILED, "--diameter", 20, "--max_failed", 0.5)
+        run.sent = server.sent
+    return run
+
+
+def test_two_slides_are_done_and_the_one_that_is_cut_short_is_a_row(ended):
+    assert ended.code == 0, ended.said
+    assert ended.table["status"].to_dict() == {"cut": "failed", "local": "ok", "remote": "ok"}
+    failed = pd.read_table(ended.out / "failures.tsv")
+    assert list(failed["slide"]) == ["cut"] and "Truncated: cut.tif" in failed["reason"][0]
+    assert "2 of 3 slides done" in ended.said and "WARN" not in ended.said, ended.said
+
+
+def test_the_user_sees_what_will_be_done_and_what_was_found(ended):
+    assert "slide local: 420 x 700 pixels, 0.325 µm a pixel (from OME-XML), 6 channels of uint16" in ended.said
+    assert '; nuclei from "DNA1"\n' in ended.said and "  6 tiles;" in ended.said
+    count = int(ended.nuclei("local").max())
+    assert f"slide local done: {count} nuclei, 0 uncertified" in ended.said
+    assert count > 50 and ended.table["nuclei"]["local"] == count and ended.table["uncertified"]["local"] == 0
+
+
+def test_a_slide_has_the_same_nuclei_wherever_it_lies(ended):
+    assert np.array_equal(ended.nuclei("local"), ended.nuclei("remote"))
+
+
+def test_the_masks_are_a_tiff_with_the_size_of_a_pixel(ended):
+    with tifffile.TiffFile(ended.out / "slides/local/nuclei.ome.tif") as masks:
+        assert np.array_equal(masks.asarray(), ended.nuclei("local"))
+        assert 'PhysicalSizeX="0.325"' in masks.ome_metadata
+
+
+def test_what_is_known_of_a_slide_is_recorded(ended):
+    record = ended.record("local")
+    assert [step["step"] for step in record["steps"]] == [
+        *("read", "prepare", "predict", "seeds", "label", "number", "assemble")
+    ]
+    assert {step["step"]: step["tasks"] for step in record["steps"]}["predict"] == 3
+    assert record["metadata"] == {"specimen": "tonsil"} and record["diameter"] == 20
+    assert sum(step["cpu_seconds"] for step in record["steps"]) > 1
+
+
+def test_the_work_folders_of_slides_are_deleted(ended):
+    work = ended.folder / "work"
+    assert not [path for path in work.rglob("*.zarr") if path.name == "channels.zarr"]
+
+
+def test_the_report_shows_the_slides(ended):
+    page = (ended.out / "multiqc_report.html").read_text()
+    assert "local" in page and "Truncated" in page
+
+
+def test_a_slide_that_is_done_is_not_done_again(ended, slides):
+    rows = [row for row in (ended.folder / "slides.csv").read_text().splitlines() if not row.startswith("remote")]
+    (ended.folder / "slides.csv").write_text("\n".join(rows) + "\n")
+    before = ended.digests
+    again = Slides(ended.folder, "--diameter", 20, "--tile", 512, "--max_failed", 0.5)
+    assert again.code == 0, again.said
+    assert "2 slides, 1 already done" in again.said
+    assert "PREDICT" not in again.tasks, "tiles of another size make no other result"
+    assert again.digests == before
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("options", [("--tile", 512), ("--tile", 256, "--tiles_per_task", 7)])
+def test_no_byte_depends_on_the_tiles(options, ended, slides, tmp_path):
+    (tmp_path / "slides.csv").write_text(f"{HEADER}\nlocal,{slides}/slide.ome.tif,DNA1,tonsil\n")
+    other = Slides(tmp_path, "--diameter", 20, *options)
+    assert other.code == 0, other.said
+    assert other.digests == {path: digest for path, digest in ended.digests.items() if "/local/" in path}
+
+
+def test_everything_that_is_wrong_with_a_table_is_said_before_anything_starts(slides, tmp_path):
+    rows = (f"A,{slides}/slide.ome.tif,DNA9,", f"B,{slides}/missing.tif,1,", "../x,slide.svs,1,")
+    (tmp_path / "slides.csv").write_text("\n".join((HEADER, *rows)) + "\n")
+    run = Slides(tmp_path, "--tissue", "some")
+    assert run.code != 0 and "READ" not in run.said
+    (said,) = re.findall(r"nothing was started, because of\n((?:  .*\n)+)", run.said)
+    assert said.count("\n") == 1 and "--tissue some: is none of all, auto" in said
+    run = Slides(tmp_path)
+    (said,) = re.findall(r"nothing was started, because of\n((?:  .*\n)+)", run.said)
+    for words in '"DNA9"', "its channels: 1 DNA1, 2 CD3", "there is no such file", '"../x" is not a slide\'s name':
+        assert words in said, said
