@@ -6,7 +6,7 @@ VENVS := .venvs
 REGISTRY := $(or $(IDRSTREAM_REGISTRY),ghcr.io/idrstream)
 VERSION := $(shell sed -n "s/^ *version *= '\(.*\)'.*/\1/p" nextflow.config)
 ENGINE := docker
-TOOLS := acquire profiles deepprofiler illumination cellpose
+TOOLS := acquire profiles deepprofiler cellpose
 
 .PHONY: help setup tools engine demo demo-tissue test test-containers test-cluster test-full lint schema locks images accuracy bench train-model clean
 
@@ -18,7 +18,7 @@ setup: tools  ## Nextflow and the tools' environments (10 GB; 6 GB with PyTorch'
 
 tools:        ## the same without DeepProfiler's, which only --embedder deepprofiler needs
 	@./setup.sh engine
-	@./setup.sh acquire profiles illumination cellpose
+	@./setup.sh acquire profiles cellpose
 
 engine:       ## engine/nextflow alone; NXF_FROM=path, installer or maven takes that one
 	@./setup.sh engine
@@ -42,7 +42,6 @@ TESTS := -m "not full"
 test: setup   ## the tests, but for the long ones
 	@./setup.sh tests
 	$(VENVS)/acquire/bin/pytest tests/acquire $(TESTS)
-	$(VENVS)/illumination/bin/pytest tests/illumination $(TESTS)
 	$(VENVS)/cellpose/bin/pytest tests/cellpose $(TESTS)
 	$(VENVS)/deepprofiler/bin/pytest tests/deepprofiler $(TESTS)
 	$(VENVS)/profiles/bin/pytest tests/profiles $(TESTS)
@@ -72,11 +71,11 @@ locks:        ## every requirements.txt anew from its requirements.in
 	./setup.sh lock
 
 # What each argument means: containers/Dockerfile. BUILD_OPTIONS: what else the engine is to be told (--pull, --volume, ...).
-images:       ## the container images; ENGINE=podman, TOOLS=acquire, BASE=..., CUDA=no, TORCH_INDEX=..., FIJI=yes
+images:       ## the container images; ENGINE=podman, TOOLS=acquire, BASE=..., CUDA=no, FIJI=yes
 	for tool in $(TOOLS); do \
 	    image=$(REGISTRY)/$$tool:$(VERSION) start=$$SECONDS; \
 	    $(ENGINE) build -t $$image --build-arg TOOL=$$tool \
-	        $(foreach name,BASE CUDA TORCH_INDEX FIJI FIJI_ZIP,$(if $($(name)),--build-arg $(name)=$($(name)))) \
+	        $(foreach name,BASE CUDA FIJI FIJI_ZIP,$(if $($(name)),--build-arg $(name)=$($(name)))) \
 	        $(BUILD_OPTIONS) -f containers/Dockerfile containers; \
 	    seconds=$$((SECONDS - start)); \
 	    $(ENGINE) image inspect --format '{{.Size}}' $$image | awk '{ printf "'$$image': %.2f GB, '$$seconds' s\n", $$1 / 1e9 }'; \
@@ -91,8 +90,8 @@ train-model: tools ## the nuclei model that is shipped, trained anew and measure
 
 accuracy: setup ## how right nuclei, flat-fields and features are (docs/screen/accuracy.md)
 	@./setup.sh tests
-	$(VENVS)/illumination/bin/python benchmarks/accuracy/flatfield.py
-	$(VENVS)/illumination/bin/python benchmarks/accuracy/camera_offset.py
+	$(VENVS)/cellpose/bin/python benchmarks/accuracy/flatfield.py
+	$(VENVS)/cellpose/bin/python benchmarks/accuracy/camera_offset.py
 	if [[ -d $${IDRSTREAM_DATA:=../shared/data}/nuclei ]]; then \
 	    $(VENVS)/cellpose/bin/python benchmarks/accuracy/nuclei.py; \
 	    $(VENVS)/profiles/bin/python benchmarks/accuracy/examplehuman.py; \

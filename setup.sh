@@ -1,19 +1,18 @@
 #!/usr/bin/env bash
 # Makes what the pipeline runs with, where it runs without containers; nothing is done twice.
 #   setup.sh engine     engine/nextflow; jars: only the jars that linting needs
-#   setup.sh TOOL...    acquire, illumination, cellpose, deepprofiler, profiles as virtual environments in .venvs/, from the images' locks
+#   setup.sh TOOL...    acquire, cellpose, deepprofiler, profiles as virtual environments in .venvs/, from the images' locks
 #   setup.sh tests      what tests and linting need, into those
 #   setup.sh lock       the lock files, from their requirements.in; lock --check only compares
 #
 #   NXF_FROM=path|installer|maven   take this Nextflow and no other; NXF_VER: what the installer brings
 #   PYTHON=python3.11   the Python to build on
-#   TORCH=yes           PyTorch in cellpose also where no GPU is seen: for networks of your own, training, tests
-#   TORCH_INDEX=URL     where PyTorch's CPU build is, for illumination; empty: PyPI's build (CUDA)
+#   TORCH=yes           PyTorch in cellpose also where no GPU is found: for networks of your own, training, tests
 # uv's own settings (UV_DEFAULT_INDEX, UV_CACHE_DIR, SSL_CERT_FILE, ...) pass through.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 root=$PWD venvs=$PWD/.venvs uv_version=0.13.8
-python=${PYTHON:-python3.11} index=${TORCH_INDEX-https://download.pytorch.org/whl/cpu}
+python=${PYTHON:-python3.11}
 from=${NXF_FROM:-any} oldest=25.04.3 installer=${NXF_INSTALLER:-https://get.nextflow.io}
 maven=org.apache.maven:apache-maven:tar.gz:bin:3.9.11
 maven_sha512=bcfe4fe305c962ace56ac7b5fc7a08b87d5abd8b7e89027ab251069faebee516b0ded8961445d6d91ec1985dfe30f8153268843c89aa392733d1a3ec956c9978
@@ -42,18 +41,12 @@ uv() {
 
 has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
 
-reachable() {
-    "$venvs/uv/bin/python" -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=10)' "${1%/}/torch/" 2>/dev/null
-}
-
-# What this machine takes of tool $1's lock $2: nothing said is all of it, PyPI is all of it with the reason, lean is the lock
-# without what only a GPU needs, and an index is where PyTorch's CPU build comes from, beside a lean lock.
+# Which packages of tool $1's lock $2 this machine needs: all where there is a GPU (with the reason), else lean, without those
+# that only a GPU needs; nothing where the lock has none of these.
 build() {
     if ! grep -q '^nvidia-' "$2"; then return
-    elif [[ $1 == illumination && -n $index ]]; then echo "$index"      # it computes on the processor, GPU or not
-    elif [[ $1 == illumination ]]; then echo "PyPI (TORCH_INDEX is empty)"
-    elif has_gpu; then echo "PyPI (an NVIDIA GPU is here)"
-    elif [[ $1 == cellpose && -n ${TORCH:-} ]]; then echo "PyPI (TORCH=$TORCH)"
+    elif has_gpu; then echo "all (an NVIDIA GPU is here)"
+    elif [[ $1 == cellpose && -n ${TORCH:-} ]]; then echo "all (TORCH=$TORCH)"
     else echo lean; fi
 }
 
@@ -64,19 +57,17 @@ install() {
     key="$(pins | sha256sum) $build"
     if [[ -x $venv/bin/python ]]; then
         case $(cat "$venv/.done" 2>/dev/null) in
-            "$key" | "${key% lean} PyPI"*) say "$tool: ready"; return ;;      # all of it will do for a part
+            "$key" | "${key% lean} all"*) say "$tool: ready"; return ;;       # all packages serve where lean would do
         esac
     fi
 
     uv
-    say "$tool: installing $(pins | wc -l) packages"
+    say "$tool: installing its packages${build:+: $build}"
     rm -f "$venv/.done"
     uv venv -q --clear --python "$python" "$venv"
     case $build in
-        "")     packages "$tool" --require-hashes -r "$lock" ;;
         lean)   packages "$tool" --require-hashes -r <(lean) ;;
-        PyPI*)  cuda "${build#PyPI }" ;;
-        *)      if reachable "$build"; then cpu; else cuda "($build cannot be reached)"; fi ;;
+        *)      packages "$tool" --require-hashes -r "$lock" ;;
     esac
     echo "$key" >"$venv/.done"           # last: a half-made environment is never taken for done
     say "$tool: $(du -sh "$venv" | cut -f1) in .venvs/$tool, $((SECONDS - start)) s"
@@ -92,18 +83,6 @@ pins() { sed -n 's/^\([^ #].*[^ \\]\)[ \\]*$/\1/p' "$lock"; }
 
 # The lock without the libraries that only a GPU needs, and without their hashes, which follow them.
 lean() { awk '/^[^ #]/ { gpu = /^(torch==|triton==|nvidia-|cuda-)/ } !gpu' "$lock"; }
-
-cuda() {
-    say "$tool: with NVIDIA's libraries $1: about 3 GB to download, 6 GB on disk; illumination and cellpose share most of them"
-    packages "$tool" --require-hashes -r "$lock"
-}
-
-# The CPU build is another file than PyPI's of that version, so the lock has no hash of it.
-cpu() {
-    say "$tool: no NVIDIA GPU here, so PyTorch's CPU build: about 1.7 GB on disk (PyPI's, with CUDA: 6.2 GB)"
-    packages "$tool" --require-hashes -r <(lean)
-    packages "$tool" --default-index "$build" "$(pins | grep '^torch==')"
-}
 
 # The version that program $1 answers; nothing if it does not within a minute, as a launcher that cannot fetch its jar.
 answer() {
@@ -199,15 +178,17 @@ engine() {
     say "engine/nextflow answers: $version"
 }
 
-# Tests run in the environment of what they test. Beside pytest, an FTP server to fetch from, a validator of OME-Zarr, real movies
-# to fit fields to, whole runs two at a time, and a browser driven: the browser itself is the machine's (.ci/browser).
+# Tests run in the environment of what they test. Beside pytest, an FTP server to fetch from, a validator of OME-Zarr, PyTorch's
+# networks and BaSiCPy to compare ours with (it computes the same beside a newer NumPy and SciPy than it declares, hence
+# --no-deps), whole runs two at a time, and a browser driven: the browser itself is the machine's (.ci/browser).
 add_tests() {
-    TORCH=yes install cellpose           # PyTorch's networks are what ours are compared with
-    say "tests: pytest, pytest-xdist, ruff, pyftpdlib, ome-zarr-models, playwright, duckdb"
+    TORCH=yes install cellpose
+    say "tests: pytest, pytest-xdist, ruff, pyftpdlib, ome-zarr-models, basicpy, playwright, duckdb"
     uv pip install -q --python "$venvs/uv/bin/python" ruff==0.17.5 ty==0.0.108
-    for tool in acquire illumination cellpose deepprofiler profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done
+    for tool in acquire cellpose deepprofiler profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done
     uv pip install -q --python "$venvs/acquire/bin/python" pyftpdlib==2.2.0 ome-zarr-models==1.7
-    uv pip install -q --python "$venvs/illumination/bin/python" h5py==3.16.0
+    uv pip install -q --python "$venvs/cellpose/bin/python" pooch==1.9.0 pydantic==2.14.3 dask==2026.8.0
+    uv pip install -q --python "$venvs/cellpose/bin/python" --no-deps basicpy==2.0.0 torch-dct==0.1.6
     uv pip install -q --python "$venvs/profiles/bin/python" pytest-xdist==3.8.0 playwright==1.65.2 duckdb==2.0.0
 }
 

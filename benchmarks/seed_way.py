@@ -20,11 +20,11 @@ import h5py
 import numpy as np
 import torch
 
-from fitter import Fitter
 from idrstream.base import stage_folder
 from idrstream.cells import nuclei
 from idrstream.images.frames import image_key, read_frame, write_frame
 from idrstream.images.labels import write_cells
+from idrstream.screen import illumination
 from segment import Stock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +58,7 @@ def main(table, address, network, out, diameter, threads):
     torch.set_num_threads(threads)
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    watch, cells, fitter = Stopwatch(), 0, Fitter("frames", threads)
+    watch, cells = Stopwatch(), 0
     for number in range(0, len(rows), BATCH):
         folder = out / f"batch_{number // BATCH}"
         movies, frames, labels = (folder / name for name in ("movies", "frames", "labels"))
@@ -74,7 +74,7 @@ def main(table, address, network, out, diameter, threads):
         watch.lap("download")
         done = []
         for row in batch:
-            frame = _corrected(fitter, movies / f"{row['well_number']}.ch5", int(row["frame"]))
+            frame = _corrected(movies / f"{row['well_number']}.ch5", int(row["frame"]))
             key = image_key(row["plate"], row["well"], 1, row["frame"])
             where = {"id": key, "key": key, "plate": row["plate"], "well": row["well"], "site": 1, "status": "ok"}
             where |= {"well_number": int(row["well_number"]), "frame": int(row["frame"]), "metadata": {}}
@@ -100,13 +100,13 @@ def main(table, address, network, out, diameter, threads):
     json.dump({"cells": cells, "steps": watch}, sys.stdout)
 
 
-def _corrected(fitter, path, frame):
+def _corrected(path, frame):
     """A frame less its illumination, fitted to it and its neighbours in time, as 8 bits."""
     with h5py.File(path) as file:
         (plate,) = file["sample/0/plate"].values()
         (well,) = plate["experiment"].values()
         stack = well["position/01/image/channel"][0, frame - 2 : frame + 1, 0]
-    return np.clip(np.rint(stack[1] / fitter(stack)), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(stack[1] / illumination.fit(stack)), 0, 255).astype(np.uint8)
 
 
 if __name__ == "__main__":

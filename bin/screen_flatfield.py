@@ -130,9 +130,6 @@ def _figures(field):
 
 def _stage():
     """The stage, imported only where there is something to fit."""
-    import torch
-
-    torch.set_num_threads(1)
     from idrstream.screen import illumination
 
     return illumination

@@ -10,7 +10,6 @@ import sys
 
 import click
 import numpy as np
-import torch
 from common import BIN, DATA, ROOT
 from flatfield import frames, rms
 
@@ -34,7 +33,6 @@ HEADS = ("nuclei", "given", "worst", "0", "worst", "estimated", "worst", "bound"
 )
 def main(plates):
     """Print the RMS error in % of the fields, with the offset given, taken for 0 and estimated: median and worst."""
-    torch.set_num_threads(1)
     print(f"{'':32}" + "".join(f"{head:>11}" for head in HEADS))
     for count, shape in KINDS:
         show(f"{count} frames of {shape[1]} x {shape[0]}", (plate(k, count, shape) for k in range(plates)))

@@ -9,7 +9,6 @@ import sys
 
 import click
 import numpy as np
-import torch
 from common import BIN, ROOT
 
 sys.path[:0] = [str(BIN), str(ROOT / "assets/demo")]
@@ -24,7 +23,6 @@ from make_screen import CONTROLS, OFFSET, make_movie, vignette  # noqa: E402
 @click.option("--frames", "counts", multiple=True, type=int, default=(4, 8, 24), show_default=True, help="Candidates.")
 def main(plates, shape, counts):
     """Fit fields to COUNTS candidate frames of each plate and print their error (RMS of the ratio to the true one)."""
-    torch.set_num_threads(1)
     print(f"{'candidates':>10}{'used':>6}{'offset':>9}{'error, median':>15}{'worst':>8}{'refused':>9}")
     for count in counts:
         movies = [frames(plate, count, shape) for plate in range(plates)]

@@ -14,8 +14,8 @@ from scipy import ndimage
 
 sys.path[:0] = [str(BIN), str(ROOT / "benchmarks")]
 
-from fitter import Fitter  # noqa: E402
 from idrstream.cells import segmentation  # noqa: E402
+from idrstream.screen import illumination  # noqa: E402
 from mosaics import EMPTY, WELLS, read_mosaic  # noqa: E402
 from nuclei_model import read_validation  # noqa: E402
 
@@ -39,7 +39,7 @@ def main(model, threads):
     frames = [read_mosaic(DATA, *key) for key in keys]
     truth = [tifffile.imread(DATA / f"screen/truth/XD0001_01_{well}_{frame}_labels.tif") for well, frame in keys]
     empty = [read_mosaic(DATA, EMPTY, frame) for frame in (1, 2)]
-    field = Fitter("plate")(frames + empty, OFFSET)
+    field = illumination.of_plate(frames + empty, OFFSET).field
     for said, images in (("as archived", frames), ("corrected", [(frame - OFFSET) / field for frame in frames])):
         diameter = segmenter.estimate_diameter(images, segmentation.plate_area)[0]
         found = [segmenter(image, diameter) for image in images]

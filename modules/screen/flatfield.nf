@@ -1,7 +1,7 @@
 // The flat-field of a plate, or one of every image of a batch, with its figures; refused if it cannot be trusted.
 process FLATFIELD {
     tag "${meta.id}"
-    label 'illumination'
+    label 'cellpose'
     memory { Needs.frame(meta, task) }
     time { Needs.batch(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }

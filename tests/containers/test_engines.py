@@ -13,7 +13,7 @@ from runs import ROOT, Run, image, podman_has, screen_options
 
 from make_screen import make_screen
 
-TOOLS = ("acquire", "illumination", "cellpose", "profiles")
+TOOLS = ("acquire", "cellpose", "profiles")
 
 pytestmark = pytest.mark.full
 

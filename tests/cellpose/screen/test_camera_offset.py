@@ -6,7 +6,6 @@ import cv2
 import h5py
 import numpy as np
 import pytest
-import torch
 
 import screen_flatfield
 from idrstream.screen import camera_offset, illumination
@@ -36,12 +35,10 @@ def plate(offset, control="negative control", field=None):
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
+    before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     yield
-    torch.set_num_threads(before[0])
-    cv2.setNumThreads(before[1])
+    cv2.setNumThreads(before)
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ def test_the_field_does_not_depend_on_the_order_of_its_frames(sparse):
             lambda frames: [frame * 0 + OFFSET for frame in frames],
             "there are 0; 8 were left out, and one of them has one grey level",
         ),
-        (lambda frames: [np.where(np.arange(SHAPE[1]) < 300, OFFSET, f) for f in frames], "implausible"),
+        (lambda frames: [np.where(np.arange(SHAPE[1]) < 300, OFFSET, f) for f in frames], "no light in common"),
     ],
     ids=["few", "sizes", "no light", "shutter"],
 )
