@@ -2,7 +2,7 @@
 
 A recipe is a flat dict of the values that differ from the defaults below, for the stages of a run: a param by its name,
 a model by its checksum, `version.STAGE` and `library.TOOL.PACKAGE`. The default of a key is its value when it was
-introduced here, and never changes, whatever nextflow.config or a lock says later: a recipe without the key used it. So
+introduced here, and never changes, whatever assets/params/ or a lock says later: a recipe without the key used it. So
 a new key changes no recipe. What belongs into one is a workflow's to say (`Book`). Standard library only, because it
 runs on the head.
 """

@@ -2,34 +2,33 @@
 
 import shlex
 
-FLAGS = ("remove_edge_masks", "outlines", "crop_mask", "require_gpu", "save_labels", "keep_intermediates")
 FAMILIES = {"DP": ["deep"], "CP": ["cp"], "merged": ["deep", "cp"]}  # of features, that a shape of IDR_stream's shows
 
 
 def of(values):
     """What each stage's command is given of the params; a stage at the end is there only if it is wanted."""
     stop = values.get("stop_after")
-    kept = saved(values) | ({"labels"} if stop else set())  # for the run that goes on from there
-    values = values | {"save_labels": "labels" in kept, "outlines": "outlines" in kept}
-    named = {
-        name: f"--{name}" if name in FLAGS else f"--{name} {shlex.quote(str(value))}"
+    to_save = saved(values) | ({"labels"} if stop else set())  # for the run that goes on from there
+    values = values | {"save_labels": "labels" in to_save, "outlines": "outlines" in to_save}
+    options = {
+        name: f"--{name}" if value is True else f"--{name} {shlex.quote(str(value))}"
         for name, value in values.items()
         if value is not None and value is not False
     }
 
     def chosen(*names):
-        return " ".join(named[name] for name in names if name in named)
+        return " ".join(options[name] for name in names if name in options)
 
     diameter = [] if values["diameter"] == "auto" else ["diameter"]
     thresholds = ("flow_threshold", "cellprob_threshold", "largest_nucleus")
-    own = ("embedder", "embed_input", "crop_rule", "crop_mask")
+    crops = ("embedder", "embed_input", "crop_rule", "crop_mask")
     each = {
         "fetch": chosen("connections"),
         "flatfield": chosen("illumination", "camera_offset"),
         "diameter": chosen("require_gpu"),
         "segment": chosen(*diameter, *thresholds, "remove_edge_masks", "outlines", "require_gpu"),
         "take_labels": chosen("remove_edge_masks", "outlines"),
-        "embed": chosen("require_gpu", *(own if values["embedder"] != "deepprofiler" else [])),
+        "embed": chosen("require_gpu", *(crops if values["embedder"] != "deepprofiler" else [])),
         "measure": "",
         "merge": "",
         "save_images": "",

@@ -30,7 +30,7 @@ from idrstream.screen import (
 )
 from idrstream.screen import plates as calibration
 from idrstream.screen.folder_input import Sheet
-from idrstream.screen.named_files import DEEPPROFILER, GIVEN_A_NETWORK, absent
+from idrstream.screen.named_files import DEEPPROFILER, absent
 from idrstream.screen.run_plan import Plan
 from idrstream.screen.study import Study, Well
 from idrstream.screen.types import (
@@ -47,7 +47,7 @@ from idrstream.screen.types import (
 )
 
 BIN = Path(__file__).resolve().parents[2]
-COMMANDS = dict.fromkeys(("efficientnet", *GIVEN_A_NETWORK), "embed") | {"deepprofiler": "embed_deepprofiler"}
+COMMANDS = dict.fromkeys(recipe.ENGINES, "embed") | {"deepprofiler": "embed_deepprofiler"}
 REQUESTED = ("id", "key", "plate", "well", "well_number", "site", "frame")
 
 Params = Mapping[str, Any]
