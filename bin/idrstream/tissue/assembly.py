@@ -33,7 +33,7 @@ def labels(folder, found):
     path = Path(folder, f"{found.packet['slide']}.zarr")
     store.write(path, NAME, found.tile, found.shape, found.side, found.pixel_size)
     levels = [store.read(path, NAME, number) for number in range(len(store.pyramid(found.shape)))]
-    tiff.write(Path(folder, f"{NAME}.ome.tif"), NAME, levels, found.pixel_size)
+    tiff.write(Path(folder, f"{NAME}.ome.tif"), NAME, levels, found.pixel_size, found.packet["identity"])
     return levels[0]
 
 

@@ -8,6 +8,8 @@ from idrstream.base.sampling import spread
 from idrstream.cells import masks, nuclei, segmentation
 from idrstream.tissue.tiles import Box, grid
 
+VERSION = 1  # raised when the diameter of a slide changes
+
 WINDOWS, SIDE = 9, 1024  # and pixels a side
 BRIGHT = 0.5  # of the contrast: pixels above it are counted
 

@@ -1,22 +1,26 @@
 """A label image as a TIFF that every viewer opens: tiled, with a pyramid and the size of a pixel. Needs tifffile."""
 
+import uuid
+
 import tifffile
 
 from idrstream.base import files
 
 TILE = 512  # pixels
+SPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "idrstream")  # of the UUIDs of its files
 COMPRESSION = "zlib"  # which all readers know
 MICROMETRES = 10_000  # of a centimetre, the unit of a TIFF's resolution
 
 
-def write(path, name, levels, pixel_size):
+def write(path, name, levels, pixel_size, identity):
     """Write a BigTIFF with OME-XML to PATH, whole or not at all.
 
     name        of the label image
     levels      arrays, (Y, X) uint32, the full resolution first, of which a tile at a time is read
     pixel_size  (y, x) micrometres; None if nobody knows
+    identity    text that no other label image has: of it the file's UUID is made, so that its bytes are always the same
     """
-    metadata = {"axes": "YX", "Name": name}
+    metadata = {"axes": "YX", "Name": name, "UUID": str(uuid.uuid5(SPACE, identity))}
     if pixel_size:
         sizes = zip("YX", pixel_size, strict=True)
         metadata |= {key: value for a, v in sizes for key, value in _size(a, v).items()}

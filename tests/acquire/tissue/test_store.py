@@ -74,7 +74,7 @@ def test_without_a_pixel_size_no_unit_is_claimed(labels, tmp_path):
     root = zarr.open_group(write(tmp_path / "a", labels, 100, None), mode="r")
     (scales,) = root["labels/nuclei"].attrs["ome"]["multiscales"]
     assert "unit" not in scales["axes"][0] and scales["coordinateTransformations"][0]["scale"] == [1, 1]
-    tiff.write(tmp_path / "a.ome.tif", "nuclei", [labels], None)
+    tiff.write(tmp_path / "a.ome.tif", "nuclei", [labels], None, "A1")
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
         assert "PhysicalSize" not in file.ome_metadata and file.pages[0].tags["ResolutionUnit"].value == 1  # none
 
@@ -82,7 +82,7 @@ def test_without_a_pixel_size_no_unit_is_claimed(labels, tmp_path):
 def test_a_tiff_has_the_labels_of_every_level_and_the_size_of_a_pixel(labels, tmp_path):
     write(tmp_path / "a", labels, 100)
     levels = [store.read(tmp_path / "a", "nuclei", level) for level in range(4)]
-    tiff.write(tmp_path / "a.ome.tif", "nuclei", levels, PIXEL_SIZE)
+    tiff.write(tmp_path / "a.ome.tif", "nuclei", levels, PIXEL_SIZE, "A1")
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
         (series,) = file.series
         assert file.is_bigtiff and file.is_ome and series.axes == "YX" and len(series.levels) == 4
@@ -95,6 +95,13 @@ def test_a_tiff_has_the_labels_of_every_level_and_the_size_of_a_pixel(labels, tm
             width = tags["XResolution"].value[1] / tags["XResolution"].value[0] * tiff.MICROMETRES * level.shape[1]
             assert width == pytest.approx(0.325 * 517, rel=0.01)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.ome.tif"]
+
+
+def test_a_tiff_has_the_same_bytes_whenever_it_is_written_and_no_other_has_its_uuid(labels, tmp_path):
+    for name, identity in ("a", "A1"), ("b", "A1"), ("c", "A2"):
+        tiff.write(tmp_path / name, "nuclei", [labels], PIXEL_SIZE, identity)
+    first, second, other = ((tmp_path / name).read_bytes() for name in "abc")
+    assert first == second != other
 
 
 def test_a_store_is_not_written_over_another(labels, tmp_path):

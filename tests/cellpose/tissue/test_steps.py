@@ -124,6 +124,8 @@ def tiled(plane, tmp_path_factory):
 
 def test_no_pixel_depends_on_tiles_groups_or_the_way_that_the_file_is_stored(whole, tiled):
     np.testing.assert_array_equal(tiled.labels, whole.labels)
+    for path in (path for path in whole.results.rglob("*") if path.is_file() and path.name != "slide.json"):
+        assert path.read_bytes() == (tiled.results / path.relative_to(whole.results)).read_bytes()
     assert len(tiled.packet["groups"]) == 2 and tiled.record["uncertified"] == 0
 
 
