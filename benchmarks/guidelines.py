@@ -7,6 +7,7 @@ FOLDER has what tissue.py left: the slide, and the flows of its tiles of 512 pix
 second run where something is compiled in the first. Memory is what the work takes above what the process had.
 """
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -52,6 +53,7 @@ class Counted:
 
 def cost(work):
     """(result, CPU seconds, megabytes above what was there before) of a function."""
+    ctypes.CDLL(None).malloc_trim(0)  # what is free goes back, so that it is counted when it is taken again
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
     before, start = memory.peak(), time.process_time()
     result = work()
