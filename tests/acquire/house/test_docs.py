@@ -19,6 +19,9 @@ IN_CLONE = re.compile(
 # Options of other programs, and a mistake that the docs show.
 OF_OTHERS = {"--account", "--exclude", "--gpus", "--gres", "--nv", "--rm", "--tmpfs", "--user", "--volume"}
 OF_OTHERS |= {"--implementation", "--platform", "--python", "--target", "--plugin", "--diametre"}
+OF_CELLPOSE = {"--dir", "--pretrained_model", "--channel_axis", "--chan", "--chan2", "--min_size", "--niter", "--train"}
+OF_CELLPOSE |= {"--use_gpu", "--save_tif", "--no_npy", "--savedir", "--verbose", "--exclude_on_edges", "--save_rois"}
+OF_OTHERS |= OF_CELLPOSE | {"--save_outlines"}
 
 
 def anchors(page):
