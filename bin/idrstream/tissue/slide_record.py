@@ -46,6 +46,7 @@ def row(packet, content):
         "cells": content["nuclei"],
         "size": packet["size"],
         "pixel_size": size and size["y"],
+        "diameter": content["diameter"],
         "uncertified": content["uncertified"],
         "seconds": round(sum(step["seconds"] for step in content["steps"]), 3),
     }

@@ -86,6 +86,7 @@ def test_the_user_sees_what_will_be_done_and_what_was_found(ended):
     count = int(ended.nuclei("local").max())
     assert f"slide local done: {count} nuclei, 0 uncertified" in ended.said
     assert count > 50 and ended.table["nuclei"]["local"] == count and ended.table["uncertified"]["local"] == 0
+    assert ended.table["diameter"]["local"] == 20
 
 
 def test_a_slide_has_the_same_nuclei_wherever_it_lies(ended):
