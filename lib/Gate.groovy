@@ -8,6 +8,7 @@ import nextflow.Global
 /** Bounds the batches under way, and says what becomes of a task that failed. In the head only; a resumed run begins anew. */
 class Gate {
     private static final int ROW = 3                        // batches lost one after the other: it is not the data
+    private static final int BAD_DATA = 65                  // of a task whose input cannot be used: bin/idrstream/base/task.py
     private static final int TAIL = 20                      // lines of a lost task's log
     // 125: docker or podman failed; 143: a scheduler ended it; 255: Apptainer failed, or ssh; the last: its node is gone
     static final List MAY_HEAL = [75, 125, 137, 140, 143, 255, Integer.MAX_VALUE]
@@ -82,7 +83,7 @@ class Gate {
     }
 
     /**
-     * For errorStrategy: by exit code. 64: the user must mend it. One of MAY_HEAL: it may heal. Else the batch is given up.
+     * For errorStrategy: by exit code. 64: the user must mend it. One of MAY_HEAL: it may heal. Else the batch or slide is given up.
      * A task without a folder never began: a directive or an input of it is wrong, whatever the batch.
      */
     static String verdict(Map task, Map meta) {
@@ -112,7 +113,8 @@ class Gate {
             return
         WorkFolders.delete(WorkFolders.forget(id))
         lost[id] = [process: task.process.tokenize(':').last(), exit: task.exitStatus, log: tail(task)]
-        row += 1
+        if( task.exitStatus != BAD_DATA )
+            row += 1
         if( !goOn || row >= ROW )
             closed = true
         slots.release(held.remove(id) ?: 0)

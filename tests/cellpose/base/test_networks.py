@@ -12,7 +12,6 @@ import openvino
 import pytest
 import torch
 from cellpose.resnet_torch import CPnet
-from test_embedding import write_b0
 
 from cellpose import transforms
 from golden import CENTRES, nuclei
@@ -20,6 +19,7 @@ from idrstream.base import files, graph, networks, stage_folder, task, torch_fil
 from idrstream.cells import checkpoints, cpnet, efficientnet, embedding, tiles, torch_cpnet, torch_efficientnet
 from idrstream.images.frames import write_frame
 from idrstream.images.labels import read_cells
+from keras_checkpoints import write_b0
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "assets/models/nuclei/nuclei.pth"

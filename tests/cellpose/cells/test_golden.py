@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from test_embedding import write_b0
 
 from golden import CENTRES, SHAPE, assert_golden, nuclei
 from idrstream.cells import crops, embedding, segmentation
 from idrstream.cells import nuclei as told
 from idrstream.screen import illumination
+from keras_checkpoints import write_b0
 from repository import MODEL
 
 
