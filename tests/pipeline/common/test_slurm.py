@@ -7,7 +7,7 @@ import pytest
 import slurm
 from streams import Stream, make_light
 
-HEAD = {"BEGIN", "COMMIT", "SUMMARY", "KEEP_REPORT"}
+HEAD = {"BEGIN", "COMMIT", "SUMMARY", "KEEP", "KEEP_REPORT"}
 
 pytestmark = pytest.mark.skipif(slurm.missing() is not None, reason=str(slurm.missing()))
 
