@@ -5,7 +5,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import openvino
@@ -20,9 +19,7 @@ from idrstream.cells import checkpoints, cpnet, efficientnet, embedding, tiles, 
 from idrstream.images.frames import write_frame
 from idrstream.images.labels import read_cells
 from keras_checkpoints import write_b0
-
-ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
+from repository import MODEL, ROOT
 
 
 @pytest.fixture(scope="module", autouse=True)
