@@ -19,7 +19,7 @@ from idrstream.base import failures, files, task
 def main(packet, nuclei, numbers, labelled):
     """Write into NUMBERS the label of every nucleus of the slide of PACKET: 1 ... n in the order of their first pixels.
 
-    NUCLEI and LABELLED are the folders that SEEDS and LABEL left, LABELLED of all groups. Ends with 65 if a nucleus was
+    NUCLEI and LABELLED are the folders that SEEDS and LABEL left, LABELLED of all groups. Ends with 1 if a nucleus was
     not seen whole.
     """
     task.limit_threads(1)
@@ -32,9 +32,10 @@ def main(packet, nuclei, numbers, labelled):
         found = arrays.read(nuclei / "nuclei.npz", masks.Nuclei)
         made = steps.number(numbers / "numbers.npz", labelled, found, masks.Limits().smallest)
     if made.uncertified:
-        raise task.DataError(
+        raise click.ClickException(
             f"{packet['slide']}: {made.uncertified:,} nuclei were not seen whole by the tile that they lie in, so its "
-            "labels cannot be certified. This is an error of idrstream: please report it, with the slide."
+            "labels cannot be certified. This is an error of idrstream: please report it, with the slide and what "
+            "--keep_intermediates leaves of it."
         )
     alone = f"{made.alone:,} of them read by themselves"
     click.echo(f"{packet['slide']}: {int(made.labels.max()):,} nuclei, 0 uncertified, {alone}")

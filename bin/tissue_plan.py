@@ -29,14 +29,15 @@ EXISTING = click.Path(exists=True, path_type=Path)
 def main(launch, schema, out, folders, **given):
     """Plan the run that LAUNCH describes by the params' SCHEMA; write it to OUT.
 
-    LAUNCH is JSON: params, launch_dir, session. The options name those files of the params that exist. OUT is a folder:
-    plan.json, and a JSON for each slide. Ends with 64 and plan.json's `problems` where something must be mended first.
+    LAUNCH is JSON: params, session, and the folder of the table. The options name those files of the params that exist.
+    OUT is a folder: plan.json, and a JSON for each slide. Ends with 64 and plan.json's `problems` where something must
+    be mended first.
     """
     launch = json.load(launch)
     params, schema = launch["params"], files.read_json(schema)
     given = {name: planning.by_its_name(path, params.get(name)) for name, path in given.items() if path}
     with planning.problems(out):
-        run = plan.make(params, launch["launch_dir"], launch["session"], given, schema, folders)
+        run = plan.make(params, launch["folder"], launch["session"], given, schema, folders)
     plan.write(run, out)
     click.echo(run.text())
 

@@ -18,18 +18,20 @@ class Needs {
         return new MemoryUnit((long) ((GB + 10 * meta.pixels * meta.images) * task.attempt))
     }
 
-    /** Memory of a task that takes a slide tile by tile (bin/idrstream/tissue/needs.py). */
+    /** Memory of a task that takes a slide tile by tile, as the plan reckons it (bin/idrstream/tissue/needs.py). */
     static MemoryUnit tile(Map meta, Map task) {
-        return new MemoryUnit((long) (((task.accelerator ? 6 : 1.5) * GB + 90 * meta.tile) * task.attempt))
+        return new MemoryUnit((long) (((task.accelerator ? 4 : 0) * GB + meta.memory) * task.attempt))
     }
 
     /** Memory of a task that knows all nuclei of a slide at once, and no pixels. */
     static MemoryUnit whole(Map meta, Map task) {
-        return new MemoryUnit((long) ((GB + meta.pixels) * task.attempt))
+        return new MemoryUnit((long) ((GB / 2 + meta.pixels) * task.attempt))
     }
 
-    /** Time of a task on a whole slide, and on a part of one. */
+    /** Time of a task on a whole slide, and on a part of one; none for one that may wait for a GPU, as of `batch`. */
     static Duration slide(Map meta, Map task) {
+        if( task.executor == 'local' && 'gpu' in task.label )
+            return null
         return Duration.of((long) (3_600_000 + meta.pixels / 1000) * task.attempt)
     }
 

@@ -140,6 +140,11 @@ def device(require_gpu):
             except RuntimeError as error:  # its memory is full, or another program uses it exclusively
                 raise TransientError(f"the GPU is occupied ({str(error).splitlines()[0]})") from error
             return "cuda"
+    elif os.path.exists("/dev/nvidiactl"):
+        without = "there is a GPU, and PyTorch, which computes on it, is not set up: TORCH=yes make setup"
+        if require_gpu:
+            raise UserError(f"--require_gpu: {without}")
+        click.echo(f"{without}; the processor computes", err=True)
     if require_gpu:
         raise UserError("--require_gpu: PyTorch finds no GPU in this task (driver, container option, scheduler?)")
     return "cpu"

@@ -43,7 +43,10 @@ def _of_zip(file):
             unpickler = _Unpickler(pickled, os.path.getsize(file.name))
             content = unpickler.load()
         for key, numbers in unpickler.storages.items():
-            _fill(numbers, archive.read(f"{place.removesuffix('data.pkl')}data/{key}"))
+            stored = archive.getinfo(f"{place.removesuffix('data.pkl')}data/{key}")
+            if stored.file_size != numbers.nbytes:  # before it is unpacked
+                raise pickle.UnpicklingError(f"{stored.filename} has {stored.file_size} bytes")
+            _fill(numbers, archive.read(stored))
     return content
 
 
@@ -70,7 +73,7 @@ def _fill(numbers, content):
 class _Unpickler(pickle.Unpickler):
     """Arrays in place of tensors, views of `storages`, {key: numbers}, which are yet to be filled.
 
-    size  of the file in bytes, more than which no storage has
+    size  of the file in bytes, more than which its storages do not have
     """
 
     def __init__(self, file, size):
@@ -91,9 +94,12 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, place):
         _, dtype, key, _, count, *_ = place
-        if not 0 <= count * dtype.itemsize <= self._size:
-            raise pickle.UnpicklingError(f"{count} numbers do not fit into the file")
-        return self.storages.setdefault(key, np.zeros(count, dtype))
+        if key not in self.storages:
+            self._size -= count * dtype.itemsize
+            if count < 0 or self._size < 0:
+                raise pickle.UnpicklingError(f"{count} numbers do not fit into the file")
+            self.storages[key] = np.zeros(count, dtype)
+        return self.storages[key]
 
 
 def _tensor(numbers, offset, shape, steps, *_):

@@ -57,6 +57,9 @@ def commit(
         pending = _pending(outdir, unit["id"])
         if pending.exists() and (entry := ledger.read_entry(outdir, pending))["committed"]:
             return _finish(outdir, entry)
+        done = ledger.path_of(outdir, unit["id"])
+        if done.exists() and _same_commit(entry := ledger.read_entry(outdir, done), unit, work_folders):
+            return entry
         return _commit(unit, outdir, results(), work_folders)
 
 
@@ -90,6 +93,12 @@ def _commit(unit: Unit, outdir: str | Path, results: Results, work_folders: Sequ
         _undo(outdir, entry)
         raise
     return _finish(outdir, entry)
+
+
+def _same_commit(entry: LedgerEntry, unit: Unit, work_folders: Sequence[str]) -> bool:
+    """Is an entry that of this very commit? It was killed while it deleted its work folders."""
+    made = entry["session"], entry["recipe"], [*entry["work_folders"]]
+    return bool(work_folders) and made == (unit["session"], unit["recipe"], [*work_folders])
 
 
 def recover(outdir: str | Path) -> None:

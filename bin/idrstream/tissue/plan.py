@@ -19,13 +19,14 @@ from idrstream.base.failures import ImageFailure
 from idrstream.base.tables import Problems, Table
 from idrstream.runs import digest, ledger, params, targets
 from idrstream.runs.types import LedgerEntry, Recipe
-from idrstream.sources import joined, staged
+from idrstream.sources import staged
 from idrstream.tissue import arguments, header, outcome, recipe, sheet, tiles
 from idrstream.tissue.header import Header
 from idrstream.tissue.run_plan import Plan, Slide
 from idrstream.tissue.sheet import Request
 
 BIN = Path(__file__).resolve().parents[2]
+DIAMETERS = 4, 400  # pixels
 AT_ONCE = 16  # slides whose headers are read at a time
 MICROMETRES = re.compile(r"(\d+(?:[.]\d+)?)um")
 
@@ -34,7 +35,7 @@ Params = Mapping[str, Any]
 
 def make(
     values: Params,
-    launch_dir: str,
+    folder: str,
     session: str,
     given: Mapping[str, Path],
     schema: Mapping[str, Any],
@@ -43,7 +44,7 @@ def make(
     """Plan a run.
 
     values      params by name
-    launch_dir  what relative paths of the params are relative to
+    folder      what relative paths in the table are relative to, an absolute path
     session     id of the run, which stays the same when it is resumed
     given       name -> Path, for those of input, model and outdir that exist; and locks, the folder of the
                 environments' locks, where it is not this pipeline's own
@@ -61,7 +62,7 @@ def make(
         problems.append(params.no_file("input", values["input"]))
     if problems:
         raise Problems(problems)
-    table, requests = sheet.read(given["input"], values, os.path.dirname(joined(launch_dir, values["input"])))
+    table, requests = sheet.read(given["input"], values, folder)
     local = sheet.folders([place for request in requests for place in request.locations])
     slides = _looked_at(table, requests, values, staged.places(local, folders))
     if table.problems:
@@ -102,7 +103,11 @@ def _slide(table: Table, request: Request, found: Header | ImageFailure, values:
             wrong.append((f'{what}; name it in a column "pixel_size", or the diameter in pixels', "pixel_size"))
         diameter = round(float(match[1]) / size, 3) if size else None
     else:
-        diameter = values["diameter"]
+        diameter = values["diameter"] if values["diameter"] == "auto" else float(values["diameter"])
+    if isinstance(diameter, float) and not DIAMETERS[0] <= diameter <= DIAMETERS[1]:
+        scale = f" at {size:.4g} µm a pixel" if match and size else ""
+        what = f"--diameter {values['diameter']}: nuclei of {diameter:g} pixels{scale}"
+        wrong.append((f"{what}; {DIAMETERS[0]:g} to {DIAMETERS[1]:g} can be looked for", None))
     table.problems += [table.problem(sentence, request.line, column) for sentence, column in wrong]
     return None if wrong else Slide(request, found, channels, diameter, values)
 
@@ -164,7 +169,7 @@ def _identity(slide: Slide, wanted: Recipe) -> str:
         *(slide.name, slide.request.locations, stated.bytes, stated.shape, stated.dtype, slide.pixel_size),
         *([[channel.file, channel.channel, channel.frame] for channel in slide.channels], slide.box, slide.diameter),
     ]
-    text = json.dumps([content, slide.request.metadata, wanted], sort_keys=True)
+    text = json.dumps([content, wanted], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -251,7 +256,7 @@ def _summary(plan: Plan) -> dict[str, Any]:
                 "number": number,
                 "parts": len(tiles.groups(slide.shape, plan.settings["tile"], slide.tiles_a_task)),
                 "pixels": math.prod(slide.shape),
-                "tile": math.prod(min(plan.settings["tile"], side) for side in slide.shape),
+                "memory": slide.need.memory,
                 "bytes": math.prod(slide.shape) * np.dtype(slide.header.dtype).itemsize * len(slide.channels),
                 "work": slide.need.disk,
             }

@@ -16,7 +16,7 @@ NETWORK = ("diameter", "predict")  # stages with a network
 STAGES = {
     "readers": Stage("reading of images", "readers/__init__.py"),
     "statistics": Stage("contrast", "tissue/levels.py"),
-    "diameter": Stage("diameters", "cells/segmentation.py", "DIAMETER_VERSION"),
+    "diameter": Stage("diameters", "tissue/diameter.py"),
     "squares": Stage("search for tissue", "tissue/squares.py"),
     "predict": Stage("flows", "tissue/prediction.py"),
     "label": Stage("nuclei", "tissue/labelling.py"),

@@ -71,7 +71,7 @@ class Slide:
     @cached_property
     def need(self) -> needs.Need:
         itemsize = np.dtype(self.header.dtype).itemsize
-        return needs.of(self.shape, self.values["tile"], len(self.channels), itemsize)
+        return needs.of(self.shape, self.values["tile"], len(self.channels), itemsize, self.diameter)
 
     def text(self) -> str:
         """What the user is told of it, in two lines or, of a part of it, three."""
@@ -88,7 +88,7 @@ class Slide:
         count = len(tiles.grid(Box(0, self.shape[0], 0, self.shape[1]), self.values["tile"]))
         memory, disk = units.size(self.need.memory), units.size(self.need.disk)
         lines.append(
-            f"  {units.count(count, 'tile')}; {memory} of memory a task, at most {disk} in the work folder, "
+            f"  {units.count(count, 'tile')}; {memory} of memory a task, about {disk} in the work folder, "
             f"about {_minutes(self.need.seconds)} of one processor"
         )
         return "\n".join(lines)

@@ -15,6 +15,7 @@ from idrstream.tissue.tiles import Box
 
 SCHEMAS = files.read_json(Path(__file__).with_name("schemas.json"))
 COLUMNS = frozenset(SCHEMAS["slides"]["properties"])
+SCHEMES = ("", "http", "https")
 FILES = ";"  # between the files of a slide
 CHANNELS = "+"  # between channels that are nuclear
 
@@ -76,11 +77,20 @@ def folders(locations: list[str]) -> list[str]:
     return sorted({sources.split(place)[0] for place in locations if not sources.scheme(place)})
 
 
+def _fault(place: str) -> str | None:
+    """Why the place of a file is none, as the end of a sentence; None if it is one."""
+    if not place:
+        return "a file's name is missing beside a ;"
+    if sources.scheme(place) not in SCHEMES:
+        return f"{sources.scheme(place)}:// cannot be read in parts, as slides are; http(s):// and paths can"
+    return sources.fault(place)
+
+
 def _request(table: tables.Table, row: tables.Row, values: Mapping[str, Any], folder: str) -> Request:
     cells = row.cells
     places = [place.strip() for place in cells["image"].split(FILES)]
     for place in places:
-        if wrong := sources.fault(place) if place else "a file's name is missing beside a ;":
+        if wrong := _fault(place):
             table.problems.append(table.problem(f'"{tables.shown(place)}": {wrong}', row.line, "image"))
     own = cells.get("nuclear") or None
     nuclear = own or values.get("nuclear")

@@ -23,13 +23,14 @@ def record(packet, statistics, prepared, numbers, tasks, overlays):
     content = {name: packet[name] for name in copied} | {"image": packet["locations"], "nuclear": nuclear}
     content |= {name: prepared[name] for name in ("diameter", "diameter_source")}
     content["diameter_um"] = _micrometres(prepared["diameter"], packet["pixel_size"])
+    devices = sorted({task["device"] for task in tasks if "device" in task})
     rule = TISSUE if packet["tissue"] == "auto" else "nuclei are looked for everywhere"
     content["tissue"] = {"rule": rule, "share": prepared["tissue_share"]}
-    content |= {name: _first(tasks, name) for name in ("model", "device")}
+    content |= {"model": _first(tasks, "model"), "device": ", ".join(devices)}
     content["settings"] = {name: value for task in tasks for name, value in task.get("settings", {}).items()}
     content |= {"nuclei": int(numbers.labels.max()), "uncertified": int(numbers.uncertified)}
     content |= {"read_alone": int(numbers.alone), "network_tiles": sum(task.get("network_tiles", 0) for task in tasks)}
-    content |= {"warnings": prepared["warnings"] + _warnings(statistics), "steps": costs.together(tasks)}
+    content |= {"warnings": prepared["warnings"] + _warnings(statistics, devices), "steps": costs.together(tasks)}
     return content | {"overlays": overlays}
 
 
@@ -45,7 +46,7 @@ def row(packet, content):
         "retryable": False,
         "cells": content["nuclei"],
         "size": packet["size"],
-        "pixel_size": size and size["y"],
+        "pixel_size": _micrometres(1, size),
         "diameter": content["diameter"],
         "uncertified": content["uncertified"],
         "seconds": round(sum(step["seconds"] for step in content["steps"]), 3),
@@ -62,8 +63,9 @@ def _first(tasks, name):
     return next((task[name] for task in tasks if name in task), None)
 
 
-def _warnings(statistics):
-    return [
+def _warnings(statistics, devices):
+    several = f"parts were computed on several devices ({', '.join(devices)}): a few pixels may depend on which"
+    return [several] * (len(devices) > 1) + [
         f"channel {found['number']} {found['name']}: {found['masked']:,} pixels are not in the file; "
         "its smallest level stands for them"
         for found in statistics
