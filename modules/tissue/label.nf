@@ -3,6 +3,7 @@ process LABEL {
     tag "${meta.id} ${meta.part}"
     label 'cellpose'
     label 'single'
+    cache 'deep'                                // the planner writes the slide anew in every run
     memory { Needs.tile(meta, task) }
     time { Needs.part(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }

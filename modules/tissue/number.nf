@@ -3,6 +3,7 @@ process NUMBER {
     tag "${meta.id}"
     label 'cellpose'
     label 'single'
+    cache 'deep'                                // the planner writes the slide anew in every run
     memory { Needs.whole(meta, task) }
     time { Needs.slide(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }

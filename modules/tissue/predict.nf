@@ -3,6 +3,7 @@ process PREDICT {
     tag "${meta.id} ${meta.part}"
     label 'cellpose'
     label 'gpu'
+    cache 'deep'                                // the planner writes the slide anew in every run
     memory { Needs.tile(meta, task) }
     time { Needs.part(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }

@@ -2,6 +2,7 @@
 process READ {
     tag "${meta.id}"
     label 'acquire'
+    cache 'deep'                                // the planner writes the slide anew in every run
     memory { Needs.tile(meta, task) }
     time { Needs.slide(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }
