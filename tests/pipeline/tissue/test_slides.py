@@ -150,3 +150,12 @@ def test_everything_that_is_wrong_with_a_table_is_said_before_anything_starts(sl
     (said,) = re.findall(r"nothing was started, because of\n((?:  .*\n)+)", run.said)
     for words in '"DNA9"', "its channels: 1 DNA1, 2 CD3", "there is no such file", '"../x" is not a slide\'s name':
         assert words in said, said
+
+
+def test_a_run_that_is_taken_up_computes_nothing_again(slides, tmp_path):
+    (tmp_path / "slides.csv").write_text(f"{HEADER}\nlocal,{slides}/slide.ome.tif,DNA1,tonsil\n")
+    first, again = (Slides(tmp_path, *TILED, "-stub-run", *more) for more in ((), ("-resume",)))
+    assert (first.code, again.code) == (0, 0), again.said
+    computed = re.findall(r"Submitted process > TISSUE:(?:NUCLEI:)?(\w+) \(local", first.said)
+    cached = re.findall(r"Cached process > TISSUE:(?:NUCLEI:)?(\w+) \(local", again.said)
+    assert len(cached) == 11 and sorted([*cached, "COMMIT"]) == sorted(computed)
