@@ -28,7 +28,7 @@ from idrstream.cells import contrast  # noqa: E402
 from idrstream.tissue import arrays, levels, tiles  # noqa: E402
 
 MODEL = ROOT / "assets/models/nuclei/nuclei.pth"
-DATA = Path(os.environ.get("IDRSTREAM_DATA") or ROOT / "shared" / "data")
+DATA = Path(os.environ.get("IDRSTREAM_DATA") or ROOT.parent / "shared" / "data")
 
 
 class Run:

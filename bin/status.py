@@ -5,8 +5,12 @@ import argparse
 from datetime import datetime, timezone
 from pathlib import Path
 
-from idrstream.base import files
-from idrstream.runs import housekeeping, ledger
+from idrstream.base import files, units
+from idrstream.runs import housekeeping, ledger, manifest
+
+NOUNS = {
+    "tissue": ("slide", "nuclei")
+}  # workflow -> what it works on, and what it finds there, if not images and cells
 
 
 def main():
@@ -31,7 +35,8 @@ def status(outdir, now):
     failed = sum(row is not None and row["status"] == "failed" for row in rows)
     remaining = len(rows) - done - failed
     cells = sum(row["cells"] for row in rows if row and row["status"] in finished)
-    lines = [f"{len(rows)} images: {done} done ({cells} cells), {failed} failed, {remaining} left"]
+    item, found = NOUNS.get(manifest.workflow(outdir), ("image", "cells"))
+    lines = [f"{units.count(len(rows), item)}: {done} done ({cells} {found}), {failed} failed, {remaining} left"]
     ids = {image["id"] for image in plan["images"]}
     commits = [(datetime.fromisoformat(entry["committed"]), entry) for entry in entries]
     counts = [(time, sum(row["id"] in ids for row in entry["images"])) for time, entry in commits if time > begun]
@@ -40,7 +45,7 @@ def status(outdir, now):
         seconds, images = (max(time for time, _ in recent) - begun).total_seconds(), sum(count for _, count in recent)
         rest = seconds / images * remaining - (now - max(time for time, _ in recent)).total_seconds()
         lines.append(
-            f"{60 * images / seconds:.1f} images a minute since {begun:%Y-%m-%d %H:%M} UTC; about {_time(rest)} left"
+            f"{60 * images / seconds:.1f} {item}s a minute since {begun:%Y-%m-%d %H:%M} UTC; about {_time(rest)} left"
         )
     for row in [row for row in rows if row and row["status"] == "failed"][-5:]:
         lines.append(f"  {row['key']}: {row['reason']}")
