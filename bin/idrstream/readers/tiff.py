@@ -19,6 +19,7 @@ NODATA = 42113  # tag of GDAL: the value that stands where there is no pixel, as
 COLOURS = {2, 5, 6, 8, 9, 10}  # RGB, CMYK, YCbCr and kinds of CIE L*a*b*
 INVERT = "save it with black as 0 (in Fiji: Image > Lookup Tables > Invert LUT, Edit > Invert)"
 MOST_LEVELS = 64
+DIRECTORY = 4096  # bytes that are fetched of a remote file to read the directory of a page, which lie far apart
 KEPT = 8  # pages whose lists of tiles are kept in memory
 
 
@@ -27,6 +28,8 @@ class Image(BaseImage):
 
     def __init__(self, file, name):
         self.name = name
+        if hasattr(file, "read_ahead"):
+            file.read_ahead = DIRECTORY
         self._file = WatchedFile(file)
         self._page = lru_cache(KEPT)(self._load)
         with self._explained("its directory cannot be read"):

@@ -145,7 +145,8 @@ class Counted:
 class RangedFile(Counted, io.RawIOBase):
     """A remote file; only the byte ranges that are read are downloaded. Read-only, seekable.
 
-    link  counts what it costs: `bytes`, `requests`
+    link        counts what it costs: `bytes`, `requests`
+    read_ahead  bytes that are fetched at least where a read does not go on from the last; a reader may set it
 
     A source's class sets `size` and defines fetch(start, stop): all bytes from start to before stop.
     """
@@ -155,7 +156,7 @@ class RangedFile(Counted, io.RawIOBase):
         self._position = 0
         self._read = deque()  # (start, payload) of reads, newest last
         self._prefetched = []  # (start, payload) of the last prefetch
-        self._ahead = READ_AHEAD
+        self.read_ahead = self._ahead = READ_AHEAD
 
     def readable(self):
         return True
@@ -204,7 +205,7 @@ class RangedFile(Counted, io.RawIOBase):
         """Fetch from start to stop at least; further ahead each time the file is read on where the last fetch ended."""
         last, payload = self._read[-1] if self._read else (0, b"")
         follows = start == last + len(payload)
-        self._ahead = min(2 * self._ahead, MOST_AHEAD) if follows else READ_AHEAD
+        self._ahead = min(2 * self._ahead, MOST_AHEAD) if follows else self.read_ahead
         return self._keep(start, self.fetch(start, min(max(stop, start + self._ahead), self.size)))
 
     def _keep(self, start, payload):
