@@ -94,7 +94,7 @@ def _run(where, tile, remote, starts):
     beside = cpu - steps + sum(step["tasks"] * starts.get(step["step"], 0) for step in record["steps"])
     line = [record["nuclei"], record["uncertified"], f"{wall:.0f}", f"{cpu:.0f}", f"{steps:.0f}"]
     line += [f"{beside / cpu:.0%}" if starts else "", _largest(max((where / "results/pipeline_info").glob("trace_*")))]
-    planned = needs.of(record["size"], tile, 1, np.dtype(record["dtype"]).itemsize).disk
+    planned = needs.of(record["size"], tile, 1, np.dtype(record["dtype"]).itemsize, record["diameter"]).disk
     line += [f"{most / 1e6:.0f}", f"{most / planned:.2f}"]
     return record, line + ([server.sent, f"{server.sent / _needed(where):.3f}"] if remote else ["", ""])
 
