@@ -20,6 +20,7 @@ class Found:
     def __init__(self, packet, folders, numbers):
         self.packet, self.shape, self.side = packet, tuple(packet["size"]), packet["tile"]
         self.pixel_size = packet["pixel_size"] and (packet["pixel_size"]["y"], packet["pixel_size"]["x"])
+        self.origin = (packet["region"] or (0, 0))[:2]
         self.numbers = arrays.read(Path(numbers, "numbers.npz"), steps.Numbers)
         folders = [folder for folder in folders if Path(folder).is_dir()]
         self.tile = steps.Labels(folders, self.numbers)
@@ -31,7 +32,7 @@ class Found:
 def labels(folder, found):
     """Write SLIDE.zarr and nuclei.ome.tif into FOLDER; returns the label image, (Y, X), read as it is sliced."""
     path = Path(folder, f"{found.packet['slide']}.zarr")
-    store.write(path, NAME, found.tile, found.shape, found.side, found.pixel_size)
+    store.write(path, NAME, found.tile, found.shape, found.side, found.pixel_size, found.origin)
     levels = [store.read(path, NAME, number) for number in range(len(store.pyramid(found.shape)))]
     tiff.write(Path(folder, f"{NAME}.ome.tif"), NAME, levels, found.pixel_size, found.packet["identity"])
     return levels[0]

@@ -29,7 +29,7 @@ def pyramid(shape):
     return levels
 
 
-def write(path, name, tile, shape, side, pixel_size):
+def write(path, name, tile, shape, side, pixel_size, origin=(0, 0)):
     """Write a store that holds one label image, with its pyramid, to PATH, a folder that is not there yet.
 
     name        of the label image
@@ -37,6 +37,7 @@ def write(path, name, tile, shape, side, pixel_size):
     shape       (Y, X) of the slide
     side        of its tiles, in pixels
     pixel_size  (y, x) micrometres; None if nobody knows
+    origin      (y, x) of the first pixel, in pixels of the whole slide
     """
     root = zarr.create_group(path, zarr_format=3)
     root.attrs["spatialdata_attrs"] = {"version": CONTAINER, "spatialdata_software_version": "idrstream"}
@@ -52,7 +53,7 @@ def write(path, name, tile, shape, side, pixel_size):
     for finer, coarser in itertools.pairwise(levels):
         for box in _shards(coarser):
             _put(coarser, box, _halved(finer, box))
-    element.attrs.update(_attributes(name, len(levels), pixel_size))
+    element.attrs.update(_attributes(name, len(levels), pixel_size, origin))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # consolidated metadata are no part of Zarr 3 yet; SpatialData looks for them
         zarr.consolidate_metadata(path)
@@ -95,13 +96,19 @@ def _halved(finer, box):
     return pixels
 
 
-def _attributes(name, count, pixel_size):
+def _attributes(name, count, pixel_size, origin):
     """Metadata of a label image of COUNT levels: for readers of OME-Zarr, and for SpatialData."""
     spaces = [{"name": axis, "type": "space"} for axis in "yx"]
     if pixel_size:
         spaces = [{**space, "unit": "micrometer"} for space in spaces]
     systems = [{"name": system, "axes": [{**s, "unit": "unit"} for s in spaces]} for system in ("yx", "global")]
-    to_world = {"type": "scale", "scale": list(pixel_size or (1.0, 1.0)), "input": systems[0], "output": systems[1]}
+    scale = list(pixel_size or (1.0, 1.0))
+    between = {"input": systems[0], "output": systems[1]}
+    to_world = {"type": "scale", "scale": scale} | between
+    if any(origin):
+        shift = [edge * first for edge, first in zip(scale, origin, strict=True)]
+        moved = {"type": "translation", "translation": shift, "input": systems[1], "output": systems[1]}
+        to_world = {"type": "sequence", "transformations": [to_world, moved]} | between
     steps = [[{"type": "scale", "scale": [2.0**level, 2.0**level]}] for level in range(count)]
     datasets = [{"path": f"s{level}", "coordinateTransformations": step} for level, step in enumerate(steps)]
     scales = {"name": name, "axes": spaces, "datasets": datasets, "coordinateTransformations": [to_world]}

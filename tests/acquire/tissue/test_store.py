@@ -30,8 +30,9 @@ def small(monkeypatch):
     monkeypatch.setattr(tiff, "TILE", 64)
 
 
-def write(path, labels, side, pixel_size=PIXEL_SIZE):
-    store.write(path, "nuclei", lambda box: labels[box.y0 : box.y1, box.x0 : box.x1], labels.shape, side, pixel_size)
+def write(path, labels, side, pixel_size=PIXEL_SIZE, **more):
+    tile = lambda box: labels[box.y0 : box.y1, box.x0 : box.x1]  # noqa: E731
+    store.write(path, "nuclei", tile, labels.shape, side, pixel_size, **more)
     return path
 
 
@@ -68,6 +69,14 @@ def test_its_metadata_are_those_of_ome_zarr_and_of_spatialdata(labels, tmp_path)
     assert told["version"] == "0.5-dev-spatialdata"
     consolidated = json.loads((tmp_path / "a/zarr.json").read_text())["consolidated_metadata"]["metadata"]
     assert {"labels", "labels/nuclei", "labels/nuclei/s0", "labels/nuclei/s3"} <= consolidated.keys()
+
+
+def test_a_part_of_a_slide_lies_where_it_is_on_the_slide(labels, tmp_path):
+    path = write(tmp_path / "a.zarr", labels, 128, (0.5, 0.25), origin=(1000, 2000))
+    (scales,) = json.loads((path / "labels/nuclei/zarr.json").read_text())["attributes"]["ome"]["multiscales"]
+    scale, shift = scales["coordinateTransformations"][0]["transformations"]
+    pixel = np.array([3, 5])
+    assert (pixel * scale["scale"] + shift["translation"] == (pixel + (1000, 2000)) * (0.5, 0.25)).all()
 
 
 def test_without_a_pixel_size_no_unit_is_claimed(labels, tmp_path):
