@@ -76,7 +76,7 @@ def test_a_part_of_a_slide_lies_where_it_is_on_the_slide(labels, tmp_path):
     (scales,) = json.loads((path / "labels/nuclei/zarr.json").read_text())["attributes"]["ome"]["multiscales"]
     scale, shift = scales["coordinateTransformations"][0]["transformations"]
     pixel = np.array([3, 5])
-    assert (pixel * scale["scale"] + shift["translation"] == (pixel + (1000, 2000)) * (0.5, 0.25)).all()
+    assert (pixel * scale["scale"] + shift["translation"] == np.add(pixel, (1000, 2000)) * (0.5, 0.25)).all()
 
 
 def test_without_a_pixel_size_no_unit_is_claimed(labels, tmp_path):
