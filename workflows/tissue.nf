@@ -34,9 +34,9 @@ workflow TISSUE {
     read = READ(slides.map { slide, packet -> tuple(slide, packet, Plan.folders(packet)) }, stages.read).slide
     pixels = read.map { slide, folder -> Gate.holds(slide, folder) }                // (slide, its nuclear channels)
     prepared = PREPARE(slides.join(pixels), model, stages.prepare).prepared
-    known = slides.join(pixels).join(prepared.map { slide, folder -> Gate.holds(slide, folder) })
-    nuclei = NUCLEI(known, model, stages)       // (slide, nuclei, their numbers, [flows], [labels])
-    assembled = ASSEMBLE(known.join(nuclei), stages.assemble).assembled
+    ready = slides.join(pixels).join(prepared.map { slide, folder -> Gate.holds(slide, folder) })
+    nuclei = NUCLEI(ready, model, stages)       // (slide, nuclei, their numbers, [flows], [labels])
+    assembled = ASSEMBLE(ready.join(nuclei), stages.assemble).assembled
     whole = slides
         .join(assembled.map { slide, folder -> Gate.holds(slide, folder) })
         .map { slide, packet, folder -> tuple(slide, packet, folder, WorkFolders.of(slide)) }

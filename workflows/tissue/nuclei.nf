@@ -8,21 +8,21 @@ include { NUMBER  } from '../../modules/tissue/number'
 // A part is a slide's map with `part`: which of its groups of tiles.
 workflow NUCLEI {
     take:
-    slides                                      // (slide, its JSON, its nuclear channels, what is known of it)
+    slides                                      // (slide, its JSON, its nuclear channels, its diameter and where to look)
     model                                       // value: Cellpose weights
     stages
 
     main:
-    packets = slides.map { slide, packet, _pixels, _known -> tuple(slide, packet) }
-    parts = slides.flatMap { slide, packet, pixels, known -> Plan.parts(slide).collect { part -> tuple(part, packet, pixels, known) } }
+    packets = slides.map { slide, packet, _pixels, _prepared -> tuple(slide, packet) }
+    parts = slides.flatMap { slide, packet, pixels, prepared -> Plan.parts(slide).collect { part -> tuple(part, packet, pixels, prepared) } }
     flows = PREDICT(parts, model, stages.predict).predicted
         .map { part, folder -> Gate.holds(part, folder) }
         .map { part, folder -> tuple(Plan.slide(part), folder) }
         .groupTuple()
         .map { slide, folders -> tuple(slide.target, folders.sort { path -> path.name }) }      // (slide, [flows])
     nuclei = SEEDS(packets.join(flows), stages.seeds).nuclei.map { slide, folder -> Gate.holds(slide, folder) }
-    found = packets.join(nuclei).join(flows)
-    labels = LABEL(found.flatMap { slide, packet, seeds, all -> Plan.parts(slide).collect { part -> tuple(part, packet, seeds, all) } }, stages.label).labelled
+    seeded = packets.join(nuclei).join(flows)
+    labels = LABEL(seeded.flatMap { slide, packet, seeds, all -> Plan.parts(slide).collect { part -> tuple(part, packet, seeds, all) } }, stages.label).labelled
         .map { part, folder -> Gate.holds(part, folder) }
         .map { part, folder -> tuple(Plan.slide(part), folder) }
         .groupTuple()
