@@ -31,7 +31,8 @@ def combined(folder):
             if place.setdefault(name, group) != group:
                 raise ValueError(f"{workflow}.json: --{name} stands in {group}, elsewhere in {place[name]}")
             _add(groups[group]["properties"], name, rule, workflow)
-    groups["input"]["properties"]["workflow"]["enum"] = [*files]
+    workflow = groups["input"]["properties"]["workflow"]
+    workflow |= {"description": f"Workflow to run: {', '.join(files)}.", "enum": [*files]}
     about = {name: content["description"] for name, content in files.items()}
     examples = {name: content["example"] for name, content in files.items()}
     return common["about"] | {"x-about": about, "x-examples": examples, "$defs": groups}
