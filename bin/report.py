@@ -30,7 +30,10 @@ def main(outdir, target, look, count):
     workflow = manifest.workflow(outdir)
     if workflow is None:
         raise task.UserError(f"{outdir}: no run has begun there, so there is nothing to report on")
-    import_module(f"idrstream.{workflow}.report").make(outdir, target, look)
+    from idrstream.report import build
+
+    of_workflow = import_module(f"idrstream.{workflow}.report")
+    build.make(of_workflow.SECTIONS, of_workflow.Results(outdir), target, look)
 
 
 if __name__ == "__main__":

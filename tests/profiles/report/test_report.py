@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from idrstream.base import traces
-from idrstream.report import throughput
+from idrstream.report import build, throughput
 from idrstream.report.pictures import Pictures, limits
 from idrstream.runs import run_warnings
 from idrstream.screen import report, study
@@ -53,7 +53,7 @@ def made(output, tmp_path_factory):
 
 def on(folder, target):
     """Id -> text of each section on an output folder, before it is a page."""
-    made = report.sections(Results(folder), Pictures(target))
+    made = build.sections(report.SECTIONS, Results(folder), Pictures(target))
     return {section.id: text(" ".join(section.html)) for section in made}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from idrstream.report import build
 from idrstream.report.pictures import Pictures
 from idrstream.tissue import report
 from idrstream.tissue.report import steps
@@ -109,7 +110,7 @@ def said(output, tmp_path):
 
 
 def on(outdir, target):
-    made = report.sections(Results(outdir), Pictures(target))
+    made = build.sections(report.SECTIONS, Results(outdir), Pictures(target))
     return {section.id: text(" ".join(section.html)) for section in made}
 
 
