@@ -10,7 +10,7 @@ include { ASSEMBLE } from '../modules/tissue/assemble'
 include { COMMIT   } from '../modules/tissue/commit'
 include { SUMMARY  } from '../modules/tissue/summary'
 
-// A slide is a map [id, number, parts, pixels, memory, bytes, work]; a stage takes (slide, JSON, folders) and gives (slide, one folder).
+// A slide is a map [id, number, parts, pixels, memory, work]; a stage takes (slide, JSON, folders) and gives (slide, one folder).
 workflow TISSUE {
     take:
     launch                                      // JSON: params, and where and when the run was started

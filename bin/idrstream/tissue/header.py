@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from idrstream import readers, sources
 from idrstream.base.failures import NotReadable
 from idrstream.readers import planes
 from idrstream.readers.image import Image, PixelSize
-from idrstream.sources import staged
+from idrstream.tissue import opening
 from idrstream.tissue.sheet import Request
 
 UNDESCRIBED = "Q"  # axis of pages of which a file says nothing
@@ -42,7 +42,6 @@ class Header:
     channels    list of Channel, over all files
     pixel_size  PixelSize, or None if no file states one
     bytes       of the files, as far as known
-    stored      (Y, X) pixels of the tiles that the first file stores
     levels      how many resolutions it has
     """
 
@@ -51,7 +50,6 @@ class Header:
     channels: list[Channel]
     pixel_size: PixelSize | None
     bytes: int
-    stored: tuple[int, int]
     levels: int
 
 
@@ -60,7 +58,7 @@ def read(request: Request, places: Mapping[str, str]) -> Header:
     for location in request.locations:
         _check_format(sources.split(location)[1])
     with ExitStack() as stack:
-        opened = [stack.enter_context(_opened(location, places)) for location in request.locations]
+        opened = [stack.enter_context(opening.image(location, places)) for location in request.locations]
         images = [image for _, image in opened]
         for image in images:
             _check(image)
@@ -75,7 +73,6 @@ def read(request: Request, places: Mapping[str, str]) -> Header:
             channels=channels,
             pixel_size=sizes[0] if sizes else None,
             bytes=sum(getattr(file, "size", 0) for file, _ in opened),
-            stored=first.levels[0].tile,
             levels=len(first.levels),
         )
 
@@ -91,19 +88,6 @@ def nuclear(header: Header, request: Request, name: str) -> list[Channel]:
         raise NotReadable(f"{name}: it has {len(names)} channels ({planes.listed(names)}); {which}.")
     wanted = dict.fromkeys(request.nuclear or ["1"])
     return [header.channels[planes.place(names, name, request.named_in, text)] for text in wanted]
-
-
-@contextmanager
-def _opened(location: str, places: Mapping[str, str]) -> Generator[tuple[Any, Image], None, None]:
-    """A file, or a store, and its image, while the context lasts."""
-    place = None
-    if not sources.scheme(location):
-        location, place = staged.local(location, None, places)
-    with (
-        sources.open_any(location, place) as file,
-        readers.open_image(file, sources.split(location)[1]) as image,
-    ):
-        yield file, image
 
 
 def _check_format(name: str) -> None:

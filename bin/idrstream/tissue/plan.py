@@ -13,8 +13,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from idrstream.base.failures import ImageFailure
 from idrstream.base.tables import Problems, Table
 from idrstream.runs import digest, ledger, params, targets
@@ -224,7 +222,6 @@ def _packet(slide: Slide, number: int, plan: Plan) -> dict[str, Any]:
         **{"id": slide.name, "slide": slide.name, "number": number, "session": plan.session, "recipe": plan.recipe},
         **{"references": {}, "supersedes": [], "kept": [], "identity": slide.id},
         "locations": slide.request.locations,
-        "root": None,
         "folders": sheet.folders(slide.request.locations),
         "size": slide.shape,
         "region": region and [region.y0, region.x0, *region.shape],
@@ -257,7 +254,6 @@ def _summary(plan: Plan) -> dict[str, Any]:
                 "parts": len(tiles.groups(slide.shape, plan.settings["tile"], slide.tiles_a_task)),
                 "pixels": math.prod(slide.shape),
                 "memory": slide.need.memory,
-                "bytes": math.prod(slide.shape) * np.dtype(slide.header.dtype).itemsize * len(slide.channels),
                 "work": slide.need.disk,
             }
             for number, slide in enumerate(plan.todo)

@@ -10,13 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from idrstream import sources
 from idrstream.base import files
 from idrstream.base.failures import NotFinite, NotReadable, UnwrittenFrame
 from idrstream.cells import contrast
-from idrstream.readers import open_image
-from idrstream.sources import staged
-from idrstream.tissue import levels, scratch
+from idrstream.tissue import levels, opening, scratch
 from idrstream.tissue.tiles import Box
 
 AT_ONCE = 64 * 1024 * 1024  # bytes of a window, unless what is stored as one is larger
@@ -38,9 +35,9 @@ def read(packet, folder, places, watch):
         numbers = sorted({channel["file"] for channel in wanted})
         images = {number: opened.enter_context(_opened(packet, number, places, folder)) for number in numbers}
         for index, channel in enumerate(wanted):
-            masked = _copy(images[channel["file"]].image, channel, _region(packet), copy, index, watch)
+            masked = _copy(images[channel["file"]][1], channel, _region(packet), copy, index, watch)
             found.append(_statistics(copy, index, channel) | {"masked": masked})
-        cost = {name: sum(getattr(image.file, name) for image in images.values()) for name in ("bytes", "requests")}
+        cost = {name: sum(getattr(file, name) for file, _ in images.values()) for name in ("bytes", "requests")}
     statistics = {"channels": found} | cost
     files.write_json(Path(folder, scratch.STATISTICS), statistics)
     return statistics
@@ -62,29 +59,18 @@ def windows(level, box, itemsize):
     ]
 
 
-class _Opened:
-    """An open image of a slide and the file that it is of, which counts what it costs."""
-
-    def __init__(self, file, image):
-        self.file, self.image = file, image
-
-
 @contextmanager
 def _opened(packet, number, places, folder):
-    """_Opened of a file of the slide; FOLDER takes a copy of one that can only be read whole.
+    """(file, image) of a file of the slide; FOLDER takes a copy of one that can only be read whole.
 
     Raises NotReadable if it is not the one that was planned.
     """
-    location, place = packet["locations"][number], None
-    if not sources.scheme(location):
-        location, place = staged.local(location, packet["root"], places)
     with (
         tempfile.TemporaryDirectory(prefix=".whole-", dir=folder) as cache,
-        sources.open_any(location, place, cache) as file,
-        open_image(file, sources.split(location)[1], cache=cache) as image,
+        opening.image(packet["locations"][number], places, cache) as (file, image),
     ):
         _check(packet, number, image)
-        yield _Opened(file, image)
+        yield file, image
 
 
 def _check(packet, number, image):

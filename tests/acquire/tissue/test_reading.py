@@ -34,7 +34,7 @@ def packet_of(location, size, dtype="uint16", nuclear=((0, 0, "DNA"),), **more):
         for file, channel, name in nuclear
     ]
     region = more.get("region")
-    content = {"id": "A1", "slide": "A1", "locations": list(map(str, locations)), "root": None, "folders": []}
+    content = {"id": "A1", "slide": "A1", "locations": list(map(str, locations)), "folders": []}
     content |= {"size": list(region[2:] if region else size), "whole_size": list(size), "region": None}
     return content | {"dtype": dtype, "nuclear": channels} | more
 
@@ -113,8 +113,8 @@ def test_channels_of_several_files_in_staged_folders_are_one_slide(tmp_path):
     for number in range(3):
         tifffile.imwrite(home / f"{number}.tif", noise(seed=number), metadata=None)
     nuclear = [(2, 0, "A"), (1, 0, "B")]
-    packet = packet_of(["0.tif", "1.tif", "2.tif"], SHAPE, nuclear=nuclear)
-    packet |= {"root": "/not/here", "folders": ["/not/here"]}
+    locations = [f"/not/here/{number}.tif" for number in range(3)]  # as the planner has them
+    packet = packet_of(locations, SHAPE, nuclear=nuclear) | {"folders": ["/not/here"]}
     pixels, _ = read(tmp_path, packet, "--folders", staged)
     np.testing.assert_array_equal(pixels, [noise(seed=2), noise(seed=1)])
 

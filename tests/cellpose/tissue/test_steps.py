@@ -48,7 +48,7 @@ def packet_of(location, size, side=300, group=2, nuclear=(("DNA", 0, 0),), dtype
         {"file": file, "channel": channel, "frame": 0, "number": channel + 1, "name": name}
         for name, file, channel in nuclear
     ]
-    content = {"id": "S1", "slide": "S1", "identity": "0123456789abcdef", "locations": [str(location)], "root": None}
+    content = {"id": "S1", "slide": "S1", "identity": "0123456789abcdef", "locations": [str(location)]}
     content |= {"folders": [], "size": list(size), "whole_size": list(whole), "region": None, "dtype": dtype}
     content |= {"pixel_size": {"y": 0.65, "x": 0.65, "source": "OME-XML"}, "channels": ["DNA", "B", "C"]}
     content |= {"nuclear": channels, "tile": side, "groups": tiles.groups(size, side, group)}
