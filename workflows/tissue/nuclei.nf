@@ -5,6 +5,15 @@ include { SEEDS   } from '../../modules/tissue/seeds'
 include { LABEL   } from '../../modules/tissue/label'
 include { NUMBER  } from '../../modules/tissue/number'
 
+// (part, folder) of all parts of a slide, together: (slide, [folder]).
+def whole(parts) {
+    return parts
+        .map { part, folder -> Gate.holds(part, folder) }
+        .map { part, folder -> tuple(Plan.slide(part), folder) }
+        .groupTuple()
+        .map { slide, folders -> tuple(slide.target, folders.sort { path -> path.name }) }
+}
+
 // A part is a slide's map with `part`: which of its groups of tiles.
 workflow NUCLEI {
     take:
@@ -15,18 +24,11 @@ workflow NUCLEI {
     main:
     packets = slides.map { slide, packet, _pixels, _prepared -> tuple(slide, packet) }
     parts = slides.flatMap { slide, packet, pixels, prepared -> Plan.parts(slide).collect { part -> tuple(part, packet, pixels, prepared) } }
-    flows = PREDICT(parts, model, stages.predict).predicted
-        .map { part, folder -> Gate.holds(part, folder) }
-        .map { part, folder -> tuple(Plan.slide(part), folder) }
-        .groupTuple()
-        .map { slide, folders -> tuple(slide.target, folders.sort { path -> path.name }) }      // (slide, [flows])
+    flows = whole(PREDICT(parts, model, stages.predict).predicted)                          // (slide, [flows])
     nuclei = SEEDS(packets.join(flows), stages.seeds).nuclei.map { slide, folder -> Gate.holds(slide, folder) }
     seeded = packets.join(nuclei).join(flows)
-    labels = LABEL(seeded.flatMap { slide, packet, seeds, all -> Plan.parts(slide).collect { part -> tuple(part, packet, seeds, all) } }, stages.label).labelled
-        .map { part, folder -> Gate.holds(part, folder) }
-        .map { part, folder -> tuple(Plan.slide(part), folder) }
-        .groupTuple()
-        .map { slide, folders -> tuple(slide.target, folders.sort { path -> path.name }) }      // (slide, [labels])
+    seeds = seeded.flatMap { slide, packet, folder, all -> Plan.parts(slide).collect { part -> tuple(part, packet, folder, all) } }
+    labels = whole(LABEL(seeds, stages.label).labelled)         // (slide, [labels])
     numbers = NUMBER(packets.join(nuclei).join(labels), stages.number).numbers.map { slide, folder -> Gate.holds(slide, folder) }
     numbered = nuclei.join(numbers).join(flows).join(labels)
 

@@ -136,7 +136,12 @@ class Segmenter:
         found = np.concatenate(found) if found else np.empty(0)
         if not found.size:
             return self.diameter, 0
-        return round(float(np.clip(2 * np.sqrt(choose(found) / np.pi), *DIAMETERS)), 1), found.size
+        return diameter_of(choose(found)), found.size
+
+
+def diameter_of(area):
+    """Diameter in pixels of a disc of AREA, to 0.1, within DIAMETERS."""
+    return round(float(np.clip(2 * np.sqrt(area / np.pi), *DIAMETERS)), 1)
 
 
 def plate_area(areas):

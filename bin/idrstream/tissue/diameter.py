@@ -43,8 +43,7 @@ def estimate(model, image, shape):
     areas = np.concatenate(areas) if areas else np.empty(0)
     if not len(areas):
         return Estimate(model.diameter, 0, windows)
-    diameter = np.clip(2 * np.sqrt(np.median(areas) / np.pi), *segmentation.DIAMETERS)
-    return Estimate(round(float(diameter), 1), len(areas), windows)
+    return Estimate(segmentation.diameter_of(np.median(areas)), len(areas), windows)
 
 
 def bright(image, shape):

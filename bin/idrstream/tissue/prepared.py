@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from idrstream.base import files
+from idrstream.base import files, units
 from idrstream.cells import segmentation
 from idrstream.tissue import diameter, scratch
 from idrstream.tissue.squares import SIDE, Squares, without_glass
@@ -50,6 +50,6 @@ def _diameter(request, image, shape, model):
         return request, "given"
     found = diameter.estimate(model, image, shape) if image else None
     if found and found.nuclei:
-        windows = f"{len(found.windows)} window{'s' if len(found.windows) > 1 else ''}"
+        windows = units.count(len(found.windows), "window")
         return found.diameter, f"estimated from {windows}, {found.nuclei:,} nuclei"
     return model.diameter, "the model's own"

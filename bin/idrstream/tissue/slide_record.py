@@ -1,8 +1,11 @@
 """What was read, assumed and found of a slide: slide.json for people and programs, and its row in the ledger."""
 
-from idrstream.tissue import costs
+from idrstream.tissue import costs, squares
 
-TISSUE = "256-pixel squares with at least a nucleus's pixels above 0.05 of the contrast, grown by a diameter"
+TISSUE = (
+    f"{squares.SIDE}-pixel squares with at least a nucleus's pixels above {squares.FAINT:g} of the contrast, "
+    "grown by a diameter"
+)
 
 
 def record(packet, statistics, prepared, numbers, tasks, overlays):
