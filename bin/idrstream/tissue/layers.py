@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from idrstream.tissue import arrays, objects, steps
 from idrstream.tissue.objects import Objects
 from idrstream.tissue.steps import Labels, Numbers
@@ -13,6 +15,7 @@ from idrstream.tissue.steps import Labels, Numbers
 # Layer -> what a network is shown of it, keys of the planner's JSON: the first is what it looks for.
 PLANES = {"nuclei": ("nuclear",), "cells": ("membrane", "nuclear")}
 PAIRED, NUMBERED = "paired", "numbers"  # folders of PAIR, of NUMBER and TAKE
+PAIRS = "pairs.json"  # in PAIRED
 
 
 class Layer(NamedTuple):
@@ -35,6 +38,13 @@ def read(folder):
     numbers = arrays.read(numbered / steps.NUMBERS, Numbers)
     found = arrays.read(numbered / objects.FILE, Objects)
     return Layer(numbers, found, Labels(sorted(folder.glob("labelled_*")), numbers))
+
+
+def renumbered(layer, labels):
+    """Numbers of a layer whose objects have other labels: (n,) uint32, in the order of its objects."""
+    numbers, known = np.zeros_like(layer.numbers.labels), layer.numbers.labels > 0
+    numbers[known] = labels[np.searchsorted(layer.objects.labels, layer.numbers.labels[known])]
+    return layer.numbers._replace(labels=numbers)
 
 
 def diameter(packet, layer):

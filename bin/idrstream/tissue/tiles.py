@@ -77,3 +77,8 @@ def groups(shape, side, count):
 def boxes_of(packet, group):
     """The tiles of a GROUP, counted from 0, of the planner's JSON of a slide."""
     return [Box(*tile) for tile in packet["groups"][group]]
+
+
+def all_of(packet):
+    """All tiles of the planner's JSON of a slide."""
+    return [Box(*tile) for group in packet["groups"] for tile in group]
