@@ -186,7 +186,7 @@ def _cut(folder, net, network, limits):
         read = lambda part, pixels=pixels: pixels[part.y0 : part.y1, part.x0 : part.x1]  # noqa: E731
         used.append(limits or contrast.window(levels.levels(read, pixels.shape, pixels.dtype)))
         seen = view.shown([(read, *used[-1])])
-        field = prediction.Field(network, net.nchan, seen, pixels.shape, scale)
+        field = prediction.Field(network, net.nchan, [seen], pixels.shape, scale)
         found = field(tiles.Box(0, pixels.shape[0], 0, pixels.shape[1]))
         own, _ = masks.from_flows(found[:2], found[2], segmentation.ROUNDS / scale)
         numbers = np.unique(own[own > 0])

@@ -66,7 +66,7 @@ def predict(run):
     checkpoint = cpnet.read(MODEL)
     network = graph.ready(partial(cpnet.cpnet, checkpoint.weights))
     seen = view.shown([(run.read, *run.window())])
-    field = prediction.Field(network, checkpoint.widths[0], seen, run.shape, run.scale(checkpoint))
+    field = prediction.Field(network, checkpoint.widths[0], [seen], run.shape, run.scale(checkpoint))
     rounds = segmentation.ROUNDS / run.scale(checkpoint)
     for task, group in enumerate(run.groups):
         for tile in group:

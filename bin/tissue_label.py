@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from idrstream.base import failures, files, task
+from idrstream.tissue import search
 
 
 @click.command()
@@ -18,9 +19,10 @@ from idrstream.base import failures, files, task
 @click.option(
     "--flow_threshold", type=float, default=0.4, show_default=True, help="Largest flow error of a mask; 0: any."
 )
+@search.option
 @task.whole("labelled")
 @failures.of_the_unit
-def main(packet, group, nuclei, labelled, predicted, flow_threshold):
+def main(packet, group, nuclei, labelled, predicted, flow_threshold, layer):
     """Write into LABELLED the labels of the tiles of GROUP (from 0) of PACKET, before they are numbered.
 
     NUCLEI and PREDICTED are the folders that SEEDS and PREDICT left, PREDICTED of all groups.
@@ -35,7 +37,7 @@ def main(packet, group, nuclei, labelled, predicted, flow_threshold):
     boxes, limits = boxes_of(packet, group), masks.Limits(flow_threshold)
     pixels = sum(height * width for height, width in (box.shape for box in boxes))
     labelled.mkdir()
-    with costs.measured(labelled / "label.cost.json", "label", pixels) as facts:
+    with costs.measured(labelled / "label.cost.json", "label", pixels, layer) as facts:
         found = arrays.read(nuclei / "nuclei.npz", masks.Nuclei)
         foreground = Foreground(predicted, tuple(packet["size"]), packet["tile"])
         for tile in task.progress(boxes, f"{packet['slide']} group {group}: labelling tiles"):

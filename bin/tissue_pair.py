@@ -27,10 +27,9 @@ def main(packet, paired, nuclei, cells):
     from idrstream.tissue import arrays, costs, layers, objects, pairing, steps
     from idrstream.tissue.tiles import all_of
 
-    packet = files.read_json(packet)
+    packet, nuclei, cells = files.read_json(packet), layers.read(nuclei), layers.read(cells)
     paired.mkdir()
     with costs.measured(paired / "pair.cost.json", "pair", packet["size"][0] * packet["size"][1]):
-        nuclei, cells = layers.read(nuclei), layers.read(cells)
         tiles = task.progress(all_of(packet), f"{packet['slide']}: pairing tiles")
         found = pairing.overlaps((nuclei.tile(tile), cells.tile(tile)) for tile in tiles)
         chosen = pairing.pair(found, nuclei.objects)

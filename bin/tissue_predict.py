@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from idrstream.base import failures, files, task
+from idrstream.tissue import search
 
 
 @click.command()
@@ -22,9 +23,10 @@ from idrstream.base import failures, files, task
 )
 @click.option("--threads", "count", default=1, show_default=True, help="Tiles of the network at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
+@search.option
 @task.whole("predicted")
 @failures.of_the_unit
-def main(packet, group, slide, prepared, predicted, model, cellprob_threshold, count, require_gpu):
+def main(packet, group, slide, prepared, predicted, model, cellprob_threshold, count, require_gpu, layer):
     """Write into PREDICTED where the pixels of nuclei in the tiles of GROUP (from 0) of PACKET come to rest.
 
     SLIDE and PREPARED are the folders that READ and PREPARE left.
@@ -39,10 +41,10 @@ def main(packet, group, slide, prepared, predicted, model, cellprob_threshold, c
     boxes, shape = boxes_of(packet, group), tuple(packet["size"])
     pixels = sum(height * width for height, width in (box.shape for box in boxes))
     predicted.mkdir()
-    with costs.measured(predicted / "predict.cost.json", "predict", pixels) as facts:
+    with costs.measured(predicted / "predict.cost.json", "predict", pixels, layer) as facts:
         net = network.load(model, require_gpu, count)
         diameter, squares = before.read(prepared)
-        field = net.field(scratch.shown(slide), shape, diameter, squares)
+        field = net.field(scratch.planes(slide, packet, layer), shape, diameter, squares)
         with gpu.watched(net.device, net.on_gpu) as device:
             for tile in task.progress(boxes, f"{packet['slide']} group {group}: predicting tiles"):
                 steps.predict(predicted, field, tile, shape, net.rounds(diameter), cellprob_threshold)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from idrstream.base import failures, files, task
+from idrstream.tissue import search
 
 
 @click.command()
@@ -13,9 +14,10 @@ from idrstream.base import failures, files, task
 @click.argument("packet", type=click.Path(exists=True))
 @click.argument("nuclei", type=click.Path(path_type=Path))
 @click.argument("predicted", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False))
+@search.option
 @task.whole("nuclei")
 @failures.of_the_unit
-def main(packet, nuclei, predicted):
+def main(packet, nuclei, predicted, layer):
     """Write into NUCLEI which resting places of the slide of PACKET make a nucleus.
 
     PREDICTED are the folders that PREDICT left of all its groups.
@@ -25,9 +27,9 @@ def main(packet, nuclei, predicted):
 
     packet = files.read_json(packet)
     nuclei.mkdir()
-    with costs.measured(nuclei / "seeds.cost.json", "seeds", packet["size"][0] * packet["size"][1]):
+    with costs.measured(nuclei / "seeds.cost.json", "seeds", packet["size"][0] * packet["size"][1], layer):
         found = steps.seeds(nuclei / "nuclei.npz", predicted, packet["size"])
-    click.echo(f"{packet['slide']}: {len(found.sizes) - 1:,} nuclei, before they are judged")
+    click.echo(f"{packet['slide']}: {len(found.sizes) - 1:,} {layer}, before they are judged")
 
 
 if __name__ == "__main__":

@@ -2,44 +2,69 @@
 
 from pathlib import Path
 
-import numpy as np
+from idrstream.base import files
+from idrstream.tissue import arrays, layers, overlays, steps, store, tiff
 
-from idrstream.tissue import arrays, labelling, numbering, overlays, steps, store, tiff
-
-NAME = "nuclei"  # of the label image
+COUNTS, ELEMENT = "counts.json", "element"  # of TABLES: how many objects there are, and the table for the store
+PREPARED = Path("prepared", "prepared.json")  # in the folder of a layer that a network looked for
 
 
 class Found:
     """What the steps left of a slide.
 
-    numbers  steps.Numbers
-    tile     function of one of its tiles that returns (Y, X) uint32 labels
-    first    (n,) int64 the first pixel of every nucleus, y * width of the slide + x
+    images    name -> function of one of its tiles that returns (Y, X) uint32 labels: nuclei, and cells if there are any
+    layers    name -> layers.Layer of what was looked for, or given
+    prepared  layer -> what PREPARE told, of those that a network looked for
+    counts    what TABLES counted; None if nothing was measured
+    element   folder of the table for the store; None if there is none
+
+    Folders: of the nuclei; of the cells, of MEASURE's and of TABLES; None for what is not there.
     """
 
-    def __init__(self, packet, folders, numbers):
+    def __init__(self, packet, nuclei, cells=None, measured=None, tables=None):
         self.packet, self.shape, self.side = packet, tuple(packet["size"]), packet["tile"]
         self.pixel_size = packet["pixel_size"] and (packet["pixel_size"]["y"], packet["pixel_size"]["x"])
         self.origin = (packet["region"] or (0, 0))[:2]
-        self.numbers = arrays.read(Path(numbers, steps.NUMBERS), steps.Numbers)
-        folders = [folder for folder in folders if Path(folder).is_dir()]
-        self.tile = steps.Labels(folders, self.numbers)
-        parts = [arrays.read(path, labelling.Part) for folder in folders for path in Path(folder).glob("*.part.npz")]
-        first, _ = numbering.facts(len(self.numbers.labels) - 1, parts)
-        self.first = np.sort(first[self.numbers.labels > 0])
+        folders = {name: Path(folder) for name, folder in (("nuclei", nuclei), ("cells", cells)) if folder}
+        self.layers = {name: layers.read(folder) for name, folder in folders.items()}
+        told = {name: folder / PREPARED for name, folder in folders.items()}
+        self.prepared = {name: files.read_json(path) for name, path in told.items() if path.exists()}
+        self.images = {"nuclei": self.layers["nuclei"].tile} | _cells(measured)
+        self.counts = tables and files.read_json(Path(tables, COUNTS))
+        self.element = tables and _there(Path(tables, ELEMENT))
 
 
-def labels(folder, found):
-    """Write SLIDE.zarr and nuclei.ome.tif into FOLDER; returns the label image, (Y, X), read as it is sliced."""
-    path = Path(folder, f"{found.packet['slide']}.zarr")
-    store.write(path, NAME, found.tile, found.shape, found.side, found.pixel_size, found.origin)
-    levels = [store.read(path, NAME, number) for number in range(len(store.pyramid(found.shape)))]
-    tiff.write(Path(folder, f"{NAME}.ome.tif"), NAME, levels, found.pixel_size, found.packet["identity"])
-    return levels[0]
+def _cells(measured):
+    """{"cells": function of a tile} of the cells that MEASURE left in the folders in a folder; {} if there are none."""
+    paths = {path.name: path for path in Path(measured).glob("*/*.cells.npz")} if measured else {}
+    return {"cells": lambda tile: arrays.read(paths[f"{tile.name}.cells.npz"], steps.Raw).labels} if paths else {}
 
 
-def pictures(folder, found, image, labels):
+def _there(path):
+    return path if path.exists() else None
+
+
+def labels(assembled, found):
+    """Write the label images of a slide as store and as TIFF, those of them that are wanted, into ASSEMBLED/results.
+
+    returns  name -> label image, (Y, X), read as it is sliced
+    """
+    results, outputs, name = assembled / "results", found.packet["outputs"], f"{found.packet['slide']}.zarr"
+    path = (results if "spatialdata" in outputs else assembled) / name  # the others are made of it
+    where = found.shape, found.side, found.pixel_size, found.origin
+    store.write(path, found.images, *where, table=found.element)
+    images = {}
+    for image in found.images:
+        levels = [store.read(path, image, number) for number in range(len(store.pyramid(found.shape)))]
+        images[image] = levels[0]
+        if "masks" in outputs:
+            identity = f"{found.packet['identity']}/{image}"
+            tiff.write(results / f"{image}.ome.tif", image, levels, found.pixel_size, identity)
+    return images
+
+
+def pictures(folder, found, shown, images):
     """Write the overlays into FOLDER; returns a list of {"file", "box"}. Arguments as of overlays.write."""
-    boxes = overlays.places(found.first, found.shape)
-    names = overlays.write(folder, boxes, image, labels)
+    boxes = overlays.places(found.layers["nuclei"].objects.first, found.shape)
+    names = overlays.write(folder, boxes, shown, images)
     return [{"file": name, "box": list(box)} for name, box in zip(names, boxes, strict=True)]

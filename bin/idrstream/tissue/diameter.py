@@ -6,6 +6,7 @@ import numpy as np
 
 from idrstream.base.sampling import spread
 from idrstream.cells import masks, nuclei, segmentation
+from idrstream.tissue import view
 from idrstream.tissue.tiles import Box, grid
 
 VERSION = 1  # raised when the diameter of a slide changes
@@ -27,15 +28,15 @@ class Estimate(NamedTuple):
     windows: list
 
 
-def estimate(model, image, shape):
+def estimate(model, planes, shape):
     """Estimate of a slide.
 
-    model  network.Model
-    image  function of a Box that returns (Y, X) float32, the slide at the contrast that the network takes
-    shape  (Y, X) of the slide
+    model   network.Model
+    planes  list of functions of a Box that return (Y, X) float32, the slide at the contrast that the network takes
+    shape   (Y, X) of the slide
     """
-    field, rounds = model.field(image, shape, model.diameter), model.rounds(model.diameter)
-    windows, areas = bright(image, shape), []
+    field, rounds = model.field(planes, shape, model.diameter), model.rounds(model.diameter)
+    windows, areas = bright(view.brightest(planes), shape), []
     for window in windows:
         seen = field(window)
         labels, _ = masks.from_flows(seen[:2], seen[2], rounds, smallest=segmentation.MIN_SIZE)

@@ -1,4 +1,4 @@
-"""The network that finds the nuclei of slides, on the device that there is."""
+"""A network that finds the nuclei of slides, or their cells, on the device that there is."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -30,10 +30,10 @@ class Model(NamedTuple):
     on_gpu: bool
     threads: int
 
-    def field(self, image, shape, diameter, squares=None):
-        """Field of a slide, IMAGE and SHAPE as it takes them, with nuclei of DIAMETER in pixels."""
+    def field(self, planes, shape, diameter, squares=None):
+        """Field of a slide, PLANES and SHAPE as it takes them, with objects of DIAMETER in pixels."""
         scale = self.trained / diameter
-        return Field(self.network, self.channels, image, shape, scale, self.at_once, squares, self.threads)
+        return Field(self.network, self.channels, planes, shape, scale, self.at_once, squares, self.threads)
 
     def rounds(self, diameter):
         """Steps that a pixel goes at most on a slide with nuclei of DIAMETER in pixels."""

@@ -15,6 +15,16 @@ def table(first, sizes, smallest):
     return labels
 
 
+def places(nuclei, shape):
+    """(y, x), (n + 1,) float64 each: where each of masks.Nuclei of a slide of SHAPE lies, its resting places' mean.
+
+    The centre of the first pixel is (0.5, 0.5). Those of number 0, which is none, mean nothing.
+    """
+    counts = np.bincount(nuclei.numbers, minlength=len(nuclei.sizes)).clip(1)
+    y, x = (np.bincount(nuclei.numbers, at, len(counts)) for at in np.divmod(nuclei.places, shape[1]))
+    return y / counts + 0.5, x / counts + 0.5
+
+
 def facts(count, parts):
     """(COUNT + 1,) int64 each: the first pixel of every nucleus, y * width of the slide + x, and its pixels.
 

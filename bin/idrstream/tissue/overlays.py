@@ -1,4 +1,4 @@
-"""Pictures of a slide with the outlines of its nuclei, at full resolution: where they are densest, usual and sparse."""
+"""Pictures of a slide with the outlines of nuclei and cells, at full resolution, of three places."""
 
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from idrstream.base import files
 from idrstream.tissue.tiles import Box
 
 SIDE = 512  # pixels of a picture
-COLOUR = 0, 159, 230  # blue, green, red of the orange of Okabe and Ito 2008, which the colour-blind see on grey too
+# Blue, green, red of Okabe and Ito 2008's sky blue and orange, which the colour-blind tell apart, on grey too. Later
+# ones are drawn on those before.
+COLOURS = {"cells": (233, 180, 86), "nuclei": (0, 159, 230)}
 SPARSE = 0.1  # of the places with nuclei, those with fewer than at the sparse one
 
 
@@ -30,27 +32,29 @@ def places(first, shape):
     return [_window(block // across * SIDE, block % across * SIDE, shape) for block in dict.fromkeys(map(int, chosen))]
 
 
-def picture(shown, labels):
+def picture(shown, images):
     """(Y, X, 3) uint8, blue, green and red, of a window.
 
-    shown   (Y, X) float32 as the network is shown it, 0 to 1 from black to white; None: black
-    labels  (Y, X)
+    shown   (Y, X) float32 as a network is shown it, 0 to 1 from black to white; None: black
+    images  name of COLOURS -> labels (Y, X)
     """
-    grey = np.zeros(labels.shape) if shown is None else np.clip(shown, 0, 1)
+    grey = np.zeros(images["nuclei"].shape) if shown is None else np.clip(shown, 0, 1)
     colours = np.repeat(np.rint(255 * grey).astype(np.uint8)[..., None], 3, axis=2)
-    colours[find_boundaries(labels, mode="inner")] = COLOUR
+    for name in (name for name in COLOURS if name in images):
+        colours[find_boundaries(images[name], mode="inner")] = COLOURS[name]
     return colours
 
 
-def write(folder, boxes, image, labels):
+def write(folder, boxes, shown, images):
     """Write overlay_1.png, ... of BOXES into FOLDER; returns their names.
 
-    image   function of a Box that returns (Y, X) float32 as the network is shown it; None where it is shown nothing
-    labels  (Y, X) label image, read as it is sliced
+    shown   function of a Box that returns (Y, X) float32 as a network is shown it; None where it is shown nothing
+    images  name of COLOURS -> (Y, X) label image, read as it is sliced
     """
     names = [f"overlay_{number}.png" for number in range(1, len(boxes) + 1)]
     for name, box in zip(names, boxes, strict=True):
-        pixels = picture(image and image(box), np.asarray(labels[box.y0 : box.y1, box.x0 : box.x1]))
+        here = slice(box.y0, box.y1), slice(box.x0, box.x1)
+        pixels = picture(shown and shown(box), {layer: np.asarray(labels[here]) for layer, labels in images.items()})
         with files.whole(Path(folder, name)) as hidden:
             hidden.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
     return names

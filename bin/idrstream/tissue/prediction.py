@@ -19,8 +19,8 @@ class Field:
     """Call it with a Box of a slide to get what the network sees there.
 
     network   function of (n, channels, Y, X) float32 to (n, 3, Y, X): flows y and x, logit of "nucleus"
-    channels  that the network takes; the slide is the first of them, the others are 0
-    image     function of a Box that returns (Y, X) float32, the slide at the contrast that the network takes
+    channels  that the network takes; the planes are the first of them, the others are 0
+    planes    list of functions of a Box that return (Y, X) float32, the slide at the contrast that the network takes
     shape     (Y, X) of the slide
     scale     network pixels per pixel of the slide
     at_once   tiles that the network is given together; more than one may change bits
@@ -30,8 +30,8 @@ class Field:
     `tiles` counts those that the network has seen.
     """
 
-    def __init__(self, network, channels, image, shape, scale, at_once=1, squares=None, threads=1):
-        self._network, self._channels, self._image, self._shape = network, channels, image, tuple(shape)
+    def __init__(self, network, channels, planes, shape, scale, at_once=1, squares=None, threads=1):
+        self._network, self._channels, self._planes, self._shape = network, channels, planes[:channels], tuple(shape)
         self._at_once, self._squares, self._threads, self.tiles = at_once, squares, threads, 0
         self._to = tuple(max(1, int(side * scale)) for side in shape)
         padding = [tiles.padding(side) for side in self._to]
@@ -79,11 +79,11 @@ class Field:
     def _seen(self, group, image, around):
         """(n, 3, Y, X) of a GROUP of tiles of IMAGE, which is of the Box AROUND them."""
         given = np.zeros((len(group), self._channels, *self._tile), np.float32)
-        given[:, 0] = [image[place.within(around)] for place in group]
+        given[:, : len(image)] = [image[:, *place.within(around)] for place in group]
         return self._network(given)
 
     def _image_of(self, places):
-        """The padded slide, (Y, X) float32, around tiles of it, and the Box that this is; None if there are none."""
+        """The padded slide, (planes, Y, X) float32, around tiles of it, and the Box of it; None without tiles."""
         if not places:
             return None, None
         y0, _, x0, _ = np.min(places, axis=0).tolist()
@@ -92,9 +92,10 @@ class Field:
         inner = around.common(Box(top, top + self._to[0], left, left + self._to[1]))
         box = Box(inner.y0 - top, inner.y1 - top, inner.x0 - left, inner.x1 - left)
         source = Box(*resampling.needed(self._shape, self._to, box))
-        image, origin = self._image(source), (source.y0, source.x0)
-        padded = np.zeros(around.shape, np.float32)
-        padded[inner.within(around)] = resampling.resized(image, origin, self._shape, self._to, box)
+        padded = np.zeros((len(self._planes), *around.shape), np.float32)
+        for plane, pixels in zip(self._planes, padded, strict=True):
+            seen = plane(source), (source.y0, source.x0)
+            pixels[inner.within(around)] = resampling.resized(*seen, self._shape, self._to, box)
         return padded, around
 
     def _of_slide(self, place):

@@ -13,7 +13,7 @@ import numpy as np
 from idrstream.base import files
 from idrstream.base.failures import NotFinite, NotReadable, UnwrittenFrame
 from idrstream.cells import contrast
-from idrstream.tissue import levels, opening, scratch
+from idrstream.tissue import levels, opening, scratch, search
 from idrstream.tissue.tiles import Box
 
 AT_ONCE = 64 * 1024 * 1024  # bytes of a window, unless what is stored as one is larger
@@ -27,10 +27,10 @@ def read(packet, folder, places, watch):
     places  local folder -> its path in this task (`staged.places`)
     watch   function of the windows of a channel, a list, and its name, that iterates over them and shows progress
 
-    Raises an ImageFailure where the pixels cannot be used.
+    Without such channels there is nothing but empty statistics. Raises an ImageFailure where the pixels cannot be used.
     """
-    wanted, found = packet["nuclear"], []
-    copy = scratch.create(Path(folder, scratch.CHANNELS), len(wanted), packet["size"], packet["dtype"])
+    wanted, found = search.channels(packet), []
+    copy = wanted and scratch.create(Path(folder, scratch.CHANNELS), len(wanted), packet["size"], packet["dtype"])
     with ExitStack() as opened:
         numbers = sorted({channel["file"] for channel in wanted})
         images = {number: opened.enter_context(_opened(packet, number, places, folder)) for number in numbers}
@@ -77,7 +77,7 @@ def _check(packet, number, image):
     """Raise NotReadable for a file that is another one than PLAN read."""
     found = *image.shape[3:], image.dtype.name
     planned = *packet["whole_size"], packet["dtype"]
-    last = 1 + max(channel["channel"] for channel in packet["nuclear"] if channel["file"] == number)
+    last = 1 + max(channel["channel"] for channel in search.channels(packet) if channel["file"] == number)
     if found != planned or last > image.shape[1]:
         words = "{:,} x {:,} pixels of {} in {}"
         found, planned = words.format(*found, f"{image.shape[1]} channels"), words.format(*planned, f"{last} or more")

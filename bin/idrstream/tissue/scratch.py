@@ -4,12 +4,13 @@
 files of their own, so windows of any size are written without reading more of it than they cut. Needs zarr 3.
 """
 
+import itertools
 from pathlib import Path
 
 import zarr
 
 from idrstream.base import files
-from idrstream.tissue import view
+from idrstream.tissue import search, view
 
 CHANNELS, STATISTICS = "channels.zarr", "statistics.json"
 CHUNK = 1024  # pixels a side of a file
@@ -53,15 +54,25 @@ def statistics(folder):
     return files.read_json(Path(folder, STATISTICS))["channels"]
 
 
-def shown(folder):
-    """A slide as a network is shown it, of its scratch: a function of a Box that returns (Y, X) float32.
+def planes(folder, packet, layer):
+    """What a network is shown of a slide to find a LAYER of search.PLANES, of its scratch.
+
+    returns  list of functions of a Box that return (Y, X) float32, the plane in which the objects are first; empty if
+             there is nothing to be seen in it
+    """
+    found = (shown(folder, packet[key]) for key in search.PLANES[layer])
+    return list(itertools.takewhile(bool, found))
+
+
+def shown(folder, channels):
+    """CHANNELS of the planner's JSON as a network is shown them: a function of a Box that returns (Y, X) float32.
 
     Channels of one grey level are left out; None where all are such.
     """
-    channels = open(Path(folder, CHANNELS))
-    varied = [
-        (channels.read(index), found["low"], found["high"])
-        for index, found in enumerate(statistics(folder))
-        if not found["constant"]
-    ]
-    return view.shown(varied) if varied else None
+    found = statistics(folder)
+    places = {channel["number"]: place for place, channel in enumerate(found)}
+    varied = [place for place in (places[channel["number"]] for channel in channels) if not found[place]["constant"]]
+    if not varied:
+        return None
+    array = open(Path(folder, CHANNELS))
+    return view.shown([(array.read(place), found[place]["low"], found[place]["high"]) for place in varied])

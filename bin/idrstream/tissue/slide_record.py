@@ -1,39 +1,37 @@
 """What was read, assumed and found of a slide: slide.json for people and programs, and its row in the ledger."""
 
-from idrstream.tissue import costs, squares
+from idrstream.tissue import costs, search, squares
 
 TISSUE = (
     f"{squares.SIDE}-pixel squares with at least a nucleus's pixels above {squares.FAINT:g} of the contrast, "
     "grown by a diameter"
 )
+COPIED = ("slide", "size", "whole_size", "region", "polygon", "pixel_size", "dtype", "channels", "tile", "metadata")
+COPIED += ("given", "expansion", "measured", "statistics", "compartments", "names", "outputs")  # of the planner's JSON
 
 
-def record(packet, statistics, prepared, numbers, tasks, overlays):
+def record(packet, statistics, found, tasks, overlays):
     """The content of slide.json.
 
     packet      the planner's JSON of the slide
     statistics  what READ wrote of its channels
-    prepared    what PREPARE wrote
-    numbers     steps.Numbers
+    found       assembly.Found
     tasks       what costs.measured wrote of every task, in the order of the steps
     overlays    list of {"file", "box"}
     """
-    nuclear = [
-        channel | {name: found[name] for name in ("low", "high", "masked")}
-        for channel, found in zip(packet["nuclear"], statistics, strict=True)
-    ]
-    copied = ("slide", "size", "whole_size", "region", "pixel_size", "dtype", "channels", "tile", "metadata")
-    content = {name: packet[name] for name in copied} | {"image": packet["locations"], "nuclear": nuclear}
-    content |= {name: prepared[name] for name in ("diameter", "diameter_source")}
-    content["diameter_um"] = _micrometres(prepared["diameter"], packet["pixel_size"])
+    content = {name: packet[name] for name in COPIED} | {"image": packet["locations"], "cells_from": packet["cells"]}
+    content |= {key: _at_contrast(packet[key], statistics) for key in search.PLANES["cells"]}
+    content |= _searches(packet, found, tasks)
     devices = sorted({task["device"] for task in tasks if "device" in task})
-    rule = TISSUE if packet["tissue"] == "auto" else "nuclei are looked for everywhere"
-    content["tissue"] = {"rule": rule, "share": prepared["tissue_share"]}
-    content |= {"model": _first(tasks, "model"), "device": ", ".join(devices)}
+    content["device"] = ", ".join(devices)
     content["settings"] = {name: value for task in tasks for name, value in task.get("settings", {}).items()}
-    content |= {"nuclei": int(numbers.labels.max()), "uncertified": int(numbers.uncertified)}
-    content |= {"read_alone": int(numbers.alone), "network_tiles": sum(task.get("network_tiles", 0) for task in tasks)}
-    content |= {"warnings": prepared["warnings"] + _warnings(statistics, devices), "steps": costs.together(tasks)}
+    numbers = [layer.numbers for layer in found.layers.values()]
+    content |= {"nuclei": len(found.layers["nuclei"].objects.labels), "counts": found.counts}
+    content |= {"uncertified": sum(int(layer.uncertified) for layer in numbers)}
+    content |= {"read_alone": sum(int(layer.alone) for layer in numbers)}
+    content |= {"network_tiles": sum(task.get("network_tiles", 0) for task in tasks)}
+    told = [warning for prepared in found.prepared.values() for warning in prepared["warnings"]]
+    content |= {"warnings": told + _warnings(statistics, devices), "steps": costs.together(tasks)}
     return content | {"overlays": overlays}
 
 
@@ -48,6 +46,7 @@ def row(packet, content):
         "reason": "",
         "retryable": False,
         "cells": content["nuclei"],
+        "counts": content["counts"],
         "size": packet["size"],
         "pixel_size": _micrometres(1, size),
         "diameter": content["diameter"],
@@ -56,14 +55,32 @@ def row(packet, content):
     }
 
 
+def _at_contrast(channels, statistics):
+    """Channels of the planner's JSON with the grey levels that became 0 and 1, and how many pixels were masked."""
+    told = {channel["number"]: channel for channel in statistics}
+    facts = ("low", "high", "masked")
+    return [channel | {name: told[channel["number"]][name] for name in facts} for channel in channels]
+
+
+def _searches(packet, found, tasks):
+    """How nuclei and cells were looked for: keys of cells begin with cell_. None of what no network looked for."""
+    content = {}
+    for layer, key in search.DIAMETERS.items():
+        prepared = found.prepared.get(layer, {})
+        pixels = prepared.get("diameter")
+        content |= {key: pixels, f"{key}_um": pixels and _micrometres(pixels, packet["pixel_size"])}
+        content[f"{key}_source"] = prepared.get("diameter_source")
+        step = "predict" if layer == "nuclei" else f"predict {layer}"
+        models = (task["model"] for task in tasks if task["step"] == step)
+        content["model" if layer == "nuclei" else "cell_model"] = next(models, None)
+    rule = TISSUE if packet["tissue"] == "auto" else "nuclei are looked for everywhere"
+    share = found.prepared.get("nuclei", {}).get("tissue_share")
+    return content | {"tissue": {"rule": rule, "share": share} if "nuclei" in found.prepared else None}
+
+
 def _micrometres(pixels, size):
     """A length in micrometres; None if nobody knows the size of a pixel. Of pixels that are not square, the mean."""
     return size and round(pixels * (size["y"] * size["x"]) ** 0.5, 4)
-
-
-def _first(tasks, name):
-    """What the first task that tells NAME says of it."""
-    return next((task[name] for task in tasks if name in task), None)
 
 
 def _warnings(statistics, devices):

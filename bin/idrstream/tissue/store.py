@@ -1,4 +1,4 @@
-"""The labels of a slide as OME-Zarr: one store that SpatialData and readers of OME-Zarr open. Needs zarr 3.
+"""The labels of a slide, and its table, as OME-Zarr: one store that SpatialData and readers of OME-Zarr open.
 
 A level of the pyramid is an array of shards, a file each, written once; one is in memory at a time. They lie on a grid
 of their own: no byte depends on the tiles that the labels were made by.
@@ -6,6 +6,7 @@ of their own: no byte depends on the tiles that the labels were made by.
 
 import itertools
 import math
+import shutil
 import warnings
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from idrstream.tissue.tiles import Box, grid, meeting
 VERSION = "0.5-dev-spatialdata"
 CONTAINER, ELEMENT = "0.2", "0.3"  # versions of SpatialData's own metadata
 SHARD, CHUNK = 4096, 512  # pixels a side of a file, and of what is decoded at once
+TABLE = "table"  # name of the table in it
 COARSEST = 1024  # pixels: the last level of a pyramid is no larger
 
 
@@ -29,20 +31,38 @@ def pyramid(shape):
     return levels
 
 
-def write(path, name, tile, shape, side, pixel_size, origin=(0, 0)):
-    """Write a store that holds one label image, with its pyramid, to PATH, a folder that is not there yet.
+def write(path, images, shape, side, pixel_size, origin=(0, 0), table=None):
+    """Write a store of label images, each with its pyramid, to PATH, a folder that is not there yet.
 
-    name        of the label image
-    tile        function of a Box, one of the slide's tiles, that returns (Y, X) uint32 labels
+    images      name -> function of a Box, one of the slide's tiles, that returns (Y, X) uint32 labels
     shape       (Y, X) of the slide
     side        of its tiles, in pixels
     pixel_size  (y, x) micrometres; None if nobody knows
     origin      (y, x) of the first pixel, in pixels of the whole slide
+    table       folder of an AnnData element that is copied into it; None for no table
     """
     root = zarr.create_group(path, zarr_format=3)
     root.attrs["spatialdata_attrs"] = {"version": CONTAINER, "spatialdata_software_version": "idrstream"}
-    group = root.create_group("labels", attributes={"ome": {"version": VERSION, "labels": [name]}})
-    element = group.create_group(name)
+    group = root.create_group("labels", attributes={"ome": {"version": VERSION, "labels": list(images)}})
+    for name, tile in images.items():
+        element = group.create_group(name)
+        levels = len(_fill(element, tile, shape, side))
+        element.attrs.update(_attributes(name, levels, pixel_size, origin))
+    if table:
+        root.create_group("tables")
+        shutil.copytree(table, Path(path, "tables", TABLE))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # consolidated metadata are no part of Zarr 3 yet; SpatialData looks for them
+        zarr.consolidate_metadata(path)
+
+
+def read(path, name, level=0):
+    """A level of a label image, (Y, X) uint32, which is read as it is sliced."""
+    return zarr.open_array(Path(path, "labels", name), path=f"s{level}", mode="r")
+
+
+def _fill(element, tile, shape, side):
+    """Write the levels of a label image, which are returned; arguments as of `write`."""
     levels = [_array(element, number, size) for number, size in enumerate(pyramid(shape))]
     for box in _shards(levels[0]):
         pixels = np.zeros(box.shape, np.uint32)
@@ -53,15 +73,7 @@ def write(path, name, tile, shape, side, pixel_size, origin=(0, 0)):
     for finer, coarser in itertools.pairwise(levels):
         for box in _shards(coarser):
             _put(coarser, box, _halved(finer, box))
-    element.attrs.update(_attributes(name, len(levels), pixel_size, origin))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # consolidated metadata are no part of Zarr 3 yet; SpatialData looks for them
-        zarr.consolidate_metadata(path)
-
-
-def read(path, name, level=0):
-    """A level of a label image, (Y, X) uint32, which is read as it is sliced."""
-    return zarr.open_array(Path(path, "labels", name), path=f"s{level}", mode="r")
+    return levels
 
 
 def _array(element, number, size):

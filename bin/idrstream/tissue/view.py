@@ -1,4 +1,4 @@
-"""What a network is shown of a slide: its nuclear channels, each at its own contrast, the brightest of them."""
+"""What a network is shown of a slide: a plane of channels, each at its own contrast, the brightest of them."""
 
 import functools
 
@@ -18,3 +18,8 @@ def shown(channels):
         return functools.reduce(np.maximum, (contrast.scaled(read(box), low, high) for read, low, high in channels))
 
     return image
+
+
+def brightest(planes):
+    """A function of a Box that returns (Y, X) float32: the pixel-wise maximum of such functions, a list."""
+    return lambda box: functools.reduce(np.maximum, (plane(box) for plane in planes))

@@ -32,7 +32,7 @@ def small(monkeypatch):
 
 def write(path, labels, side, pixel_size=PIXEL_SIZE, **more):
     tile = lambda box: labels[box.y0 : box.y1, box.x0 : box.x1]  # noqa: E731
-    store.write(path, "nuclei", tile, labels.shape, side, pixel_size, **more)
+    store.write(path, {"nuclei": tile}, labels.shape, side, pixel_size, **more)
     return path
 
 
@@ -126,5 +126,5 @@ def test_tiles_are_asked_for_as_they_lie_on_the_slides_grid(labels, tmp_path):
         asked.add(box)
         return labels[box.y0 : box.y1, box.x0 : box.x1]
 
-    store.write(tmp_path / "a", "nuclei", tile, SHAPE, 100, None)
+    store.write(tmp_path / "a", {"nuclei": tile}, SHAPE, 100, None)
     assert asked == set(tiles.grid(tiles.Box(0, *SHAPE[:1], 0, SHAPE[1]), 100))

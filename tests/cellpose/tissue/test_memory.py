@@ -28,7 +28,8 @@ pixels = foreground.Foreground([folder], shape, side)
 for tile in every:
     steps.label(folder, pixels, tile, nuclei, masks.Limits())
 numbers = steps.number(folder, [folder], nuclei, 15)
-field = prediction.Field(lambda given: np.repeat(given, 3, axis=1), 1, lambda box: slides.endless(box)[2], shape, 0.8)
+seen = [lambda box: slides.endless(box)[2]]
+field = prediction.Field(lambda given: np.repeat(given, 3, axis=1), 1, seen, shape, 0.8)
 for tile in every[:: len(every) // 9]:
     field(tile)
 levels.levels(lambda box: slides.endless(box)[2], shape, np.float32).quantile(0.5)

@@ -60,13 +60,26 @@ def test_a_window_of_samples_needs_no_more_than_it_says(size, to):
 @pytest.mark.parametrize("shape, scale", [((517, 390), 0.737), ((300, 411), 1.6), ((40, 900), 1.0), ((150, 170), 0.9)])
 def test_bits_do_not_depend_on_the_window(shape, scale):
     image = np.random.default_rng(0).random(shape).astype(np.float32)
-    field = prediction.Field(stand_in, 2, slides.reading(image), shape, scale)
+    field = prediction.Field(stand_in, 2, [slides.reading(image)], shape, scale)
     wanted = field(whole(shape))
     assert np.abs(wanted).max() > 0.5
     for side in 64, 130, 256:
         for tile in tiles.grid(whole(shape), side):
             window = tile.grown(9, shape)
             np.testing.assert_array_equal(field(window), wanted[:, window.y0 : window.y1, window.x0 : window.x1])
+
+
+def test_a_network_of_cells_is_shown_cytoplasm_and_nuclei_in_the_order_of_cellpose():
+    """Each plane as if it were alone; cellpose takes the channel of the cytoplasm first, then that of the nuclei."""
+    nuclear, membrane = np.random.default_rng(0).random((2, 300, 411)).astype(np.float32)
+    by_cellpose = transforms.reshape(np.stack([nuclear, membrane], -1), channels=[2, 1])
+    planes = [slides.reading(image) for image in (membrane, nuclear)]
+    echo = lambda given: np.concatenate([given, given[:, :1]], axis=1)  # noqa: E731
+    found = prediction.Field(echo, 2, planes, nuclear.shape, 1.0)(whole(nuclear.shape))
+    for place in 0, 1:
+        (alone, _, _) = prediction.Field(echo, 2, [planes[place]], nuclear.shape, 1.0)(whole(nuclear.shape))
+        np.testing.assert_array_equal(found[place], alone)
+        np.testing.assert_allclose(found[place], by_cellpose[..., place], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("length", [16, 224, 225, 240, 512, 1000, 4112, 26160])
@@ -78,12 +91,12 @@ def test_the_networks_tiles_lie_as_cellpose_lays_them(length):
 @pytest.mark.parametrize("shape", [(1300, 1500), (1290, 1290), (1400, 1310)])
 def test_where_nuclei_are_looked_for_bits_do_not_depend_on_what_is_left_out(shape):
     image = np.random.default_rng(0).random(shape).astype(np.float32)
-    field = prediction.Field(stand_in, 1, slides.reading(image), shape, 0.8)
+    field = prediction.Field(stand_in, 1, [slides.reading(image)], shape, 0.8)
     wanted = field(whole(shape))
     some = np.zeros((6, 6), bool)
     some[0, 5] = some[2, 1:3] = True
     some = squares.Squares(some)
-    part = prediction.Field(stand_in, 1, slides.reading(image), shape, 0.8, squares=some)
+    part = prediction.Field(stand_in, 1, [slides.reading(image)], shape, 0.8, squares=some)
     found, inside = part(whole(shape)), some.mask(whole(shape))
     np.testing.assert_array_equal(found[:, inside], wanted[:, inside])
     assert (found[2, ~inside] == -np.inf).all() and not found[:2, ~inside].any()
@@ -101,7 +114,7 @@ def drawn():
     checkpoint = segmenter.checkpoint
     network, scale = graph.ready(partial(cpnet.cpnet, checkpoint.weights)), checkpoint.trained / 22.0
     seen = slides.reading(contrast.normalize(image))
-    field = prediction.Field(network, checkpoint.widths[0], seen, image.shape, scale)
+    field = prediction.Field(network, checkpoint.widths[0], [seen], image.shape, scale)
     return image, segmenter, field, segmentation.ROUNDS / scale
 
 

@@ -46,7 +46,7 @@ def network(slide, segmenter):
     compute = graph.ready(partial(cpnet.cpnet, checkpoint.weights))
     scale = checkpoint.trained / DIAMETER
     seen = view.shown([(read, *contrast.window(levels.levels(read, SHAPE, slide.dtype)))])
-    return prediction.Field(compute, checkpoint.widths[0], seen, SHAPE, scale), segmentation.ROUNDS / scale
+    return prediction.Field(compute, checkpoint.widths[0], [seen], SHAPE, scale), segmentation.ROUNDS / scale
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from scipy import ndimage
 import slides
 from idrstream.base import files
 from idrstream.cells import contrast, segmentation
-from idrstream.tissue import diameter, network, overlays, store, tiles
+from idrstream.tissue import diameter, layers, network, overlays, polygon, store, tiles
 from repository import BIN
 
 MODEL = BIN.parent / "assets/models/nuclei/nuclei.pth"
@@ -51,8 +51,11 @@ def packet_of(location, size, side=300, group=2, nuclear=(("DNA", 0, 0),), dtype
     content = {"id": "S1", "slide": "S1", "identity": "0123456789abcdef", "locations": [str(location)]}
     content |= {"folders": [], "size": list(size), "whole_size": list(whole), "region": None, "dtype": dtype}
     content |= {"pixel_size": {"y": 0.65, "x": 0.65, "source": "OME-XML"}, "channels": ["DNA", "B", "C"]}
-    content |= {"nuclear": channels, "tile": side, "groups": tiles.groups(size, side, group)}
-    return content | {"diameter": DIAMETER, "tissue": "all", "metadata": {"site": "lung"}} | more
+    content |= {"nuclear": channels, "membrane": [], "tile": side, "groups": tiles.groups(size, side, group)}
+    content |= {"layers": ["nuclei"], "given": {"nuclei": None, "cells": None}, "cells": "none", "expansion": None}
+    content |= {"measured": [], "statistics": [], "compartments": [], "names": "qupath", "polygon": None}
+    content |= {"outputs": ["masks", "spatialdata"], "diameter": DIAMETER, "cell_diameter": DIAMETER}
+    return content | {"tissue": "all", "metadata": {"site": "lung"}} | more
 
 
 def in_process(name, *arguments):
@@ -78,20 +81,35 @@ class Run:
         folder.mkdir(exist_ok=True)
         self.folder, self.packet = folder, packet
         files.write_json(folder / "packet.json", packet)
-        slide, before, nuclei, numbers = (folder / name for name in ("slide", "prepared", "nuclei", "numbers"))
-        groups = range(len(packet["groups"]))
-        predicted, labelled = ([folder / f"{name}_{n}" for n in groups] for name in ("predicted", "labelled"))
-        first = folder / "packet.json"
+        first, slide = folder / "packet.json", folder / "slide"
         run("tissue_read", first, slide)
-        run("tissue_prepare", first, slide, before, "--model", MODEL)
-        for group, place in enumerate(predicted):
-            run("tissue_predict", first, group, slide, before, place, "--model", MODEL, "--threads", 2)
-        run("tissue_seeds", first, nuclei, *predicted)
-        for group, place in enumerate(labelled):
-            run("tissue_label", first, group, nuclei, place, *predicted)
-        run("tissue_number", first, nuclei, numbers, *labelled)
+        for layer in packet["layers"]:
+            self._look_for(layer, run, first, slide)
+        if "cells" in packet["layers"]:
+            paired = folder / "cells/paired"
+            run("tissue_pair", first, paired, "--nuclei", folder / "nuclei", "--cells", folder / "cells")
         self.results = folder / "assembled/results"
-        run("tissue_assemble", first, slide, before, numbers, folder / "assembled", *labelled, *predicted, nuclei)
+        run("tissue_assemble", first, slide, folder / "assembled", "--nuclei", folder / "nuclei")
+
+    def _look_for(self, layer, run, first, slide):
+        here, groups, of = self.folder / layer, range(len(self.packet["groups"])), ("--layer", layer)
+        here.mkdir()
+        before, nuclei = here / "prepared", here / "nuclei"
+        predicted, labelled = ([here / f"{name}_{n}" for n in groups] for name in ("predicted", "labelled"))
+        run("tissue_prepare", first, slide, before, "--model", MODEL, *of)
+        for group, place in enumerate(predicted):
+            run("tissue_predict", first, group, slide, before, place, "--model", MODEL, "--threads", 2, *of)
+        run("tissue_seeds", first, nuclei, *predicted, *of)
+        for group, place in enumerate(labelled):
+            run("tissue_label", first, group, nuclei, place, *predicted, *of)
+        run("tissue_number", first, nuclei, here / "numbers", *labelled, *of)
+
+    def layer(self, name):
+        """layers.Layer, and its label image."""
+        found, image = layers.read(self.folder / name), np.zeros(self.packet["size"], np.uint32)
+        for tile in tiles.all_of(self.packet):
+            image[tile.y0 : tile.y1, tile.x0 : tile.x1] = found.tile(tile)
+        return found, image
 
     @property
     def labels(self):
@@ -152,7 +170,7 @@ def test_the_record_of_a_slide_sums_its_tasks(tiled):
     assert list(steps_of) == ["read", "prepare", "predict", "seeds", "label", "number", "assemble"]
     assert steps_of["predict"]["tasks"] == steps_of["label"]["tasks"] == 2
     assert all(step["pixels"] == SHAPE[0] * SHAPE[1] for step in steps_of.values())
-    costs = [files.read_json(path)["cpu_seconds"] for path in tiled.folder.glob("predicted_*/predict.cost.json")]
+    costs = [files.read_json(path)["cpu_seconds"] for path in tiled.folder.glob("nuclei/predicted_*/predict.cost.json")]
     assert steps_of["predict"]["cpu_seconds"] == pytest.approx(sum(costs), abs=1e-3)
     assert row["seconds"] == pytest.approx(sum(step["seconds"] for step in record["steps"]), abs=1e-3)
     assert record["nuclei"] == row["cells"] == tiled.labels.max() and record["network_tiles"] > 6
@@ -162,6 +180,72 @@ def test_the_record_of_a_slide_sums_its_tasks(tiled):
     assert record["settings"] == {"cellprob_threshold": 0.0, "flow_threshold": 0.4, "smallest": 15}
     assert record["metadata"] == {"site": "lung"} and record["device"].startswith("CPU")
     assert row["id"] == "0123456789abcdef" and row["status"] == "ok" and row["pixel_size"] == 0.65
+
+
+@pytest.fixture(scope="module")
+def rim():
+    """(Y, X) uint16: bright where `plane` has nuclei, and as far as their cells reach around them."""
+    reach = ndimage.maximum_filter(slides.crowded(SHAPE, 90, 0, (7, 12)) > 0, 7)
+    noise = np.random.default_rng(8).normal(300, 20, SHAPE)
+    return (ndimage.gaussian_filter(reach * 2500.0, 1.2) + noise).clip(0, 65535).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def both(plane, rim, tmp_path_factory):
+    """A slide on which nuclei and cells are looked for; the nuclei model stands in for one of cells."""
+    folder = tmp_path_factory.mktemp("both")
+    write_channels(folder / "a.ome.tif", plane, rim)
+    membrane = [{"file": 0, "channel": 1, "frame": 0, "number": 2, "name": "rim"}]
+    more = {"layers": ["nuclei", "cells"], "cells": "model", "membrane": membrane, "cell_diameter": 30.0}
+    return Run(folder, packet_of(folder / "a.ome.tif", SHAPE, **more))
+
+
+def test_cells_are_what_a_network_finds_where_it_is_shown_membrane_and_nuclei(both, plane, rim):
+    net = network.load(MODEL)
+    planes = [slides.reading(contrast.normalize(image)) for image in (rim, plane)]
+    field = net.field(planes, SHAPE, 30.0)(tiles.Box(0, SHAPE[0], 0, SHAPE[1]))
+    wanted, (_, found) = slides.whole(field, net.rounds(30.0)), both.layer("cells")
+    assert wanted.max() > 20
+    np.testing.assert_array_equal(found > 0, wanted > 0)
+    assert len(np.unique(np.stack([found, wanted])[:, wanted > 0], axis=1).T) == wanted.max()  # other labels alone
+
+
+def test_nuclei_are_the_same_whether_cells_are_looked_for_or_not(both, whole):
+    np.testing.assert_array_equal(both.labels, whole.labels)
+    names = [step["step"] for step in both.record["steps"]]
+    assert names[:5] == ["read", "prepare", "predict", "seeds", "label"] and "predict cells" not in names
+
+
+def test_a_cell_has_the_label_of_its_nucleus_and_every_object_is_counted(both):
+    (nuclei, image), (cells, around) = both.layer("nuclei"), both.layer("cells")
+    told = files.read_json(both.folder / "cells/paired/pairs.json")
+    known = np.intersect1d(nuclei.objects.labels, cells.objects.labels)
+    assert told["paired"] == len(known) > 20
+    assert told["nuclei_alone"] + told["paired"] == len(nuclei.objects.labels)
+    assert told["cells_alone"] + told["paired"] == len(cells.objects.labels)
+    assert all(((image == label) & (around == label)).any() for label in known)
+    labels, first, pixels = np.unique(around, return_index=True, return_counts=True)
+    np.testing.assert_array_equal(labels[1:], cells.objects.labels)
+    np.testing.assert_array_equal(first[1:], cells.objects.first)
+    np.testing.assert_array_equal(pixels[1:], cells.objects.pixels)
+
+
+def test_the_nuclei_of_a_polygon_are_those_that_lie_in_it(whole, tmp_path):
+    rings = [[[20.0, 30.0], [350.0, 60.0], [200.0, 500.0]], [[120.0, 120.0], [180.0, 120.0], [180.0, 220.0]]]
+    files.write_json(tmp_path / "packet.json", whole.packet | {"polygon": rings})
+    folder = whole.folder / "nuclei"
+    arguments = folder / "nuclei", tmp_path / "numbers", *folder.glob("labelled_*")
+    in_process("tissue_number", tmp_path / "packet.json", *arguments)
+    (tmp_path / "labelled_0").symlink_to(folder / "labelled_0")
+    found = layers.read(tmp_path).tile(tiles.Box(0, SHAPE[0], 0, SHAPE[1]))
+    centres = (
+        np.array(ndimage.center_of_mass(whole.labels > 0, whole.labels, np.arange(1, whole.labels.max() + 1))) + 0.5
+    )
+    inside = np.flatnonzero(polygon.holds(rings, *centres.T)) + 1
+    kept = np.unique(whole.labels[found > 0])
+    assert 20 < len(kept) == found.max() < whole.labels.max()
+    assert len(np.setxor1d(kept, inside)) <= 2  # pixels rest near the centre, but not at it
+    np.testing.assert_array_equal(np.isin(whole.labels, kept), found > 0)
 
 
 def test_a_region_has_the_nuclei_of_a_file_of_the_region(plane, tmp_path):
@@ -182,7 +266,7 @@ def test_several_channels_are_the_brightest_of_each_at_its_own_contrast(plane, t
     run = Run(tmp_path / "both", packet_of(tmp_path / "a.tif", SHAPE, nuclear=[("A", 0, 0), ("B", 0, 1)]))
     maximum = np.maximum(contrast.normalize(plane), contrast.normalize(other))
     net = network.load(MODEL)
-    field = net.field(slides.reading(maximum), SHAPE, DIAMETER)(tiles.Box(0, SHAPE[0], 0, SHAPE[1]))
+    field = net.field([slides.reading(maximum)], SHAPE, DIAMETER)(tiles.Box(0, SHAPE[0], 0, SHAPE[1]))
     wanted = slides.whole(field, net.rounds(DIAMETER))
     np.testing.assert_array_equal(run.labels, wanted)
     assert wanted.max() > 40
@@ -215,14 +299,19 @@ def test_a_slide_of_one_level_has_no_nuclei(tmp_path):
 
 
 def test_nuclei_that_were_not_seen_whole_give_up_the_slide(whole, tmp_path):
-    arrays = dict(np.load(next(whole.folder.glob("labelled_0/*.part.npz"))))
+    arrays = dict(np.load(next(whole.folder.glob("nuclei/labelled_0/*.part.npz"))))
     arrays["uncertified"] = np.array([3, 7])
     (tmp_path / "labelled").mkdir()
     np.savez(tmp_path / "labelled/0_0.part.npz", **arrays)
     with pytest.raises(
         click.ClickException, match=r"2 nuclei were not seen whole.*report it, with the slide"
     ) as caught:
-        arguments = whole.folder / "packet.json", whole.folder / "nuclei", tmp_path / "numbers", tmp_path / "labelled"
+        arguments = (
+            whole.folder / "packet.json",
+            whole.folder / "nuclei/nuclei",
+            tmp_path / "numbers",
+            tmp_path / "labelled",
+        )
         in_process("tissue_number", *arguments)
     assert caught.value.exit_code == 1 and not (tmp_path / "numbers").exists()
 
@@ -230,10 +319,10 @@ def test_nuclei_that_were_not_seen_whole_give_up_the_slide(whole, tmp_path):
 def test_a_diameter_that_is_not_given_is_that_of_the_nuclei_whatever_the_tiles(plane, tmp_path):
     """Discs of 7 to 12 pixels' radius, some of them on others; half as large where the image is shrunk."""
     net = network.load(MODEL)
-    found = diameter.estimate(net, slides.reading(contrast.normalize(plane)), SHAPE)
+    found = diameter.estimate(net, [slides.reading(contrast.normalize(plane))], SHAPE)
     assert 14 < found.diameter < 22 and found.nuclei > 40 and found.windows == [tiles.Box(0, SHAPE[0], 0, SHAPE[1])]
     small = ndimage.zoom(plane, 0.5, order=1)
-    half = diameter.estimate(net, slides.reading(contrast.normalize(small)), small.shape)
+    half = diameter.estimate(net, [slides.reading(contrast.normalize(small))], small.shape)
     assert half.diameter == pytest.approx(found.diameter / 2, rel=0.15)
 
 
@@ -277,7 +366,7 @@ def test_a_picture_shows_the_pixels_at_their_contrast_and_outlines_on_the_nuclei
     y0, y1, x0, x1 = overlay["box"]
     found = cv2.imread(str(tiled.results / "overlay_1.png"))
     labels = tiled.labels[y0:y1, x0:x1]
-    line = (found == overlays.COLOUR).all(2)
+    line = (found == overlays.COLOURS["nuclei"]).all(2)
     assert line.any() and (labels[line] > 0).all()
     wanted = np.rint(255 * contrast.normalize(plane)[y0:y1, x0:x1].clip(0, 1))
     np.testing.assert_array_equal(found[~line][:, 0], wanted[~line])
