@@ -57,6 +57,10 @@ workflow {
         phenotypes: Params.file(settings.phenotypes),
         qc_rules: Params.file(settings.qc_rules ?: "${projectDir}/assets/qc.yml"),
     ]
+    tissue = [
+        cell_model: Params.file(settings.cell_model),
+        markers: Params.file(settings.markers),
+    ]
     versions = channel.topic('versions').map { process, found -> [process.tokenize(':').last(), found] }.unique().toSortedList()
     run = versions.map { list -> [params: settings, nextflow: nextflow.version.toString(), versions: list.collectEntries()] }
 
@@ -64,7 +68,7 @@ workflow {
 
     // A line a workflow, of a name that nextflow_schema.json lists.
     finished = settings.workflow == 'screen' ? SCREEN(launch, common + screen, model, run, outdir)
-        : settings.workflow == 'tissue' ? TISSUE(launch, common, model, run, outdir)
+        : settings.workflow == 'tissue' ? TISSUE(launch, common + tissue, model, run, outdir)
         : channel.empty()
 
     recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)

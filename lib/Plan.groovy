@@ -40,20 +40,25 @@ class Plan {
         plan[kind].collect { packet -> [packet, plan.folder.resolve("${kind}/${packet.id}.json".toString())] }
     }
 
-    /** The parts of a slide: its map, with `part` from 0. */
+    /** The parts of a slide, or layer: its map, with `part` from 0. */
     static List<Map> parts(Map slide) {
         (0..<slide.parts).collect { number -> slide + [part: number] }
     }
 
-    /** The slide of a part, as a key that knows how many parts it has. */
+    /** The slide, or layer, of a part, as a key that knows how many parts it has. */
     static Object slide(Map part) {
         Nextflow.groupKey(part.findAll { name, _value -> name != 'part' }, part.parts as int)
+    }
+
+    /** The slide of a layer, as a key that knows how many layers it has. */
+    static Object layered(Map layer) {
+        Nextflow.groupKey(layer.findAll { name, _value -> name != 'layer' }, layer.layers.size() + layer.given.size())
     }
 
     /** What a task needs of this machine's folders for a batch, plate or slide, by the planner's JSON of it. */
     static List folders(Path packet) {
         final needed = Json.read(packet)
-        final images = (needed.images ?: [needed]).collectMany { image -> image.locations }.findAll { place -> !Params.isAddress(place) }
+        final images = (needed.images ?: [needed]).collectMany { image -> image.locations + (image.given ?: [:]).values().findAll { place -> place } }.findAll { place -> !Params.isAddress(place) }
             .collect { place -> onDisk(needed.root, place) }
         return Places.folders(needed.folders as List, images, packet)
     }

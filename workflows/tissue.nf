@@ -1,16 +1,16 @@
-// Slides: multiplexed images of any size, to label images of nuclei that do not depend on how the slide was cut.
+// Slides: multiplexed images of any size, to nuclei and cells that do not depend on how the slide was cut, and what is measured of them.
 
-include { FOLDERS  } from '../modules/tissue/folders'
-include { PLAN     } from '../modules/tissue/plan'
-include { BEGIN    } from '../modules/common/begin'
-include { READ     } from '../modules/tissue/read'
-include { PREPARE  } from '../modules/tissue/prepare'
-include { NUCLEI   } from './tissue/nuclei'
-include { ASSEMBLE } from '../modules/tissue/assemble'
-include { COMMIT   } from '../modules/tissue/commit'
-include { SUMMARY  } from '../modules/tissue/summary'
+include { FOLDERS      } from '../modules/tissue/folders'
+include { PLAN         } from '../modules/tissue/plan'
+include { BEGIN        } from '../modules/common/begin'
+include { READ         } from '../modules/tissue/read'
+include { LAYERS       } from './tissue/layers'
+include { MEASUREMENTS } from './tissue/measurements'
+include { ASSEMBLE     } from '../modules/tissue/assemble'
+include { COMMIT       } from '../modules/tissue/commit'
+include { SUMMARY      } from '../modules/tissue/summary'
 
-// A slide is a map [id, number, parts, pixels, memory, work]; a stage takes (slide, JSON, folders) and gives (slide, one folder).
+// A slide is a map [id, number, parts, pixels, memory, work, layers, given, measure]; a stage takes (slide, JSON, folders) and gives (slide, one folder).
 workflow TISSUE {
     take:
     launch                                      // JSON: params, and where and when the run was started
@@ -32,15 +32,16 @@ workflow TISSUE {
     slides = plan.flatMap { all -> Plan.packets(all, 'slides') }                    // (slide, its JSON), once there is room
         .filter { slide, _packet -> Gate.enter(slide.id, slide.work) }
     read = READ(slides.map { slide, packet -> tuple(slide, packet, Plan.folders(packet)) }, stages.read).slide
-    pixels = read.map { slide, folder -> Gate.holds(slide, folder) }                // (slide, its nuclear channels)
-    prepared = PREPARE(slides.join(pixels), model, stages.prepare).prepared
-    ready = slides.join(pixels).join(prepared.map { slide, folder -> Gate.holds(slide, folder) })
-    nuclei = NUCLEI(ready, model, stages)       // (slide, nuclei, their numbers, [flows], [labels])
-    assembled = ASSEMBLE(ready.join(nuclei), stages.assemble).assembled
-    whole = slides
-        .join(assembled.map { slide, folder -> Gate.holds(slide, folder) })
-        .map { slide, packet, folder -> tuple(slide, packet, folder, WorkFolders.of(slide)) }
-    done = COMMIT(whole, outdir, stages.commit)
+    pixels = read.map { slide, folder -> Gate.holds(slide, folder) }                // (slide, the channels that networks look at)
+    models = model.map { nuclei -> [nuclei: nuclei, cells: inputs.cell_model] }
+    layers = LAYERS(slides, pixels, models, stages)                                 // (slide, layer -> [folders])
+    measured = MEASUREMENTS(slides, layers, stages)                                 // (slide, [measured], tables)
+    parts = slides.join(pixels).join(layers).join(measured)
+        .map { slide, packet, channels, left, folders, tables -> tuple(slide, packet, channels, left.nuclei, left.cells ?: [], folders, tables) }
+    assembled = ASSEMBLE(parts, stages.assemble).assembled.map { slide, folder -> Gate.holds(slide, folder) }
+    results = slides.join(assembled).join(measured)
+        .map { slide, packet, folder, _parts, tables -> tuple(slide, packet, folder, tables, WorkFolders.of(slide)) }
+    done = COMMIT(results, outdir, stages.commit)
     done.subscribe { slide, _receipt -> Gate.done(slide.id) }
     done.subscribe { slide, receipt ->
         def found = Json.read(receipt)

@@ -1,4 +1,4 @@
-// What the user gets of a slide: its label image as OME-Zarr and TIFF, pictures, and what was found and what it cost.
+// What the user gets of a slide: its label images as OME-Zarr and TIFF, pictures, and what was found and what it cost.
 process ASSEMBLE {
     tag "${meta.id}"
     label 'cellpose'
@@ -9,7 +9,7 @@ process ASSEMBLE {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(slide), path(pixels), path(prepared), path(nuclei), path(numbers), path(predicted, stageAs: 'predicted/*'), path(labelled, stageAs: 'labelled/*')
+    tuple val(meta), path(slide), path(pixels), path(nuclei, stageAs: 'nuclei/*'), path(cells, stageAs: 'cells/*'), path(measured, stageAs: 'measured/*'), path(tables)
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -17,8 +17,9 @@ process ASSEMBLE {
     tuple val(task.process), eval('tissue_assemble.py --version'), topic: versions
 
     script:
+    def folders = [cells: cells, measured: measured, tables: tables].findAll { _name, paths -> paths }.keySet().collect { name -> "--${name} ${name}" }
     """
-    tissue_assemble.py ${slide} ${pixels} ${prepared} ${numbers} assembled labelled/* --costs ${nuclei} predicted/* ${how.args}
+    tissue_assemble.py ${slide} ${pixels} assembled --nuclei nuclei ${folders.join(' ')} ${how.args}
     """
 
     stub:

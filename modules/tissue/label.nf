@@ -1,6 +1,6 @@
-// The label images of a part of a slide's tiles: each nucleus finished by a tile that sees all of it.
+// The label images of a part of a slide's tiles: each object finished by a tile that sees all of it.
 process LABEL {
-    tag "${meta.id} ${meta.part}"
+    tag "${meta.id} ${meta.layer} ${meta.part}"
     label 'cellpose'
     label 'single'
     cache 'deep'                                // the planner writes the slide anew in every run
@@ -17,7 +17,7 @@ process LABEL {
 
     script:
     """
-    tissue_label.py ${slide} ${meta.part} ${nuclei} labelled_${meta.part} predicted/* ${how.args}
+    tissue_label.py ${slide} ${meta.part} ${nuclei} labelled_${meta.part} predicted/* --layer ${meta.layer} ${how.args}
     """
 
     stub:

@@ -1,6 +1,6 @@
-// The numbers of a slide's nuclei, 1 ... n, and the proof that each was seen whole.
+// The numbers of a slide's nuclei, or cells, 1 ... n, and the proof that each was seen whole.
 process NUMBER {
-    tag "${meta.id}"
+    tag "${meta.id} ${meta.layer}"
     label 'cellpose'
     label 'single'
     cache 'deep'                                // the planner writes the slide anew in every run
@@ -17,7 +17,7 @@ process NUMBER {
 
     script:
     """
-    tissue_number.py ${slide} ${nuclei} numbers labelled/* ${how.args}
+    tissue_number.py ${slide} ${nuclei} numbers labelled/* --layer ${meta.layer} ${how.args}
     """
 
     stub:

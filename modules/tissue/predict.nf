@@ -1,6 +1,6 @@
-// What the network sees in a part of a slide's tiles, and where the pixels of nuclei come to rest.
+// What the network sees in a part of a slide's tiles, and where the pixels of its objects come to rest.
 process PREDICT {
-    tag "${meta.id} ${meta.part}"
+    tag "${meta.id} ${meta.layer} ${meta.part}"
     label 'cellpose'
     label 'gpu'
     cache 'deep'                                // the planner writes the slide anew in every run
@@ -9,8 +9,7 @@ process PREDICT {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(slide), path(pixels), path(prepared)
-    path model
+    tuple val(meta), path(slide), path(pixels), path(prepared), path(model)
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -19,8 +18,8 @@ process PREDICT {
 
     script:
     """
-    tissue_predict.py ${slide} ${meta.part} ${pixels} ${prepared} predicted_${meta.part} --model ${model} ${how.args} \\
-        --threads ${task.cpus}
+    tissue_predict.py ${slide} ${meta.part} ${pixels} ${prepared} predicted_${meta.part} --model ${model} --layer ${meta.layer} \\
+        --threads ${task.cpus} ${how.args}
     """
 
     stub:

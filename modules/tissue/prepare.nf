@@ -1,6 +1,6 @@
-// What must be known of a whole slide before its tiles: the diameter of its nuclei, and where there is tissue.
+// What must be known of a whole slide before its tiles: the diameter of what is looked for, and where there is tissue.
 process PREPARE {
-    tag "${meta.id}"
+    tag "${meta.id} ${meta.layer}"
     label 'cellpose'
     label 'gpu'
     cache 'deep'                                // the planner writes the slide anew in every run
@@ -9,8 +9,7 @@ process PREPARE {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(slide), path(pixels)
-    path model
+    tuple val(meta), path(slide), path(pixels), path(model)
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -18,7 +17,7 @@ process PREPARE {
 
     script:
     """
-    tissue_prepare.py ${slide} ${pixels} prepared --model ${model} ${how.args} --threads ${task.cpus}
+    tissue_prepare.py ${slide} ${pixels} prepared --model ${model} --layer ${meta.layer} ${how.args} --threads ${task.cpus}
     """
 
     stub:

@@ -1,4 +1,4 @@
-// The nuclear channels of a slide, read once from wherever it lies, and their contrast.
+// The channels of a slide that networks look at, read once from wherever it lies, and their contrast.
 process READ {
     tag "${meta.id}"
     label 'acquire'

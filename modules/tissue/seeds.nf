@@ -1,6 +1,6 @@
-// Every nucleus of a slide, with its size and its box, of how many pixels rest where.
+// Every nucleus, or cell, of a slide, with its size and its box, of how many pixels rest where.
 process SEEDS {
-    tag "${meta.id}"
+    tag "${meta.id} ${meta.layer}"
     label 'cellpose'
     label 'single'
     cache 'deep'                                // the planner writes the slide anew in every run
@@ -17,7 +17,7 @@ process SEEDS {
 
     script:
     """
-    tissue_seeds.py ${slide} nuclei predicted/* ${how.args}
+    tissue_seeds.py ${slide} nuclei predicted/* --layer ${meta.layer} ${how.args}
     """
 
     stub:

@@ -30,12 +30,12 @@ class Layer(NamedTuple):
 
 
 def read(folder):
-    """The Layer in a folder: labelled_*/ and numbers/, or of cells that have the labels of their nuclei paired/."""
+    """The Layer in a folder: labelled*/ and numbers/, or of cells that have the labels of their nuclei paired/."""
     folder = Path(folder)
     numbered = folder / (PAIRED if (folder / PAIRED).is_dir() else NUMBERED)
     numbers = arrays.read(numbered / steps.NUMBERS, Numbers)
     found = arrays.read(numbered / objects.FILE, Objects)
-    return Layer(numbers, found, Labels(sorted(folder.glob("labelled_*")), numbers))
+    return Layer(numbers, found, Labels(sorted(folder.glob("labelled*")), numbers))
 
 
 def renumbered(layer, labels):

@@ -30,7 +30,7 @@ def packet_of(location, size, dtype="uint16", nuclear=((0, 0, "DNA"),), **more):
     """The planner's JSON of a slide; NUCLEAR: (file, channel, name) of each."""
     locations = [location] if isinstance(location, str | Path) else location
     channels = [
-        {"file": file, "channel": channel, "frame": 0, "number": channel + 1, "name": name}
+        {"file": file, "channel": channel, "frame": 0, "number": 10 * file + channel + 1, "name": name}
         for file, channel, name in nuclear
     ]
     region = more.get("region")

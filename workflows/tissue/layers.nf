@@ -1,0 +1,33 @@
+// The layers of slides: nuclei, and cells where a network looks for them or the table gives them. A nucleus and its cell have one label.
+
+include { SEARCH } from './search'
+include { TAKE   } from '../../modules/tissue/take'
+include { PAIR   } from '../../modules/tissue/pair'
+include { drawn  } from './parts'
+
+workflow LAYERS {
+    take:
+    slides                                      // (slide, its JSON)
+    pixels                                      // (slide, the channels that networks look at)
+    models                                      // value: layer -> Cellpose weights
+    stages
+
+    main:
+    wanted = slides.join(pixels).combine(models)
+        .flatMap { slide, packet, channels, weights -> slide.layers.collect { name -> tuple(slide + [layer: name], packet, channels, weights[name]) } }
+    given = slides.flatMap { slide, packet -> slide.given.collect { name -> tuple(slide + [layer: name], packet, Plan.folders(packet)) } }
+    taken = TAKE(given, stages.take).taken.map { layer, left -> Plan.held(layer, left) }
+    found = SEARCH(wanted, stages).mix(taken)
+        .map { layer, folders -> tuple(Plan.layered(layer), [(layer.layer): folders]) }
+        .groupTuple()
+        .map { slide, maps -> tuple(slide.target, maps.sum()) }                         // (slide, layer -> [folders])
+
+    two = found.filter { _slide, left -> left.cells }
+    paired = PAIR(slides.join(two).map { slide, packet, left -> tuple(slide, packet, drawn(left.nuclei), drawn(left.cells)) }, stages.pair).paired
+        .map { slide, folder -> Gate.holds(slide, folder) }
+    layers = found.filter { _slide, left -> !left.cells }
+        .mix(two.join(paired).map { slide, left, folder -> tuple(slide, left + [cells: left.cells + [folder]]) })
+
+    emit:
+    layers                                      // (slide, layer -> [folders]): what its steps left
+}
