@@ -9,7 +9,7 @@ from idrstream.base import files, memory
 
 MEGA = 1_000_000
 PATTERN = "*.cost.json"
-STEPS = ("read", "prepare", "predict", "seeds", "label", "number", "assemble")  # in the order of their work
+STEPS = ("read", "take", "prepare", "predict", "seeds", "label", "number", "pair", "measure", "tables", "assemble")
 SUMS = "tasks", "pixels", "seconds", "cpu_seconds"  # of a step, over its tasks
 
 
