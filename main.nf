@@ -3,7 +3,7 @@
 include { SCREEN          } from './workflows/screen.nf'
 include { TISSUE          } from './workflows/tissue.nf'
 include { REPORTING       } from './workflows/common/reporting'
-include { WEIGHTS         } from './workflows/common/weights'
+include { WEIGHTS; WEIGHTS as CELL_WEIGHTS } from './workflows/common/weights'
 include { RECORD_WARNINGS } from './modules/common/record_warnings'
 
 workflow {
@@ -57,18 +57,17 @@ workflow {
         phenotypes: Params.file(settings.phenotypes),
         qc_rules: Params.file(settings.qc_rules ?: "${projectDir}/assets/qc.yml"),
     ]
-    tissue = [
-        cell_model: Params.file(settings.cell_model),
-        markers: Params.file(settings.markers),
-    ]
+    tissue = [markers: Params.file(settings.markers)]
     versions = channel.topic('versions').map { process, found -> [process.tokenize(':').last(), found] }.unique().toSortedList()
     run = versions.map { list -> [params: settings, nextflow: nextflow.version.toString(), versions: list.collectEntries()] }
 
-    model = WEIGHTS(Params.model(settings.model, projectDir, schema, env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'))
+    published = env('CELLPOSE_MODELS') ?: 'https://www.cellpose.org/models'
+    model = WEIGHTS(Params.model(settings.model, projectDir, schema, published))
+    cell_model = CELL_WEIGHTS(Params.model(settings.cell_model, projectDir, schema, published))
 
     // A line a workflow, of a name that nextflow_schema.json lists.
     finished = settings.workflow == 'screen' ? SCREEN(launch, common + screen, model, run, outdir)
-        : settings.workflow == 'tissue' ? TISSUE(launch, common + tissue, model, run, outdir)
+        : settings.workflow == 'tissue' ? TISSUE(launch, common + tissue, model, cell_model, run, outdir)
         : channel.empty()
 
     recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)

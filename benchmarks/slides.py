@@ -27,7 +27,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests")]
 
 from idrstream.base import files  # noqa: E402
-from idrstream.tissue import needs  # noqa: E402
 from support import DATA, http_server, size  # noqa: E402
 
 HEADS = ("slide", "nuclei", "uncertified", "wall s", "CPU s", "of steps", "start and Nextflow", "largest task, MB")
@@ -94,7 +93,7 @@ def _run(where, tile, remote, starts):
     beside = cpu - steps + sum(step["tasks"] * starts.get(step["step"], 0) for step in record["steps"])
     line = [record["nuclei"], record["uncertified"], f"{wall:.0f}", f"{cpu:.0f}", f"{steps:.0f}"]
     line += [f"{beside / cpu:.0%}" if starts else "", _largest(max((where / "results/pipeline_info").glob("trace_*")))]
-    planned = needs.of(record["size"], tile, 1, np.dtype(record["dtype"]).itemsize, record["diameter"]).disk
+    planned = next(files.read_json(path)["slides"][0]["work"] for path in (where / "work").glob("*/*/plan/plan.json"))
     line += [f"{most / 1e6:.0f}", f"{most / planned:.2f}"]
     return record, line + ([server.sent, f"{server.sent / _needed(where):.3f}"] if remote else ["", ""])
 

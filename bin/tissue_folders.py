@@ -17,7 +17,7 @@ from idrstream.tissue import sheet
 @click.argument("table", type=click.Path(exists=True, path_type=Path))
 @click.option("--folder", required=True, help="What relative paths in it are relative to.")
 def main(table, folder):
-    """Print the folders, and the files, of the slides of TABLE as JSON; of a table with mistakes, none.
+    """Print the folders, and the files, of the rows of TABLE as JSON; of a table with mistakes, none.
 
     The planner reads the table again, and says what is wrong with it.
     """
@@ -25,7 +25,7 @@ def main(table, folder):
         _, requests = sheet.read(table, {}, folder)
     except Problems:
         requests = []
-    places = [place for request in requests for place in request.locations]
+    places = [place for request in requests for place in request.places]
     found = [place for place in sheet.folders(places) if os.path.isabs(place)]
     click.echo(json.dumps({"root": None, "folders": found, "images": [{"locations": places}]}))
 

@@ -24,6 +24,8 @@ EXISTING = click.Path(exists=True, path_type=Path)
 )
 @click.option("--input", type=EXISTING, help="Table of slides.")
 @click.option("--model", type=EXISTING, help="Cellpose model file.")
+@click.option("--cell_model", type=EXISTING, help="Cellpose model file of the cells.")
+@click.option("--markers", type=EXISTING, help="Table of the channels of every slide.")
 @click.option("--locks", type=EXISTING, help="Folder of the environments' locks, TOOL/requirements.txt.")
 @click.option("--outdir", type=EXISTING, help="Output folder, with its ledger.")
 def main(launch, schema, out, folders, **given):

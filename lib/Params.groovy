@@ -33,7 +33,7 @@ class Params {
     }
 
     /**
-     * The network of --model: the one that comes with the PROJECT, a file, or where the weights of a name that Cellpose knows are
+     * The network of --model, or --cell_model: the one that comes with the PROJECT, a file, or where the weights of a name that Cellpose knows are
      * published, [address, sha256 or null]; an empty list for others. ADDRESS: where Cellpose's weights lie.
      */
     static Object model(Object name, Path project, Map schema, String address) {

@@ -16,12 +16,15 @@ workflow TISSUE {
     launch                                      // JSON: params, and where and when the run was started
     inputs                                      // map: what the user named, as main.nf found it; [] for what is not there
     model                                       // value: Cellpose weights
+    cell_model                                  // value: those of --cell_model; [] without
     run                                         // value: params, and versions of what ran
     outdir                                      // where results are kept
 
     main:
     folders = inputs.input ? FOLDERS(inputs.input, inputs.folder).map { list -> Plan.folders(list) } : channel.value([])
-    given = model.map { network -> (inputs + [model: network, outdir: outdir]).findAll { name, value -> value instanceof Path && name != 'schema' } }
+    weights = model.map { file -> [file] }.combine(cell_model.map { file -> [file] }).first()
+    given = weights.map { nuclei, cells -> inputs + [model: nuclei, cell_model: cells, outdir: outdir] }
+        .map { all -> all.findAll { name, value -> value instanceof Path && name != 'schema' } }
     planned = PLAN(launch, inputs.schema, given.map { all -> all.keySet().toList() }, given.map { all -> all.values().toList() }, folders)
     agreed = planned.map { folder -> Plan.agreed(folder, inputs, workflow.workDir, log) }
     plan = BEGIN(agreed.map { all -> all.folder }, outdir).combine(agreed).map { begun, all -> Plan.begun(all, begun, log) }.first()  // value: plan.json
@@ -33,7 +36,7 @@ workflow TISSUE {
         .filter { slide, _packet -> Gate.enter(slide.id, slide.work) }
     read = READ(slides.map { slide, packet -> tuple(slide, packet, Plan.folders(packet)) }, stages.read).slide
     pixels = read.map { slide, folder -> Gate.holds(slide, folder) }                // (slide, the channels that networks look at)
-    models = model.map { nuclei -> [nuclei: nuclei, cells: inputs.cell_model] }
+    models = weights.map { nuclei, cells -> [nuclei: nuclei, cells: cells] }
     layers = LAYERS(slides, pixels, models, stages)                                 // (slide, layer -> [folders])
     measured = MEASUREMENTS(slides, layers, stages)                                 // (slide, [measured], tables)
     parts = slides.join(pixels).join(layers).join(measured)

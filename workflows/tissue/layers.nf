@@ -16,7 +16,7 @@ workflow LAYERS {
     wanted = slides.join(pixels).combine(models)
         .flatMap { slide, packet, channels, weights -> slide.layers.collect { name -> tuple(slide + [layer: name], packet, channels, weights[name]) } }
     given = slides.flatMap { slide, packet -> slide.given.collect { name -> tuple(slide + [layer: name], packet, Plan.folders(packet)) } }
-    taken = TAKE(given, stages.take).taken.map { layer, left -> Plan.held(layer, left) }
+    taken = TAKE(given, stages.take).taken.map { layer, left -> tuple(Gate.holds(layer, left[0].parent)[0], left) }
     found = SEARCH(wanted, stages).mix(taken)
         .map { layer, folders -> tuple(Plan.layered(layer), [(layer.layer): folders]) }
         .groupTuple()

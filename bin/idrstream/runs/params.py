@@ -37,17 +37,17 @@ def no_file(name, value):
     return f"--{name} {value}: {why or 'there is no such file'}"
 
 
-def no_model(values, given, schema):
-    """A list of one sentence where --model is neither a file nor a network that we know; else empty.
+def no_model(values, given, schema, param="model"):
+    """A list of one sentence where PARAM is neither a file nor a network that we know; else empty.
 
     values  params by name
     given   names of the files and folders that exist
     """
-    if "model" in given:
+    if param in given:
         return []
     names = ["idrstream", *schema["$defs"]["segmentation"]["properties"]["model"]["x-weights"]]
-    near = tables.nearest(values["model"], names)
-    return [f"--model {values['model']}: neither a file nor a model that Cellpose 3 knows.{near}"]
+    near = tables.nearest(values[param], names)
+    return [f"--{param} {values[param]}: neither a file nor a model that Cellpose 3 knows.{near}"]
 
 
 def no_outdir(values, given):

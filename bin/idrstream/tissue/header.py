@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from idrstream.base.failures import NotReadable
 from idrstream.readers import planes
 from idrstream.readers.image import Image, PixelSize
 from idrstream.tissue import opening
-from idrstream.tissue.sheet import Request
+from idrstream.tissue.sheet import Naming, Request
 
 UNDESCRIBED = "Q"  # axis of pages of which a file says nothing
 DIFFERENT = 0.01  # share by which two pixel sizes differ that are not the same
@@ -77,17 +78,39 @@ def read(request: Request, places: Mapping[str, str]) -> Header:
         )
 
 
-def nuclear(header: Header, request: Request, name: str) -> list[Channel]:
-    """The channels of a slide in which its nuclei are.
+class LabelImage(NamedTuple):
+    """A label image as its file states it: (Y, X) pixels, the name of their type, and the file's bytes if known."""
 
-    Raises NoSuchPlane or NotReadable, with the channels there are, where none is named or one is not there.
+    shape: tuple[int, int]
+    dtype: str
+    bytes: int
+
+
+def labels(location: str, places: Mapping[str, str]) -> LabelImage:
+    """The header of a label image; PLACES as of staged.places. Raises an ImageFailure for what is none."""
+    _check_format(sources.split(location)[1])
+    with opening.image(location, places) as (file, image):
+        _check_labels(image)
+        return LabelImage(image.shape[3:], _type(image), getattr(file, "size", 0))
+
+
+def nuclear(header: Header, naming: Naming, name: str) -> list[Channel]:
+    """The channels of a slide in which its nuclei are; of one with a single channel none needs to be named.
+
+    Raises NotReadable, with the channels there are, where none is named; and as `chosen`.
     """
-    names = [channel.name for channel in header.channels]
-    if not request.nuclear and len(names) > 1:
+    if not naming.channels and len(header.channels) > 1:
+        listed = planes.listed([channel.name for channel in header.channels])
         which = 'name that of the nuclei by --nuclear, or in a column "nuclear"'
-        raise NotReadable(f"{name}: it has {len(names)} channels ({planes.listed(names)}); {which}.")
-    wanted = dict.fromkeys(request.nuclear or ["1"])
-    return [header.channels[planes.place(names, name, request.named_in, text)] for text in wanted]
+        raise NotReadable(f"{name}: it has {len(header.channels)} channels ({listed}); {which}.")
+    return chosen(header, naming, name) or header.channels
+
+
+def chosen(header: Header, naming: Naming, name: str) -> list[Channel]:
+    """The channels of a slide that are named. Raises NoSuchPlane, with the channels there are, where one is not."""
+    names = [channel.name for channel in header.channels]
+    places = [planes.place(names, name, naming.where, text) for text in naming.channels]
+    return [header.channels[place] for place in dict.fromkeys(places)]
 
 
 def _check_format(name: str) -> None:
@@ -111,6 +134,17 @@ def _check(image: Image) -> None:
         raise NotReadable(f"{name}: its pixels are of type {image.dtype}; save them as integers or floats.")
     if min(height, width) < 1:
         raise NotReadable(f"{name}: it states {height:,} x {width:,} pixels.")
+    image.check_tile(image.levels[0])
+
+
+def _check_labels(image: Image) -> None:
+    """Raise NotReadable for an image that is no label image."""
+    name, planes_of_it = image.name, math.prod(image.shape[:3])
+    if image.in_colour or image.dtype.kind not in "ui":
+        kind = "in red, green and blue" if image.in_colour else f"of type {image.dtype.name}"
+        raise NotReadable(f"{name}: its pixels are {kind}; those of a label image are whole numbers, one a pixel.")
+    if planes_of_it > 1:
+        raise NotReadable(f"{name}: it has {planes_of_it} planes; a label image has one. Save that alone.")
     image.check_tile(image.levels[0])
 
 

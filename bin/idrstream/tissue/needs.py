@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import NamedTuple
 
 from idrstream.tissue.foreground import PIXEL
 
-NUCLEAR = 0.4  # share of a dense slide that is in nuclei
-LABELS = 0.5  # bytes a pixel of label images, packed: of tiles, of the store and its pyramid, of the TIFF
+# Of the made slides of docs/performance.md, 2.7 bytes a pixel: channel 0.8, nuclei (a tenth of the pixels) 1.6, labels.
+FOREGROUND = {"nuclei": 0.2, "cells": 0.4}  # share of a slide that is in them, where it is dense
+PACKED = 0.5  # bytes of a channel's copy, a byte
+LABELS = 0.25  # bytes a pixel of a label image, packed: of tiles, of the store and its pyramid, of the TIFF
 START = 600_000_000  # bytes of a task's libraries, network and buffers
 TILE = 50  # bytes of memory a pixel of a tile, and
 NETWORK = 30  # a pixel as the network sees it, at TRAINED pixels a nucleus
 TRAINED = 20  # pixels, or thereabouts: networks are trained on nuclei of 16 to 30
 WHOLE = 500_000_000  # bytes of a task that knows all nuclei of a slide: so many, and one a pixel of the slide
 MOST_TASKS = 2000  # of a step of a slide: the names of their folders have to fit into a command line
-SECONDS = 1.8  # of a processor, a megapixel: all steps (docs/performance.md)
+SECONDS = 3.3  # of a processor, a megapixel and network: all steps up to its labels (docs/performance.md)
+MEASURING = 1 / 80  # likewise, of each channel that is measured
+SHAPES = 13  # columns of shapes
+VALUE = 8  # bytes of a number as it is measured, and as it is written:
+WRITTEN = {"masks": 0, "quant": 12, "geojson": 45, "parquet": 8, "h5ad": 8, "spatialdata": 8}
+
+
+class Work(NamedTuple):
+    """What is done with a slide.
+
+    layers    that networks look for: "nuclei", "cells"
+    copied    channels that are copied, of `itemsize` bytes a pixel
+    channels  that are measured, in
+    columns   numbers a cell
+    outputs   files that are written
+    cells     whether there are cells
+    """
+
+    layers: Collection[str]
+    copied: int
+    itemsize: int
+    channels: int
+    columns: int
+    outputs: Collection[str]
+    cells: bool
 
 
 class Need(NamedTuple):
@@ -31,20 +58,24 @@ class Need(NamedTuple):
     seconds: float
 
 
-def of(shape: tuple[int, int], side: int, channels: int, itemsize: int, diameter: float | str) -> Need:
+def of(shape: tuple[int, int], side: int, work: Work, diameters: Collection[float | str]) -> Need:
     """What a slide takes.
 
-    shape     (Y, X) of what is segmented of it
-    side      of its tiles, in pixels
-    channels  that are read, of `itemsize` bytes a pixel
-    diameter  of its nuclei in pixels; "auto" is taken for TRAINED
+    shape      (Y, X) of what is worked on of it
+    side       of its tiles, in pixels
+    diameters  of its nuclei and cells in pixels, if networks look for them; "auto" is taken for TRAINED
     """
     pixels = math.prod(shape)
     tile = math.prod(min(side, length) for length in shape)
-    disk = pixels * (channels * itemsize + NUCLEAR * PIXEL.itemsize + LABELS)
-    scale = 1 if diameter == "auto" else TRAINED / float(diameter)
+    known = [float(size) for size in diameters if size != "auto"]
+    scale = max([TRAINED / size for size in known] + [1.0] * (len(known) < len(diameters)), default=0)
     memory = max(START + int((TILE + NETWORK * scale**2) * tile), WHOLE + pixels)
-    return Need(memory, int(disk), pixels / 1e6 * SECONDS)
+    images = work.copied * work.itemsize * PACKED + LABELS * (1 + work.cells)
+    images += sum(FOREGROUND[layer] for layer in work.layers) * PIXEL.itemsize
+    nuclei = pixels * FOREGROUND["nuclei"] / (math.pi / 4 * min(known, default=TRAINED) ** 2)
+    tables = nuclei * (SHAPES + work.columns) * (VALUE + sum(WRITTEN[name] for name in work.outputs))
+    seconds = len(work.layers) * SECONDS + work.channels * MEASURING
+    return Need(memory, int(pixels * images + tables), pixels / 1e6 * seconds)
 
 
 def tiles_a_task(wanted: str | int, tiles: int) -> int:

@@ -6,27 +6,24 @@ import hashlib
 import json
 import math
 import os.path
-import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from idrstream.base.failures import ImageFailure
 from idrstream.base.tables import Problems, Table
 from idrstream.runs import digest, ledger, params, targets
 from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.sources import staged
-from idrstream.tissue import arguments, header, outcome, recipe, sheet, tiles
-from idrstream.tissue.header import Header
+from idrstream.tissue import arguments, markers, outcome, recipe, sheet, slides, tiles
+from idrstream.tissue.header import Channel
+from idrstream.tissue.markers import Measured
 from idrstream.tissue.run_plan import Plan, Slide
 from idrstream.tissue.sheet import Request
 
 BIN = Path(__file__).resolve().parents[2]
-DIAMETERS = 4, 400  # pixels
 AT_ONCE = 16  # slides whose headers are read at a time
-MICROMETRES = re.compile(r"(\d+(?:[.]\d+)?)um")
 
 Params = Mapping[str, Any]
 
@@ -44,130 +41,109 @@ def make(
     values      params by name
     folder      what relative paths in the table are relative to, an absolute path
     session     id of the run, which stays the same when it is resumed
-    given       name -> Path, for those of input, model and outdir that exist; and locks, the folder of the
-                environments' locks, where it is not this pipeline's own
+    given       name -> Path, for those of input, model, cell_model, markers and outdir that exist; and locks, the
+                folder of the environments' locks, where it is not this pipeline's own
     schema      nextflow_schema.json, read
     folders     folder of the local folders of the slides, by number, as `sheet.folders` of all has them; None: each
                 is where it is
 
     Raises tables.Problems with everything that is wrong, not just the first thing.
     """
-    problems = params.problems(values, schema) + params.no_model(values, given, schema)
-    problems += params.no_outdir(values, given)
-    if not values["input"]:
-        problems.append("--input: name a table of slides, a row each, with the columns slide and image")
-    elif "input" not in given:
-        problems.append(params.no_file("input", values["input"]))
+    problems = params.problems(values, schema) + _named_files(values, given, schema)
     if problems:
         raise Problems(problems)
     table, requests = sheet.read(given["input"], values, folder)
-    local = sheet.folders([place for request in requests for place in request.locations])
-    slides = _looked_at(table, requests, values, staged.places(local, folders))
+    if values["cells"] == "model" and not values["cell_model"] and any("cells" not in row.labels for row in requests):
+        table.problems.append("--cells model: name the network that finds cells by --cell_model, a file or cyto3")
+    local = sheet.folders([place for request in requests for place in request.places])
+    wanted = _checked(table, requests, values, given, staged.places(local, folders))
     if table.problems:
         raise Problems(dict.fromkeys(table.problems))
-    return _decide(values, given, slides, local, session)
+    return _decide(values, given, wanted, local, session)
 
 
-def _looked_at(table: Table, requests: list[Request], values: Params, places: dict[str, str]) -> list[Slide]:
-    """The slides, their headers read; what is wrong with them is added to the table's problems."""
+def _named_files(values: Params, given: Mapping[str, Path], schema: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the files that params name, a sentence each."""
+    problems = params.no_model(values, given, schema) + params.no_outdir(values, given)
+    if not values["input"]:
+        problems.append("--input: name a table of slides, a row each, with the columns slide and image")
+    lost = [name for name in ("input", "markers") if values[name] and name not in given]
+    problems += [params.no_file(name, values[name]) for name in lost]
+    if values["cell_model"]:
+        problems += params.no_model(values, given, schema, "cell_model")
+        if values["cells"] != "model":
+            why = f"--cells {values['cells']} uses none; add --cells model"
+            problems.append(f"--cell_model {values['cell_model']}: {why}")
+    return problems
 
-    def look(request: Request) -> Header | ImageFailure:
+
+def _checked(
+    table: Table, requests: list[Request], values: Params, given: Mapping[str, Path], places: dict[str, str]
+) -> list[Slide]:
+    """The slides, their files read; what is wrong with them is added to the table's problems."""
+    common = None
+    if "markers" in given:
         try:
-            return header.read(request, places)
-        except ImageFailure as failure:
-            return failure
-
+            common = markers.read(given["markers"])
+        except Problems as found:
+            table.problems += found.sentences
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(look, requests))
-    slides = [_slide(table, *pair, values) for pair in zip(requests, found, strict=True)]
-    return [slide for slide in slides if slide]
+        looked = list(pool.map(lambda request: slides.look(request, places, common), requests))
+    made = [slides.make(table, *pair, values) for pair in zip(requests, looked, strict=True)]
+    return [slide for slide in made if slide]
 
 
-def _slide(table: Table, request: Request, found: Header | ImageFailure, values: Params) -> Slide | None:
-    """A slide as it will be worked on; None, and a problem of the table, for one that cannot be."""
-    if isinstance(found, ImageFailure):
-        table.problems.append(table.problem(str(found), request.line, "image"))
-        return None
-    try:
-        channels = header.nuclear(found, request, os.path.basename(request.locations[0]))
-    except ImageFailure as failure:
-        table.problems.append(table.problem(str(failure), request.line))
-        return None
-    size = request.pixel_size or (found.pixel_size and math.sqrt(found.pixel_size.y * found.pixel_size.x))
-    wrong = _wrong_region(request, found, values)
-    if match := MICROMETRES.fullmatch(str(values["diameter"])):
-        if size is None:
-            what = f"--diameter {values['diameter']}: the slide states no pixel size"
-            wrong.append((f'{what}; name it in a column "pixel_size", or the diameter in pixels', "pixel_size"))
-        diameter = round(float(match[1]) / size, 3) if size else None
-    else:
-        diameter = values["diameter"] if values["diameter"] == "auto" else float(values["diameter"])
-    if isinstance(diameter, float) and not DIAMETERS[0] <= diameter <= DIAMETERS[1]:
-        scale = f" at {size:.4g} µm a pixel" if match and size else ""
-        what = f"--diameter {values['diameter']}: nuclei of {diameter:g} pixels{scale}"
-        wrong.append((f"{what}; {DIAMETERS[0]:g} to {DIAMETERS[1]:g} can be looked for", None))
-    table.problems += [table.problem(sentence, request.line, column) for sentence, column in wrong]
-    return None if wrong else Slide(request, found, channels, diameter, values)
-
-
-def _wrong_region(request: Request, found: Header, values: Params) -> list[tuple[str, str | None]]:
-    if request.region is None:
-        return []
-    height, width = found.shape
-    box, (tall, wide) = request.region, request.region.shape
-    if tall and wide and box.y1 <= height and box.x1 <= width:
-        return []
-    column = None if values.get("region") else "region"
-    what = f"the region {box.y0},{box.x0},{tall},{wide} is not in the slide, which has {height:,} x {width:,} pixels"
-    return [(f"{what}; it is: first row, first column, height, width", column)]
-
-
-def _decide(values: Params, given: Mapping[str, Path], slides: list[Slide], folders: list[str], session: str) -> Plan:
+def _decide(values: Params, given: Mapping[str, Path], wanted: list[Slide], folders: list[str], session: str) -> Plan:
     """The plan of a valid request; what remains to be done depends on the ledger."""
     intact, broken = ledger.read(given["outdir"])
     shown = values["outdir"]
     if any(recipe.BOOK.unknown(entry["recipe"]) for entry in intact + broken):
         raise Problems([f"--outdir {shown}: another version of idrstream wrote its ledger; name another --outdir"])
     libraries = recipe.BOOK.read_locks(given.get("locks", BIN.parent / "containers"))
-    wanted = _recipe(values, given, libraries)
-    for slide in slides:
-        slide.id = _identity(slide, wanted)
+    facts = recipe.BOOK.sums(given), recipe.BOOK.read_versions(BIN / "idrstream"), libraries
+    for slide in wanted:
+        slide.recipe = _recipe(slide.settings, *facts)
+        slide.id = _identity(slide)
     entries = {entry["batch"]: entry for entry in intact}
-    stale = [entries[slide.name] for slide in slides if _other(entries.get(slide.name), slide)]
-    done = {slide.name for slide in slides if slide.name in entries} - {entry["batch"] for entry in stale}
+    stale = [slide for slide in wanted if _other(entries.get(slide.name), slide)]
+    done = {slide.name for slide in wanted if slide.name in entries} - {slide.name for slide in stale}
     if values["redo"]:
         done = {name for name in done if entries[name]["session"] == session}
-    todo = [slide for slide in slides if slide.name not in done]
+    todo = [slide for slide in wanted if slide.name not in done]
     if conflicts := _conflicts(given["outdir"], values, todo, intact + broken):
         raise Problems(conflicts)
+    whole = _recipe(values, *facts)
     return Plan(
-        slides=slides,
+        slides=wanted,
         todo=todo,
-        stale=[entry["batch"] for entry in stale],
+        stale=[slide.name for slide in stale],
         broken=[entry["batch"] for entry in broken],
         stamp=f"{datetime.now(timezone.utc):%Y-%m-%d_%H-%M-%S}",
-        differs=_differences(stale, wanted),
-        recipe=wanted,
+        differs=_differences(stale, entries),
+        recipe=whole,
         settings=values,
-        stages=_stages(values, wanted, libraries),
+        stages=_stages(values, whole, libraries),
         folders=folders,
         session=session,
     )
 
 
-def _recipe(values: Params, given: Mapping[str, Path], libraries: Mapping[str, str]) -> Recipe:
-    settings = dict(values) | recipe.BOOK.sums(given)
-    return recipe.BOOK.of(settings, recipe.BOOK.read_versions(BIN / "idrstream"), libraries)
+def _recipe(
+    settings: Params, sums: Mapping[str, str], versions: Mapping[str, int], libraries: Mapping[str, str]
+) -> Recipe:
+    return recipe.BOOK.of(dict(settings) | dict(sums), versions, libraries)
 
 
-def _identity(slide: Slide, wanted: Recipe) -> str:
+def _identity(slide: Slide) -> str:
     """Hash, as 16 hexadecimal digits, of what makes the result of a slide; not how it is cut, nor its metadata."""
     stated = slide.header
     content = [
         *(slide.name, slide.request.locations, stated.bytes, stated.shape, stated.dtype, slide.pixel_size),
         *([[channel.file, channel.channel, channel.frame] for channel in slide.channels], slide.box, slide.diameter),
+        *([channel[1:] for channel in slide.membrane], slide.cell_diameter, slide.expansion, slide.area.rings),
+        *(slide.measured, sorted((layer, slide.request.labels[layer], image) for layer, image in slide.labels.items())),
     ]
-    text = json.dumps([content, wanted], sort_keys=True)
+    text = json.dumps([content, slide.recipe], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -176,9 +152,9 @@ def _other(entry: LedgerEntry | None, slide: Slide) -> bool:
     return entry is not None and [row["id"] for row in entry["images"]] != [slide.id]
 
 
-def _differences(stale: Iterable[LedgerEntry], wanted: Recipe) -> str:
-    """How the recipes of stale entries differ from the WANTED one, in words."""
-    words = [word for entry in stale for word in recipe.BOOK.differences(entry["recipe"], wanted)]
+def _differences(stale: Iterable[Slide], entries: Mapping[str, LedgerEntry]) -> str:
+    """How the recipes of the entries of STALE slides differ from theirs, in words."""
+    words = [word for each in stale for word in recipe.BOOK.differences(entries[each.name]["recipe"], each.recipe)]
     return ", ".join(dict.fromkeys(words)) or "another row of the table, or other files"
 
 
@@ -217,28 +193,49 @@ def write(plan: Plan, folder: Path) -> None:
 
 def _packet(slide: Slide, number: int, plan: Plan) -> dict[str, Any]:
     """What the tasks on a slide need to know of it."""
-    region, size = slide.request.region, slide.pixel_size
+    box, size, settings = slide.box, slide.pixel_size, plan.settings
     return {
-        **{"id": slide.name, "slide": slide.name, "number": number, "session": plan.session, "recipe": plan.recipe},
+        **{"id": slide.name, "slide": slide.name, "number": number, "session": plan.session, "recipe": slide.recipe},
         **{"references": {}, "supersedes": [], "kept": [], "identity": slide.id},
         "locations": slide.request.locations,
-        "folders": sheet.folders(slide.request.locations),
+        "folders": sheet.folders(slide.request.images),
         "size": slide.shape,
-        "region": region and [region.y0, region.x0, *region.shape],
+        "region": [box.y0, box.x0, *box.shape] if slide.region else None,
+        "polygon": slide.area.relative(),
         "whole_size": slide.header.shape,
         "pixel_size": size and {"y": size.y, "x": size.x, "source": size.source},
         "dtype": slide.header.dtype,
         "channels": [channel.name for channel in slide.header.channels],
-        "nuclear": [
-            {**channel._asdict(), "number": slide.header.channels.index(channel) + 1} for channel in slide.channels
-        ],
-        "tile": plan.settings["tile"],
-        "groups": tiles.groups(slide.shape, plan.settings["tile"], slide.tiles_a_task),
+        "layers": slide.layers,
+        "given": {layer: slide.request.labels.get(layer) for layer in sheet.LAYERS},
+        "nuclear": [_numbered(channel, slide) for channel in slide.channels],
+        "membrane": [_numbered(channel, slide) for channel in slide.membrane],
+        "tile": settings["tile"],
+        "groups": tiles.groups(slide.shape, settings["tile"], slide.tiles_a_task),
         "diameter": slide.diameter,
-        "tissue": plan.settings["tissue"],
-        "model": str(plan.settings["model"]),
+        "cell_diameter": slide.cell_diameter,
+        "tissue": settings["tissue"],
+        "model": str(settings["model"]),
+        "cell_model": settings["cell_model"] and str(settings["cell_model"]),
+        "cells": slide.cells,
+        "expansion": slide.expansion,
+        "measured": [_measured(each) for each in slide.measured],
+        "statistics": slide.statistics,
+        "compartments": slide.compartments,
+        "names": settings["names"],
+        "outputs": slide.outputs,
         "metadata": slide.request.metadata,
     }
+
+
+def _numbered(channel: Channel, slide: Slide) -> dict[str, Any]:
+    return {**channel._asdict(), "number": slide.header.channels.index(channel) + 1}
+
+
+def _measured(each: Measured) -> dict[str, Any]:
+    """A channel that is measured; its name is that of the tables."""
+    less = each.background and {**each.background.channel._asdict(), "scale": each.background.scale}
+    return {**each.channel._asdict(), "number": each.number, "name": each.name, "background": less}
 
 
 def _summary(plan: Plan) -> dict[str, Any]:
@@ -255,6 +252,9 @@ def _summary(plan: Plan) -> dict[str, Any]:
                 "pixels": math.prod(slide.shape),
                 "memory": slide.need.memory,
                 "work": slide.need.disk,
+                "layers": slide.layers,
+                "given": sorted(slide.request.labels),
+                "measure": slide.measures,
             }
             for number, slide in enumerate(plan.todo)
         ],

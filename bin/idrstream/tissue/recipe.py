@@ -20,17 +20,28 @@ STAGES = {
     "squares": Stage("search for tissue", "tissue/squares.py"),
     "predict": Stage("flows", "tissue/prediction.py"),
     "label": Stage("nuclei", "tissue/labelling.py"),
+    "given": Stage("label images that exist", "tissue/given.py"),
 }
 
-# Parameters that affect results, and models: name -> (stages that take it, default).
+# Parameters that affect results, and models: name -> (stages that take it, default). "nuclei" and "cells" are as they
+# are for a slide: "labels" where its row names a label image.
 PARAMS = {
-    "model": (("predict",), None),
-    "diameter": (("predict",), "auto"),
+    "nuclei": (("readers",), "model"),
+    "model": (("nuclei",), None),
+    "diameter": (("nuclei",), "auto"),
     "flow_threshold": (("label",), 0.4),
     "cellprob_threshold": (("predict",), 0),
     "tissue": (("predict",), "all"),
+    "cells": (("readers",), "none"),
+    "expansion": (("expand",), "3um"),
+    "cell_model": (("cells",), None),
+    "cell_diameter": (("cells",), "auto"),
+    "statistics": (("measure",), "mean,median,min,max,sd,variance"),
+    "compartments": (("measure",), "nucleus,cytoplasm,membrane,cell"),
+    "names": (("tables",), "qupath"),
+    "outputs": (("tables",), "masks,quant,geojson,parquet,h5ad,spatialdata"),
 }
-CHECKSUMS = ("model",)
+CHECKSUMS = ("model", "cell_model")
 
 LIBRARIES = (
     Library("cellpose", "torch", "2.15", NETWORK, "networks"),
@@ -45,9 +56,16 @@ COMMANDS = {"prepare": ("diameter", "squares"), "predict": ("predict",)}
 
 
 def _wanted(values: Mapping[str, Any]) -> set[str]:
-    wanted = {"readers", "statistics", "predict", "label"}
-    wanted |= {"diameter"} if values["diameter"] == "auto" else set()
-    return wanted | ({"squares"} if values["tissue"] == "auto" else set())
+    networks = {"nuclei"} if values["nuclei"] == "model" else set()
+    networks |= {"cells"} if values["cells"] == "model" else set()
+    wanted = {"readers", "measure", "tables"} | networks
+    wanted |= {"statistics", "predict", "label"} if networks else set()
+    wanted |= {"squares"} if networks and values["tissue"] == "auto" else set()
+    diameters = {"nuclei": "diameter", "cells": "cell_diameter"}
+    wanted |= {"diameter"} if any(values[diameters[layer]] == "auto" for layer in networks) else set()
+    wanted |= {"expand"} if values["cells"] == "expand" else set()
+    wanted |= {"pair"} if values["cells"] in ("model", "labels") else set()
+    return wanted | ({"given"} if "labels" in (values["nuclei"], values["cells"]) else set())
 
 
 BOOK = Book(STAGES, PARAMS, CHECKSUMS, CHECKSUMS, LIBRARIES, COMMANDS, _wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os.path
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,30 +15,57 @@ from idrstream.base import units
 from idrstream.readers.image import PixelSize
 from idrstream.runs.types import Recipe
 from idrstream.tissue import needs, tiles
-from idrstream.tissue.header import Channel, Header
+from idrstream.tissue.header import Channel, Header, LabelImage
+from idrstream.tissue.markers import Measured
+from idrstream.tissue.region import Area
 from idrstream.tissue.sheet import Request
 from idrstream.tissue.tiles import Box
 
-LISTED = 8  # slides that are described one by one
+LISTED = 8  # slides that are described one by one, and notes
+STATISTICS = ("mean", "median", "min", "max", "sd", "variance")  # in the order of the tables
+COMPARTMENTS = ("nucleus", "cytoplasm", "membrane", "cell")
+OUTPUTS = ("masks", "quant", "geojson", "parquet", "h5ad", "spatialdata")
 
 
 @dataclass
 class Slide:
     """A slide that is asked for.
 
-    request   its row of the table
-    header    what its files state
-    channels  those of the nuclei
-    diameter  of the nuclei in pixels; "auto": estimated
-    values    params by name
-    id        hash of all that makes its result, set by the planner
+    request        its row of the table
+    header         what its files state
+    channels       those of the nuclei
+    membrane       those that show where cells end, for the network of the cells
+    diameter       of the nuclei in pixels; "auto": estimated; None: no network looks for them
+    cell_diameter  likewise, of the cells
+    layers         what networks look for: "nuclei", "cells"
+    cells          how cells are made: expand, model, none, or labels
+    expansion      of the nuclei in pixels, for expand
+    measured       channels that are measured
+    compartments   in which
+    area           what of the slide is worked on
+    labels         "nuclei", "cells" -> header of the label image that exists
+    notes          sentences for the user
+    values         params by name
+    recipe         what makes its result, set by the planner
+    id             hash of that and of the slide, set by the planner
     """
 
     request: Request
     header: Header
     channels: list[Channel]
+    membrane: list[Channel]
     diameter: float | str | None
+    cell_diameter: float | str | None
+    layers: list[str]
+    cells: str
+    expansion: float | str | None
+    measured: list[Measured]
+    compartments: list[str]
+    area: Area
+    labels: dict[str, LabelImage]
+    notes: list[str]
     values: Mapping[str, Any]
+    recipe: Recipe = field(default_factory=dict)
     id: str = ""
 
     @property
@@ -50,8 +78,13 @@ class Slide:
 
     @property
     def box(self) -> Box:
-        """What of the slide is worked on, in its own pixels."""
-        return self.request.region or Box(0, self.header.shape[0], 0, self.header.shape[1])
+        """What of the slide is read, in its own pixels."""
+        return self.area.box
+
+    @property
+    def region(self) -> bool:
+        """Whether that is a part of it."""
+        return bool(self.request.region or self.request.polygons)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -64,17 +97,46 @@ class Slide:
         return self.header.pixel_size
 
     @property
+    def statistics(self) -> list[str]:
+        return chosen(self.values["statistics"], STATISTICS) if self.measured else []
+
+    @property
+    def outputs(self) -> list[str]:
+        return chosen(self.values["outputs"], OUTPUTS)
+
+    @property
+    def measures(self) -> bool:
+        """Whether its objects are measured: there are cells, which MEASURE makes final, or tables are wanted."""
+        return self.cells != "none" or self.outputs != ["masks"]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The params as they are for this slide."""
+        kept = {"statistics": self.statistics, "compartments": self.compartments, "outputs": self.outputs}
+        nuclei = "model" if "nuclei" in self.layers else "labels"
+        return {**self.values, "nuclei": nuclei, "cells": self.cells} | {k: ",".join(v) for k, v in kept.items()}
+
+    @property
     def tiles_a_task(self) -> int:
         count = math.prod(math.ceil(side / self.values["tile"]) for side in self.shape)
         return needs.tiles_a_task(self.values["tiles_per_task"], count)
 
     @cached_property
     def need(self) -> needs.Need:
-        itemsize = np.dtype(self.header.dtype).itemsize
-        return needs.of(self.shape, self.values["tile"], len(self.channels), itemsize, self.diameter)
+        work = needs.Work(
+            layers=self.layers,
+            copied=len(self.channels) + len(self.membrane),
+            itemsize=np.dtype(self.header.dtype).itemsize,
+            channels=len(self.measured),
+            columns=len(self.measured) * len(self.statistics) * len(self.compartments),
+            outputs=self.outputs,
+            cells=self.cells != "none",
+        )
+        lengths = [size for size in (self.diameter, self.cell_diameter) if size is not None]
+        return needs.of(self.shape, self.values["tile"], work, lengths)
 
     def text(self) -> str:
-        """What the user is told of it, in two lines or, of a part of it, three."""
+        """What the user is told of it, in three lines or, of a part of it, four."""
         stated, size = self.header, self.pixel_size
         facts = [
             _size(stated.shape),
@@ -82,9 +144,11 @@ class Slide:
             f"{units.count(len(stated.channels), 'channel')} of {stated.dtype}",
             units.count(stated.levels, "resolution"),
         ]
-        lines = [f"slide {self.name}: {', '.join(facts)}; nuclei from {' and '.join(map(self._named, self.channels))}"]
-        if self.request.region:
-            lines.append(f"  of it {_size(self.shape)}, from row {self.box.y0:,} and column {self.box.x0:,}")
+        lines = [f"slide {self.name}: {', '.join(facts)}; nuclei from {self._nuclei()}"]
+        if self.region:
+            inside = ", of which what is in polygons" if self.area.rings else ""
+            lines.append(f"  of it {_size(self.shape)}, from row {self.box.y0:,} and column {self.box.x0:,}{inside}")
+        lines.append(f"  {self._cells()}; {self._measures()}")
         count = len(tiles.grid(Box(0, self.shape[0], 0, self.shape[1]), self.values["tile"]))
         memory, disk = units.size(self.need.memory), units.size(self.need.disk)
         lines.append(
@@ -92,6 +156,33 @@ class Slide:
             f"about {_minutes(self.need.seconds)} of one processor"
         )
         return "\n".join(lines)
+
+    def _nuclei(self) -> str:
+        return self._listed(self.channels) if "nuclei" in self.layers else self._file("nuclei")
+
+    def _cells(self) -> str:
+        if self.cells == "none":
+            return "no cells around them"
+        if self.cells == "expand":
+            text = str(self.values["expansion"])
+            stated = f"{text.replace('um', ' µm')}, " if "um" in text else ""
+            return f"cells: the nuclei grown by {stated}{self.expansion:.4g} pixels"
+        return f"cells from {self._file('cells') if self.cells == 'labels' else self._listed(self.membrane)}"
+
+    def _measures(self) -> str:
+        """What is measured, in words."""
+        if not self.measured:
+            return "no channel is measured"
+        lessened = sum(each.background is not None for each in self.measured)
+        background = f", background subtracted from {lessened}" if lessened else ""
+        what = f"{', '.join(self.statistics)} of {', '.join(self.compartments)}"
+        return f"{units.count(len(self.measured), 'channel')} measured{background}: {what}"
+
+    def _file(self, layer: str) -> str:
+        return os.path.basename(self.request.labels[layer])
+
+    def _listed(self, channels: list[Channel]) -> str:
+        return " and ".join(map(self._named, channels))
 
     def _named(self, channel: Channel) -> str:
         return f'"{channel.name}"' if channel.name else f"channel {self.header.channels.index(channel) + 1}"
@@ -139,20 +230,30 @@ class Plan:
         if not self.todo:
             return "\n".join([*lines, f"Nothing to do: all slides are already in {self.settings['outdir']}"])
         lines += [slide.text() for slide in self.todo[:LISTED]]
+        lines += list(dict.fromkeys(note for slide in self.todo for note in slide.notes))[:LISTED]
         more = self.todo[LISTED:]
         if more:
             megapixels = sum(math.prod(slide.shape) for slide in more) / 1e6
             lines.append(f"and {units.count(len(more), 'more slide')} of {megapixels:,.0f} megapixels in all")
-        lines.append(f"model sha256 {self.recipe['model'][:12]}, {self._diameter()}; {self._tissue()}")
+        lines.append(f"model sha256 {self.recipe['model'][:12]}, {self._diameter()}; {self._tissue()}{self._cells()}")
         return "\n".join(lines)
 
     def _diameter(self) -> str:
         wanted = self.settings["diameter"]
         return "diameter estimated for each slide" if wanted == "auto" else f"diameter {wanted}".replace("um", " µm")
 
+    def _cells(self) -> str:
+        model = self.recipe.get("cell_model")
+        return f"; model of cells sha256 {model[:12]}" if model else ""
+
     def _tissue(self) -> str:
         where = "where there is tissue" if self.settings["tissue"] == "auto" else "everywhere"
         return f"nuclei are looked for {where}"
+
+
+def chosen(text: str, names: tuple[str, ...]) -> list[str]:
+    """Those of NAMES that a param lists, in their own order."""
+    return [name for name in names if name in text.split(",")]
 
 
 def _size(shape: tuple[int, int]) -> str:

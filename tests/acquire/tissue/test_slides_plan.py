@@ -123,9 +123,9 @@ def test_everything_that_is_wrong_with_a_table_is_said_at_once(planned, here):
 def test_channels_in_files_of_their_own_are_one_slide(planned, here):
     tifffile.imwrite(here / "second.tif", np.zeros((300, 400), np.uint16))
     tifffile.imwrite(here / "small.tif", np.zeros((300, 399), np.uint16))
-    made = planned("A1,grey.tif; second.tif,2,,")
+    made = planned("A1,grey.tif; second.tif,2,,", cells="none")
     assert [(channel.file, channel.channel) for channel in made.slides[0].channels] == [(1, 0)]
-    (sentence,) = refused(planned, "A1,grey.tif;small.tif,2,,")
+    (sentence,) = refused(planned, "A1,grey.tif;small.tif,2,,", cells="none")
     assert "small.tif has 300 x 399 pixels" in sentence and "have the same size and type" in sentence
 
 
@@ -133,7 +133,7 @@ def test_pages_of_which_a_file_says_nothing_are_channels(planned, here):
     with tifffile.TiffWriter(here / "pages.tif") as writer:
         for _ in range(3):
             writer.write(np.zeros((300, 400), np.uint16), metadata=None)
-    made = planned("A1,pages.tif,3,,")
+    made = planned("A1,pages.tif,3,,", cells="none")
     assert made.slides[0].channels == [("", 0, 0, 2)]
 
 
@@ -190,5 +190,5 @@ def test_the_plan_has_what_the_pipeline_reads(planned, tmp_path):
     assert (slide["id"], slide["parts"], slide["pixels"]) == ("A1", 1, 120_000)
     assert summary["batch_bytes"] == slide["work"] > 120_000 * 2
     assert set(summary["stages"]) == {
-        *("read", "prepare", "predict", "seeds", "label", "number", "assemble", "commit", "summary")
+        *("read", "take", "prepare", "predict", "seeds", "label", "number", "assemble", "commit", "summary")
     }

@@ -1,0 +1,240 @@
+"""What a row of the table asks for, against what its files state: a slide as it will be worked on, or what is wrong."""
+
+from __future__ import annotations
+
+import math
+import os.path
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from idrstream.base.failures import ImageFailure
+from idrstream.base.tables import Problems, Table
+from idrstream.sources import staged
+from idrstream.tissue import header, markers, region
+from idrstream.tissue.header import Channel, Header, LabelImage
+from idrstream.tissue.markers import Measured
+from idrstream.tissue.region import Area
+from idrstream.tissue.run_plan import COMPARTMENTS, Slide
+from idrstream.tissue.sheet import Request
+from idrstream.tissue.tiles import Box
+
+MICROMETRES = re.compile(r"(\d+(?:[.]\d+)?)um")
+
+
+class Length(NamedTuple):
+    """A param that is a length: what messages call it, what has it, its limits in pixels, and what these limit."""
+
+    words: str
+    of: str
+    least: float
+    most: float
+    verb: str
+    remedy: str = ""
+
+
+LENGTHS = {
+    "diameter": Length("the diameter", "nuclei of", 4, 400, "looked for"),
+    "cell_diameter": Length("the diameter", "cells of", 4, 400, "looked for"),
+    "expansion": Length("the expansion", "nuclei grown by", 1, 400, "made", ", or choose --cells none"),
+}
+
+
+class Looked(NamedTuple):
+    """What the files of a row state.
+
+    header   of the slide; None if it cannot be used
+    labels   "nuclei", "cells" -> header of the label image that exists
+    markers  table of the slide's channels; None if it has none
+    area     what its GeoJSON marks; None if it has none
+    faults   what is wrong: (sentence, column of the table)
+    """
+
+    header: Header | None
+    labels: dict[str, LabelImage]
+    markers: Table | None
+    area: Area | None
+    faults: list[tuple[str, str | None]]
+
+
+def look(request: Request, places: Mapping[str, str], common: Table | None) -> Looked:
+    """Read what the files of a row state; PLACES as of staged.places, COMMON: the table of --markers."""
+    faults: list[tuple[str, str | None]] = []
+
+    def tried(column, read, *args):
+        try:
+            return read(*args)
+        except ImageFailure as failure:
+            faults.append((str(failure), column))
+        except Problems as found:
+            faults.extend((sentence, column) for sentence in found.sentences)
+        except OSError as error:
+            faults.append((f"{args[0]}: it cannot be read ({error.strerror})", column))
+        return None
+
+    def local(location, read):
+        name, place = staged.local(location, None, places)
+        return read(Path(place, name))
+
+    stated = tried("image", header.read, request, places)
+    labels = {layer: tried(layer, header.labels, location, places) for layer, location in request.labels.items()}
+    own = tried("markers", local, request.markers, markers.read) if request.markers else common
+    area = tried("region", local, request.polygons, region.read) if request.polygons else None
+    return Looked(stated, {layer: found for layer, found in labels.items() if found}, own, area, faults)
+
+
+def make(table: Table, request: Request, looked: Looked, values: Mapping[str, Any]) -> Slide | None:
+    """A slide as it will be worked on; None, and problems of the TABLE, for one that cannot be."""
+    check = _Check(request, looked, values)
+    slide = check.slide() if looked.header else None
+    problems = [table.problem(sentence, request.line, column) for sentence, column in looked.faults + check.faults]
+    table.problems += problems + check.sentences
+    return None if problems or check.sentences else slide
+
+
+class _Check:
+    """A row, checked; what is wrong is collected.
+
+    faults     (sentence, column of the table of slides)
+    sentences  about other tables
+    """
+
+    def __init__(self, request: Request, looked: Looked, values: Mapping[str, Any]):
+        self.request, self.looked, self.values = request, looked, values
+        self.name = os.path.basename(request.locations[0])
+        self.cells = "labels" if "cells" in request.labels else values["cells"]
+        self.faults: list[tuple[str, str | None]] = []
+        self.sentences: list[str] = []
+
+    def slide(self) -> Slide:
+        stated = self._named(self.looked.header)
+        pixel = self.request.pixel_size or (stated.pixel_size and math.sqrt(stated.pixel_size.y * stated.pixel_size.x))
+        self._labels_fit(stated)
+        nuclear, named = self._nuclear(stated)
+        measured = self._measured(stated, named)
+        by_network = {"nuclei": "nuclei" not in self.request.labels, "cells": self.cells == "model"}
+        return Slide(
+            request=self.request,
+            header=stated,
+            channels=nuclear,
+            membrane=self._membrane(stated) if by_network["cells"] else [],
+            diameter=self._length("diameter", pixel) if by_network["nuclei"] else None,
+            cell_diameter=self._length("cell_diameter", pixel) if by_network["cells"] else None,
+            layers=[layer for layer, wanted in by_network.items() if wanted],
+            cells=self.cells,
+            expansion=self._length("expansion", pixel) if self.cells == "expand" else None,
+            measured=measured,
+            compartments=self._compartments(),
+            area=self._area(stated),
+            labels=self.looked.labels,
+            notes=self._notes(measured),
+            values=self.values,
+        )
+
+    def _fault(self, sentence: str, column: str | None = None) -> None:
+        self.faults.append((sentence, column))
+
+    def _named(self, stated: Header) -> Header:
+        """The header, with the names that the table of channels gives."""
+        if self.looked.markers is None:
+            return stated
+        try:
+            return replace(stated, channels=markers.named(self.looked.markers, stated, self.name))
+        except Problems as found:
+            self.sentences += found.sentences
+            return stated
+
+    def _nuclear(self, stated: Header) -> tuple[list[Channel], list[Channel]]:
+        """(channels of the nuclei, those of them that are named as such).
+
+        Where no network looks for anything, none needs to be named: the first is what pictures show.
+        """
+        needless = "nuclei" in self.request.labels and self.cells != "model" and not self.request.nuclear.channels
+        try:
+            found = stated.channels[:1] if needless else header.nuclear(stated, self.request.nuclear, self.name)
+        except ImageFailure as failure:
+            self._fault(str(failure))
+            return [], []
+        return found, [] if needless else found
+
+    def _membrane(self, stated: Header) -> list[Channel]:
+        if not self.request.membrane.channels:
+            which = 'name the channel that shows where cells end by --membrane, or in a column "membrane"'
+            self._fault(f"--cells model: {which}")
+        try:
+            return header.chosen(stated, self.request.membrane, self.name)
+        except ImageFailure as failure:
+            self._fault(str(failure))
+            return []
+
+    def _length(self, param: str, pixel: float | None) -> float | str | None:
+        """A length in pixels; PIXEL: the side of one in micrometres. "auto" as it is."""
+        text, length = self.values[param], LENGTHS[param]
+        if text == "auto":
+            return text
+        match = MICROMETRES.fullmatch(str(text))
+        if match and pixel is None:
+            remedy = f'name it in a column "pixel_size", or {length.words} in pixels{length.remedy}'
+            self._fault(f"--{param} {text}: the slide states no pixel size; {remedy}", "pixel_size")
+            return None
+        pixels = round(float(match[1]) / pixel, 3) if match and pixel else float(text)
+        if not length.least <= pixels <= length.most:
+            scale = f" at {pixel:.4g} µm a pixel" if match else ""
+            limits = f"{length.least:g} to {length.most:g} can be {length.verb}"
+            self._fault(f"--{param} {text}: {length.of} {pixels:g} pixels{scale}; {limits}")
+        return pixels
+
+    def _labels_fit(self, stated: Header) -> None:
+        for layer, image in self.looked.labels.items():
+            if image.shape != stated.shape:
+                (height, width), (tall, wide) = image.shape, stated.shape
+                what = f"{height:,} x {width:,} pixels, and the slide has {tall:,} x {wide:,}"
+                name = os.path.basename(self.request.labels[layer])
+                self._fault(f"{name}: the label image has {what}; they must be of one size", layer)
+
+    def _measured(self, stated: Header, nuclear: list[Channel]) -> list[Measured]:
+        if self.sentences or self.values["statistics"] == "none" or self.values["outputs"] == "masks":
+            return []
+        try:
+            return markers.measured(stated, self.looked.markers, nuclear)
+        except Problems as found:
+            self.sentences += found.sentences
+            return []
+
+    def _notes(self, measured: list[Measured]) -> list[str]:
+        sentences = [
+            f'slide {self.request.slide}: another channel is called "{each.channel.name}" too; in the tables channel '
+            f'{each.number} is "{each.name}"'
+            for each in markers.repeated(measured)
+        ]
+        if (table := self.looked.markers) and (unused := markers.unused(table)):
+            sentences.append(f"{table.name}: columns that are not used: {', '.join(unused)}")
+        return sentences
+
+    def _compartments(self) -> list[str]:
+        text = self.values["compartments"]
+        there = COMPARTMENTS if self.cells != "none" else COMPARTMENTS[:1]
+        wanted = text.split(",") if text else there
+        if absent := [name for name in wanted if name not in there]:
+            what = f"without cells there is no {' and no '.join(absent)}"
+            self._fault(f"--compartments {text}: {what}; choose nucleus, or another --cells")
+        return [name for name in COMPARTMENTS if name in wanted]
+
+    def _area(self, stated: Header) -> Area:
+        """What of the slide is worked on."""
+        height, width = stated.shape
+        whole = Box(0, height, 0, width)
+        area = self.looked.area or Area(self.request.region or whole)
+        (tall, wide), box = area.box.shape, area.box
+        if tall and wide and whole.holds(box):
+            return area
+        column = None if self.values.get("region") else "region"
+        where, form = f"the region {box.y0},{box.x0},{tall},{wide}", "first row, first column, height, width"
+        if self.looked.area:
+            where = f"the polygons, of rows {box.y0:,} to {box.y1:,} and columns {box.x0:,} to {box.x1:,}"
+            column, form = "region", "pixels of the full resolution, x first"
+        what = f"not in the slide, which has {height:,} x {width:,} pixels"
+        self._fault(f"{where} {'are' if self.looked.area else 'is'} {what}; it is: {form}", column)
+        return Area(whole)
