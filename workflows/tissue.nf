@@ -40,7 +40,7 @@ workflow TISSUE {
     layers = LAYERS(slides, pixels, models, stages)                                 // (slide, layer -> [folders])
     measured = MEASUREMENTS(slides, layers, stages)                                 // (slide, [measured], tables)
     parts = slides.join(pixels).join(layers).join(measured)
-        .map { slide, packet, channels, left, folders, tables -> tuple(slide, packet, channels, left.nuclei, left.cells ?: [], folders, tables) }
+        .map { slide, packet, channels, left, measurements, tables -> tuple(slide, packet, channels, left.nuclei, left.cells ?: [], measurements, tables) }
     assembled = ASSEMBLE(parts, stages.assemble).assembled.map { slide, folder -> Gate.holds(slide, folder) }
     results = slides.join(assembled).join(measured)
         .map { slide, packet, folder, _parts, tables -> tuple(slide, packet, folder, tables, WorkFolders.of(slide)) }

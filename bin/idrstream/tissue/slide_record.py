@@ -46,7 +46,7 @@ def row(packet, content):
         "reason": "",
         "retryable": False,
         "cells": content["nuclei"],
-        "counts": content["counts"],
+        "counts": content["counts"] and {k: v for k, v in content["counts"].items() if isinstance(v, int)},
         "size": packet["size"],
         "pixel_size": _micrometres(1, size),
         "diameter": content["diameter"],
