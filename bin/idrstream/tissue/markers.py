@@ -69,7 +69,7 @@ def named(table: tables.Table, header: Header, name: str) -> list[Channel]:
         raise tables.Problems([table.problem(what)])
     if others:
         row, channel = rows[others[0]], channels[others[0]]
-        more = f" ({len(others) - 1} more rows differ)" if len(others) > 1 else ""
+        more = f" ({len(others) - 1} more differ)" if len(others) > 1 else ""
         what = f'"{_marker(row)}", where channel {others[0] + 1} of {name} is {_called(channel)}{more}'
         remedy = "; write the file's names, a row a channel, in its order"
         raise tables.Problems([table.problem(what + remedy, row.line, "marker_name")])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from idrstream.tissue.foreground import PIXEL
 
 # Of the made slides of docs/performance.md, 2.7 bytes a pixel: channel 0.8, nuclei (a tenth of the pixels) 1.6, labels.
-FOREGROUND = {"nuclei": 0.2, "cells": 0.4}  # share of a slide that is in them, where it is dense
+FOREGROUND = {"nuclei": 0.25, "cells": 0.5}  # share of a slide that is in them, where it is dense
 PACKED = 0.5  # bytes of a channel's copy, a byte
 LABELS = 0.25  # bytes a pixel of a label image, packed: of tiles, of the store and its pyramid, of the TIFF
 START = 600_000_000  # bytes of a task's libraries, network and buffers

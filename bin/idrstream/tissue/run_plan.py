@@ -166,7 +166,7 @@ class Slide:
         if self.cells == "expand":
             text = str(self.values["expansion"])
             stated = f"{text.replace('um', ' µm')}, " if "um" in text else ""
-            return f"cells: the nuclei grown by {stated}{self.expansion:.4g} pixels"
+            return f"cells: the nuclei grown by {stated}{self.expansion:.3g} pixels"
         return f"cells from {self._file('cells') if self.cells == 'labels' else self._listed(self.membrane)}"
 
     def _measures(self) -> str:
@@ -235,20 +235,24 @@ class Plan:
         if more:
             megapixels = sum(math.prod(slide.shape) for slide in more) / 1e6
             lines.append(f"and {units.count(len(more), 'more slide')} of {megapixels:,.0f} megapixels in all")
-        lines.append(f"model sha256 {self.recipe['model'][:12]}, {self._diameter()}; {self._tissue()}{self._cells()}")
-        return "\n".join(lines)
+        return "\n".join(lines + self._networks())
 
-    def _diameter(self) -> str:
-        wanted = self.settings["diameter"]
-        return "diameter estimated for each slide" if wanted == "auto" else f"diameter {wanted}".replace("um", " µm")
-
-    def _cells(self) -> str:
-        model = self.recipe.get("cell_model")
-        return f"; model of cells sha256 {model[:12]}" if model else ""
-
-    def _tissue(self) -> str:
+    def _networks(self) -> list[str]:
+        """A line for each network that looks for anything."""
+        layers = {layer for slide in self.todo for layer in slide.layers}
         where = "where there is tissue" if self.settings["tissue"] == "auto" else "everywhere"
-        return f"nuclei are looked for {where}"
+        lines = []
+        if "nuclei" in layers:
+            model, size = self.recipe["model"][:12], _length(self.settings["diameter"])
+            lines.append(f"model sha256 {model}, {size}; nuclei are looked for {where}")
+        if "cells" in layers:
+            model, size = self.recipe["cell_model"][:12], _length(self.settings["cell_diameter"])
+            lines.append(f"model of cells sha256 {model}, {size}")
+        return lines
+
+
+def _length(wanted: str | float) -> str:
+    return "diameter estimated for each slide" if wanted == "auto" else f"diameter {wanted}".replace("um", " µm")
 
 
 def chosen(text: str, names: tuple[str, ...]) -> list[str]:

@@ -5,53 +5,10 @@ import json
 import operator
 
 import numpy as np
-import pytest
 import tifffile
 
 from idrstream.base import files
-from idrstream.base.tables import Problems
 from idrstream.tissue import plan
-from planning import RULES, SCHEMA
-
-DEFAULTS = {
-    name: rule["x-workflows"]["tissue"].get("default")
-    for name, rule in RULES.items()
-    if "tissue" in rule["x-workflows"]
-}
-DEFAULTS |= {"workflow": "tissue", "redo": False, "connections": 4, "max_failed": 0.05, "require_gpu": False}
-DEFAULTS |= {"keep_intermediates": False, "input": "slides.csv", "outdir": "out"}
-NAMES = ["DNA1", "CD3", "CD8"]
-
-
-@pytest.fixture
-def here(tmp_path):
-    """A folder with everything a run names, and a slide of three channels, 300 x 400 pixels of 0.5 µm."""
-    (tmp_path / "out").mkdir()
-    (tmp_path / "model.pth").write_bytes(b"weights")
-    metadata = {"axes": "CYX", "Channel": {"Name": NAMES}} | {f"PhysicalSize{a}": 0.5 for a in "XY"}
-    pixels = np.zeros((3, 300, 400), np.uint16)
-    tifffile.imwrite(tmp_path / "a.ome.tif", pixels, metadata=metadata, tile=(128, 128), photometric="minisblack")
-    tifffile.imwrite(tmp_path / "grey.tif", pixels[0])
-    return tmp_path
-
-
-@pytest.fixture
-def planned(here):
-    """A function that plans a run on a table of these lines, below its header."""
-
-    def planned(*lines, header="slide,image,nuclear,pixel_size,region", **changed):
-        (here / "slides.csv").write_text("\n".join([header, *lines]) + "\n")
-        given = {"input": here / "slides.csv", "model": here / "model.pth", "outdir": here / "out"}
-        given = {name: path for name, path in given.items() if path.exists()}
-        return plan.make(DEFAULTS | changed, str(here), "first", given, SCHEMA)
-
-    return planned
-
-
-def refused(planned, *lines, **changed):
-    with pytest.raises(Problems) as problems:
-        planned(*lines, **changed)
-    return problems.value.sentences
 
 
 def packet(made, folder, name):
@@ -84,12 +41,11 @@ def test_a_slide_is_told_to_its_tasks(planned, tmp_path):
     ]
 
 
-def test_everything_that_is_wrong_with_a_table_is_said_at_once(planned, here):
+def test_everything_that_is_wrong_with_a_table_is_said_at_once(here, refused):
     rgb = np.zeros((64, 64, 3), np.uint8)
     tifffile.imwrite(here / "he.tif", rgb, photometric="rgb")
     (here / "cut.ome.tif").write_bytes((here / "a.ome.tif").read_bytes()[:100])
     found = refused(
-        planned,
         "A1,a.ome.tif,DNA9,,",
         "A2,missing.ome.tif,1,,",
         "A3,he.tif,1,,",
@@ -120,12 +76,12 @@ def test_everything_that_is_wrong_with_a_table_is_said_at_once(planned, here):
     assert [part for part in wanted if part not in text] == [], text
 
 
-def test_channels_in_files_of_their_own_are_one_slide(planned, here):
+def test_channels_in_files_of_their_own_are_one_slide(planned, here, refused):
     tifffile.imwrite(here / "second.tif", np.zeros((300, 400), np.uint16))
     tifffile.imwrite(here / "small.tif", np.zeros((300, 399), np.uint16))
     made = planned("A1,grey.tif; second.tif,2,,", cells="none")
     assert [(channel.file, channel.channel) for channel in made.slides[0].channels] == [(1, 0)]
-    (sentence,) = refused(planned, "A1,grey.tif;small.tif,2,,", cells="none")
+    (sentence,) = refused("A1,grey.tif;small.tif,2,,", cells="none")
     assert "small.tif has 300 x 399 pixels" in sentence and "have the same size and type" in sentence
 
 
@@ -154,8 +110,8 @@ def test_what_makes_another_result_makes_another_id_and_tiles_do_not(planned):
     assert len({made.slides[0].id for made in others} | {first.id}) == len(others) + 1
 
 
-def test_params_that_are_wrong_are_said(planned):
-    found = "\n".join(refused(planned, "A1,a.ome.tif,1,,", diameter="8 mm", illumination="none", tile=10))
+def test_params_that_are_wrong_are_said(refused):
+    found = "\n".join(refused("A1,a.ome.tif,1,,", diameter="8 mm", illumination="none", tile=10))
     assert (
         "--diameter 8 mm: is neither 'auto' nor a diameter above 0: in pixels (21.5), or in micrometres (7um)" in found
     )
@@ -163,7 +119,7 @@ def test_params_that_are_wrong_are_said(planned):
     assert "--tile 10: is not the side of a tile" in found
 
 
-def test_a_header_that_states_any_size_is_refused_before_memory_is_taken(planned, here):
+def test_a_header_that_states_any_size_is_refused_before_memory_is_taken(here, refused):
     with tifffile.TiffWriter(here / "huge.tif", bigtiff=True) as writer:
         writer.write(np.zeros((64, 64), np.uint8), metadata=None)
     content = bytearray((here / "huge.tif").read_bytes())
@@ -172,14 +128,14 @@ def test_a_header_that_states_any_size_is_refused_before_memory_is_taken(planned
         content[place + 2 : place + 4] = (16).to_bytes(2, "little")
         content[place + 12 : place + 20] = (10**9).to_bytes(8, "little")
     (here / "huge.tif").write_bytes(content)
-    found = refused(planned, "A1,huge.tif,1,,")
+    found = refused("A1,huge.tif,1,,")
     assert len(found) == 1 and 'line 2, column "image": huge.tif' in found[0]
 
 
-def test_files_that_the_run_did_not_write_are_in_the_way_of_a_slide(planned, here):
+def test_files_that_the_run_did_not_write_are_in_the_way_of_a_slide(here, refused):
     (here / "out/slides/A1").mkdir(parents=True)
     (here / "out/slides/A1/slide.json").write_text("mine")
-    (sentence,) = refused(planned, "A1,a.ome.tif,1,,")
+    (sentence,) = refused("A1,a.ome.tif,1,,")
     assert sentence.startswith("out/slides/A1/slide.json was not written by idrstream and would be overwritten")
 
 
