@@ -16,6 +16,7 @@ def of(values: Mapping[str, Any]) -> dict[str, str]:
         "seeds": "",
         "label": f"--flow_threshold {values['flow_threshold']}",
         "number": "",
+        "tables": "",
         "assemble": "",
         "commit": "--keep_intermediates" if values["keep_intermediates"] else "",
         "summary": f"--max_failed {values['max_failed']}",
