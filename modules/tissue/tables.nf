@@ -4,7 +4,6 @@ process TABLES {
     label 'profiles'
     label 'single'
     cache 'deep'                                // the planner writes the slide anew in every run
-    memory { Needs.whole(meta, task) }
     time { Needs.slide(meta, task) }
     errorStrategy { Gate.verdict(task, meta) }
 
