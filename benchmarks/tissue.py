@@ -98,7 +98,7 @@ def number(run):
     from idrstream.tissue import steps
 
     nuclei, folders = arrays.read(run.folder / "nuclei.npz", masks.Nuclei), list(run.folder.glob("labelled_*"))
-    numbers = steps.number(run.folder / "numbers.npz", folders, nuclei, masks.Limits().smallest)
+    numbers = steps.number(run.folder, folders, nuclei, masks.Limits().smallest)
     tile, labels = steps.Labels(folders, numbers), np.lib.format.open_memmap(run.labels, "w+", np.uint32, run.shape)
     for box in (box for group in run.groups for box in group):
         labels[box.y0 : box.y1, box.x0 : box.x1] = tile(box)
@@ -149,7 +149,7 @@ def told(folder):
     """What came of a tile size, in words."""
     from idrstream.tissue import steps
 
-    found = arrays.read(folder / "numbers.npz", steps.Numbers)
+    found = arrays.read(folder, steps.Numbers)
     digest = hashlib.sha256((folder / "labels.npy").read_bytes()).hexdigest()[:16]
     counts = f"{found.labels.max()} nuclei, {found.alone} read alone, {found.uncertified} uncertified"
     return f"{counts}, sha256 {digest}"

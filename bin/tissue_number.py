@@ -30,7 +30,7 @@ def main(packet, nuclei, numbers, labelled):
     numbers.mkdir()
     with costs.measured(numbers / "number.cost.json", "number", packet["size"][0] * packet["size"][1]):
         found = arrays.read(nuclei / "nuclei.npz", masks.Nuclei)
-        made = steps.number(numbers / "numbers.npz", labelled, found, masks.Limits().smallest)
+        made = steps.number(numbers, labelled, found, masks.Limits().smallest)
     if made.uncertified:
         raise click.ClickException(
             f"{packet['slide']}: {made.uncertified:,} nuclei were not seen whole by the tile that they lie in, so its "

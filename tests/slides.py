@@ -65,7 +65,7 @@ def tiled(folder, read, shape, side, group, rounds, limits=LIMITS):
     for task, here in zip(tasks, labelled, strict=True):
         for tile in task:
             steps.label(here, pixels, tile, nuclei, limits)
-    numbers = steps.number(folder / "numbers.npz", labelled, nuclei, limits.smallest)
+    numbers = steps.number(folder, labelled, nuclei, limits.smallest)
     labels, image = steps.Labels(labelled, numbers), np.zeros(shape, np.uint32)
     for tile in (tile for task in tasks for tile in task):
         image[tile.within(tiles.Box(0, shape[0], 0, shape[1]))] = labels(tile)

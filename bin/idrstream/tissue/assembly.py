@@ -21,7 +21,7 @@ class Found:
         self.packet, self.shape, self.side = packet, tuple(packet["size"]), packet["tile"]
         self.pixel_size = packet["pixel_size"] and (packet["pixel_size"]["y"], packet["pixel_size"]["x"])
         self.origin = (packet["region"] or (0, 0))[:2]
-        self.numbers = arrays.read(Path(numbers, "numbers.npz"), steps.Numbers)
+        self.numbers = arrays.read(Path(numbers, steps.NUMBERS), steps.Numbers)
         folders = [folder for folder in folders if Path(folder).is_dir()]
         self.tile = steps.Labels(folders, self.numbers)
         parts = [arrays.read(path, labelling.Part) for folder in folders for path in Path(folder).glob("*.part.npz")]

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from idrstream.cells import masks
-from idrstream.tissue import arrays, foreground, labelling, numbering
+from idrstream.tissue import arrays, foreground, labelling, numbering, objects
+
+NUMBERS = "numbers.npz"
 
 
 class Raw(NamedTuple):
@@ -58,13 +60,21 @@ def label(folder, pixels, tile, nuclei, limits):
     arrays.write(Path(folder, f"{tile.name}.part.npz"), part)
 
 
-def number(path, folders, nuclei, smallest):
-    """Write Numbers of the NUCLEI, masks.Nuclei, of all the FOLDERS that `label` left, to PATH; and return them."""
+def number(folder, folders, nuclei, smallest, wanted=True):
+    """Write Numbers and Objects of the slide into FOLDER; returns the Numbers.
+
+    folders   all that `label` left
+    nuclei    masks.Nuclei
+    smallest  pixels: nuclei that have fewer are none
+    wanted    (n + 1,) bool which of NUCLEI are to be numbered; True: all
+    """
     parts = [arrays.read(file, labelling.Part) for file in _files(folders, "*.part.npz")]
-    labels = numbering.table(len(nuclei.sizes) - 1, parts, smallest)
+    first, pixels = numbering.facts(len(nuclei.sizes) - 1, parts)
+    labels = numbering.table(first, pixels * wanted, smallest)
     alone, uncertified = (len(np.unique(np.concatenate(column))) for column in list(zip(*parts, strict=True))[3:])
     numbers = Numbers(labels, alone, uncertified)
-    arrays.write(path, numbers)
+    arrays.write(Path(folder, NUMBERS), numbers)
+    arrays.write(Path(folder, objects.FILE), objects.of(labels, nuclei.boxes, first, pixels))
     return numbers
 
 

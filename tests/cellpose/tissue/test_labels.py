@@ -7,7 +7,7 @@ from scipy import ndimage
 import slides
 from idrstream.base import failures
 from idrstream.cells import masks
-from idrstream.tissue import foreground, labelling, numbering, tiles
+from idrstream.tissue import arrays, foreground, labelling, numbering, objects, tiles
 
 ROUNDS = 250
 SHAPE = 421, 389
@@ -39,6 +39,18 @@ def test_no_pixel_depends_on_the_tiles(field, wanted, side, group, tmp_path):
     assert wanted.max() > 100
     np.testing.assert_array_equal(labels, wanted)
     assert numbers.uncertified == 0
+
+
+@pytest.mark.parametrize("side", [421, 97])
+def test_what_is_told_of_each_nucleus_is_what_the_label_image_shows(field, wanted, side, tmp_path):
+    tiled(tmp_path, field, side, 7, ROUNDS)
+    found = arrays.read(tmp_path / objects.FILE, objects.Objects)
+    assert found.labels.dtype == np.uint32 and found.labels.tolist() == list(range(1, wanted.max() + 1))
+    _, first, pixels = np.unique(wanted, return_index=True, return_counts=True)
+    np.testing.assert_array_equal(found.first, first[1:])
+    np.testing.assert_array_equal(found.pixels, pixels[1:])
+    for (y0, y1, x0, x1), label, size in zip(found.boxes, found.labels, found.pixels, strict=True):
+        assert (wanted[y0:y1, x0:x1] == label).sum() == size
 
 
 @pytest.mark.parametrize("halos", [(1, 0), (200, 7), (3, 500)])
@@ -101,7 +113,7 @@ def test_nuclei_are_numbered_by_their_first_pixels_and_small_ones_go_whatever_th
     one = labelling.Part(np.array([1, 2, 4]), np.array([95, 100, 7]), np.array([30, 9, 14]), (), ())
     two = labelling.Part(np.array([2, 3]), np.array([90, 20]), np.array([9, 40]), (), ())
     for parts in [one, two], [two, one]:
-        assert numbering.table(5, parts, smallest=15).tolist() == [0, 3, 2, 1, 0, 0]
+        assert numbering.table(*numbering.facts(5, parts), smallest=15).tolist() == [0, 3, 2, 1, 0, 0]
 
 
 def test_a_window_of_the_foreground_is_its_pixels_and_no_others(tmp_path):

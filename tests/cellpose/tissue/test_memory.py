@@ -27,7 +27,7 @@ nuclei = arrays.read(folder / "nuclei.npz", masks.Nuclei)
 pixels = foreground.Foreground([folder], shape, side)
 for tile in every:
     steps.label(folder, pixels, tile, nuclei, masks.Limits())
-numbers = steps.number(folder / "numbers.npz", [folder], nuclei, 15)
+numbers = steps.number(folder, [folder], nuclei, 15)
 field = prediction.Field(lambda given: np.repeat(given, 3, axis=1), 1, lambda box: slides.endless(box)[2], shape, 0.8)
 for tile in every[:: len(every) // 9]:
     field(tile)

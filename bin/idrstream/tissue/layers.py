@@ -1,0 +1,52 @@
+"""Layers: what one search for objects finds on a slide. Nuclei are one, cells another; whoever made it, a network or
+the user, it lies in a folder of one form.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from idrstream.tissue import arrays, objects, steps
+from idrstream.tissue.objects import Objects
+from idrstream.tissue.steps import Labels, Numbers
+
+# Layer -> what a network is shown of it, keys of the planner's JSON: the first is what it looks for.
+PLANES = {"nuclei": ("nuclear",), "cells": ("membrane", "nuclear")}
+PAIRED, NUMBERED = "paired", "numbers"  # folders of PAIR, of NUMBER and TAKE
+PAIRS = "pairs.json"  # in PAIRED
+
+
+class Layer(NamedTuple):
+    """The objects of a slide, and its label image.
+
+    numbers  steps.Numbers
+    objects  objects.Objects
+    tile     function of a Box, one of the slide's tiles, that returns (Y, X) uint32 labels
+    """
+
+    numbers: Numbers
+    objects: Objects
+    tile: Callable
+
+
+def read(folder):
+    """The Layer in a folder: labelled_*/ and numbers/, or of cells that have the labels of their nuclei paired/."""
+    folder = Path(folder)
+    numbered = folder / (PAIRED if (folder / PAIRED).is_dir() else NUMBERED)
+    numbers = arrays.read(numbered / steps.NUMBERS, Numbers)
+    found = arrays.read(numbered / objects.FILE, Objects)
+    return Layer(numbers, found, Labels(sorted(folder.glob("labelled_*")), numbers))
+
+
+def renumbered(layer, labels):
+    """Numbers of a layer whose objects have other labels: (n,) uint32, in the order of its objects."""
+    numbers, known = np.zeros_like(layer.numbers.labels), layer.numbers.labels > 0
+    numbers[known] = labels[np.searchsorted(layer.objects.labels, layer.numbers.labels[known])]
+    return layer.numbers._replace(labels=numbers)
+
+
+def diameter(packet, layer):
+    """The diameter of a layer's objects, by the planner's JSON: pixels, or "auto"."""
+    return packet["diameter" if layer == "nuclei" else "cell_diameter"]
