@@ -2,7 +2,8 @@
 
 It lies beside this package, or where NUMBA_CACHE_DIR says; where neither can be written, in the user's cache, and where
 nothing can be, each task compiles for itself, which takes seconds. Two tasks may write at once: a file is whole or
-absent, and as a kernel has one signature and each kind of processor a folder, both write the same.
+absent, and as a kernel is compiled for all its signatures in their order, and each kind of processor has a folder, both
+write the same.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ CODE = Path(__file__).parent / "__pycache__"
 
 
 def kernel(signature):
-    """Decorator: compile a function of this SIGNATURE, as numba writes it; it holds no lock of Python's."""
+    """Decorator: compile a function of this SIGNATURE, or list of them, as numba writes it; it holds no Python lock."""
 
     def compiled(function):
         try:

@@ -5,10 +5,9 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import grid_points_in_poly
 
-VERSION = 2  # raised when what is told of a label image changes
+from idrstream.cells import rings
 
-SIDES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # of a pixel, clockwise: where its neighbour (y, x) lies beyond
-BEGINNINGS = ((0, 0), (0, 1), (1, 1), (1, 0))  # the corner where each side begins, from the pixel's first
+VERSION = 2  # raised when what is told of a label image changes
 
 EDGES = np.array([(-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5)], np.float32)  # of a pixel, from its centre: (y, x)
 
@@ -83,77 +82,20 @@ def polygons(labels):
              the outer one, then its holes. Numbers are of corners: pixel (0, 0) is from 0 to 1 either way. Areas sum up
              to the label's pixels; rings are simple and meet at single corners at most, so the polygons are valid
     """
-    parts_of_labels = []
-    for box, inside in _each(labels):
-        corner = np.array([side.start for side in box])
-        parts_of_labels.append([[ring + corner for ring in part] for part in _parts(inside)])
-    return parts_of_labels
+    boxes = [[place for side in box for place in (side.start, side.stop)] for box in _boxes(labels)]
+    wanted = np.arange(1, len(boxes) + 1, dtype=np.int32)
+    found = rings.trace(np.ascontiguousarray(labels, np.int32), wanted, np.array(boxes, np.int64).reshape(-1, 4))
+    return [found.of(index) for index in range(len(boxes))]
 
 
-def _parts(inside):
-    """The polygons of a (Y, X) image of 0 and 1: a list of rings each, the outer one first."""
-    numbers, count = ndimage.label(inside)
-    parts = [[] for _ in range(count)]
-    for (y, x), way in _borders(inside):
-        parts[numbers[y, x] - 1] += map(_corners, _simple(way))
-    return [sorted(rings, key=_area, reverse=True) for rings in parts]  # the area of a hole is negative
-
-
-def _borders(inside):
-    """Yield (a pixel, the corners passed) of each way along edges with the pixels of one part to its right.
-
-    Where pixels touch at a corner alone, a way stays with its own: it may come to such a corner twice.
-    """
-    padded = np.pad(inside, 1).astype(bool)
-    beyond = [np.roll(padded, (-y, -x), (0, 1)) for y, x in SIDES]
-    edges = {(side, *place) for side in range(4) for place in np.argwhere(padded & ~beyond[side]).tolist()}
-    for first in sorted(edges):
-        edge, way = first, []
-        while edge in edges:
-            edges.remove(edge)
-            side, y, x = edge
-            way.append((y + BEGINNINGS[side][0] - 1, x + BEGINNINGS[side][1] - 1))
-            edge = _next(padded, *edge)
-        if way:
-            yield (first[1] - 1, first[2] - 1), way
-
-
-def _next(padded, side, y, x):
-    """The edge after a SIDE of pixel (Y, X): around itself, straight on, or around the pixel that stands in the way."""
-    after = (side + 1) % 4
-    beside = y + SIDES[after][0], x + SIDES[after][1]
-    if not padded[beside]:
-        return after, y, x
-    beyond = beside[0] + SIDES[side][0], beside[1] + SIDES[side][1]
-    return ((side - 1) % 4, *beyond) if padded[beyond] else (side, *beside)
-
-
-def _simple(way):
-    """Yield the rings that a closed way of corners falls into, none of which has a corner twice."""
-    ring = []
-    for corner in way:
-        if corner in ring:
-            start = ring.index(corner)
-            yield ring[start:]
-            del ring[start:]
-        ring.append(corner)
-    yield ring
-
-
-def _corners(ring):
-    """(k, 2) int: a ring of single steps without the corners that it passes straight on."""
-    ring = np.array(ring)
-    return ring[(ring - np.roll(ring, 1, 0) != np.roll(ring, -1, 0) - ring).any(axis=1)]
-
-
-def _area(ring):
-    y, x = ring.T
-    return int((x * np.roll(y, -1) - np.roll(x, -1) * y).sum()) / 2
+def _boxes(labels):
+    """The box of each of labels 1 … n, (slice, slice)."""
+    return ndimage.find_objects(labels.astype(np.int32))
 
 
 def _each(labels):
     """(box, uint8 image of the label within it) of labels 1 … n."""
-    for label, box in enumerate(ndimage.find_objects(labels.astype(np.int32)), start=1):
+    for label, box in enumerate(_boxes(labels), start=1):
         yield box, (labels[box] == label).astype(np.uint8)
 
 
