@@ -113,7 +113,7 @@ def screen(run):
 
 
 def stock(run):
-    """Masks of cellpose itself, of the flows that the tiles left."""
+    """The masks alone of cellpose itself, of the flows that the tiles left."""
     import torch
 
     from cellpose import dynamics
@@ -131,7 +131,35 @@ def stock(run):
     np.save(run.folder / "stock.npy", labels)
 
 
-STEPS = {step.__name__: step for step in (statistics, predict, seeds, label, number, screen, stock)}
+def cellpose(run):
+    """The whole of cellpose itself with the same weights: contrast, network and masks of the plane in one piece."""
+    import torch
+
+    from cellpose import core, dynamics, transforms
+    from idrstream.cells import cpnet, segmentation, torch_cpnet
+
+    torch.set_num_threads(1)
+    checkpoint = cpnet.read(MODEL)
+    network, scale = torch_cpnet.network(checkpoint), run.scale(checkpoint)
+    known = network.forward
+
+    def forward(tiles):  # cellpose has room for 256 styles, whatever the network's are; none is used
+        flows, styles, rest = known(tiles)
+        return flows, torch.nn.functional.pad(styles, (0, 256 - styles.shape[1])), rest
+
+    network.forward = forward
+    image = transforms.normalize99(np.asarray(run.image, np.float32))
+    image = transforms.resize_image(image[..., None], rsz=[scale, scale])
+    image = np.dstack([image, *[np.zeros_like(image)] * (checkpoint.widths[0] - 1)])
+    found, _ = core.run_net(network, image[None], batch_size=8, bsize=224)
+    found = transforms.resize_image(found[0], *run.shape)
+    flows, inside = np.ascontiguousarray(found[..., :2].transpose(2, 0, 1)), found[..., 2]
+    rounds = int(segmentation.ROUNDS / scale)
+    np.save(run.folder / "cellpose.npy", dynamics.compute_masks(flows, inside, niter=rounds, min_size=15))
+
+
+STEPS = {step.__name__: step for step in (statistics, predict, seeds, label, number, screen, stock, cellpose)}
+ALONE = ("screen", "stock", "cellpose")  # steps that take the plane in one piece, once a run
 
 
 def make(folder, size, split):
@@ -184,7 +212,7 @@ def main(folder, size, split, sides, group, diameter, only):
         make(folder, size, split)
     click.echo("| tile | step | CPU s | CPU s per Mpx | peak MB |\n|---|---|---|---|---|")
     for side in sides:
-        for step in STEPS if side == sides[0] else list(STEPS)[:5]:
+        for step in STEPS if side == sides[0] else [name for name in STEPS if name not in ALONE]:
             command = [sys.executable, __file__, folder, "--tile", str(side), "--group", str(group)]
             command += ["--diameter", str(diameter), "--only", step]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -194,7 +222,7 @@ def main(folder, size, split, sides, group, diameter, only):
     folders = [Path(folder, f"tile_{side}") for side in sides]
     first = folders[0] / "labels.npy"
     others = [found / "labels.npy" for found in folders[1:]]
-    for other in [*others, folders[0] / "screen.npy", folders[0] / "stock.npy"]:
+    for other in [*others, *(folders[0] / f"{name}.npy" for name in ALONE)]:
         name = other.relative_to(folder)
         click.echo(f"{differing(other, first)} pixels of {name} differ from tiles of {sides[0]}")
 
