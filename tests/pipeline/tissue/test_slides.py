@@ -1,47 +1,23 @@
 """Runs on slides, as a user starts them: local, over HTTP, and cut short; again, and by other tiles."""
 
-import hashlib
 import json
 import re
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import tifffile
 import zarr
-from runs import Run
+from slide_runs import TILED, Slides, by_label
 
-from make_slide import make_slide
+from make_slide import CHANNELS, make_slide
+from repository import MODEL
 from support import http_server
 
 SIZE = (420, 700)
 CUT = ["cut1", "cut2", "cut3"]  # as many lost in a row would end a run, were it not for the data
 HEADER = "slide,image,nuclear,specimen"
-TILED = ("--tile", 256, "--tiles_per_task", 2)
-
-
-class Slides(Run):
-    """A run on the table of a folder."""
-
-    def __init__(self, folder, *options, **more):
-        words = ("--workflow", "tissue", "--input", folder / "slides.csv", *options)
-        super().__init__(folder, *words, **more)
-
-    def nuclei(self, slide):
-        return zarr.open_array(self.out / f"slides/{slide}/{slide}.zarr/labels/nuclei", path="s0", mode="r")[:]
-
-    def record(self, slide):
-        return json.loads((self.out / f"slides/{slide}/slide.json").read_text())
-
-    @property
-    def table(self):
-        return pd.read_table(self.out / "slides.tsv", index_col="slide")
-
-    @property
-    def digests(self):
-        """Path -> sha256 of the results that do not tell what they cost."""
-        paths = [path for path in (self.out / "slides").rglob("*") if path.is_file() and path.name != "slide.json"]
-        return {str(path.relative_to(self.out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 @pytest.fixture(scope="module")
@@ -83,26 +59,67 @@ def test_slides_that_are_cut_short_are_rows_and_the_others_are_done(ended):
 def test_the_user_sees_what_will_be_done_and_what_was_found(ended):
     assert "slide local: 420 x 700 pixels, 0.325 µm a pixel (from OME-XML), 6 channels of uint16" in ended.said
     assert '; nuclei from "DNA1"\n' in ended.said and "  6 tiles;" in ended.said
-    count = int(ended.nuclei("local").max())
+    count = int(ended.labels("local").max())
     assert f"slide local done: {count} nuclei, 0 uncertified" in ended.said
     assert count > 50 and ended.table["nuclei"]["local"] == count and ended.table["uncertified"]["local"] == 0
     assert ended.table["diameter"]["local"] == 20
 
 
-def test_a_slide_has_the_same_nuclei_wherever_it_lies(ended):
-    assert np.array_equal(ended.nuclei("local"), ended.nuclei("remote"))
+def test_a_slide_has_the_same_nuclei_and_numbers_wherever_it_lies(ended):
+    assert np.array_equal(ended.labels("local"), ended.labels("remote"))
+    here, there = (ended.cells(slide).filter(regex="^(?!Metadata)") for slide in ("local", "remote"))
+    pd.testing.assert_frame_equal(here, there, check_exact=True)
 
 
 def test_the_masks_are_a_tiff_with_the_size_of_a_pixel(ended):
-    with tifffile.TiffFile(ended.out / "slides/local/nuclei.ome.tif") as masks:
-        assert np.array_equal(masks.asarray(), ended.nuclei("local"))
-        assert 'PhysicalSizeX="0.325"' in masks.ome_metadata
+    for layer in "nuclei", "cells":
+        with tifffile.TiffFile(ended.out / f"slides/local/{layer}.ome.tif") as masks:
+            assert np.array_equal(masks.asarray(), ended.labels("local", layer))
+            assert 'PhysicalSizeX="0.325"' in masks.ome_metadata
+
+
+def test_every_nucleus_has_a_cell_around_it_of_its_label(ended):
+    nuclei, cells = ended.labels("local"), ended.labels("local", "cells")
+    assert np.array_equal(cells[nuclei > 0], nuclei[nuclei > 0])
+    assert (cells > 0).sum() > 1.5 * (nuclei > 0).sum()
+    counts = ended.record("local")["counts"]
+    assert counts["objects"] == counts["nuclei"] == counts["cells"] == nuclei.max() == ended.table["cells"]["local"]
+
+
+def test_what_is_measured_is_what_the_label_images_and_the_slide_say(ended, slides):
+    nuclei, cells, table = ended.labels("local"), ended.labels("local", "cells"), ended.cells("local")
+    assert table["Metadata_Label"].tolist() == list(range(1, nuclei.max() + 1))
+    around = np.where(nuclei == 0, cells, 0)
+    for name, image in ("Nucleus", nuclei), ("Cell", cells):
+        area = np.bincount(image.ravel())[1:] * 0.325**2
+        np.testing.assert_allclose(table[f"{name}: Area µm^2"], area, rtol=1e-12)
+    for channel, plane in zip(CHANNELS, tifffile.imread(slides / "slide.ome.tif"), strict=True):
+        for name, image in ("Nucleus", nuclei), ("Cell", cells), ("Cytoplasm", around):
+            parts = by_label(image, plane)
+            np.testing.assert_allclose(table[f"{channel}: {name}: Mean"], [part.mean() for part in parts], rtol=1e-12)
+            np.testing.assert_array_equal(table[f"{channel}: {name}: Median"], [np.median(part) for part in parts])
+            spread = [part.std(ddof=1) for part in parts]
+            np.testing.assert_allclose(table[f"{channel}: {name}: Std.Dev."], spread, rtol=1e-11)
+
+
+def test_all_tables_tell_of_the_same_objects(ended):
+    table, folder = ended.cells("local"), ended.out / "slides/local"
+    quant = pd.read_table(folder / "QUANT.tsv")
+    features = json.loads((folder / "cells.geojson").read_text())["features"]
+    ids = table["Metadata_Object_ID"].tolist()
+    assert ids == quant["Object ID"].tolist() == [feature["id"] for feature in features]
+    pd.testing.assert_series_equal(quant["CD3: Cell: Mean"], table["CD3: Cell: Mean"], check_exact=True)
+    with h5py.File(folder / "local.h5ad") as file:
+        assert [name.decode() for name in file["obs/object_id"]] == ids
+    store = zarr.open_group(folder / "local.zarr", mode="r")
+    assert store["tables/table/obs/label"][:].tolist() == table["Metadata_Label"].tolist()
+    assert store["tables/table"].attrs["region"] == "cells"
 
 
 def test_what_is_known_of_a_slide_is_recorded(ended):
     record = ended.record("local")
     assert [step["step"] for step in record["steps"]] == [
-        *("read", "prepare", "predict", "seeds", "label", "number", "assemble")
+        *("read", "prepare", "predict", "seeds", "label", "number", "measure", "tables", "assemble")
     ]
     assert {step["step"]: step["tasks"] for step in record["steps"]}["predict"] == 3
     assert record["metadata"] == {"specimen": "tonsil"} and record["diameter"] == 20
@@ -154,8 +171,10 @@ def test_everything_that_is_wrong_with_a_table_is_said_before_anything_starts(sl
 
 def test_a_run_that_is_taken_up_computes_nothing_again(slides, tmp_path):
     (tmp_path / "slides.csv").write_text(f"{HEADER}\nlocal,{slides}/slide.ome.tif,DNA1,tonsil\n")
-    first, again = (Slides(tmp_path, *TILED, "-stub-run", *more) for more in ((), ("-resume",)))
+    cells = ("--cells", "model", "--cell_model", MODEL, "--membrane", "CD3")
+    first, again = (Slides(tmp_path, *TILED, *cells, "-stub-run", *more) for more in ((), ("-resume",)))
     assert (first.code, again.code) == (0, 0), again.said
-    computed = re.findall(r"Submitted process > TISSUE:(?:NUCLEI:)?(\w+) \(local", first.said)
-    cached = re.findall(r"Cached process > TISSUE:(?:NUCLEI:)?(\w+) \(local", again.said)
-    assert len(cached) == 11 and sorted([*cached, "COMMIT"]) == sorted(computed)
+    computed = re.findall(r"Submitted process > TISSUE:(?:\w+:)*(\w+) \(local", first.said)
+    cached = re.findall(r"Cached process > TISSUE:(?:\w+:)*(\w+) \(local", again.said)
+    assert len(cached) == 25 and sorted([*cached, "COMMIT"]) == sorted(computed)
+    assert computed.count("PREDICT") == 6 and computed.count("MEASURE") == 3 and "PAIR" in computed
