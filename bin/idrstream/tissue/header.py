@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from idrstream.base.failures import NotReadable
 from idrstream.readers import planes
 from idrstream.readers.image import Image, PixelSize
 from idrstream.tissue import opening
-from idrstream.tissue.sheet import Naming, Request
+from idrstream.tissue.sheet import Naming
 
 UNDESCRIBED = "Q"  # axis of pages of which a file says nothing
 DIFFERENT = 0.01  # share by which two pixel sizes differ that are not the same
@@ -54,12 +54,12 @@ class Header:
     levels: int
 
 
-def read(request: Request, places: Mapping[str, str]) -> Header:
-    """The header of a slide; PLACES as of staged.places. Raises an ImageFailure for what cannot be used."""
-    for location in request.locations:
+def read(locations: Sequence[str], places: Mapping[str, str]) -> Header:
+    """The header of a slide of these files; PLACES as of staged.places. Raises an ImageFailure for unusable ones."""
+    for location in locations:
         _check_format(sources.split(location)[1])
     with ExitStack() as stack:
-        opened = [stack.enter_context(opening.image(location, places)) for location in request.locations]
+        opened = [stack.enter_context(opening.image(location, places)) for location in locations]
         images = [image for _, image in opened]
         for image in images:
             _check(image)

@@ -7,7 +7,6 @@ import json
 import math
 import os.path
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,13 @@ from idrstream.base.tables import Problems, Table
 from idrstream.runs import digest, ledger, params, targets
 from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.sources import staged
-from idrstream.tissue import arguments, markers, outcome, recipe, sheet, slides, tiles
+from idrstream.tissue import arguments, looking, markers, outcome, recipe, sheet, slides, tiles
 from idrstream.tissue.header import Channel
 from idrstream.tissue.markers import Measured
 from idrstream.tissue.run_plan import Plan, Slide
 from idrstream.tissue.sheet import Request
 
 BIN = Path(__file__).resolve().parents[2]
-AT_ONCE = 16  # slides whose headers are read at a time
 
 Params = Mapping[str, Any]
 
@@ -87,8 +85,7 @@ def _checked(
             common = markers.read(given["markers"])
         except Problems as found:
             table.problems += found.sentences
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        looked = list(pool.map(lambda request: slides.look(request, places, common), requests))
+    looked = looking.look(requests, places, common)
     made = [slides.make(table, *pair, values) for pair in zip(requests, looked, strict=True)]
     return [slide for slide in made if slide]
 

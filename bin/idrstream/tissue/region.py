@@ -37,8 +37,11 @@ def read(path: Path) -> Area:
         content = json.loads(tables.read_text(path))
     except (ValueError, RecursionError) as reason:
         raise _problem(path, "this is no JSON") from reason
-    shapes = [shape for part in (content if isinstance(content, list) else [content]) for shape in _shapes(path, part)]
-    polygons = [[_ring(path, ring) for ring in shape] for shape in shapes]
+    parts = content if isinstance(content, list) else [content]
+    try:
+        polygons = [[_ring(path, ring) for ring in shape] for part in parts for shape in _shapes(path, part) if shape]
+    except (TypeError, ValueError, LookupError, OverflowError, RecursionError) as reason:
+        raise _problem(path, "its polygons are not lists of rings, each a list of corners [x, y]") from reason
     rings = [ring for each in polygons for ring in each]
     if not rings:
         raise _problem(path, "it has no polygon")
@@ -61,19 +64,15 @@ def _shapes(path: Path, part: Any) -> list[list]:
         return [shape for feature in part.get("features") or [] for shape in _shapes(path, feature)]
     if kind == "Feature":
         return _shapes(path, part.get("geometry"))
-    coordinates = part.get("coordinates") if kind in ("Polygon", "MultiPolygon") else None
-    if not isinstance(coordinates, list):
+    if kind not in ("Polygon", "MultiPolygon"):
         what = f"a {tables.shown(str(kind))}" if kind else "something that is no GeoJSON"
         raise _problem(path, f"it has {what}; a region is a Polygon or MultiPolygon")
-    return [coordinates] if kind == "Polygon" else coordinates
+    return [part["coordinates"]] if kind == "Polygon" else part["coordinates"]
 
 
 def _ring(path: Path, ring: Any) -> Ring:
     """The corners [y, x] of a ring of the file, each once."""
-    try:
-        corners = [[float(corner[1]), float(corner[0])] for corner in ring]
-    except (TypeError, ValueError, IndexError, KeyError) as reason:
-        raise _problem(path, "the corners of its polygons are not all pairs of numbers") from reason
+    corners = [[float(corner[1]), float(corner[0])] for corner in ring]
     once = [corner for before, corner in zip([None, *corners], corners, strict=False) if corner != before]
     once = once[:-1] if len(once) > 1 and once[0] == once[-1] else once
     if len(once) < 3 or not all(math.isfinite(value) for corner in once for value in corner):

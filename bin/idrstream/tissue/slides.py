@@ -7,14 +7,13 @@ import os.path
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from idrstream.base.failures import ImageFailure
 from idrstream.base.tables import Problems, Table
-from idrstream.sources import staged
-from idrstream.tissue import header, markers, region
-from idrstream.tissue.header import Channel, Header, LabelImage
+from idrstream.tissue import header, markers
+from idrstream.tissue.header import Channel, Header
+from idrstream.tissue.looking import Looked
 from idrstream.tissue.markers import Measured
 from idrstream.tissue.region import Area
 from idrstream.tissue.run_plan import COMPARTMENTS, Slide
@@ -40,49 +39,6 @@ LENGTHS = {
     "cell_diameter": Length("the diameter", "cells of", 4, 400, "looked for"),
     "expansion": Length("the expansion", "nuclei grown by", 1, 400, "made", ", or choose --cells none"),
 }
-
-
-class Looked(NamedTuple):
-    """What the files of a row state.
-
-    header   of the slide; None if it cannot be used
-    labels   "nuclei", "cells" -> header of the label image that exists
-    markers  table of the slide's channels; None if it has none
-    area     what its GeoJSON marks; None if it has none
-    faults   what is wrong: (sentence, column of the table)
-    """
-
-    header: Header | None
-    labels: dict[str, LabelImage]
-    markers: Table | None
-    area: Area | None
-    faults: list[tuple[str, str | None]]
-
-
-def look(request: Request, places: Mapping[str, str], common: Table | None) -> Looked:
-    """Read what the files of a row state; PLACES as of staged.places, COMMON: the table of --markers."""
-    faults: list[tuple[str, str | None]] = []
-
-    def tried(column, read, *args):
-        try:
-            return read(*args)
-        except ImageFailure as failure:
-            faults.append((str(failure), column))
-        except Problems as found:
-            faults.extend((sentence, column) for sentence in found.sentences)
-        except OSError as error:
-            faults.append((f"{args[0]}: it cannot be read ({error.strerror})", column))
-        return None
-
-    def local(location, read):
-        name, place = staged.local(location, None, places)
-        return read(Path(place, name))
-
-    stated = tried("image", header.read, request, places)
-    labels = {layer: tried(layer, header.labels, location, places) for layer, location in request.labels.items()}
-    own = tried("markers", local, request.markers, markers.read) if request.markers else common
-    area = tried("region", local, request.polygons, region.read) if request.polygons else None
-    return Looked(stated, {layer: found for layer, found in labels.items() if found}, own, area, faults)
 
 
 def make(table: Table, request: Request, looked: Looked, values: Mapping[str, Any]) -> Slide | None:

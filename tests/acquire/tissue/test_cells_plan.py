@@ -9,6 +9,7 @@ import tifffile
 
 from idrstream.base import files
 from idrstream.tissue import plan
+from support import http_server
 
 HEADER = "slide,image,nuclear,membrane,nuclei,cells,region"
 SQUARE = [[30, 20], [130, 20], [130, 120], [30, 120]]  # x, y
@@ -150,6 +151,15 @@ def test_cores_are_rows_of_one_image(planned, here):
     assert made.slides[0].id != made.slides[1].id
 
 
+def test_an_image_that_many_rows_name_is_read_once(planned, here):
+    with http_server(here) as server:
+        rows = [f'A{row},{server.url}/a.ome.tif,1,,,,"{row},0,9,9"' for row in range(40)]
+        planned(rows[0], header=HEADER)
+        one = len(server.log)
+        planned(*rows, header=HEADER)
+        assert len(server.log) == 2 * one > 0
+
+
 def test_everything_that_is_wrong_with_cells_and_regions_is_said_at_once(refused, labels):
     geojson(labels / "line.geojson", SQUARE, kind="LineString")
     geojson(labels / "bow.geojson", [closed([[10, 10], [50, 50], [50, 10], [10, 50]])])
@@ -198,6 +208,31 @@ def test_everything_that_is_wrong_with_cells_and_regions_is_said_at_once(refused
         'line 17, column "region": "the middle" is neither a rectangle such as 0,0,2048,2048',
     ]
     assert [part for part in wanted if part not in text] == [], text
+
+
+@pytest.mark.parametrize(
+    "content",
+    (
+        {"type": "FeatureCollection", "features": 5},
+        {"type": "Polygon"},
+        {"type": "Polygon", "coordinates": [[["1e400", 1], [2, 2], [3, 4]]]},
+        {"type": "Polygon", "coordinates": [[[10**400, 1], [2, 2], [3, 4]]]},
+        {"type": "Polygon", "coordinates": [[[1], [2], [3]]]},
+        {"type": "Polygon", "coordinates": [[[1, 1], [2, 2], [1, 1]]]},
+        {"type": "Polygon", "coordinates": [[[float("nan"), 1], [2, 2], [3, 4]]]},
+        {"type": "MultiPolygon", "coordinates": [7]},
+        {"type": "Polygon", "coordinates": {"x": [1, 2]}},
+        {"type": "MultiPolygon", "coordinates": [[]]},
+        {"type": {"a": 1}},
+        [1, 2, 3],
+        "Polygon",
+        None,
+    ),
+)
+def test_a_file_that_only_looks_like_geojson_is_a_sentence(refused, here, content):
+    (here / "odd.geojson").write_text(json.dumps(content))
+    (said,) = refused("A1,a.ome.tif,1,,,,odd.geojson", header=HEADER)
+    assert said.startswith('slides.csv, line 2, column "region": odd.geojson: ')
 
 
 def test_a_network_of_cells_needs_a_file_and_a_membrane(refused, labels):

@@ -5,10 +5,11 @@ import json
 import operator
 
 import numpy as np
+import pytest
 import tifffile
 
 from idrstream.base import files
-from idrstream.tissue import plan
+from idrstream.tissue import needs, plan
 
 
 def packet(made, folder, name):
@@ -148,3 +149,10 @@ def test_the_plan_has_what_the_pipeline_reads(planned, tmp_path):
     assert set(summary["stages"]) == {
         *("read", "take", "prepare", "predict", "seeds", "label", "number", "assemble", "commit", "summary")
     }
+
+
+@pytest.mark.parametrize("side, took", ((4096, 45e6), (8192, 179e6)))
+def test_the_disk_that_is_planned_is_what_was_measured_and_no_threefold_of_it(side, took):
+    """The work folder of docs/performance.md, of slides of which a tenth is in nuclei."""
+    work = needs.Work(["nuclei"], 1, 2, 0, 0, ["masks"], False)
+    assert took < needs.of((side, side), 4096, work, ["auto"]).disk < 3 * took
