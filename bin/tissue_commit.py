@@ -11,27 +11,29 @@ from idrstream.tissue import outcome
 
 
 def main():
-    """Commit what ASSEMBLE made of the SLIDE to --outdir, then delete --heavy; print what is there as JSON."""
+    """Commit what ASSEMBLE and TABLES made of the SLIDE to --outdir, then delete --heavy; print the counts as JSON."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("slide", help="the planner's JSON of the slide")
     parser.add_argument("assembled", type=Path, help="folder of ASSEMBLE")
+    parser.add_argument("tables", type=Path, nargs="?", help="folder of TABLES, if anything was measured")
     parser.add_argument("--outdir", required=True, help="where results are kept")
     parser.add_argument("--workdir", required=True, help="nothing outside of it is ever deleted")
     parser.add_argument("--heavy", nargs="*", default=[], help="folders to delete once the slide is committed")
     parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
     options = parser.parse_args()
     slide, heavy = files.read_json(options.slide), [] if options.keep_intermediates else options.heavy
-    entry = commit.commit(slide, options.outdir, lambda: _results(slide["id"], options.assembled), heavy)
+    results = lambda: _results(slide["id"], options.assembled, options.tables)  # noqa: E731
+    entry = commit.commit(slide, options.outdir, results, heavy)
     freed = commit.reclaim(heavy, options.workdir)
     (row,) = entry["images"]
     print(json.dumps({"nuclei": row["cells"], "uncertified": row["uncertified"], "freed": freed}))
 
 
-def _results(slide, folder):
-    made = folder / "results"
-    paths = [path for path in made.rglob("*") if path.is_file()]
-    sources = {f"{outcome.FOLDER}/{slide}/{path.relative_to(made)}": path for path in paths}
-    return commit.Results(sources, set(), [files.read_json(folder / "row.json")], {})
+def _results(slide, assembled, tables):
+    folders = [folder / "results" for folder in (assembled, tables) if folder]
+    made = [(folder, path) for folder in folders for path in folder.rglob("*") if path.is_file()]
+    sources = {f"{outcome.FOLDER}/{slide}/{path.relative_to(folder)}": path for folder, path in made}
+    return commit.Results(sources, set(), [files.read_json(assembled / "row.json")], {})
 
 
 if __name__ == "__main__":

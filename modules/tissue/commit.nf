@@ -7,7 +7,7 @@ process COMMIT {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(slide), path(assembled), val(heavy)
+    tuple val(meta), path(slide), path(assembled), path(tables), val(heavy)           // no tables of a slide of which nothing is measured
     val outdir
     val how
 
@@ -16,7 +16,7 @@ process COMMIT {
 
     script:
     """
-    tissue_commit.py ${slide} ${assembled} --outdir ${Places.quoted(outdir)} --workdir ${Places.quoted(workflow.workDir)} ${how.args} \\
+    tissue_commit.py ${slide} ${assembled} ${tables} --outdir ${Places.quoted(outdir)} --workdir ${Places.quoted(workflow.workDir)} ${how.args} \\
         --heavy ${Places.quoted(heavy)} > committed.json
     """
 

@@ -9,7 +9,17 @@ from idrstream.base import files, memory
 
 MEGA = 1_000_000
 PATTERN = "*.cost.json"
-STEPS = ("read", "prepare", "predict", "seeds", "label", "number", "measure", "tables", "assemble")  # in the order of their work
+STEPS = (
+    "read",
+    "prepare",
+    "predict",
+    "seeds",
+    "label",
+    "number",
+    "measure",
+    "tables",
+    "assemble",
+)  # in the order of their work
 SUMS = "tasks", "pixels", "seconds", "cpu_seconds"  # of a step, over its tasks
 
 
