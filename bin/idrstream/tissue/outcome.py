@@ -13,13 +13,15 @@ from idrstream.runs.types import GateFigures
 FOLDER = "slides"  # in the output folder, with a folder for each slide
 PART = "summary"  # of the manifest: what the end of a run writes
 FILES = ("slides.tsv", "failures.tsv", str(outcome.RUN))
-COLUMNS = ("slide", "status", "reason", "nuclei", "height", "width", "pixel_size_um", "diameter", "uncertified")
-COLUMNS += ("seconds",)
+COLUMNS = ("slide", "status", "reason", "nuclei", "cells", "unmatched", "height", "width", "pixel_size_um", "diameter")
+COLUMNS += ("uncertified", "seconds")
+TABLES = ("cells.parquet", "QUANT.tsv", "cells.geojson")  # and SLIDE.h5ad
 
 
 def results(slide: str) -> list[str]:
     """What a slide's folder holds: files, and the folder of its store."""
-    return [f"{slide}.zarr", "nuclei.ome.tif", "slide.json", *(f"overlay_{number}.png" for number in (1, 2, 3))]
+    overlays = (f"overlay_{number}.png" for number in (1, 2, 3))
+    return [f"{slide}.zarr", "nuclei.ome.tif", "cells.ome.tif", *TABLES, f"{slide}.h5ad", "slide.json", *overlays]
 
 
 def summarise(
@@ -51,9 +53,11 @@ def summarise(
     unfinished |= again - committed
     earlier = sum(rows[name]["status"] == "ok" for name in unfinished)
     nuclei = sum(row["cells"] or 0 for row in rows.values() if row["status"] == "ok")
+    cells = sum(row["counts"]["cells"] for row in rows.values() if row.get("counts"))
     uncertified = sum(row.get("uncertified") or 0 for row in rows.values())
+    found = f"{nuclei:,} nuclei, {cells:,} cells"
     text = [
-        f"{len(rows) - len(failed)} of {len(rows)} slides done, {nuclei:,} nuclei, {uncertified} uncertified",
+        f"{len(rows) - len(failed)} of {len(rows)} slides done, {found}, {uncertified} uncertified",
         f"slides     {outdir}/{FOLDER}",
         f"table      {outdir}/slides.tsv",
         f"failures   {outdir}/failures.tsv ({len(failed)} of this run's slides)",
@@ -75,4 +79,9 @@ def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
     height, width = row.get("size") or (None, None)
     size = row.get("pixel_size")
     facts = {"slide": row["key"], "nuclei": row.get("cells"), "height": height, "width": width, "pixel_size_um": size}
-    return {**row, **facts}
+    counts = row.get("counts")  # None where nothing was measured
+    found = {
+        "cells": counts and counts["cells"],
+        "unmatched": counts and counts["nuclei_alone"] + counts["cells_alone"],
+    }
+    return {**row, **facts, **found}

@@ -143,6 +143,14 @@ def test_the_style_of_mcmicro_has_what_mcquant_has_under_its_names(tmp_path):
         assert (row["X_centroid"], row["Y_centroid"]) == pytest.approx((x.mean(), y.mean()), abs=1e-9)
 
 
+def test_a_channel_that_is_called_as_another_column_is_told_from_it(tmp_path):
+    made = measured_slides.make(tmp_path, names="mcmicro", channels=("Area", "Area_intensity_median", "area"))
+    folder = written(tmp_path / "out", made)
+    header = quant(folder)[0]
+    assert len(set(header)) == len(header) and {"Area", "Area_2", "Area_intensity_median_2", "area"} <= set(header)
+    assert the_same(pd.read_parquet(folder / "results/cells.parquet")["area"], [v[66] for v in made.values.values()])
+
+
 def test_lengths_are_in_pixels_where_nobody_knows_the_size_of_one(tmp_path):
     folder = written(tmp_path / "out", measured_slides.make(tmp_path, pixel_size=None))
     header = quant(folder)[0]
@@ -278,6 +286,12 @@ def test_without_channels_there_are_shapes(tmp_path):
     for name in BOTH_STORES:
         objects = annotated(folder, name)
         assert objects.shape[1] == 0 and objects.obs["cell_area_um2"].max() > 0
+
+
+def test_shapes_are_measured_without_statistics(tmp_path, monkeypatch):
+    monkeypatch.setattr(measured_slides, "STATISTICS", ())
+    folder = written(tmp_path / "out", measured_slides.make(tmp_path))
+    assert annotated(folder, "A12.h5ad").shape[1] == 0 and quant(folder)[0][9] == "Nucleus: Area µm^2"
 
 
 def test_only_the_files_that_are_asked_for_are_written(tmp_path):

@@ -16,6 +16,7 @@ SHAPES = {
     "min_diameter": "Min diameter {unit}",
 }
 RATIO = "Nucleus/Cell area ratio"
+OF_MCQUANT = "CellID", "X_centroid", "Y_centroid", "Area"  # columns beside measurements in mcmicro's style
 FORMULA = "=", "+", "-", "@"  # what a spreadsheet computes
 
 
@@ -28,7 +29,8 @@ def names(columns, channels, unit, style, compartment):
     style        "qupath" (0.5), "qupath06" (0.6 and later) or "mcmicro"
     compartment  that MCMICRO's names mean
     """
-    return [tables.CONTROL.sub(" ", _name(column, channels, unit, style, compartment)) for column in columns]
+    found = [tables.CONTROL.sub(" ", _name(column, channels, unit, style, compartment)) for column in columns]
+    return distinct(found, OF_MCQUANT if style == "mcmicro" else (), str)
 
 
 def plain(column, unit):
@@ -38,15 +40,15 @@ def plain(column, unit):
     return "_".join(filter(None, [column.compartment, column.measure])) + suffix.get(column.measure, "")
 
 
-def distinct(names, taken=()):
-    """NAMES, with a number after those that are TAKEN or come again, whatever their capitals."""
-    used, found = {name.casefold() for name in taken}, []
+def distinct(names, taken=(), folded=str.casefold):
+    """NAMES, with a number after those that are TAKEN or come again, in whatever capitals if these are FOLDED."""
+    used, found = set(map(folded, taken)), []
     for name in names:
         number, free = 1, name
-        while free.casefold() in used:
+        while folded(free) in used:
             number += 1
             free = f"{name}_{number}"
-        used.add(free.casefold())
+        used.add(folded(free))
         found.append(free)
     return found
 

@@ -29,7 +29,8 @@ class Slide:
     name        its id
     image       name of its first file
     metadata    the other columns of the user's table
-    channels    names of the measured channels
+    measured    the measured channels, as the planner has them; none if shapes alone were measured
+    channels    their names
     unit        "µm" if the size of a pixel is known, else "px"
     scale       (y, x) that many units an edge of a pixel
     origin      (y, x) of the label image in pixels of the whole slide
@@ -41,7 +42,8 @@ class Slide:
     def __init__(self, packet, columns):
         self.name, self.metadata, self.columns = packet["slide"], packet["metadata"], list(columns)
         self.image = os.path.basename(packet["locations"][0].rstrip("/"))
-        self.measured = packet["measured"]
+        shapes_alone = all(column.kind != "intensity" for column in self.columns)
+        self.measured = [] if shapes_alone else packet["measured"]
         self.channels = [channel["name"] for channel in self.measured]
         size = packet["pixel_size"]
         self.unit, self.scale = ("µm", (size["y"], size["x"])) if size else ("px", (1.0, 1.0))
