@@ -26,7 +26,8 @@ def main():
     entry = commit.commit(slide, options.outdir, results, heavy)
     freed = commit.reclaim(heavy, options.workdir)
     (row,) = entry["images"]
-    print(json.dumps({"nuclei": row["cells"], "uncertified": row["uncertified"], "freed": freed}))
+    cells = row["counts"] and row["counts"]["cells"]
+    print(json.dumps({"nuclei": row["cells"], "cells": cells, "uncertified": row["uncertified"], "freed": freed}))
 
 
 def _results(slide, assembled, tables):

@@ -48,7 +48,8 @@ workflow TISSUE {
     done.subscribe { slide, _receipt -> Gate.done(slide.id) }
     done.subscribe { slide, receipt ->
         def found = Json.read(receipt)
-        log.info "slide ${slide.id} done: ${found.nuclei} nuclei, ${found.uncertified} uncertified"
+        def cells = found.cells ? "${found.cells} cells, " : ''
+        log.info "slide ${slide.id} done: ${found.nuclei} nuclei, ${cells}${found.uncertified} uncertified"
     }
 
     // When all are committed or given up.

@@ -15,7 +15,7 @@ from make_slide import make_slide
 pytestmark = pytest.mark.full
 
 OPTIONS = ("--workflow", "tissue", "--input", "slides.csv", "--tile", 256, "--tiles_per_task", 2, "--diameter", 20)
-MOMENTS = ("READ", "PREDICT", "LABEL", "MEASURE", "ASSEMBLE", "COMMIT")
+MOMENTS = ("READ", "PREDICT", "LABEL", "MEASURE", "TABLES", "ASSEMBLE", "COMMIT")
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def test_the_user_sees_what_will_be_done_and_what_was_found(ended):
     assert "slide local: 420 x 700 pixels, 0.325 µm a pixel (from OME-XML), 6 channels of uint16" in ended.said
     assert '; nuclei from "DNA1"\n' in ended.said and "  6 tiles;" in ended.said
     count = int(ended.labels("local").max())
-    assert f"slide local done: {count} nuclei, 0 uncertified" in ended.said
+    assert f"slide local done: {count} nuclei, {count} cells, 0 uncertified" in ended.said
     assert count > 50 and ended.table["nuclei"]["local"] == count and ended.table["uncertified"]["local"] == 0
     assert ended.table["diameter"]["local"] == 20
 
