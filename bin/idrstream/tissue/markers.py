@@ -91,7 +91,7 @@ def measured(header: Header, table: tables.Table | None, nuclear: list[Channel])
             continue
         background, wrong = _background(table, row, channel, header.channels, nuclear)
         problems += wrong
-        found.append(Measured(channel, number, channel.name or f"Channel {number}", background))
+        found.append(Measured(channel, number, _plain(channel, number), background))
     if not found:
         problems.append(table.problem("all channels are removed; leave one, or measure none by --statistics none"))
     if problems:
@@ -101,7 +101,12 @@ def measured(header: Header, table: tables.Table | None, nuclear: list[Channel])
 
 def repeated(found: list[Measured]) -> list[Measured]:
     """Those of the channels that are called otherwise than in the file, since another has the name."""
-    return [each for each in found if each.channel.name and each.name != each.channel.name]
+    return [each for each in found if each.name != _plain(each.channel, each.number)]
+
+
+def _plain(channel, number):
+    """The name of a channel in a table, in one line."""
+    return tables.CONTROL.sub(" ", channel.name).strip() or f"Channel {number}"
 
 
 def _marker(row):
@@ -114,7 +119,7 @@ def _called(channel):
 
 def _differ(row, channel):
     """Whether a row is not of a channel; a channel without a name takes any."""
-    return row is None or channel is None or channel.name not in ("", _marker(row))
+    return row is None or channel is None or channel.name.casefold() not in ("", _marker(row).casefold())
 
 
 def _background(table, row, channel, channels, nuclear):
@@ -123,20 +128,20 @@ def _background(table, row, channel, channels, nuclear):
     if not name:
         return None, []
     if channel in nuclear:
-        what = f'nothing is subtracted from "{channel.name}", which shows the nuclei; leave the cell empty'
+        what = f'nothing is subtracted from "{_marker(row)}", which shows the nuclei; leave the cell empty'
         return None, [table.problem(what, row.line, "background")]
-    places = [place for place, other in enumerate(channels) if other.name == name]
+    places = [place for place, other in enumerate(table.rows) if _marker(other).casefold() == name.casefold()]
     if len(places) != 1 or channels[places[0]] is channel:
         what = "the channel itself" if places else f'no channel is called "{tables.shown(name)}"'
         what = f'{len(places)} channels are called "{tables.shown(name)}"' if len(places) > 1 else what
-        near = "" if places else tables.nearest(name, [other.name for other in channels])
+        near = "" if places else tables.nearest(name, map(_marker, table.rows))
         remedy = "; a background is the marker_name of another channel"
         return None, [table.problem(f"{what}{remedy}{near and '.'}{near}", row.line, "background")]
     other = table.rows[places[0]]
     times = [float(one.cells.get("exposure") or 0) for one in (row, other)]
     missing = [one for one, time in zip((row, other), times, strict=True) if not time]
     if missing:
-        why = f'to subtract "{name}" from "{channel.name}", both need an exposure time above 0'
+        why = f'to subtract "{name}" from "{_marker(row)}", both need an exposure time above 0'
         return None, [table.problem(why, one.line, "exposure") for one in missing]
     return Background(channels[places[0]], times[0] / times[1]), []
 

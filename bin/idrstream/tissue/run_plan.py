@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from idrstream.base import units
+from idrstream.base import tables, units
 from idrstream.readers.image import PixelSize
 from idrstream.runs.types import Recipe
 from idrstream.tissue import needs, tiles
@@ -185,7 +185,8 @@ class Slide:
         return " and ".join(map(self._named, channels))
 
     def _named(self, channel: Channel) -> str:
-        return f'"{channel.name}"' if channel.name else f"channel {self.header.channels.index(channel) + 1}"
+        number = self.header.channels.index(channel) + 1
+        return f'"{tables.shown(channel.name)}"' if channel.name else f"channel {number}"
 
 
 @dataclass

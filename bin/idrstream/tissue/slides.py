@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from idrstream.base.failures import ImageFailure
-from idrstream.base.tables import Problems, Table
+from idrstream.base.tables import Problems, Table, shown
 from idrstream.tissue import header, markers
 from idrstream.tissue.header import Channel, Header
 from idrstream.tissue.looking import Looked
@@ -161,8 +161,8 @@ class _Check:
 
     def _notes(self, measured: list[Measured]) -> list[str]:
         sentences = [
-            f'slide {self.request.slide}: another channel is called "{each.channel.name}" too; in the tables channel '
-            f'{each.number} is "{each.name}"'
+            f'slide {self.request.slide}: another channel is called "{shown(each.channel.name)}" too; '
+            f'in the tables channel {each.number} is "{each.name}"'
             for each in markers.repeated(measured)
         ]
         if (table := self.looked.markers) and (unused := markers.unused(table)):

@@ -27,7 +27,7 @@ def measured(made, folder):
 
 
 def test_a_background_is_scaled_by_the_exposure_times_and_removed_channels_are_not_measured(planned, markers, tmp_path):
-    table = markers("DNA1,,20,", "CD3,,200,true", "CD8,CD3,50,FALSE")
+    table = markers("dna1,,20,", "CD3,,200,true", "CD8,cd3,50,FALSE")
     made = planned(ROW, markers=table)
     assert measured(made, tmp_path / "plan") == [
         {"file": 0, "channel": 0, "frame": 0, "number": 1, "name": "DNA1", "background": None},
@@ -61,6 +61,14 @@ def test_two_channels_of_one_name_are_told_apart_and_said(planned, here, tmp_pat
     assert [each["name"] for each in measured(made, tmp_path / "plan")] == ["DNA", "CD45", "CD45 (2)", "CD45 (3)"]
     said = 'slide A1: another channel is called "CD45" too; in the tables channel 4 is "CD45 (3)"'
     assert said in made.text()
+
+
+def test_a_name_is_one_line_whatever_a_file_holds(planned, here, tmp_path):
+    names = {"axes": "CYX", "Channel": {"Name": ["DNA", "CD\t45\u2028", "CD 45"]}}
+    tifffile.imwrite(here / "a.ome.tif", np.zeros((3, 300, 400), np.uint16), metadata=names, photometric="minisblack")
+    made = planned("A1,a.ome.tif,2,0.5,")
+    assert [each["name"] for each in measured(made, tmp_path / "plan")] == ["DNA", "CD 45", "CD 45 (2)"]
+    assert "\t" not in made.text() and "\u2028" not in made.text()
 
 
 @pytest.mark.parametrize(
