@@ -11,7 +11,7 @@ from idrstream.tissue import outcome
 
 
 def main():
-    """Commit what ASSEMBLE and TABLES made of the SLIDE to --outdir, then delete --heavy; print the counts as JSON."""
+    """Commit the results of the SLIDE to --outdir, then delete --heavy; print what is there as JSON."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("slide", help="the planner's JSON of the slide")
     parser.add_argument("assembled", type=Path, help="folder of ASSEMBLE")

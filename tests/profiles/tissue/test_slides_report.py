@@ -14,7 +14,7 @@ from PIL import Image
 from idrstream.report import build
 from idrstream.report.pictures import Pictures
 from idrstream.tissue import report
-from idrstream.tissue.report import steps
+from idrstream.tissue.report import cells, steps
 from idrstream.tissue.report.results import Results
 from report_pages import listed, sections, text
 from repository import BIN
@@ -42,6 +42,20 @@ def facts(slide, **changed):
     about |= {"warnings": [], "steps": [cost(step, *work) for step, work in WORK.items()], "device": "CPU (2 threads)"}
     overlays = [{"file": f"overlay_{place}.png", "box": box} for place, box in enumerate(boxes, 1)]
     return about | {"overlays": overlays, "metadata": {}} | changed
+
+
+def counts(**changed):
+    """counts.json of 5,100 objects in two channels."""
+    percentiles = dict(zip(("5", "25", "50", "75", "95"), (0, 20.5, 333, 1000, 9000), strict=True))
+    found = {"objects": 5100, "nuclei": 5000, "cells": 4900, "nuclei_alone": 200, "cells_alone": 100, "sampled": 5100}
+    areas = [("nucleus", 25.5), ("cell", 140)]
+    found["areas"] = [
+        {"compartment": part, "unit": "µm²", "median": median, "edges": [1, 2, 3], "counts": [4, 5]}
+        for part, median in areas
+    ]
+    names = {"statistic": "mean", "compartment": "cell", "percentiles": percentiles}
+    found["intensities"] = [{"channel": "DNA1"} | names, {"channel": "$CD3 <b>"} | names]
+    return found | changed
 
 
 def commit(outdir, about, number=0):
@@ -82,7 +96,8 @@ def output(tmp_path_factory):
     """The output folder of a run of three slides: one in micrometres, one without, one that failed."""
     outdir = tmp_path_factory.mktemp("output")
     begin(outdir, "A1", "A2", "B2")
-    commit(outdir, facts("A1"))
+    cells = {"counts": counts(), "cells_from": "model", "membrane": [{"name": "NaK", "number": 3}], "expansion": None}
+    commit(outdir, facts("A1", **cells))
     part = {"region": [100, 200, 3000, 4000], "whole_size": [9000, 9500], "tissue": {"rule": "auto", "share": 0.41}}
     bare = {"pixel_size": None, "diameter_um": None, "nuclei": 1200, "warnings": ["2 tiles were never written"]}
     commit(outdir, facts("A2", **part, **bare), number=1)
@@ -116,7 +131,10 @@ def on(outdir, target):
 
 def test_the_summary_counts_slides_and_nuclei_and_names_what_needs_attention(said):
     assert "slides done 2 of 3" in said["summary"] and "slides failed 1" in said["summary"]
-    assert "nuclei 6,200 uncertified nuclei 0 nuclei read alone 6 megapixels 24" in said["summary"]
+    assert (
+        "nuclei 6,200 cells 4,900 without a partner 300 uncertified nuclei 0 nuclei read alone 6 megapixels 24"
+        in said["summary"]
+    )
     assert "Slides with warnings (see Slides): A2." in said["summary"]
 
 
@@ -126,6 +144,40 @@ def test_a_slide_has_its_density_where_the_size_of_a_pixel_is_known(said):
     assert "region at row 100, column 200 of 9,000 x 9,500 not known DNA1 (1) 21.5 px (est" in said["slides"]
     assert "1,200 - 41% 0" in said["slides"]
     assert "A2 2 tiles were never written" in said["slides"]
+
+
+def test_objects_are_counted_with_those_that_found_no_partner(said):
+    assert "A1 a network, NaK 5,100 5,000 4,900 200 100 25.5 µm² 140 µm²" in said["cells"]
+    assert "A2" not in said["cells"]  # of which nothing was measured
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({"cells_from": "expand", "expansion": 9.23}, "nuclei grown by 9.23 px"),
+        ({"cells_from": "labels"}, "a label image"),
+        ({"cells_from": "none"}, "not looked for"),
+    ],
+)
+def test_the_report_says_where_cells_come_from(about, words):
+    assert cells.source(facts("A1", **about)) == words
+
+
+def test_without_any_value_there_are_no_pictures_of_objects(tmp_path):
+    none = [{"compartment": "nucleus", "unit": "px²", "median": None, "edges": [], "counts": []}]
+    begin(tmp_path / "out", "A1")
+    empty = counts(objects=0, sampled=0, areas=none, intensities=[])
+    commit(tmp_path / "out", facts("A1", counts=empty, cells_from="none"))
+    said = on(tmp_path / "out", tmp_path / "pictures")
+    assert "A1 not looked for 0" in said["cells"] and "- px² -" in said["cells"]
+    assert not list((tmp_path / "pictures").glob("A1_*"))
+
+
+def test_nuclei_that_were_given_have_neither_diameter_nor_search(tmp_path):
+    begin(tmp_path / "out", "A1")
+    commit(tmp_path / "out", facts("A1", diameter=None, diameter_um=None, diameter_source=None, tissue=None))
+    said = on(tmp_path / "out", tmp_path / "pictures")
+    assert "a label image - 5,000" in said["slides"] and "- 0 " in f"{said['slides']} "
 
 
 def test_pictures_say_where_they_lie(said):
@@ -195,6 +247,7 @@ def test_the_command_makes_a_page_that_holds_its_pictures_and_changes_nothing(ou
     assert listed(output) == before
     page = (tmp_path / "report/multiqc_report.html").read_text()
     pictures = re.findall(r'<figure><img src="([^"]+)" alt="([^"]*)"', page)
-    assert len(pictures) == 7 and all(source.startswith("data:image/") and alt for source, alt in pictures)
-    assert [path.name for path in (tmp_path / "report/qc/pictures").iterdir()] == ["steps.png"]
+    assert len(pictures) == 9 and all(source.startswith("data:image/") and alt for source, alt in pictures)
+    names = {path.name for path in (tmp_path / "report/qc/pictures").iterdir()}
+    assert names == {"steps.png", "A1_areas.png", "A1_intensities.png"}
     assert sections(page).keys() >= {"summary", "slides", "overlays", "steps", "failures", "throughput", "provenance"}

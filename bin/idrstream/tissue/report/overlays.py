@@ -1,4 +1,4 @@
-"""Pictures of places of every slide with the outlines of their nuclei."""
+"""Pictures of places of every slide with the outlines of their nuclei and cells."""
 
 import io
 
@@ -16,9 +16,10 @@ def section(results, pictures):
     """The pictures of each slide, with where they lie."""
     content = page.Section(
         "overlays",
-        "Nuclei at three places of each slide",
-        "The channel of the nuclei with their outlines. Where outlines join nuclei, split them or surround nothing, "
-        "try another --diameter. Rows and columns are those of the label image. The files lie beside slide.json.",
+        "Three places of each slide",
+        "The channel of the nuclei with the outlines of nuclei, and of cells where there are any. Where outlines join "
+        "nuclei, split them or surround nothing, try another --diameter. Rows and columns are of the label image. "
+        "The files lie beside slide.json.",
     )
     if not results.slides:
         content.html.append(page.paragraph("No slide is finished yet."))
@@ -57,4 +58,4 @@ def _figure(slide, overlay, pictures):
         return ""
     where = caption(slide, overlay["box"])
     name = f"{slide.name}_{overlay['file'].split('.')[0]}"
-    return pictures.embed(file.getvalue(), "jpeg", name, f"Nuclei and their outlines, {where}.", where)
+    return pictures.embed(file.getvalue(), "jpeg", name, f"Outlines of nuclei and cells, {where}.", where)

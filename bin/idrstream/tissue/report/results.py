@@ -25,6 +25,11 @@ class Slide:
     facts: dict
 
     @property
+    def counts(self):
+        """What TABLES counted; None if nothing was measured."""
+        return self.facts.get("counts")
+
+    @property
     def megapixels(self):
         height, width = self.facts["size"]
         return height * width / 1e6

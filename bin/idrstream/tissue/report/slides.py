@@ -3,6 +3,7 @@
 from idrstream.report import page
 
 HEADS = ("slide", "size", "pixel size", "nuclei from", "diameter", "nuclei", "per mm²", "searched", "uncertified")
+GIVEN = "a label image"
 
 
 def section(results, _pictures):
@@ -45,17 +46,22 @@ def pixel_size(facts):
 
 
 def diameter(facts):
-    """Diameter of the nuclei in words, and where it comes from."""
+    """Diameter of the nuclei in words, and where it comes from; a dash where no network looked for them."""
+    if not facts["diameter"]:
+        return page.NONE
     micrometres = f" = {facts['diameter_um']:.3g} µm" if facts["diameter_um"] else ""
     return f"{facts['diameter']:.3g} px{micrometres} ({facts['diameter_source']})"
 
 
 def channels(facts):
-    """The channels that nuclei were found in, in words."""
+    """Where the nuclei come from, in words: the channels they were found in, or a label image."""
+    if not facts["tissue"]:
+        return GIVEN
     return " + ".join(f"{each['name'] or 'channel'} ({each['number']})" for each in facts["nuclear"])
 
 
 def _row(slide):
     facts = slide.facts
-    found = (facts["nuclei"], slide.density, f"{facts['tissue']['share']:.0%}", facts["uncertified"])
+    searched = f"{facts['tissue']['share']:.0%}" if facts["tissue"] else page.NONE
+    found = (facts["nuclei"], slide.density, searched, facts["uncertified"])
     return (slide.name, size(facts), pixel_size(facts), channels(facts), diameter(facts), *found)

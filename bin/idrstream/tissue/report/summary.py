@@ -18,6 +18,8 @@ def facts(results):
         ("slides done", f"{len(slides):,} of {len(slides) + _remaining(results) + len(results.failed):,}"),
         ("slides failed", f"{len(results.failed):,}"),
         ("nuclei", f"{_sum(slides, 'nuclei'):,}"),
+        ("cells", f"{_counted(slides, 'cells'):,}"),
+        ("without a partner", f"{_counted(slides, 'nuclei_alone') + _counted(slides, 'cells_alone'):,}"),
         ("uncertified nuclei", f"{_sum(slides, 'uncertified'):,}"),
         ("nuclei read alone", f"{_sum(slides, 'read_alone'):,}"),
         ("megapixels", page.number(round(sum(slide.megapixels for slide in slides)))),
@@ -50,6 +52,10 @@ def remarks(results):
 def _remaining(results):
     """Number of requested slides without any result, except those that failures.tsv lists."""
     return max(0, results.remaining - len(results.failed))
+
+
+def _counted(slides, name):
+    return sum(slide.counts[name] for slide in slides if slide.counts)
 
 
 def _sum(slides, name):
