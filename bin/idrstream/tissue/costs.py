@@ -9,14 +9,15 @@ from idrstream.base import files, memory
 
 MEGA = 1_000_000
 PATTERN = "*.cost.json"
-STEPS = ("read", "prepare", "predict", "seeds", "label", "number", "assemble")  # in the order of their work
+STEPS = ("read", "take", "prepare", "predict", "seeds", "label", "number", "pair", "measure", "tables", "assemble")
 SUMS = "tasks", "pixels", "seconds", "cpu_seconds"  # of a step, over its tasks
 
 
 @contextmanager
-def measured(path, step, pixels):
+def measured(path, step, pixels, layer="nuclei"):
     """Write what STEP, the work meanwhile of one task of its own process, cost for so many PIXELS to PATH, as JSON.
 
+    layer   that it worked on: what a step cost for cells is told by itself, as "predict cells"
     yields  a dict for what else there is to tell of the task, which is written beside its cost
 
     A task that fails leaves nothing. CPU seconds and memory are the process's, what starting it cost included.
@@ -24,6 +25,7 @@ def measured(path, step, pixels):
     start, facts = time.monotonic(), {}
     yield facts
     used = resource.getrusage(resource.RUSAGE_SELF)
+    step = step if layer == "nuclei" else f"{step} {layer}"
     cost = {"step": step, "tasks": 1, "pixels": pixels, "seconds": round(time.monotonic() - start, 3)}
     cost |= {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "peak_rss_mb": round(memory.peak() / MEGA, 1)}
     files.write_json(path, cost | facts)
@@ -46,4 +48,10 @@ def _summed(parts):
 def read(places):
     """What `measured` wrote into folders, and into files that are named themselves, in the order of the steps."""
     paths = {path for place in map(Path, places) for path in (place.glob(PATTERN) if place.is_dir() else [place])}
-    return sorted(map(files.read_json, sorted(paths)), key=lambda cost: STEPS.index(cost["step"]))
+    return sorted(map(files.read_json, sorted(paths)), key=lambda cost: _order(cost["step"]))
+
+
+def _order(step):
+    """Of a step among all, for sorting: in the order of STEPS, that for nuclei first."""
+    name, *layer = step.split()
+    return STEPS.index(name), layer

@@ -12,8 +12,6 @@ from idrstream.tissue import arrays, objects, steps
 from idrstream.tissue.objects import Objects
 from idrstream.tissue.steps import Labels, Numbers
 
-# Layer -> what a network is shown of it, keys of the planner's JSON: the first is what it looks for.
-PLANES = {"nuclei": ("nuclear",), "cells": ("membrane", "nuclear")}
 PAIRED, NUMBERED = "paired", "numbers"  # folders of PAIR, of NUMBER and TAKE
 PAIRS = "pairs.json"  # in PAIRED
 
@@ -32,12 +30,12 @@ class Layer(NamedTuple):
 
 
 def read(folder):
-    """The Layer in a folder: labelled_*/ and numbers/, or of cells that have the labels of their nuclei paired/."""
+    """The Layer in a folder: labelled*/ and numbers/, or of cells that have the labels of their nuclei paired/."""
     folder = Path(folder)
     numbered = folder / (PAIRED if (folder / PAIRED).is_dir() else NUMBERED)
     numbers = arrays.read(numbered / steps.NUMBERS, Numbers)
     found = arrays.read(numbered / objects.FILE, Objects)
-    return Layer(numbers, found, Labels(sorted(folder.glob("labelled_*")), numbers))
+    return Layer(numbers, found, Labels(sorted(folder.glob("labelled*")), numbers))
 
 
 def renumbered(layer, labels):
@@ -45,8 +43,3 @@ def renumbered(layer, labels):
     numbers, known = np.zeros_like(layer.numbers.labels), layer.numbers.labels > 0
     numbers[known] = labels[np.searchsorted(layer.objects.labels, layer.numbers.labels[known])]
     return layer.numbers._replace(labels=numbers)
-
-
-def diameter(packet, layer):
-    """The diameter of a layer's objects, by the planner's JSON: pixels, or "auto"."""
-    return packet["diameter" if layer == "nuclei" else "cell_diameter"]

@@ -30,13 +30,13 @@ def packet_of(location, size, dtype="uint16", nuclear=((0, 0, "DNA"),), **more):
     """The planner's JSON of a slide; NUCLEAR: (file, channel, name) of each."""
     locations = [location] if isinstance(location, str | Path) else location
     channels = [
-        {"file": file, "channel": channel, "frame": 0, "number": channel + 1, "name": name}
+        {"file": file, "channel": channel, "frame": 0, "number": 10 * file + channel + 1, "name": name}
         for file, channel, name in nuclear
     ]
     region = more.get("region")
     content = {"id": "A1", "slide": "A1", "locations": list(map(str, locations)), "folders": []}
     content |= {"size": list(region[2:] if region else size), "whole_size": list(size), "region": None}
-    return content | {"dtype": dtype, "nuclear": channels} | more
+    return content | {"dtype": dtype, "nuclear": channels, "membrane": []} | more
 
 
 def run(folder, packet, *options):
