@@ -42,7 +42,7 @@ def trace(labels, wanted, boxes):
     """Rings of objects, in the order of WANTED.
 
     labels  (Y, X) int32 label image
-    wanted  (n,) int32 labels that are traced; all of them have pixels
+    wanted  (n,) int32 labels that are traced; those without pixels have no parts
     boxes   (n, 4) int64 y0, y1, x0, x1 that hold all pixels of each, ends excluded
     """
     steps = _edges(labels, wanted, boxes)

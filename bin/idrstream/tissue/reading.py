@@ -31,13 +31,11 @@ def read(packet, folder, places, watch):
     """
     wanted, found = search.channels(packet), []
     copy = wanted and scratch.create(Path(folder, scratch.CHANNELS), len(wanted), packet["size"], packet["dtype"])
-    with ExitStack() as opened:
-        numbers = sorted({channel["file"] for channel in wanted})
-        images = {number: opened.enter_context(_opened(packet, number, places, folder)) for number in numbers}
+    with opened(packet, wanted, places, folder) as images:
         for index, channel in enumerate(wanted):
             masked = _copy(images[channel["file"]][1], channel, _region(packet), copy, index, watch)
             found.append(_statistics(copy, index, channel) | {"masked": masked})
-        cost = {name: sum(getattr(file, name) for file, _ in images.values()) for name in ("bytes", "requests")}
+        cost = travelled(images)
     statistics = {"channels": found} | cost
     files.write_json(Path(folder, scratch.STATISTICS), statistics)
     return statistics
@@ -60,24 +58,29 @@ def windows(level, box, itemsize):
 
 
 @contextmanager
-def _opened(packet, number, places, folder):
-    """(file, image) of a file of the slide; FOLDER takes a copy of one that can only be read whole.
+def opened(packet, channels, places, folder):
+    """The files of a slide that have CHANNELS, dicts of the packet: number of a file -> (file, image).
 
-    Raises NotReadable if it is not the one that was planned.
+    FOLDER takes copies of those that can only be read whole. Raises NotReadable if one is not the one that was planned.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix=".whole-", dir=folder) as cache,
-        opening.image(packet["locations"][number], places, cache) as (file, image),
-    ):
-        _check(packet, number, image)
-        yield file, image
+    with ExitStack() as stack:
+        cache, images = stack.enter_context(tempfile.TemporaryDirectory(prefix=".whole-", dir=folder)), {}
+        for number in sorted({channel["file"] for channel in channels}):
+            images[number] = stack.enter_context(opening.image(packet["locations"][number], places, cache))
+            last = 1 + max(channel["channel"] for channel in channels if channel["file"] == number)
+            _check(packet, images[number][1], last)
+        yield images
 
 
-def _check(packet, number, image):
-    """Raise NotReadable for a file that is another one than PLAN read."""
+def travelled(images):
+    """What was read of files that `opened` gave: {"bytes", "requests"}."""
+    return {name: sum(getattr(file, name) for file, _ in images.values()) for name in ("bytes", "requests")}
+
+
+def _check(packet, image, last):
+    """Raise NotReadable for a file that is another one than PLAN read, which had LAST channels at least."""
     found = *image.shape[3:], image.dtype.name
     planned = *packet["whole_size"], packet["dtype"]
-    last = 1 + max(channel["channel"] for channel in search.channels(packet) if channel["file"] == number)
     if found != planned or last > image.shape[1]:
         words = "{:,} x {:,} pixels of {} in {}"
         found, planned = words.format(*found, f"{image.shape[1]} channels"), words.format(*planned, f"{last} or more")

@@ -4,8 +4,6 @@ import numpy as np
 
 from idrstream.cells.kernels import kernel
 
-VERSION = 1  # raised when shapes change
-
 NAMES = ("area", "length", "circularity", "solidity", "max_diameter", "min_diameter")
 SAME = 1 + 1e-12  # squared radii that differ less are the same
 
@@ -123,7 +121,8 @@ def _measured(corners, rings, parts, objects, pixels, height, width, shapes):
         around, inside = _ring(corners[rings[outer] : rings[outer + 1]], height, width)
         hull = _hull(corners[rings[outer] : rings[parts[last]]].astype(np.int64))
         scaled = np.empty((len(hull), 2))
-        scaled[:, 0], scaled[:, 1] = hull[:, 0] * height, hull[:, 1] * width
+        scaled[:, 0] = (hull[:, 0] - hull[0, 0]) * height  # rounded alike wherever the object lies
+        scaled[:, 1] = (hull[:, 1] - hull[0, 1]) * width
         doubled = np.int64(0)
         for i in range(len(hull)):
             b, a = hull[i + 1 if i + 1 < len(hull) else 0]

@@ -8,8 +8,6 @@ import numpy as np
 
 from idrstream.cells.kernels import kernel
 
-VERSION = 1  # raised when statistics change
-
 NAMES = ("mean", "median", "min", "max", "sd", "variance")
 
 # Grey levels are converted to one of these, without loss for integers of at most 53 bits -> what they add up in.

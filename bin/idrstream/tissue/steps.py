@@ -3,6 +3,7 @@
 predict (a tile) -> seeds (the slide) -> label (a tile) -> number (the slide) -> Labels, tile by tile.
 """
 
+import copy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,6 +91,12 @@ class Labels:
 
     def __call__(self, tile):
         return self._numbers.labels[arrays.read(self._files[f"{tile.name}.labels.npz"], Raw).labels]
+
+    def by(self, numbers):
+        """The same objects by other Numbers."""
+        other = copy.copy(self)
+        other._numbers = numbers
+        return other
 
 
 def _files(folders, pattern):

@@ -20,6 +20,7 @@ UNIMPORTED = {
     "deepprofiler": "a program",
     "multiqc": "a program",
     "zarr": "for what reads slides",
+    "urllib3": "for slides on servers",
 }
 BY_NAME = {
     "acquire": ("readers", "sources"),
