@@ -10,6 +10,8 @@ import numpy as np
 
 from idrstream.base.failures import NotReadable
 
+VERSION = 1  # raised when other nuclei and cells are paired
+
 LARGEST = np.iinfo(np.uint32).max  # label
 
 

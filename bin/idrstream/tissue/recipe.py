@@ -21,6 +21,10 @@ STAGES = {
     "predict": Stage("flows", "tissue/prediction.py"),
     "label": Stage("nuclei", "tissue/labelling.py"),
     "given": Stage("label images that exist", "tissue/given.py"),
+    "pair": Stage("pairs of nuclei and cells", "tissue/pairing.py"),
+    "expand": Stage("cells around nuclei", "tissue/expansion.py"),
+    "measure": Stage("measurements", "tissue/measuring.py"),
+    "tables": Stage("tables", "tissue/tables/__init__.py"),
 }
 
 # Parameters that affect results, and models: name -> (stages that take it, default). "nuclei" and "cells" are as they

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import make_zarr
-import slides_to_measure
 import odd_objects
 import slides
+import slides_to_measure
 from idrstream.base import files
 from idrstream.tissue import arrays, expansion, layers, objects, tiles
 from idrstream.tissue.tiles import Box
