@@ -83,7 +83,8 @@ def processes():
     labels, names = {}, {}
     for path in ROOT.glob("modules/*/*.nf"):
         text = path.read_text()
-        labels[re.search(r"^process (\w+)", text, re.MULTILINE)[1]] = set(re.findall(r"^ +label '(\w+)'", text, re.M))
+        name = re.search(r"^process (\w+)", text, re.MULTILINE)[1]  # two workflows may each have one of a name
+        labels[name] = labels.get(name, set()) | set(re.findall(r"^ +label '(\w+)'", text, re.M))
     for path in [ROOT / "main.nf", *ROOT.glob("workflows/**/*.nf")]:
         for process, alias in re.findall(
             r"^include \{ (\w+)(?: +as +(\w+))? +\} from '[./]*modules/", path.read_text(), re.M

@@ -147,7 +147,8 @@ def test_the_plan_has_what_the_pipeline_reads(planned, tmp_path):
     assert (slide["id"], slide["parts"], slide["pixels"]) == ("A1", 1, 120_000)
     assert summary["batch_bytes"] == slide["work"] > 120_000 * 2
     assert set(summary["stages"]) == {
-        *("read", "take", "prepare", "predict", "seeds", "label", "number", "assemble", "commit", "summary")
+        *("read", "take", "prepare", "predict", "seeds", "label", "number", "pair", "measure"),
+        *("tables", "assemble", "commit", "summary"),
     }
 
 
