@@ -11,7 +11,7 @@ import pytest
 import tifffile
 import zarr
 
-import measured_slides
+import measured_folders
 from idrstream.base.tables import Problems
 from idrstream.tissue import tables, viewing
 from repository import BIN
@@ -24,7 +24,7 @@ REGION = [10, 20, *SHAPE]  # of a file of 140 x 180 pixels
 def slide(tmp_path_factory):
     """An output folder with the slide A12, a region of a file of three channels and two resolutions."""
     folder = tmp_path_factory.mktemp("slides")
-    made = measured_slides.make(folder, region=REGION, locations=[str(folder / "A12.ome.tif")])
+    made = measured_folders.make(folder, region=REGION, locations=[str(folder / "A12.ome.tif")])
     whole = np.zeros((3, 140, 180), np.uint16)
     whole[:, 10 : 10 + SHAPE[0], 20 : 20 + SHAPE[1]] = made.planes
     with tifffile.TiffWriter(folder / "A12.ome.tif", ome=True) as file:
