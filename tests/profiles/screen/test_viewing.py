@@ -11,7 +11,7 @@ from runs import ROOT
 
 from idrstream.base import files, stage_folder
 from idrstream.base.tables import Problems
-from idrstream.images import ome_zarr
+from idrstream.images import ome_zarr, viewer
 from idrstream.images.frames import VARIANTS, image_key
 from idrstream.images.labels import write_labels
 from idrstream.images.outlines import write_outlines
@@ -181,16 +181,13 @@ def test_without_napari_one_line_says_how_to_install_it(outdir):
     assert done.stderr.startswith('Error: napari is not installed here: pip install "napari')
 
 
-def test_napari_shows_the_layers_and_a_click_the_row(outdir, monkeypatch):
+def test_napari_shows_the_layers_and_a_click_the_row(outdir):
     pytest.importorskip("napari", reason="napari is in no environment of the pipeline")
-    monkeypatch.syspath_prepend(str(ROOT / "bin"))
-    import screen_view
-
     layers, _ = viewing.layers(outdir, viewing.find(outdir, "PA", "A3")[0])
-    viewer = screen_view.opened(layers, "title")
-    nuclei = viewer.layers["nuclei"]
+    window = viewer.opened(layers, "title")
+    nuclei = window.layers["nuclei"]
     (clicked,) = nuclei.mouse_drag_callbacks[-1:]
     clicked(nuclei, type("Event", (), {"position": (40, 61)}))
-    assert "Label  2\n" in viewer.canvas.overlays.text.text
-    assert viewer.screenshot(flash=False)[..., :3].any()
-    viewer.close()
+    assert "Label  2\n" in window.canvas.overlays.text.text
+    assert window.screenshot(flash=False)[..., :3].any()
+    window.close()

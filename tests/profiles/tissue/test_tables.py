@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
-import measured_slides
+import measured_folders
 from idrstream.tissue import tables
 from repository import BIN
 
@@ -35,7 +35,7 @@ def written(folder, made):
 
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory):
-    return measured_slides.make(tmp_path_factory.mktemp("measured"))
+    return measured_folders.make(tmp_path_factory.mktemp("measured"))
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_rows_of_parquet_say_what_the_object_is_and_where_its_middle_lies_in_the
 
 @pytest.mark.parametrize("groups", [1, 7])
 def test_no_byte_of_the_tables_depends_on_the_groups(slide, done, tmp_path, groups):
-    other = written(tmp_path / "out", measured_slides.make(tmp_path, groups=groups))
+    other = written(tmp_path / "out", measured_folders.make(tmp_path, groups=groups))
     for name in ("cells.parquet", "QUANT.tsv", "cells.geojson"):
         assert (other / "results" / name).read_bytes() == (done / "results" / name).read_bytes()
     assert (other / "counts.json").read_bytes() == (done / "counts.json").read_bytes()
@@ -125,13 +125,13 @@ def test_fixed_columns_of_quant_are_those_of_qupath(slide, done):
 
 
 def test_compartments_come_first_in_the_style_of_qupath_0_6(tmp_path):
-    folder = written(tmp_path / "out", measured_slides.make(tmp_path, names="qupath06"))
+    folder = written(tmp_path / "out", measured_folders.make(tmp_path, names="qupath06"))
     header = quant(folder)[0]
     assert header[9] == "Nucleus: DNA1: Mean" and header[-13:-11] == ["Nucleus: Area µm^2", "Nucleus: Length µm"]
 
 
 def test_the_style_of_mcmicro_has_what_mcquant_has_under_its_names(tmp_path):
-    made = measured_slides.make(tmp_path, names="mcmicro")
+    made = measured_folders.make(tmp_path, names="mcmicro")
     path = written(tmp_path / "out", made) / "results/QUANT.tsv"
     table = pd.read_table(path, float_precision="round_trip").set_index("CellID")
     assert table.columns[table.columns.get_loc("X_centroid") :][:3].tolist() == ["X_centroid", "Y_centroid", "Area"]
@@ -144,7 +144,7 @@ def test_the_style_of_mcmicro_has_what_mcquant_has_under_its_names(tmp_path):
 
 
 def test_a_channel_that_is_called_as_another_column_is_told_from_it(tmp_path):
-    made = measured_slides.make(tmp_path, names="mcmicro", channels=("Area", "Area_intensity_median", "area"))
+    made = measured_folders.make(tmp_path, names="mcmicro", channels=("Area", "Area_intensity_median", "area"))
     folder = written(tmp_path / "out", made)
     header = quant(folder)[0]
     assert len(set(header)) == len(header) and {"Area", "Area_2", "Area_intensity_median_2", "area"} <= set(header)
@@ -152,7 +152,7 @@ def test_a_channel_that_is_called_as_another_column_is_told_from_it(tmp_path):
 
 
 def test_lengths_are_in_pixels_where_nobody_knows_the_size_of_one(tmp_path):
-    folder = written(tmp_path / "out", measured_slides.make(tmp_path, pixel_size=None))
+    folder = written(tmp_path / "out", measured_folders.make(tmp_path, pixel_size=None))
     header = quant(folder)[0]
     assert header[7:9] == ["Centroid X px", "Centroid Y px"] and "Cell: Area px^2" in header
     assert "cell_area_px2" in annotated(folder, "A12.h5ad").obs
@@ -205,10 +205,10 @@ def test_a_feature_is_a_line_and_holds_shapes_and_means_as_quant_has_them(done):
 def test_x_has_the_mean_of_each_channel_in_the_cell_and_layers_all_else(slide, done, name):
     objects = annotated(done, name)
     values = np.array([slide.values[label] for label in objects.obs["label"]])
-    columns = measured_slides.columns_of(slide.packet)
+    columns = measured_folders.columns_of(slide.packet)
     assert objects.var_names.tolist() == ["DNA1", "CD45", "CD3"] and objects.X.dtype == np.float32
-    for part in measured_slides.COMPARTMENTS:
-        for statistic in measured_slides.STATISTICS:
+    for part in measured_folders.COMPARTMENTS:
+        for statistic in measured_folders.STATISTICS:
             chosen = [
                 c["kind"] == "intensity" and (c["compartment"], c["measure"]) == (part, statistic) for c in columns
             ]
@@ -222,7 +222,7 @@ def test_x_has_the_mean_of_each_channel_in_the_cell_and_layers_all_else(slide, d
 
 @pytest.mark.parametrize("name", BOTH_STORES)
 def test_coordinates_are_x_and_y_in_micrometres_of_the_whole_slide(slide, tmp_path, name):
-    part = measured_slides.make(tmp_path, region=[1000, 40, *slide.nuclei.shape])
+    part = measured_folders.make(tmp_path, region=[1000, 40, *slide.nuclei.shape])
     objects = annotated(written(tmp_path / "out", part), name)
     assert objects.uns["idrstream"]["spatial_unit"] == "µm"
     for label, (x, y) in zip(objects.obs["label"], objects.obsm["spatial"], strict=True):
@@ -232,7 +232,7 @@ def test_coordinates_are_x_and_y_in_micrometres_of_the_whole_slide(slide, tmp_pa
 
 
 def test_outlines_lie_where_the_region_is_on_the_whole_slide(slide, done, tmp_path):
-    part = measured_slides.make(tmp_path, region=[1000, 40, *slide.nuclei.shape])
+    part = measured_folders.make(tmp_path, region=[1000, 40, *slide.nuclei.shape])
     for one, other in zip(features(written(tmp_path / "out", part)), features(done), strict=True):
         there, here = (shapely.geometry.shape(feature["geometry"]) for feature in (one, other))
         assert there.bounds == tuple(np.add(here.bounds, (40, 1000, 40, 1000)))
@@ -249,7 +249,7 @@ def test_the_table_of_the_store_names_the_label_image_of_each_row(slide, done):
 
 
 def test_without_cells_nuclei_stand_for_them(tmp_path):
-    made = measured_slides.make(tmp_path, with_cells=False)
+    made = measured_folders.make(tmp_path, with_cells=False)
     folder = written(tmp_path / "out", made)
     objects = annotated(folder, "A12.h5ad")
     assert the_same(objects.X[:, 0], np.float32([made.values[label][0] for label in objects.obs["label"]]))
@@ -260,7 +260,7 @@ def test_without_cells_nuclei_stand_for_them(tmp_path):
 
 
 def test_labels_with_gaps_and_above_65535_are_kept(tmp_path):
-    made = measured_slides.make(tmp_path, gaps=4209)
+    made = measured_folders.make(tmp_path, gaps=4209)
     folder = written(tmp_path / "out", made)
     labels = sorted(made.values)
     assert labels[-1] > 65_535
@@ -269,7 +269,7 @@ def test_labels_with_gaps_and_above_65535_are_kept(tmp_path):
 
 
 def test_a_slide_without_objects_has_tables_without_rows(tmp_path):
-    made = measured_slides.make(tmp_path, shape=(10, 10))
+    made = measured_folders.make(tmp_path, shape=(10, 10))
     for folder in made.folders:
         for path in folder.glob("*.npy"):
             np.save(path, np.load(path)[:0])
@@ -281,7 +281,7 @@ def test_a_slide_without_objects_has_tables_without_rows(tmp_path):
 
 
 def test_without_channels_there_are_shapes(tmp_path):
-    folder = written(tmp_path / "out", measured_slides.make(tmp_path, channels=()))
+    folder = written(tmp_path / "out", measured_folders.make(tmp_path, channels=()))
     assert quant(folder)[0][9] == "Nucleus: Area µm^2"
     for name in BOTH_STORES:
         objects = annotated(folder, name)
@@ -289,13 +289,13 @@ def test_without_channels_there_are_shapes(tmp_path):
 
 
 def test_shapes_are_measured_without_statistics(tmp_path, monkeypatch):
-    monkeypatch.setattr(measured_slides, "STATISTICS", ())
-    folder = written(tmp_path / "out", measured_slides.make(tmp_path))
+    monkeypatch.setattr(measured_folders, "STATISTICS", ())
+    folder = written(tmp_path / "out", measured_folders.make(tmp_path))
     assert annotated(folder, "A12.h5ad").shape[1] == 0 and quant(folder)[0][9] == "Nucleus: Area µm^2"
 
 
 def test_only_the_files_that_are_asked_for_are_written(tmp_path):
-    made = measured_slides.make(tmp_path, outputs=["masks", "parquet"])
+    made = measured_folders.make(tmp_path, outputs=["masks", "parquet"])
     folder = written(tmp_path / "out", made)
     assert [path.name for path in (folder / "results").iterdir()] == ["cells.parquet"]
     assert not (folder / "element").exists()
@@ -303,7 +303,7 @@ def test_only_the_files_that_are_asked_for_are_written(tmp_path):
 
 def test_no_name_of_a_channel_is_a_formula_in_a_spreadsheet(tmp_path):
     names = ("=SUM(A1)", "+CD3", '@CD8 "x"\t', "-CD4")
-    folder = written(tmp_path / "out", measured_slides.make(tmp_path, channels=names, locations=["/data/=x.tif"]))
+    folder = written(tmp_path / "out", measured_folders.make(tmp_path, channels=names, locations=["/data/=x.tif"]))
     header, row, *_ = quant(folder)
     assert header[9] == "'=SUM(A1): Nucleus: Mean" and "'+CD3: Cell: Max" in header
     assert '\'@CD8 "x" : Cell: Max' in header and row[0] == "'=x.tif"
@@ -313,7 +313,7 @@ def test_no_name_of_a_channel_is_a_formula_in_a_spreadsheet(tmp_path):
 
 def test_columns_of_the_users_table_are_kept_whatever_their_names(tmp_path):
     metadata = {"Patient ID": "7", "Slide": "left", "label": "none", "µ": "=1+1"}
-    folder = written(tmp_path / "out", measured_slides.make(tmp_path, metadata=metadata))
+    folder = written(tmp_path / "out", measured_folders.make(tmp_path, metadata=metadata))
     table = pd.read_parquet(folder / "results/cells.parquet")
     assert set(table["Metadata_Patient ID"]) == {"7"} and set(table["Metadata_Slide"]) == {"A12"}
     assert set(table["Metadata_Slide_2"]) == {"left"}
@@ -348,14 +348,14 @@ def test_objects_that_were_paired_and_not_measured_are_told(slide, tmp_path):
 
 def many(folder, count):
     """A slide of COUNT objects, whose values are random: (packet, folder of MEASURE)."""
-    packet = measured_slides.packet_of((1000, 1000), ["DNA1", "CD45"], True)
+    packet = measured_folders.packet_of((1000, 1000), ["DNA1", "CD45"], True)
     packet["outputs"].remove("geojson")
-    columns, random = measured_slides.columns_of(packet), np.random.default_rng(0)
+    columns, random = measured_folders.columns_of(packet), np.random.default_rng(0)
     folder.mkdir()
     (folder / "columns.json").write_text(json.dumps(columns))
     np.save(folder / "labels.npy", np.arange(1, count + 1, dtype=np.uint32))
-    np.save(folder / "values.npy", random.random((count, len(columns))))
-    np.save(folder / "objects.npy", np.full(count, 9, measured_slides.FIELDS))
+    np.save(folder / "values.npy", np.asfortranarray(random.random((count, len(columns)))))
+    np.save(folder / "objects.npy", np.full(count, 9, measured_folders.FIELDS))
     return packet, folder
 
 

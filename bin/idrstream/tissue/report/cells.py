@@ -81,7 +81,8 @@ def _intensities(slide, pictures):
         axes.plot(middle, place, "o", color="white", markeredgecolor=COLOURS[0], markersize=4)
     axes.set_yticks(range(len(channels)), [channel["channel"] for channel in channels], parse_math=False)
     axes.invert_yaxis()
-    axes.set_xscale("symlog", linthresh=1)
+    axes.set_xscale("symlog", linthresh=1)  # of 0 too, which a background that is subtracted leaves
+    axes.margins(x=0)
     what = f"{channels[0]['statistic']} in the {channels[0]['compartment']}"
     axes.set(xlabel=f"{what} (grey levels)", title=f"Intensities{_sampled(slide)}")
     words = ", ".join(f"{each['channel']} {page.number(each['percentiles']['50'])}" for each in channels)

@@ -1,7 +1,6 @@
 """What MEASURE left of a slide, in the order of labels: a chunk of objects in memory at a time. Needs pyarrow."""
 
 import itertools
-import math
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -125,22 +124,21 @@ class Measured:
 
 
 class _Rows:
-    """The rows of an array in a file of numpy, read as they are sliced: memory that is mapped would count as taken."""
+    """The rows of an array in a file of numpy, in either order, read as they are sliced.
+
+    The file is mapped for no longer than that: the pages of one that stays mapped count as memory that is taken.
+    """
 
     def __init__(self, path):
-        array = np.load(path, mmap_mode="r")
-        self._path, self._begin, self._dtype, self._shape = path, array.offset, array.dtype, array.shape
+        self._path = path
+        self._count = len(np.load(path, mmap_mode="r"))
 
     def __getitem__(self, part):
-        width = math.prod(self._shape[1:])
-        begin = self._begin + part.start * width * self._dtype.itemsize
-        rows = np.fromfile(self._path, self._dtype, (part.stop - part.start) * width, offset=begin)
-        return rows.reshape(-1, *self._shape[1:]) if width else np.empty((part.stop - part.start, 0), self._dtype)
+        return np.array(np.load(self._path, mmap_mode="r")[part])
 
     def parts(self):
         """Slices that cover the rows."""
-        count = self._shape[0]
-        return [slice(start, min(start + STEP, count)) for start in range(0, count, STEP)]
+        return [slice(start, start + STEP) for start in range(0, self._count, STEP)]
 
 
 def _joined(arrays, parts):

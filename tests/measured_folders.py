@@ -141,7 +141,8 @@ def leave(folder, columns, packet, found):
     folder.mkdir(parents=True)
     (folder / "columns.json").write_text(json.dumps(columns))
     np.save(folder / "labels.npy", np.array(list(found), np.uint32))
-    np.save(folder / "values.npy", np.array([values for values, _, _ in found.values()]).reshape(-1, len(columns)))
+    values = np.array([values for values, _, _ in found.values()]).reshape(-1, len(columns))
+    np.save(folder / "values.npy", np.asfortranarray(values))
     np.save(folder / "objects.npy", np.array([about for _, about, _ in found.values()], FIELDS))
     if "geojson" in packet["outputs"]:
         lines = [json.dumps(feature) for _, _, feature in found.values()]

@@ -1,0 +1,119 @@
+"""What napari is given of a slide: windows of its files and its store, each object with its row; or one clear line."""
+
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+import measured_folders
+from idrstream.base.tables import Problems
+from idrstream.tissue import tables, viewing
+from repository import BIN
+
+SHAPE = 115, 138
+REGION = [10, 20, *SHAPE]  # of a file of 140 x 180 pixels
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory):
+    """An output folder with the slide A12, a region of a file of three channels and two resolutions."""
+    folder = tmp_path_factory.mktemp("slides")
+    made = measured_folders.make(folder, region=REGION, locations=[str(folder / "A12.ome.tif")])
+    whole = np.zeros((3, 140, 180), np.uint16)
+    whole[:, 10 : 10 + SHAPE[0], 20 : 20 + SHAPE[1]] = made.planes
+    with tifffile.TiffWriter(folder / "A12.ome.tif", ome=True) as file:
+        file.write(
+            whole, subifds=1, tile=(32, 32), metadata={"axes": "CYX", "Channel": {"Name": ["DNA1", "CD45", "CD3"]}}
+        )
+        file.write(whole[:, ::2, ::2], subfiletype=1, tile=(32, 32))
+    place = folder / "out/slides/A12"
+    tables.write(made.packet, made.folders, folder / "tables")
+    (folder / "tables/results").rename(place.parent.mkdir(parents=True) or place)
+    root = zarr.create_group(place / "A12.zarr", zarr_format=3)
+    for name, image in (("nuclei", made.nuclei), ("cells", made.cells)):
+        for level, pixels in enumerate((image, image[::2, ::2])):
+            root.create_array(f"labels/{name}/s{level}", data=pixels)
+    record = {"image": made.packet["locations"], "nuclear": made.packet["measured"][:1], "membrane": []}
+    record |= {name: made.packet[name] for name in ("measured", "pixel_size", "region", "names")}
+    (place / "slide.json").write_text(json.dumps(record | {"cells_from": "expand"}))
+    return folder / "out", made, whole
+
+
+@pytest.fixture
+def layers(slide):
+    """Function of the names of channels and of the files that returns the layers by name, and the notes."""
+    with ExitStack() as opened:
+
+        def of(channels=(), images=()):
+            found = viewing.Slide(slide[0], "A12")
+            made, notes = found.layers(found.chosen(channels), images, opened)
+            return {options["name"]: (data, options, kind) for data, options, kind in made}, notes
+
+        yield of
+
+
+def test_channels_are_pyramids_of_which_windows_are_read(slide, layers):
+    found, notes = layers(["CD3", "DNA1"])
+    assert not notes and list(found) == ["CD3", "DNA1", "nuclei", "cells"]
+    levels, options, kind = found["CD3"]
+    assert kind == "image" and [level.shape for level in levels] == [(140, 180), (70, 90)]
+    assert np.array_equal(levels[0][30:60, 40:90], slide[2][2, 30:60, 40:90])
+    assert np.array_equal(levels[1][5:20:2, 3:], slide[2][2, ::2, ::2][5:20:2, 3:])
+    assert options["scale"] == (0.5, 0.25) and options["contrast_limits"][0] < options["contrast_limits"][1]
+
+
+def test_without_a_name_the_channel_of_the_nuclei_is_shown(layers):
+    assert list(layers()[0]) == ["DNA1", "nuclei", "cells"]
+
+
+def test_labels_lie_where_the_region_is_on_the_slide(slide, layers):
+    for name, image in (("nuclei", slide[1].nuclei), ("cells", slide[1].cells)):
+        levels, options, kind = layers()[0][name]
+        assert kind == "labels" and np.array_equal(levels[0][:], image) and levels[1].shape == (58, 69)
+        assert options["translate"] == [10 * 0.5, 20 * 0.25]
+
+
+def test_each_object_has_its_shapes_and_the_means_of_the_channels_that_are_shown(slide, layers):
+    rows = layers(["CD45"])[0]["cells"][1]["features"].set_index("index")
+    assert sorted(rows.index) == sorted(slide[1].values)
+    for label, values in slide[1].values.items():
+        row = rows.loc[label]
+        found = [
+            row["CD45: Cell: Mean"],
+            row["CD45: Nucleus: Mean"],
+            row["Cell: Area µm^2"],
+            row["Nucleus/Cell area ratio"],
+        ]
+        assert np.array_equal(found, [values[42], values[24], values[-7], values[-1]], equal_nan=True)
+    assert not [name for name in rows if "CD3" in name or "Median" in name]
+
+
+def test_a_file_that_was_moved_is_named(slide, layers, tmp_path):
+    moved = (slide[0].parent / "A12.ome.tif").rename(tmp_path / "moved.ome.tif")
+    try:
+        found, (note,) = layers()
+        assert list(found) == ["nuclei", "cells"] and "--image names its file" in note
+        assert list(layers(images=[str(moved)])[0]) == ["DNA1", "nuclei", "cells"]
+    finally:
+        moved.rename(slide[0].parent / "A12.ome.tif")
+
+
+def test_an_unknown_slide_or_channel_is_answered_with_those_there_are(slide):
+    with pytest.raises(Problems, match=r"no slide B2; it has A12"):
+        viewing.Slide(slide[0], "B2")
+    with pytest.raises(Problems, match=r"no channel CD8; the slide has DNA1, CD45, CD3"):
+        viewing.Slide(slide[0], "A12").chosen(["CD8"])
+
+
+@pytest.mark.skipif(find_spec("napari") is not None, reason="napari is installed here")
+def test_where_napari_is_missing_the_command_says_how_to_install_it(slide):
+    command = [sys.executable, BIN / "tissue_view.py", slide[0], "--slide", "A12"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and "napari is not installed here: pip install" in done.stderr
+    assert "Traceback" not in done.stderr
