@@ -29,7 +29,7 @@ class Samples:
         self._box = Box(int(y0 + top), int(y1 + top), int(x0 + left), int(x1 + left))
 
     def marker(self, channel):
-        """(found.size,) grey levels, of a type of statistics.KINDS; NaN where the files hold none.
+        """(found.size,) grey levels, of a type of statistics.KINDS; NaN where the files say that there are none.
 
         With a background they are max(0, marker - background * scale), in float32. Raises NotFinite for a pixel that is
         no number.
@@ -61,18 +61,37 @@ class Samples:
                 continue
             stored = image.window(channel["channel"], 0, channel["frame"], 0, *window)
             pixels.gather(np.ma.getdata(stored).astype(levels.dtype, copy=False), corner, self._found, levels)
-            if np.ma.is_masked(stored):
+            if (lacking := _without_data(stored)).any():
                 absent = absent if absent.size else np.zeros(len(levels), bool)
-                pixels.gather(np.ma.getmaskarray(stored), corner, self._found, absent)
-        held = levels[~absent] if absent.size else levels
-        if levels.dtype.kind == "f" and not np.isfinite(held).all():
-            named = f'{image.name} channel "{channel["name"]}"'
-            raise NotFinite(f"{named}: some pixels of nuclei or cells are no numbers (NaN), or infinite.")
-        if absent.any():
-            levels = levels.astype(np.result_type(levels.dtype, np.float32))
+                pixels.gather(lacking, corner, self._found, absent)
+        if levels.dtype.kind == "f":
+            self._check(image, channel, ~np.isfinite(levels) & ~absent if absent.size else ~np.isfinite(levels))
+        if absent.size:
             levels[absent] = np.nan
         return levels
+
+    def _check(self, image, channel, wrong):
+        """Raise NotFinite, with the place of the first, if any pixel is WRONG, (found.size,) bool."""
+        if not wrong.any():
+            return
+        place = np.searchsorted(self._found.begins[:, 0], np.argmax(wrong), "right") - 1
+        y0, y1, x0, x1 = (self._found.boxes[place] + np.repeat(self._corner, 2)).tolist()
+        raise NotFinite(
+            f'{image.name} channel "{channel["name"]}": pixels of the nucleus or cell in rows {y0}-{y1}, columns '
+            f"{x0}-{x1} are no numbers (NaN), or infinite; leave the channel out by the column remove of a table of markers."
+        )
 
 
 def _place(channel):
     return channel["file"], channel["channel"], channel["frame"]
+
+
+def _without_data(stored):
+    """(Y, X) bool: where a window has no pixels. A chunk that was not written holds the fill value, a grey level.
+
+    So it is stored that a chunk is empty; what is no level, as NaN or a negative float, marks places without data.
+    """
+    if stored.dtype.kind != "f" or not np.ma.is_masked(stored):
+        return np.zeros(stored.shape, bool)
+    levels = np.ma.getdata(stored)
+    return np.ma.getmaskarray(stored) & ~(np.isfinite(levels) & (levels >= 0))
