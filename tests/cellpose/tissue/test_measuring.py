@@ -57,6 +57,24 @@ def test_no_byte_depends_on_tiles_and_groups(side, group, slide, whole, tmp_path
     assert (found.columns, found.outlines) == (whole.columns, whole.outlines)
 
 
+@pytest.mark.parametrize("side", [40, 64, 100])
+def test_cells_far_around_nuclei_depend_on_no_tile(side, tmp_path):
+    """Cells that reach as far as tiles do: whose a pixel is, nuclei at twice the distance decide."""
+    shape = 200, 230
+    nuclei = odd_objects.dense(slides.crowded(shape, 40, 2, (1, 4)))
+    measured_slides.write(tmp_path / "a.ome.tif", noise(1, shape))
+    packets = {
+        size: measured_slides.packet_of([tmp_path / "a.ome.tif"], ["DNA"], shape, tile=size, expansion=30.0)
+        for size in (side, 512)
+    }
+    found, wanted = (
+        measured_slides.measure(tmp_path / str(size), each, measured_slides.layer(tmp_path / f"{size}n", nuclei, size))
+        for size, each in packets.items()
+    )
+    np.testing.assert_array_equal(found.cells, wanted.cells)
+    assert found.values.tobytes() == wanted.values.tobytes() and found.outlines == wanted.outlines
+
+
 def test_every_nucleus_is_measured_as_numpy_measures_it_on_the_whole_slide(slide, whole):
     _, channels, nuclei = slide
     cells = expansion.expand(nuclei, DISTANCE)
