@@ -53,7 +53,8 @@ def measure(packet, folder, boxes, nuclei, cells, places, watch):
     nuclei, cells  layers.Layer, see groups.read
     places         local folder -> its path in this task (`staged.places`)
     watch          function of the measured channels, a list, that iterates over them and shows progress
-    returns        {"objects", "bytes", "requests"}: how many, and what was read of the slide's files
+    returns        {"objects", "bytes", "requests", "without_data"}: how many, what was read of the slide's files, and
+                   channel -> objects of which some pixels have no data, and no statistics therefore
 
     Raises an ImageFailure where the pixels cannot be used.
     """
@@ -153,13 +154,17 @@ def _intensities(packet, folder, file, found, corner, places, watch):
     """
     compartments, statistics_ = _chosen(packet)
     if not (found.size and packet["measured"] and compartments and statistics_):
-        return {"bytes": 0, "requests": 0}
+        return {"bytes": 0, "requests": 0, "without_data": {}}
     spans = [pixels.SPANS[name] for name in compartments]
     wanted = [statistics.NAMES.index(name) for name in statistics_]
     channels = [each for marker in packet["measured"] for each in (marker, marker["background"]) if each]
+    without = {}
     with reading.opened(packet, channels, places, folder) as images:
         samples = sampling.Samples(images, channels, found, corner)
         for channel in watch(packet["measured"]):
-            values = statistics.measure(samples.marker(channel), found.begins, spans)
+            levels = samples.marker(channel)
+            values = statistics.measure(levels, found.begins, spans)
             file.write(values[:, :, wanted].transpose(1, 2, 0).tobytes())
-        return reading.travelled(images)
+            if count := sampling.without_data(levels, found):
+                without[channel["name"]] = count
+        return reading.travelled(images) | {"without_data": without}

@@ -78,8 +78,15 @@ class Samples:
         y0, y1, x0, x1 = (self._found.boxes[place] + np.repeat(self._corner, 2)).tolist()
         raise NotFinite(
             f'{image.name} channel "{channel["name"]}": pixels of the nucleus or cell in rows {y0}-{y1}, columns '
-            f"{x0}-{x1} are no numbers (NaN), or infinite; leave the channel out by the column remove of a table of markers."
+            f"{x0}-{x1} are no numbers (NaN), or infinite; leave the channel out: column remove of a table of markers."
         )
+
+
+def without_data(levels, found):
+    """How many objects have pixels that are NaN; LEVELS and FOUND as of Samples."""
+    if levels.dtype.kind != "f" or not (lacking := np.flatnonzero(np.isnan(levels))).size:
+        return 0
+    return len(np.unique(np.searchsorted(found.begins[:, 0], lacking, "right")))
 
 
 def _place(channel):

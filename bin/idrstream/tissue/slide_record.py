@@ -1,5 +1,8 @@
 """What was read, assumed and found of a slide: slide.json for people and programs, and its row in the ledger."""
 
+from collections import Counter
+
+from idrstream.base import units
 from idrstream.tissue import costs, search, squares
 
 TISSUE = (
@@ -31,7 +34,7 @@ def record(packet, statistics, found, tasks, overlays):
     content |= {"read_alone": sum(int(layer.alone) for layer in numbers)}
     content |= {"network_tiles": sum(task.get("network_tiles", 0) for task in tasks)}
     told = [warning for prepared in found.prepared.values() for warning in prepared["warnings"]]
-    content |= {"warnings": told + _warnings(statistics, devices), "steps": costs.together(tasks)}
+    content |= {"warnings": told + _warnings(statistics, devices, tasks), "steps": costs.together(tasks)}
     return content | {"overlays": overlays}
 
 
@@ -83,11 +86,19 @@ def _micrometres(pixels, size):
     return size and round(pixels * (size["y"] * size["x"]) ** 0.5, 4)
 
 
-def _warnings(statistics, devices):
+def _warnings(statistics, devices, tasks):
     several = f"parts were computed on several devices ({', '.join(devices)}): a few pixels may depend on which"
-    return [several] * (len(devices) > 1) + [
+    without = Counter()
+    for task in tasks:
+        without.update(task.get("without_data", {}))
+    absent = [
         f"channel {found['number']} {found['name']}: {found['masked']:,} pixels are not in the file; "
         "its smallest level stands for them"
         for found in statistics
         if found["masked"]
     ]
+    unmeasured = [
+        f"channel {name}: {units.count(count, 'object')} with pixels that the file marks as without data: not measured"
+        for name, count in without.items()
+    ]
+    return [several] * (len(devices) > 1) + absent + unmeasured

@@ -104,7 +104,7 @@ def test_what_is_measured_is_what_the_label_images_and_the_slide_say(ended, slid
 
 def test_all_tables_tell_of_the_same_objects(ended):
     table, folder = ended.cells("local"), ended.out / "slides/local"
-    quant = pd.read_table(folder / "QUANT.tsv")
+    quant = pd.read_table(folder / "QUANT.tsv", float_precision="round_trip")
     features = json.loads((folder / "cells.geojson").read_text())["features"]
     ids = table["Metadata_Object_ID"].tolist()
     assert ids == quant["Object ID"].tolist() == [feature["id"] for feature in features]

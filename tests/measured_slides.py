@@ -1,5 +1,6 @@
 """Slides that are measured: channels in a file, label images as the steps before MEASURE leave them."""
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ class Measured(NamedTuple):
     objects   (n,) measuring.OBJECT
     outlines  list of lines
     cells     (Y, X) uint32, None if there are none
+    without_data  channel -> objects with pixels that have none
     """
 
     columns: list
@@ -31,6 +33,7 @@ class Measured(NamedTuple):
     objects: np.ndarray
     outlines: list
     cells: np.ndarray | None
+    without_data: dict | None = None
 
     def column(self, compartment, measure, channel=None):
         """(n,) of what is measured."""
@@ -82,12 +85,14 @@ def write(path, channels, **how):
 
 def measure(folder, packet, nuclei, cells=None):
     """Measured of all groups of a slide, whose layers are in the folders NUCLEI and CELLS."""
+    without = Counter()
     for number, group in enumerate(packet["groups"]):
         here = folder / f"measured_{number}"
         here.mkdir(parents=True)
         boxes = [Box(*tile) for tile in group]
-        measuring.measure(packet, here, boxes, layers.read(nuclei), cells and layers.read(cells), {}, iter)
-    return read(folder, packet)
+        told = measuring.measure(packet, here, boxes, layers.read(nuclei), cells and layers.read(cells), {}, iter)
+        without.update(told["without_data"])
+    return read(folder, packet)._replace(without_data=dict(without))
 
 
 def read(folder, packet):
