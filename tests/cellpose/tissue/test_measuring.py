@@ -263,7 +263,7 @@ def test_a_chunk_that_was_not_written_holds_the_fill_value_and_no_data_where_tha
     packet = measured_slides.packet_of([tmp_path / "a.zarr"], "AB", shape, pixels.dtype.name, tile=256)
     found = measured_slides.measure(tmp_path, packet, measured_slides.layer(tmp_path / "nuclei", nuclei, 256))
     touching = np.isin(found.labels, nuclei[100:200, 100:200])
-    lacking = touching & ~(fill >= 0)
+    lacking = touching & (not fill >= 0)
     assert touching.any() and not touching.all()
     np.testing.assert_array_equal(np.isnan(found.column("nucleus", "median", 1)), lacking)
     assert np.isfinite(found.column("nucleus", "median", 0)).all()
