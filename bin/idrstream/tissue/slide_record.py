@@ -31,7 +31,7 @@ def record(packet, statistics, found, tasks, overlays):
     content |= {"read_alone": sum(int(layer.alone) for layer in numbers)}
     content |= {"network_tiles": sum(task.get("network_tiles", 0) for task in tasks)}
     told = [warning for prepared in found.prepared.values() for warning in prepared["warnings"]]
-    content |= {"warnings": told + _warnings(statistics, devices), "steps": costs.together(tasks)}
+    content |= {"warnings": packet["warnings"] + told + _warnings(statistics, devices), "steps": costs.together(tasks)}
     return content | {"overlays": overlays}
 
 
@@ -85,9 +85,14 @@ def _micrometres(pixels, size):
 
 def _warnings(statistics, devices):
     several = f"parts were computed on several devices ({', '.join(devices)}): a few pixels may depend on which"
-    return [several] * (len(devices) > 1) + [
-        f"channel {found['number']} {found['name']}: {found['masked']:,} pixels are not in the file; "
-        "its smallest level stands for them"
-        for found in statistics
-        if found["masked"]
-    ]
+    unusable = [f"pictures are without channel {c['number']}: {c['unusable']}" for c in statistics if "unusable" in c]
+    return (
+        [several] * (len(devices) > 1)
+        + unusable
+        + [
+            f"channel {found['number']} {found['name']}: {found['masked']:,} pixels are not in the file; "
+            "its smallest level stands for them"
+            for found in statistics
+            if found["masked"]
+        ]
+    )
