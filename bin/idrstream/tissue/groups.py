@@ -49,24 +49,14 @@ def read(packet, boxes, nuclei, cells=None):
     Raises RuntimeError where a window does not show as many pixels of an object as it has.
     """
     shape, side = tuple(packet["size"]), packet["tile"]
-    known = [layer for layer in (cells, nuclei) if layer]  # nuclei last: their first pixels count
-    labels = np.unique(np.concatenate([layer.objects.labels for layer in known]))
-    first, around = np.zeros(len(labels), np.int64), np.zeros((len(labels), 4), np.int64)
-    around[:, ::2] = max(shape)
-    for layer in known:
-        places, found = np.searchsorted(labels, layer.objects.labels), layer.objects
-        first[places] = found.first
-        around[places, ::2] = np.minimum(around[places, ::2], found.boxes[:, ::2])
-        around[places, 1::2] = np.maximum(around[places, 1::2], found.boxes[:, 1::2])
-    y, x = np.divmod(first, shape[1])
-    own = np.flatnonzero(
-        np.isin(y // side * shape[1] + x // side, [t.y0 // side * shape[1] + t.x0 // side for t in boxes])
-    )
-    expanded = packet["cells"] == "expand"
-    reach = 1 + 2 * (expansion.reach(packet["expansion"]) if expanded else 0)
+    labels, first, around = _objects([layer for layer in (cells, nuclei) if layer])
+    tile_of = lambda y, x: y // side * shape[1] + x // side  # noqa: E731
+    own = np.flatnonzero(np.isin(tile_of(*np.divmod(first, shape[1])), [tile_of(box.y0, box.x0) for box in boxes]))
     edges = np.concatenate([np.array(boxes), around[own]])
     window = Box(*(int(edge) for pair in zip(edges.min(0)[::2], edges.max(0)[1::2], strict=True) for edge in pair))
-    window = window.grown(reach, shape)
+    expanded = packet["cells"] == "expand"
+    reach = 2 * expansion.reach(packet["expansion"]) if expanded else 0
+    window = window.grown(1 + reach, shape)  # what is beside a cell tells where its membrane is
     images = [layer and _image(layer, labels, window, side, shape) for layer in (nuclei, cells)]
     if expanded:
         images[1] = expansion.expand(images[0], packet["expansion"])
@@ -76,6 +66,19 @@ def read(packet, boxes, nuclei, cells=None):
         if layer:
             _check(group, layer, image)
     return group
+
+
+def _objects(known):
+    """(labels, first pixels, boxes) of all objects of a slide, by its layers: of two first pixels the last counts."""
+    labels = np.unique(np.concatenate([layer.objects.labels for layer in known]))
+    first, around = np.zeros(len(labels), np.int64), np.zeros((len(labels), 4), np.int64)
+    around[:, ::2] = np.iinfo(np.int64).max
+    for layer in known:
+        places, found = np.searchsorted(labels, layer.objects.labels), layer.objects
+        first[places] = found.first
+        around[places, ::2] = np.minimum(around[places, ::2], found.boxes[:, ::2])
+        around[places, 1::2] = np.maximum(around[places, 1::2], found.boxes[:, 1::2])
+    return labels, first, around
 
 
 def _image(layer, labels, window, side, shape):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import make_zarr
+import measured_slides
 import odd_objects
 import slides
-import slides_to_measure
 from idrstream.base import files
 from idrstream.tissue import arrays, expansion, layers, objects, tiles
 from idrstream.tissue.tiles import Box
@@ -33,15 +33,15 @@ def slide(tmp_path_factory):
     """(folder, channels, nuclei): a slide in a.ome.tif; nuclei are in order of their first pixels."""
     folder = tmp_path_factory.mktemp("slide")
     channels, nuclei = noise(), odd_objects.dense(slides.crowded(SHAPE, 900))
-    slides_to_measure.write(folder / "a.ome.tif", channels)
+    measured_slides.write(folder / "a.ome.tif", channels)
     return folder, channels, nuclei
 
 
 def measured(slide, folder, side=512, group=1, **more):
-    """slides_to_measure.Measured of the slide, cut into tiles of SIDE, GROUP to a task."""
+    """measured_slides.Measured of the slide, cut into tiles of SIDE, GROUP to a task."""
     home, _, nuclei = slide
-    packet = slides_to_measure.packet_of([home / "a.ome.tif"], NAMES, SHAPE, tile=side, group=group, **more)
-    return slides_to_measure.measure(folder, packet, slides_to_measure.layer(folder / "nuclei", nuclei, side))
+    packet = measured_slides.packet_of([home / "a.ome.tif"], NAMES, SHAPE, tile=side, group=group, **more)
+    return measured_slides.measure(folder, packet, measured_slides.layer(folder / "nuclei", nuclei, side))
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,24 @@ def test_no_byte_depends_on_tiles_and_groups(side, group, slide, whole, tmp_path
     for name in "labels", "values", "objects", "cells":
         assert getattr(found, name).tobytes() == getattr(whole, name).tobytes(), name
     assert (found.columns, found.outlines) == (whole.columns, whole.outlines)
+
+
+@pytest.mark.parametrize("side", [40, 64, 100])
+def test_cells_far_around_nuclei_depend_on_no_tile(side, tmp_path):
+    """Cells that reach as far as tiles do: whose a pixel is, nuclei at twice the distance decide."""
+    shape = 200, 230
+    nuclei = odd_objects.dense(slides.crowded(shape, 40, 2, (1, 4)))
+    measured_slides.write(tmp_path / "a.ome.tif", noise(1, shape))
+    packets = {
+        size: measured_slides.packet_of([tmp_path / "a.ome.tif"], ["DNA"], shape, tile=size, expansion=30.0)
+        for size in (side, 512)
+    }
+    found, wanted = (
+        measured_slides.measure(tmp_path / str(size), each, measured_slides.layer(tmp_path / f"{size}n", nuclei, size))
+        for size, each in packets.items()
+    )
+    np.testing.assert_array_equal(found.cells, wanted.cells)
+    assert found.values.tobytes() == wanted.values.tobytes() and found.outlines == wanted.outlines
 
 
 def test_every_nucleus_is_measured_as_numpy_measures_it_on_the_whole_slide(slide, whole):
@@ -113,10 +131,10 @@ def test_outlines_painted_are_the_label_images_again(tmp_path):
     shape, (top, left) = (300, 350), (37, 11)
     nuclei = odd_objects.dense(slides.crowded(shape, 150, 1))
     nuclei[np.random.default_rng(0).random(shape) < 0.03] = 0
-    slides_to_measure.write(tmp_path / "a.ome.tif", noise(1, (400, 400)))
-    packet = slides_to_measure.packet_of([tmp_path / "a.ome.tif"], ["DNA"], shape, region=[top, left, *shape], tile=256)
+    measured_slides.write(tmp_path / "a.ome.tif", noise(1, (400, 400)))
+    packet = measured_slides.packet_of([tmp_path / "a.ome.tif"], ["DNA"], shape, region=[top, left, *shape], tile=256)
     packet["whole_size"] = [400, 400]
-    found = slides_to_measure.measure(tmp_path, packet, slides_to_measure.layer(tmp_path / "nuclei", nuclei, 256))
+    found = measured_slides.measure(tmp_path, packet, measured_slides.layer(tmp_path / "nuclei", nuclei, 256))
     np.testing.assert_array_equal(painted(found.outlines, "geometry", shape, (top, left)), found.cells)
     np.testing.assert_array_equal(painted(found.outlines, "nucleusGeometry", shape, (top, left)), nuclei)
 
@@ -126,14 +144,12 @@ def test_a_region_is_measured_in_its_own_pixels(slide, tmp_path):
     region = [130, 210, 600, 700]
     part = tiles.Box(130, 730, 210, 910).within(Box(0, SHAPE[0], 0, SHAPE[1]))
     labels = odd_objects.dense(nuclei[part])
-    cropped = slides_to_measure.write(tmp_path / "cropped.ome.tif", channels[(slice(None), *part)])
-    layer = slides_to_measure.layer(tmp_path / "nuclei", labels, 512)
-    packet = slides_to_measure.packet_of([home / "a.ome.tif"], NAMES, SHAPE, region=region) | {
-        "whole_size": list(SHAPE)
-    }
-    alone = slides_to_measure.packet_of([cropped], NAMES, labels.shape)
+    cropped = measured_slides.write(tmp_path / "cropped.ome.tif", channels[(slice(None), *part)])
+    layer = measured_slides.layer(tmp_path / "nuclei", labels, 512)
+    packet = measured_slides.packet_of([home / "a.ome.tif"], NAMES, SHAPE, region=region) | {"whole_size": list(SHAPE)}
+    alone = measured_slides.packet_of([cropped], NAMES, labels.shape)
     found, wanted = (
-        slides_to_measure.measure(tmp_path / name, each, layer) for name, each in (("a", packet), ("b", alone))
+        measured_slides.measure(tmp_path / name, each, layer) for name, each in (("a", packet), ("b", alone))
     )
     assert found.values.tobytes() == wanted.values.tobytes() and found.objects.tobytes() == wanted.objects.tobytes()
 
@@ -148,10 +164,10 @@ def test_cells_of_their_own_have_the_labels_of_their_nuclei_whatever_these_are(s
     ids[0] = 0
     nuclei, cells = ids[nuclei], ids[cells]
     nuclei[nuclei == ids[50]] = 0
-    slides_to_measure.write(tmp_path / "a.ome.tif", channels)
-    packet = slides_to_measure.packet_of([tmp_path / "a.ome.tif"], "AB", shape, tile=side, group=group, cells="labels")
-    folders = [slides_to_measure.layer(tmp_path / str(k), image, side) for k, image in enumerate((nuclei, cells))]
-    found = slides_to_measure.measure(tmp_path / "measured", packet, *folders)
+    measured_slides.write(tmp_path / "a.ome.tif", channels)
+    packet = measured_slides.packet_of([tmp_path / "a.ome.tif"], "AB", shape, tile=side, group=group, cells="labels")
+    folders = [measured_slides.layer(tmp_path / str(k), image, side) for k, image in enumerate((nuclei, cells))]
+    found = measured_slides.measure(tmp_path / "measured", packet, *folders)
     np.testing.assert_array_equal(found.cells, cells)
     np.testing.assert_array_equal(found.labels, np.union1d(nuclei, cells)[1:])
     assert found.labels[-1] > 65_535
@@ -196,9 +212,9 @@ def test_without_channels_and_without_nuclei_there_are_shapes_and_nothing(slide,
     found = measured(slide, tmp_path, measured=[])
     np.testing.assert_array_equal(found.values, whole.values[:, -13:])
     home, _, _ = slide
-    packet = slides_to_measure.packet_of([home / "a.ome.tif"], NAMES, SHAPE)
-    empty = slides_to_measure.layer(tmp_path / "empty", np.zeros(SHAPE, np.int32), 512)
-    nothing = slides_to_measure.measure(tmp_path / "nothing", packet, empty)
+    packet = measured_slides.packet_of([home / "a.ome.tif"], NAMES, SHAPE)
+    empty = measured_slides.layer(tmp_path / "empty", np.zeros(SHAPE, np.int32), 512)
+    nothing = measured_slides.measure(tmp_path / "nothing", packet, empty)
     assert nothing.values.shape == (0, 85) and nothing.outlines == [] and not nothing.cells.any()
 
 
@@ -208,11 +224,11 @@ def test_a_background_is_subtracted_in_single_precision_and_never_below_zero(tmp
     marker, blank = noise(2, shape, seed=1), noise(1, shape, seed=2)
     nuclei = odd_objects.dense(slides.crowded(shape, 60))
     for name, image in ("a", marker), ("b", blank):
-        slides_to_measure.write(tmp_path / f"{name}.ome.tif", image)
-    packet = slides_to_measure.packet_of([tmp_path / "a.ome.tif", tmp_path / "b.ome.tif"], "AB", shape)
+        measured_slides.write(tmp_path / f"{name}.ome.tif", image)
+    packet = measured_slides.packet_of([tmp_path / "a.ome.tif", tmp_path / "b.ome.tif"], "AB", shape)
     for each, scale in zip(packet["measured"], (0.3, 1.7), strict=True):
         each["background"] = {"file": 1, "channel": 0, "frame": 0, "name": "blank", "scale": scale}
-    found = slides_to_measure.measure(tmp_path, packet, slides_to_measure.layer(tmp_path / "nuclei", nuclei, 512))
+    found = measured_slides.measure(tmp_path, packet, measured_slides.layer(tmp_path / "nuclei", nuclei, 512))
     for channel, scale in (0, 0.3), (1, 1.7):
         rest = np.maximum(0, marker[channel].astype("f4") - blank[0].astype("f4") * np.float32(scale))
         assert (rest == 0).any() and rest.dtype == np.float32
@@ -227,9 +243,9 @@ def test_a_slide_of_any_type_is_measured_as_it_is(dtype, tmp_path):
     shape = 200, 260
     channel = noise(1, shape) - 100.7 if np.dtype(dtype).kind == "f" else noise(1, shape) // 8
     channel, nuclei = channel.astype(dtype), odd_objects.dense(slides.crowded(shape, 60))
-    slides_to_measure.write(tmp_path / "a.ome.tif", channel)
-    packet = slides_to_measure.packet_of([tmp_path / "a.ome.tif"], "A", shape, dtype)
-    found = slides_to_measure.measure(tmp_path, packet, slides_to_measure.layer(tmp_path / "nuclei", nuclei, 512))
+    measured_slides.write(tmp_path / "a.ome.tif", channel)
+    packet = measured_slides.packet_of([tmp_path / "a.ome.tif"], "A", shape, dtype)
+    found = measured_slides.measure(tmp_path, packet, measured_slides.layer(tmp_path / "nuclei", nuclei, 512))
     for index in range(0, len(found.labels), 5):
         levels = channel[0][nuclei == index + 1].astype(float)
         assert found.column("nucleus", "median", 0)[index] == np.median(levels)
@@ -241,8 +257,8 @@ def test_cells_of_which_the_file_lacks_pixels_are_not_measured_in_that_channel(t
     make_zarr.write(tmp_path / "a.zarr", pixels, 3, "zstd", chunks=(1, 1, 1, 100, 100))
     (tmp_path / "a.zarr/0/c/0/1/0/1/1").unlink()
     nuclei = odd_objects.dense(slides.crowded(shape, 90))
-    packet = slides_to_measure.packet_of([tmp_path / "a.zarr"], "AB", shape, tile=256)
-    found = slides_to_measure.measure(tmp_path, packet, slides_to_measure.layer(tmp_path / "nuclei", nuclei, 256))
+    packet = measured_slides.packet_of([tmp_path / "a.zarr"], "AB", shape, tile=256)
+    found = measured_slides.measure(tmp_path, packet, measured_slides.layer(tmp_path / "nuclei", nuclei, 256))
     lacking = np.isin(found.labels, nuclei[100:200, 100:200])
     assert lacking.any() and not lacking.all()
     np.testing.assert_array_equal(np.isnan(found.column("nucleus", "median", 1)), lacking)
@@ -271,9 +287,9 @@ def run(folder, packet, nuclei, *options):
 def test_a_pixel_of_a_cell_that_is_no_number_gives_up_the_slide(value, tmp_path):
     nuclei, channel = np.zeros((90, 90), np.int32), noise(1, (90, 90), np.float32)
     nuclei[30:50, 30:50], channel[0, 40, 40] = 1, value
-    slides_to_measure.write(tmp_path / "a.ome.tif", channel)
-    packet = slides_to_measure.packet_of([tmp_path / "a.ome.tif"], ["CD45"], (90, 90), "float32")
-    done = run(tmp_path, packet, slides_to_measure.layer(tmp_path / "nuclei", nuclei, 512))
+    measured_slides.write(tmp_path / "a.ome.tif", channel)
+    packet = measured_slides.packet_of([tmp_path / "a.ome.tif"], ["CD45"], (90, 90), "float32")
+    done = run(tmp_path, packet, measured_slides.layer(tmp_path / "nuclei", nuclei, 512))
     assert done.returncode == 65 and not (tmp_path / "measured_0").exists()
     assert done.stderr.splitlines()[-1].startswith('Error: NotFinite: a.ome.tif channel "CD45": some pixels of')
 
@@ -282,24 +298,24 @@ def test_all_channels_over_http_cost_the_bytes_of_the_file_once(tmp_path):
     """A group of tiles of the slide shares the tiles of the file between them, and each is read once."""
     shape, count = (768, 768), 12
     channels, nuclei = noise(count, shape), odd_objects.dense(slides.crowded(shape, 400))
-    slides_to_measure.write(tmp_path / "a.ome.tif", channels)
+    measured_slides.write(tmp_path / "a.ome.tif", channels)
     size = (tmp_path / "a.ome.tif").stat().st_size
-    nuclei = slides_to_measure.layer(tmp_path / "nuclei", nuclei, 256)
+    nuclei = measured_slides.layer(tmp_path / "nuclei", nuclei, 256)
     with http_server(tmp_path) as server:
         names = [f"M{number}" for number in range(count)]
-        packet = slides_to_measure.packet_of([f"{server.url}/a.ome.tif"], names, shape, tile=256, group=9)
+        packet = measured_slides.packet_of([f"{server.url}/a.ome.tif"], names, shape, tile=256, group=9)
         done = run(tmp_path, packet, nuclei)
         assert done.returncode == 0, done.stderr
         sent = server.sent
     cost = files.read_json(tmp_path / "measured_0/measure.cost.json")
     assert (cost["step"], cost["pixels"], cost["bytes"]) == ("measure", 768**2, sent)
     assert 0.95 * size < sent < 1.05 * size
-    local = slides_to_measure.packet_of([tmp_path / "a.ome.tif"], names, shape, tile=1024)
+    local = measured_slides.packet_of([tmp_path / "a.ome.tif"], names, shape, tile=1024)
     folder = tmp_path / "local"
-    wanted = slides_to_measure.measure(
-        folder, local, slides_to_measure.layer(folder / "nuclei", read_back(nuclei, shape), 1024)
+    wanted = measured_slides.measure(
+        folder, local, measured_slides.layer(folder / "nuclei", read_back(nuclei, shape), 1024)
     )
-    found = slides_to_measure.read(tmp_path, packet)
+    found = measured_slides.read(tmp_path, packet)
     assert found.values.tobytes() == wanted.values.tobytes()
 
 
@@ -316,9 +332,9 @@ def test_an_object_that_a_window_does_not_show_whole_is_an_error(tmp_path):
     """Not a value that nobody notices."""
     nuclei = np.zeros((600, 600), np.int32)
     nuclei[500:530, 10:20] = 1
-    folder = slides_to_measure.layer(tmp_path / "nuclei", nuclei, 512)
+    folder = measured_slides.layer(tmp_path / "nuclei", nuclei, 512)
     found = arrays.read(folder / "numbers/objects.npz", objects.Objects)
     arrays.write(folder / "numbers/objects.npz", found._replace(boxes=np.array([[500, 511, 10, 20]])))
-    packet = slides_to_measure.packet_of(["none"], [], (600, 600), cells="none")
+    packet = measured_slides.packet_of(["none"], [], (600, 600), cells="none")
     with pytest.raises(RuntimeError, match="1 objects, 1 among them"):
-        slides_to_measure.measure(tmp_path, packet, folder)
+        measured_slides.measure(tmp_path, packet, folder)

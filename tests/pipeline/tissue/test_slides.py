@@ -17,7 +17,7 @@ from support import http_server
 
 SIZE = (420, 700)
 CUT = ["cut1", "cut2", "cut3"]  # as many lost in a row would end a run, were it not for the data
-HEADER = "slide,image,nuclear,specimen"
+HEADER = "slide,image,nuclear,pixel_size,specimen"
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,9 @@ def ended(slides, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     with http_server(slides) as server:
         rows = (
-            *(f"cut{number},{slides}/cut.tif,1," for number in (1, 2, 3)),
-            f"local,{slides}/slide.ome.tif,DNA1,tonsil",
-            f"remote,{server.url}/slide.ome.tif,dna1,tonsil",
+            *(f"cut{number},{slides}/cut.tif,1,0.5," for number in (1, 2, 3)),
+            f"local,{slides}/slide.ome.tif,DNA1,,tonsil",
+            f"remote,{server.url}/slide.ome.tif,dna1,,tonsil",
         )
         (folder / "slides.csv").write_text("\n".join((HEADER, *rows)) + "\n")
         run = Slides(folder, *TILED, "--diameter", 20, "--max_failed", 0.6)
@@ -104,7 +104,7 @@ def test_what_is_measured_is_what_the_label_images_and_the_slide_say(ended, slid
 
 def test_all_tables_tell_of_the_same_objects(ended):
     table, folder = ended.cells("local"), ended.out / "slides/local"
-    quant = pd.read_table(folder / "QUANT.tsv")
+    quant = pd.read_table(folder / "QUANT.tsv", float_precision="round_trip")
     features = json.loads((folder / "cells.geojson").read_text())["features"]
     ids = table["Metadata_Object_ID"].tolist()
     assert ids == quant["Object ID"].tolist() == [feature["id"] for feature in features]
@@ -150,14 +150,14 @@ def test_a_slide_that_is_done_is_not_done_again(ended, slides):
 @pytest.mark.full
 @pytest.mark.parametrize("options", [("--tile", 512), ("--tile", 256, "--tiles_per_task", 7)])
 def test_no_byte_depends_on_the_tiles(options, ended, slides, tmp_path):
-    (tmp_path / "slides.csv").write_text(f"{HEADER}\nlocal,{slides}/slide.ome.tif,DNA1,tonsil\n")
+    (tmp_path / "slides.csv").write_text(f"{HEADER}\nlocal,{slides}/slide.ome.tif,DNA1,,tonsil\n")
     other = Slides(tmp_path, "--diameter", 20, *options)
     assert other.code == 0, other.said
     assert other.digests == {path: digest for path, digest in ended.digests.items() if "/local/" in path}
 
 
 def test_everything_that_is_wrong_with_a_table_is_said_before_anything_starts(slides, tmp_path):
-    rows = (f"A,{slides}/slide.ome.tif,DNA9,", f"B,{slides}/missing.tif,1,", "../x,slide.svs,1,")
+    rows = (f"A,{slides}/slide.ome.tif,DNA9,,", f"B,{slides}/missing.tif,1,,", "../x,slide.svs,1,,")
     (tmp_path / "slides.csv").write_text("\n".join((HEADER, *rows)) + "\n")
     run = Slides(tmp_path, "--tissue", "some")
     assert run.code != 0 and "READ" not in run.said
@@ -170,7 +170,7 @@ def test_everything_that_is_wrong_with_a_table_is_said_before_anything_starts(sl
 
 
 def test_a_run_that_is_taken_up_computes_nothing_again(slides, tmp_path):
-    (tmp_path / "slides.csv").write_text(f"{HEADER}\nlocal,{slides}/slide.ome.tif,DNA1,tonsil\n")
+    (tmp_path / "slides.csv").write_text(f"{HEADER}\nlocal,{slides}/slide.ome.tif,DNA1,,tonsil\n")
     cells = ("--cells", "model", "--cell_model", MODEL, "--membrane", "CD3")
     first, again = (Slides(tmp_path, *TILED, *cells, "-stub-run", *more) for more in ((), ("-resume",)))
     assert (first.code, again.code) == (0, 0), again.said
