@@ -33,8 +33,8 @@ def main(packet, nuclei, numbers, labelled, layer):
     with costs.measured(numbers / "number.cost.json", "number", packet["size"][0] * packet["size"][1], layer):
         found = arrays.read(nuclei / "nuclei.npz", masks.Nuclei)
         rings = packet["polygon"]
-        wanted = polygon.holds(rings, *numbering.places(found, packet["size"])) if rings else True
-        made = steps.number(numbers, labelled, found, masks.Limits().smallest, wanted)
+        inside = polygon.holds(rings, *numbering.places(found, packet["size"])) if rings else None
+        made = steps.number(numbers, labelled, found, masks.Limits().smallest, inside)
     if made.uncertified:
         raise click.ClickException(
             f"{packet['slide']}: {made.uncertified:,} {layer} were not seen whole by the tile that they lie in, so its "

@@ -39,6 +39,7 @@ def main(packet, slide, folders, connections):
         )
     for channel in found["channels"]:
         levels = "one grey level" if channel["constant"] else f"contrast {channel['low']:g} to {channel['high']:g}"
+        levels = channel.get("unusable", levels)
         absent = f", {channel['masked']:,} pixels are not in the file" if channel["masked"] else ""
         click.echo(f"{packet['slide']} channel {channel['number']} {channel['name']}: {levels}{absent}")
     click.echo(f"{packet['slide']}: {size(found['bytes'])} read in {found['requests']:,} requests")

@@ -5,10 +5,12 @@
 bytes             payload bytes downloaded, or read from a disk
 requests          made to the server; 0 for local files
 size              bytes of the whole file
+version           text that changes when the file does: its time of change; None if nobody states one
 prefetch(ranges)  fetches [(start, stop), ...] now, in few requests, and forgets what the last call fetched
 
-`open_store` returns an OME-Zarr image, which is many small files, as a `store.Store`, which counts as well. A source
-that cannot read single files of a folder has none.
+`open_store` returns an OME-Zarr image, which is many small files, as a `store.Store`, which counts and has a version as
+well. A source that cannot read single files of a folder has none. `check_parts` is of sources that may have a file that
+can only be downloaded whole.
 """
 
 import io
@@ -124,6 +126,13 @@ def probe(location, root=None):
     _source(location).probe(str(location), root=root)
 
 
+def check_parts(location):
+    """Raise NotReadable for a file that a server sends whole only; whether it is there may be checked as well."""
+    source = _source(location)
+    if hasattr(source, "check_parts"):
+        source.check_parts(str(location))
+
+
 def _source(location):
     if problem := fault(str(location)):
         raise ValueError(f"{location}: {problem}.")
@@ -148,8 +157,10 @@ class RangedFile(Counted, io.RawIOBase):
     link        counts what it costs: `bytes`, `requests`
     read_ahead  bytes that are fetched at least where a read does not go on from the last; a reader may set it
 
-    A source's class sets `size` and defines fetch(start, stop): all bytes from start to before stop.
+    A source's class sets `size`, maybe `version`, and defines fetch(start, stop): all bytes from start to before stop.
     """
+
+    version = None
 
     def __init__(self, link):
         self._link = link

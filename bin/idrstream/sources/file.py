@@ -51,8 +51,9 @@ class LocalFile(io.FileIO):
     def __init__(self, path):
         super().__init__(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # a pipe would wait
         self._bytes = 0
-        self.size = os.fstat(self.fileno()).st_size
-        if not stat.S_ISREG(os.fstat(self.fileno()).st_mode):
+        facts = os.fstat(self.fileno())
+        self.size, self.version = facts.st_size, str(facts.st_mtime_ns)
+        if not stat.S_ISREG(facts.st_mode):
             self.close()
             raise NotReadable(f"{path}: this is a pipe or a device, not a file.")
 
@@ -87,6 +88,11 @@ class LocalStore(Store):
     def __init__(self, folder, home):
         super().__init__(folder)
         self._home = home
+
+    @property
+    def version(self):
+        """When it was last written: the newest change of a folder in it, and so of a file that was put there."""
+        return str(max(os.stat(folder).st_mtime_ns for folder, _, _ in os.walk(self.place)))
 
     def fetch(self, key, start, stop):
         path = _inside(key, self.place)

@@ -57,6 +57,19 @@ def probe(location, root=None):
         return
 
 
+def check_parts(location):
+    """Raise NotReadable unless parts of the file at a URL can be had: others are downloaded whole to be opened."""
+    link = _Link(location)
+
+    def usable(response):
+        empty = response.status_code == 416
+        part = response.status_code == 206 and not link.packing(response)
+        return empty or (part and link.total(response) is not None)
+
+    if not link.get(0, 1, usable) and not link.measure():
+        raise NotReadable(f"{location}: the server sends this file whole only, not parts of it; copy it to a disk.")
+
+
 def _opened(link, response, cache):
     """The file of a response: the server sends ranges (206), or whole files only (200).
 
@@ -83,7 +96,7 @@ class HttpFile(RangedFile):
     def __init__(self, link, response):
         super().__init__(link)
         self.size = link.total(response)
-        self._version = _version(response)
+        self.version = _version(response)
         self._keep(0, self._checked(response, 0, min(FIRST_READ, self.size)))
 
     def fetch(self, start, stop):
@@ -95,7 +108,7 @@ class HttpFile(RangedFile):
             return b""
         if response.status_code == 200:
             raise TemporaryFailure("the server stopped sending parts of the file")
-        if (self._link.total(response), _version(response)) != (self.size, self._version):
+        if (self._link.total(response), _version(response)) != (self.size, self.version):
             raise Unreachable(f"{self._link.url}: the file changed while it was read; the next run reads it anew.")
         if (sent := _content_range(response))[:2] != (start, stop):
             raise TemporaryFailure(f"the server sent {sent} for bytes {start}-{stop - 1}")
@@ -106,7 +119,9 @@ class HttpFile(RangedFile):
 
 
 class HttpStore(Store):
-    """The objects below an address, whole or in parts."""
+    """The objects below an address, whole or in parts; its version is that of the object that was read first."""
+
+    version = None
 
     def fetch(self, key, start, stop):
         address = urlsplit(self.place)
@@ -123,6 +138,7 @@ class HttpStore(Store):
         if response.status_code == 416:  # the range lies behind the object's end
             return b""
         part = response.status_code == 206
+        self.version = self.version or _version(response)
         if part:
             if packing := link.packing(response):
                 raise NotReadable(

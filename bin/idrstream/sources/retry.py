@@ -71,7 +71,7 @@ class DownloadedFile(Counted, LocalFile):
             os.unlink(part)
             raise
         super().__init__(whole)
-        self._link = link
+        self._link, self.version = link, None  # the file's on the disk is that of the download
         self.unsure = getattr(link, "unsure", False)
 
     def close(self):

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from idrstream.base import files
-from idrstream.tissue import arrays, layers, overlays, steps, store, tiff
+from idrstream.tissue import arrays, layers, overlays, steps, store, tiff, tiles
 
 COUNTS, ELEMENT = "counts.json", "element"  # of TABLES: how many objects there are, and the table for the store
 PREPARED = Path("prepared", "prepared.json")  # in the folder of a layer that a network looked for
@@ -24,7 +26,7 @@ class Found:
     def __init__(self, packet, nuclei, cells=None, measured=None, tables=None):
         self.packet, self.shape, self.side = packet, tuple(packet["size"]), packet["tile"]
         self.pixel_size = packet["pixel_size"] and (packet["pixel_size"]["y"], packet["pixel_size"]["x"])
-        self.origin = (packet["region"] or (0, 0))[:2]
+        self.origin = tiles.corner(packet)
         folders = {name: Path(folder) for name, folder in (("nuclei", nuclei), ("cells", cells)) if folder}
         self.layers = {name: layers.read(folder) for name, folder in folders.items()}
         told = {name: folder / PREPARED for name, folder in folders.items()}
@@ -65,6 +67,7 @@ def labels(assembled, found):
 
 def pictures(folder, found, shown, images):
     """Write the overlays into FOLDER; returns a list of {"file", "box"}. Arguments as of overlays.write."""
-    boxes = overlays.places(found.layers["nuclei"].objects.first, found.shape)
+    first = np.concatenate([layer.objects.first for layer in found.layers.values()])
+    boxes = overlays.places(np.unique(first), found.shape)
     names = overlays.write(folder, boxes, shown, images)
     return [{"file": name, "box": list(box)} for name, box in zip(names, boxes, strict=True)]

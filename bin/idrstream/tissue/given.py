@@ -1,18 +1,20 @@
 """TAKE: a label image that exists, as if a network had found its objects: tile by tile, with the ids of its file."""
 
+import os.path
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from idrstream.base.failures import NotReadable
-from idrstream.tissue import arrays, objects, opening, polygon, steps
+from idrstream.tissue import arrays, opening, polygon, steps, tiles
 from idrstream.tissue.tiles import Box
 
 VERSION = 1  # raised when other labels are taken from a file
 
 ROWS = 512  # of a tile that are looked at at a time
 LARGEST = np.iinfo(np.uint32).max  # a label that can be kept
+WIDEST = 4096  # pixels: MEASURE has the surroundings of all pixels of an object in memory
 
 
 def take(packet, layer, folder, places, watch):
@@ -26,26 +28,22 @@ def take(packet, layer, folder, places, watch):
     Pixels of one id are one object, whether they touch or not. Of a polygon, objects whose centroid lies in it are
     taken. Raises an ImageFailure for what is no label image.
     """
-    found, boxes = Found(packet["size"][1]), [Box(*tile) for group in packet["groups"] for tile in group]
-    y0, x0, *_ = packet["region"] or (0, 0)
+    found, (y0, x0) = Found(packet["size"][1]), tiles.corner(packet)
     with (
         tempfile.TemporaryDirectory(prefix=".whole-", dir=folder) as cache,
         opening.image(packet["given"][layer], places, cache) as (_, image),
     ):
         _check(packet, image)
         Path(folder, "labelled").mkdir()
-        for tile in watch(boxes):
+        for tile in watch(tiles.all_of(packet)):
             window = tile.y0 + y0, tile.y1 + y0, tile.x0 + x0, tile.x1 + x0
             labels = np.ma.filled(image.window(0, 0, 0, 0, *window), 0)
             numbers = np.concatenate([found.add(labels[rows.within(tile)], rows, image) for rows in _bands(tile)])
             arrays.write(Path(folder, "labelled", f"{tile.name}.labels.npz"), steps.Raw(numbers))
-    wanted = found.inside(packet["polygon"])
-    labels = np.where(wanted, found.ids, 0).astype(np.uint32)
-    Path(folder, "numbers").mkdir()
-    arrays.write(Path(folder, "numbers", "numbers.npz"), steps.Numbers(labels, 0, 0))
-    taken = objects.of(labels, found.boxes, found.first, found.pixels)
-    arrays.write(Path(folder, "numbers", objects.FILE), taken)
-    return taken
+    found.check_sizes(packet["given"][layer], y0, x0)
+    numbers = steps.Numbers(found.ids.astype(np.uint32), 0, 0)
+    inside = found.ids * found.inside(packet["polygon"]) if packet["polygon"] else None
+    return steps.write_numbers(Path(folder, "numbers"), numbers, (found.boxes, found.first, found.pixels), inside)
 
 
 class Found:
@@ -93,10 +91,23 @@ class Found:
         result[places] = numbers[of_pixel]
         return result.reshape(labels.shape)
 
+    def check_sizes(self, location, y0, x0):
+        """Raise NotReadable where pixels of one id lie further apart than an object is wide.
+
+        location  of the label image, of which row Y0 and column X0 are the first
+        """
+        extents = self.boxes[1:, 1::2] - self.boxes[1:, ::2]
+        wide = 1 + np.flatnonzero(extents.max(1, initial=0) > WIDEST)
+        if len(wide):
+            top, bottom, left, right = self.boxes[wide[0]] + (y0, y0, x0, x0)
+            more = f", and {len(wide) - 1:,} more likewise" if len(wide) > 1 else ""
+            where = f"rows {top:,} to {bottom:,} and columns {left:,} to {right:,}{more}"
+            why = "ids repeat, as in tiles that were put together; number the objects anew"
+            name = os.path.basename(location)
+            raise NotReadable(f"{name}: label {self.ids[wide[0]]} lies in {where}: {why}.")
+
     def inside(self, rings):
-        """(n + 1,) bool: which objects have their centroid in a polygon; all of them if there is none."""
-        if not rings:
-            return np.ones(len(self.ids), bool)
+        """(n + 1,) bool: which objects have their centroid in a polygon."""
         return polygon.holds(rings, *(self.sums / np.maximum(self.pixels, 1)[:, None] + 0.5).T)
 
     def _numbers(self, ids):

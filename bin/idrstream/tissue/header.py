@@ -43,6 +43,7 @@ class Header:
     channels    list of Channel, over all files
     pixel_size  PixelSize, or None if no file states one
     bytes       of the files, as far as known
+    versions    of those that are folders of many files, of which the bytes are not known (idrstream.sources)
     levels      how many resolutions it has
     """
 
@@ -51,13 +52,14 @@ class Header:
     channels: list[Channel]
     pixel_size: PixelSize | None
     bytes: int
+    versions: list[str | None]
     levels: int
 
 
 def read(locations: Sequence[str], places: Mapping[str, str]) -> Header:
     """The header of a slide of these files; PLACES as of staged.places. Raises an ImageFailure for unusable ones."""
     for location in locations:
-        _check_format(sources.split(location)[1])
+        _check_place(location)
     with ExitStack() as stack:
         opened = [stack.enter_context(opening.image(location, places)) for location in locations]
         images = [image for _, image in opened]
@@ -74,24 +76,29 @@ def read(locations: Sequence[str], places: Mapping[str, str]) -> Header:
             channels=channels,
             pixel_size=sizes[0] if sizes else None,
             bytes=sum(getattr(file, "size", 0) for file, _ in opened),
+            versions=[file.version for file, _ in opened if not hasattr(file, "size")],
             levels=len(first.levels),
         )
 
 
 class LabelImage(NamedTuple):
-    """A label image as its file states it: (Y, X) pixels, the name of their type, and the file's bytes if known."""
+    """A label image as its file states it: (Y, X) pixels, the name of their type, the file's bytes and version.
+
+    The bytes are 0, and the version None, where nobody states them (idrstream.sources).
+    """
 
     shape: tuple[int, int]
     dtype: str
     bytes: int
+    version: str | None
 
 
 def labels(location: str, places: Mapping[str, str]) -> LabelImage:
     """The header of a label image; PLACES as of staged.places. Raises an ImageFailure for what is none."""
-    _check_format(sources.split(location)[1])
+    _check_place(location)
     with opening.image(location, places) as (file, image):
         _check_labels(image)
-        return LabelImage(image.shape[3:], _type(image), getattr(file, "size", 0))
+        return LabelImage(image.shape[3:], _type(image), getattr(file, "size", 0), file.version)
 
 
 def nuclear(header: Header, naming: Naming, name: str) -> list[Channel]:
@@ -113,12 +120,15 @@ def chosen(header: Header, naming: Naming, name: str) -> list[Channel]:
     return [header.channels[place] for place in dict.fromkeys(places)]
 
 
-def _check_format(name: str) -> None:
-    """Raise NotReadable for a file that is neither TIFF nor OME-Zarr: others cannot be read window by window."""
+def _check_place(location: str) -> None:
+    """Raise NotReadable for a file that cannot be read window by window: neither TIFF nor OME-Zarr, or sent whole."""
+    name = sources.split(location)[1]
     suffixes = [suffix for suffix, reader in readers.READERS.items() if reader in ("tiff", "zarr")]
     if not any(part.lower().endswith(tuple(suffixes)) for part in name.split("/")):
         command = f"bfconvert -bigtiff -compression zlib -tilex 512 -tiley 512 {name} slide.ome.tif"
         raise NotReadable(f"{name}: slides are read from TIFF, OME-TIFF and OME-Zarr; convert it: {command}")
+    if not sources.is_store(location):
+        sources.check_parts(location)
 
 
 def _check(image: Image) -> None:
@@ -155,9 +165,15 @@ def _check_alike(first: Image, image: Image) -> None:
         words = [f"{name} has {y:,} x {x:,} pixels of type {kind}" for name, (y, x), kind in facts]
         raise NotReadable(f"{'; '.join(words)}: files of one slide have the same size and type.")
     before, now = first.pixel_size, image.pixel_size
-    if before and now and max(before.y / now.y, now.y / before.y) > 1 + DIFFERENT:
-        words = f"{first.name} and {image.name} state pixels of {before.y:.4g} and {now.y:.4g} µm"
+    if before and now and (differ(before.y, now.y) or differ(before.x, now.x)):
+        sizes = " and ".join(f"{size.y:.4g} x {size.x:.4g}" for size in (before, now))
+        words = f"{first.name} and {image.name} state pixels of {sizes} µm (y x)"
         raise NotReadable(f"{words}: files of one slide have the same.")
+
+
+def differ(one: float, other: float) -> bool:
+    """Whether two sizes of pixels are not the same."""
+    return max(one / other, other / one) > 1 + DIFFERENT
 
 
 def _type(image: Image) -> str:

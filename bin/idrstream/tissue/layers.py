@@ -32,7 +32,23 @@ class Layer(NamedTuple):
 def read(folder):
     """The Layer in a folder: labelled*/ and numbers/, or of cells that have the labels of their nuclei paired/."""
     folder = Path(folder)
-    numbered = folder / (PAIRED if (folder / PAIRED).is_dir() else NUMBERED)
+    return _read(folder, folder / (PAIRED if (folder / PAIRED).is_dir() else NUMBERED))
+
+
+def every(folder):
+    """The Layer in a folder with what lies outside of the slide's polygon, before cells are paired."""
+    numbered = Path(folder, NUMBERED)
+    return _read(Path(folder), numbered / steps.EVERY if (numbered / steps.EVERY).is_dir() else numbered)
+
+
+def within(layer, every):
+    """(n,) uint32 label in LAYER of each object of EVERY, in their order; 0 for those that it lacks."""
+    labels, known = np.zeros(len(every.objects.labels), np.uint32), every.numbers.labels > 0
+    labels[np.searchsorted(every.objects.labels, every.numbers.labels[known])] = layer.numbers.labels[known]
+    return labels
+
+
+def _read(folder, numbered):
     numbers = arrays.read(numbered / steps.NUMBERS, Numbers)
     found = arrays.read(numbered / objects.FILE, Objects)
     return Layer(numbers, found, Labels(sorted(folder.glob("labelled*")), numbers))

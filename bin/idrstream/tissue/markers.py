@@ -1,7 +1,8 @@
 """The table of a slide's channels that mcmicro calls markers.csv: a row a channel, in the order of the file.
 
 Of its columns `marker_name`, `background`, `exposure` and `remove` count, as mcmicro's Backsub defines them: from a
-channel with a background that channel is subtracted, scaled by the exposure times; a removed one is not measured.
+channel with a background that channel is subtracted, scaled by the exposure times; a removed one is not measured. A
+`channel_number` must agree with the order of the rows.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from idrstream.tissue.header import Channel, Header
 from idrstream.tissue.sheet import SCHEMAS
 
 SCHEMA = SCHEMAS["markers"]
+NUMBER = "channel_number"
 
 
 class Background(NamedTuple):
@@ -41,6 +43,12 @@ class Measured(NamedTuple):
 def read(path: Path) -> tables.Table:
     """Read a table of channels. Raises tables.Problems for a file that is none, or of which a row is wrong."""
     table = schemas.checked(input_tables.read(path, {"markers": SCHEMA}), SCHEMA)
+    wrong = [(place, row) for place, row in enumerate(table.rows, 1) if row.cells.get(NUMBER, str(place)) != str(place)]
+    if wrong and not table.problems:
+        place, row = wrong[0]
+        number, rows = tables.shown(row.cells[NUMBER]), f"rows are 1 to {len(table.rows)}, in order; sort them"
+        what = f'"{number}", where channel {place} is due: {rows}'
+        table.problems.append(table.problem(what, row.line, NUMBER))
     if table.problems:
         raise tables.Problems(table.problems)
     return table

@@ -16,8 +16,10 @@ START = 600_000_000  # bytes of a task's libraries, network and buffers
 TILE = 50  # bytes of memory a pixel of a tile, and
 NETWORK = 30  # a pixel as the network sees it, at TRAINED pixels a nucleus
 TRAINED = 20  # pixels, or thereabouts: networks are trained on nuclei of 16 to 30
+GROUP = 12  # bytes of memory a pixel of all tiles that a task measures: nuclei, cells, a channel, and
+OBJECT = 200  # a nucleus or cell of the slide
 WHOLE = 500_000_000  # bytes of a task that knows all nuclei of a slide: so many, and one a pixel of the slide
-MOST_TASKS = 2000  # of a step of a slide: the names of their folders have to fit into a command line
+MOST_TASKS = 800  # of a step of a slide: five folders of each have to fit into a command line, by name
 SECONDS = 3.3  # of a processor, a megapixel and network: all steps up to its labels (docs/performance.md)
 MEASURING = 1 / 80  # likewise, of each channel that is measured
 SHAPES = 13  # columns of shapes
@@ -58,21 +60,23 @@ class Need(NamedTuple):
     seconds: float
 
 
-def of(shape: tuple[int, int], side: int, work: Work, diameters: Collection[float | str]) -> Need:
+def of(shape: tuple[int, int], side: int, group: int, work: Work, diameters: Collection[float | str]) -> Need:
     """What a slide takes.
 
     shape      (Y, X) of what is worked on of it
     side       of its tiles, in pixels
+    group      tiles that a task takes, at most
     diameters  of its nuclei and cells in pixels, if networks look for them; "auto" is taken for TRAINED
     """
     pixels = math.prod(shape)
     tile = math.prod(min(side, length) for length in shape)
     known = [float(size) for size in diameters if size != "auto"]
     scale = max([TRAINED / size for size in known] + [1.0] * (len(known) < len(diameters)), default=0)
-    memory = max(START + int((TILE + NETWORK * scale**2) * tile), WHOLE + pixels)
+    nuclei = pixels * FOREGROUND["nuclei"] / (math.pi / 4 * min(known, default=TRAINED) ** 2)
+    measuring = START + GROUP * min(group * tile, pixels) + int(OBJECT * nuclei)
+    memory = max(START + int((TILE + NETWORK * scale**2) * tile), measuring, WHOLE + pixels)
     images = work.copied * work.itemsize * PACKED + LABELS * (1 + work.cells)
     images += sum(FOREGROUND[layer] for layer in work.layers) * PIXEL.itemsize
-    nuclei = pixels * FOREGROUND["nuclei"] / (math.pi / 4 * min(known, default=TRAINED) ** 2)
     tables = nuclei * (SHAPES + work.columns) * (VALUE + sum(WRITTEN[name] for name in work.outputs))
     seconds = len(work.layers) * SECONDS + work.channels * MEASURING
     return Need(memory, int(pixels * images + tables), pixels / 1e6 * seconds)

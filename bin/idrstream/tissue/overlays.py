@@ -13,14 +13,14 @@ SIDE = 512  # pixels of a picture
 # Blue, green, red of Okabe and Ito 2008's sky blue and orange, which the colour-blind tell apart, on grey too. Later
 # ones are drawn on those before.
 COLOURS = {"cells": (233, 180, 86), "nuclei": (0, 159, 230)}
-SPARSE = 0.1  # of the places with nuclei, those with fewer than at the sparse one
+SPARSE = 0.1  # of the places with nuclei or cells, those with fewer than at the sparse one
 
 
 def places(first, shape):
     """At most three Boxes of a slide: at its densest place, at one of the median density, and at a sparse one.
 
-    first  (n,) the first pixel of every nucleus, y * width of the slide + x
-    shape  (Y, X) of the slide; without nuclei its middle is shown
+    first  (n,) the first pixel of every nucleus and cell, y * width of the slide + x
+    shape  (Y, X) of the slide; without any its middle is shown
     """
     y, x = np.divmod(first, shape[1])
     across = -(-shape[1] // SIDE)

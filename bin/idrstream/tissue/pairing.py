@@ -58,19 +58,23 @@ def pair(found, nuclei):
     return chosen
 
 
-def labels(found, chosen, nuclei, cells):
-    """The new label of every cell: (n,) uint32, in the order of CELLS.
+def labels(found, chosen, nuclei, cells, of_nuclei, of_cells):
+    """The new label of every cell: (n,) uint32, in the order of CELLS; 0 for those that are not wanted.
 
     found, chosen  Overlaps, and which of them are pairs
     nuclei, cells  objects.Objects of the slide
+    of_nuclei      (m,) uint32 label that each nucleus has in the end, 0 if it is not wanted: nor is its cell
+    of_cells       (n,) above 0: the cell is wanted if it has no nucleus
 
     A cell with a nucleus has the nucleus's label; the others have the next after the nuclei's largest, in the order of
     their first pixels. Raises NotReadable where there are none left.
     """
-    new = np.zeros(len(cells.labels), np.int64)
-    new[np.searchsorted(cells.labels, found.cells[chosen])] = found.nuclei[chosen]
-    alone = np.flatnonzero(new == 0)
-    largest = int(nuclei.labels.max(initial=0))
+    new, free = np.zeros(len(cells.labels), np.int64), of_cells > 0
+    places = np.searchsorted(cells.labels, found.cells[chosen])
+    new[places] = of_nuclei[np.searchsorted(nuclei.labels, found.nuclei[chosen])]
+    free[places] = False
+    alone = np.flatnonzero(free)
+    largest = int(of_nuclei.max(initial=0))
     if largest + len(alone) > LARGEST:
         raise NotReadable(
             f"the largest label of the nuclei is {largest:,}: {len(alone):,} cells without a nucleus would have larger "

@@ -23,6 +23,8 @@ from idrstream.tissue.sheet import Request
 
 BIN = Path(__file__).resolve().parents[2]
 
+OF_CELL_MODEL = {"cell_model": None, "membrane": None, "cell_diameter": "auto"}  # params of --cells model: defaults
+
 Params = Mapping[str, Any]
 
 
@@ -67,12 +69,11 @@ def _named_files(values: Params, given: Mapping[str, Path], schema: Mapping[str,
         problems.append("--input: name a table of slides, a row each, with the columns slide and image")
     lost = [name for name in ("input", "markers") if values[name] and name not in given]
     problems += [params.no_file(name, values[name]) for name in lost]
-    if values["cell_model"]:
-        problems += params.no_model(values, given, schema, "cell_model")
-        if values["cells"] != "model":
-            why = f"--cells {values['cells']} uses none; add --cells model"
-            problems.append(f"--cell_model {values['cell_model']}: {why}")
-    return problems
+    if values["cells"] == "model":
+        return problems + (params.no_model(values, given, schema, "cell_model") if values["cell_model"] else [])
+    named = [name for name, default in OF_CELL_MODEL.items() if values[name] not in ("", default)]
+    why = f"--cells {values['cells']} uses none; add --cells model"
+    return problems + [f"--{name} {values[name]}: {why}" for name in named]
 
 
 def _checked(
@@ -132,13 +133,17 @@ def _recipe(
 
 
 def _identity(slide: Slide) -> str:
-    """Hash, as 16 hexadecimal digits, of what makes the result of a slide; not how it is cut, nor its metadata."""
+    """Hash, as 16 hexadecimal digits, of what makes the result of a slide; not how it is cut.
+
+    What other columns say of it counts where tables repeat it.
+    """
     stated = slide.header
     content = [
-        *(slide.name, slide.request.locations, stated.bytes, stated.shape, stated.dtype, slide.pixel_size),
+        *(slide.name, slide.request.locations, stated.bytes, stated.versions, stated.shape, stated.dtype),
         *([[channel.file, channel.channel, channel.frame] for channel in slide.channels], slide.box, slide.diameter),
         *([channel[1:] for channel in slide.membrane], slide.cell_diameter, slide.expansion, slide.area.rings),
-        *(slide.measured, sorted((layer, slide.request.labels[layer], image) for layer, image in slide.labels.items())),
+        *(slide.pixel_size, slide.measured, slide.request.metadata if slide.measures else None),
+        sorted((layer, slide.request.labels[layer], image) for layer, image in slide.labels.items()),
     ]
     text = json.dumps([content, slide.recipe], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -222,6 +227,7 @@ def _packet(slide: Slide, number: int, plan: Plan) -> dict[str, Any]:
         "names": settings["names"],
         "outputs": slide.outputs,
         "metadata": slide.request.metadata,
+        "warnings": slide.warnings,
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from idrstream.base import files
 from idrstream.base.failures import NotFinite, NotReadable, UnwrittenFrame
 from idrstream.cells import contrast
-from idrstream.tissue import levels, opening, scratch, search
+from idrstream.tissue import levels, opening, scratch, search, tiles
 from idrstream.tissue.tiles import Box
 
 AT_ONCE = 64 * 1024 * 1024  # bytes of a window, unless what is stored as one is larger
@@ -27,14 +27,20 @@ def read(packet, folder, places, watch):
     places  local folder -> its path in this task (`staged.places`)
     watch   function of the windows of a channel, a list, and its name, that iterates over them and shows progress
 
-    Without such channels there is nothing but empty statistics. Raises an ImageFailure where the pixels cannot be used.
+    Without such channels there is nothing but empty statistics. Raises an ImageFailure where the pixels cannot be used;
+    where no network looks at them, their statistics say so, and pictures are without them.
     """
     wanted, found = search.channels(packet), []
     copy = wanted and scratch.create(Path(folder, scratch.CHANNELS), len(wanted), packet["size"], packet["dtype"])
     with opened(packet, wanted, places, folder) as images:
         for index, channel in enumerate(wanted):
-            masked = _copy(images[channel["file"]][1], channel, _region(packet), copy, index, watch)
-            found.append(_statistics(copy, index, channel) | {"masked": masked})
+            try:
+                masked = _copy(images[channel["file"]][1], channel, _region(packet), copy, index, watch)
+                found.append(_statistics(copy, index, channel) | {"masked": masked})
+            except (NotFinite, UnwrittenFrame) as failure:
+                if packet["layers"]:
+                    raise
+                found.append(_unusable(channel, str(failure)))
         cost = travelled(images)
     statistics = {"channels": found} | cost
     files.write_json(Path(folder, scratch.STATISTICS), statistics)
@@ -89,7 +95,7 @@ def _check(packet, image, last):
 
 def _region(packet):
     """The Box of the file that is read."""
-    y0, x0, *_ = packet["region"] or (0, 0)
+    y0, x0 = tiles.corner(packet)
     height, width = packet["size"]
     return Box(y0, y0 + height, x0, x0 + width)
 
@@ -124,6 +130,12 @@ def _statistics(copy, index, channel):
     """The contrast of a copied channel."""
     low, high = map(float, contrast.window(levels.levels(copy.read(index), copy.shape, copy.dtype)))
     return {"name": channel["name"], "number": channel["number"], "low": low, "high": high, "constant": not high > low}
+
+
+def _unusable(channel, why):
+    """The statistics of a channel that cannot be shown."""
+    facts = {"name": channel["name"], "number": channel["number"], "low": None, "high": None}
+    return facts | {"constant": True, "masked": 0, "unusable": why}
 
 
 def _name(image, channel):

@@ -62,7 +62,8 @@ COMMANDS = {"prepare": ("diameter", "squares"), "predict": ("predict",)}
 def _wanted(values: Mapping[str, Any]) -> set[str]:
     networks = {"nuclei"} if values["nuclei"] == "model" else set()
     networks |= {"cells"} if values["cells"] == "model" else set()
-    wanted = {"readers", "measure", "tables"} | networks
+    measured = values["cells"] != "none" or {*values["outputs"].split(",")} != {"masks"}
+    wanted = {"readers"} | networks | ({"measure", "tables"} if measured else set())
     wanted |= {"statistics", "predict", "label"} if networks else set()
     wanted |= {"squares"} if networks and values["tissue"] == "auto" else set()
     diameters = {"nuclei": "diameter", "cells": "cell_diameter"}

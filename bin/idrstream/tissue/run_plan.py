@@ -44,7 +44,8 @@ class Slide:
     compartments   in which
     area           what of the slide is worked on
     labels         "nuclei", "cells" -> header of the label image that exists
-    notes          sentences for the user
+    notes          sentences for the user, and
+    warnings       for those who use its results too
     values         params by name
     recipe         what makes its result, set by the planner
     id             hash of that and of the slide, set by the planner
@@ -64,6 +65,7 @@ class Slide:
     area: Area
     labels: dict[str, LabelImage]
     notes: list[str]
+    warnings: list[str]
     values: Mapping[str, Any]
     recipe: Recipe = field(default_factory=dict)
     id: str = ""
@@ -133,7 +135,7 @@ class Slide:
             cells=self.cells != "none",
         )
         lengths = [size for size in (self.diameter, self.cell_diameter) if size is not None]
-        return needs.of(self.shape, self.values["tile"], work, lengths)
+        return needs.of(self.shape, self.values["tile"], self.tiles_a_task, work, lengths)
 
     def text(self) -> str:
         """What the user is told of it, in three lines or, of a part of it, four."""
@@ -231,7 +233,12 @@ class Plan:
         if not self.todo:
             return "\n".join([*lines, f"Nothing to do: all slides are already in {self.settings['outdir']}"])
         lines += [slide.text() for slide in self.todo[:LISTED]]
-        lines += list(dict.fromkeys(note for slide in self.todo for note in slide.notes))[:LISTED]
+        notes = [
+            note
+            for slide in self.todo
+            for note in [*slide.notes, *(f"slide {slide.name}: {text}" for text in slide.warnings)]
+        ]
+        lines += list(dict.fromkeys(notes))[:LISTED]
         more = self.todo[LISTED:]
         if more:
             megapixels = sum(math.prod(slide.shape) for slide in more) / 1e6

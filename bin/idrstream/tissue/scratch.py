@@ -50,7 +50,10 @@ def open(path):
 
 
 def statistics(folder):
-    """What READ found of the channels in a slide's scratch, a dict each: name, number, low, high, masked, constant."""
+    """What READ found of the channels in a slide's scratch, a dict each: name, number, low, high, masked, constant.
+
+    One that cannot be shown has `unusable`, a sentence, counts as constant, and has no low and high.
+    """
     return files.read_json(Path(folder, STATISTICS))["channels"]
 
 
@@ -67,7 +70,7 @@ def planes(folder, packet, layer):
 def shown(folder, channels):
     """CHANNELS of the planner's JSON as a network is shown them: a function of a Box that returns (Y, X) float32.
 
-    Channels of one grey level are left out; None where all are such.
+    Channels of one grey level, or none, are left out; None where all are such.
     """
     found = statistics(folder)
     places = {channel["number"]: place for place, channel in enumerate(found)}

@@ -34,7 +34,8 @@ def record(packet, statistics, found, tasks, overlays):
     content |= {"read_alone": sum(int(layer.alone) for layer in numbers)}
     content |= {"network_tiles": sum(task.get("network_tiles", 0) for task in tasks)}
     told = [warning for prepared in found.prepared.values() for warning in prepared["warnings"]]
-    content |= {"warnings": told + _warnings(statistics, devices, tasks), "steps": costs.together(tasks)}
+    told = packet["warnings"] + told + _warnings(statistics, devices, tasks)
+    content |= {"warnings": told, "steps": costs.together(tasks)}
     return content | {"overlays": overlays}
 
 
@@ -91,6 +92,7 @@ def _warnings(statistics, devices, tasks):
     without = Counter()
     for task in tasks:
         without.update(task.get("without_data", {}))
+    unusable = [f"pictures are without channel {c['number']}: {c['unusable']}" for c in statistics if "unusable" in c]
     absent = [
         f"channel {found['number']} {found['name']}: {found['masked']:,} pixels are not in the file; "
         "its smallest level stands for them"
@@ -101,4 +103,4 @@ def _warnings(statistics, devices, tasks):
         f"channel {name}: {units.count(count, 'object')} with pixels that the file marks as without data: not measured"
         for name, count in without.items()
     ]
-    return [several] * (len(devices) > 1) + absent + unmeasured
+    return [several] * (len(devices) > 1) + unusable + absent + unmeasured

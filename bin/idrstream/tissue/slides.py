@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os.path
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from idrstream.tissue.run_plan import COMPARTMENTS, Slide
 from idrstream.tissue.sheet import Request
 from idrstream.tissue.tiles import Box
 
+UNSTATED = 64  # pixels, for what surrounds a polygon: of nuclei or cells of which nobody states the diameter
 MICROMETRES = re.compile(r"(\d+(?:[.]\d+)?)um")
 
 
@@ -71,21 +72,26 @@ class _Check:
         nuclear, named = self._nuclear(stated)
         measured = self._measured(stated, named)
         by_network = {"nuclei": "nuclei" not in self.request.labels, "cells": self.cells == "model"}
+        diameter = self._length("diameter", pixel) if by_network["nuclei"] else None
+        cell_diameter = self._length("cell_diameter", pixel) if by_network["cells"] else None
+        expansion = self._length("expansion", pixel) if self.cells == "expand" else None
+        diameters = [diameter, cell_diameter] if self.cells in ("model", "labels") else [diameter]
         return Slide(
             request=self.request,
             header=stated,
             channels=nuclear,
             membrane=self._membrane(stated) if by_network["cells"] else [],
-            diameter=self._length("diameter", pixel) if by_network["nuclei"] else None,
-            cell_diameter=self._length("cell_diameter", pixel) if by_network["cells"] else None,
+            diameter=diameter,
+            cell_diameter=cell_diameter,
             layers=[layer for layer, wanted in by_network.items() if wanted],
             cells=self.cells,
-            expansion=self._length("expansion", pixel) if self.cells == "expand" else None,
+            expansion=expansion,
             measured=measured,
             compartments=self._compartments(),
-            area=self._area(stated),
+            area=self._area(stated, _surroundings(diameters, expansion)),
             labels=self.looked.labels,
             notes=self._notes(measured),
+            warnings=self._warnings(stated, expansion),
             values=self.values,
         )
 
@@ -151,7 +157,7 @@ class _Check:
                 self._fault(f"{name}: the label image has {what}; they must be of one size", layer)
 
     def _measured(self, stated: Header, nuclear: list[Channel]) -> list[Measured]:
-        if self.sentences or self.values["statistics"] == "none" or self.values["outputs"] == "masks":
+        if self.sentences or self.values["statistics"] == "none" or {*self.values["outputs"].split(",")} == {"masks"}:
             return []
         try:
             return markers.measured(stated, self.looked.markers, nuclear)
@@ -167,6 +173,20 @@ class _Check:
         ]
         if (table := self.looked.markers) and (unused := markers.unused(table)):
             sentences.append(f"{table.name}: columns that are not used: {', '.join(unused)}")
+        if self.cells != "model" and self.request.membrane.channels:
+            why = "no network looks for its cells" if "cells" in self.request.labels else "that needs --cells model"
+            sentences.append(f"slide {self.request.slide}: {self.request.membrane.where} has no effect; {why}")
+        return sentences
+
+    def _warnings(self, stated: Header, expansion: float | str | None) -> list[str]:
+        """What people who use the results should know, beside those who start the run."""
+        sentences, size, area = [], stated.pixel_size, self.looked.area
+        if area and not Box(0, stated.shape[0], 0, stated.shape[1]).holds(area.box):
+            sentences.append("its polygons reach beyond the slide, which has nothing there")
+        if expansion and size and not self.request.pixel_size and header.differ(size.y, size.x):
+            lengths = f"{float(expansion) * size.y:.3g} µm down and {float(expansion) * size.x:.3g} µm across"
+            pixels = f"its pixels are {size.y:.4g} µm high and {size.x:.4g} µm wide"
+            sentences.append(f"{pixels}; nuclei are grown by {expansion:.3g} pixels either way, {lengths}")
         return sentences
 
     def _compartments(self) -> list[str]:
@@ -178,19 +198,30 @@ class _Check:
             self._fault(f"--compartments {text}: {what}; choose nucleus, or another --cells")
         return [name for name in COMPARTMENTS if name in wanted]
 
-    def _area(self, stated: Header) -> Area:
-        """What of the slide is worked on."""
-        height, width = stated.shape
+    def _area(self, stated: Header, around: int) -> Area:
+        """What of the slide is worked on; AROUND: pixels beside polygons that are read too."""
+        (height, width), marked, region = stated.shape, self.looked.area, self.request.region
         whole = Box(0, height, 0, width)
-        area = self.looked.area or Area(self.request.region or whole)
-        (tall, wide), box = area.box.shape, area.box
-        if tall and wide and whole.holds(box):
-            return area
-        column = None if self.values.get("region") else "region"
-        where, form = f"the region {box.y0},{box.x0},{tall},{wide}", "first row, first column, height, width"
-        if self.looked.area:
-            where = f"the polygons, of rows {box.y0:,} to {box.y1:,} and columns {box.x0:,} to {box.x1:,}"
-            column, form = "region", "pixels of the full resolution, x first"
+        box = marked.box if marked else region or whole
+        common = box.common(whole)
+        if min(common.shape) > 0 and (marked or common == box):
+            return Area(common.grown(around, stated.shape), marked.rings) if marked else Area(box)
         what = f"not in the slide, which has {height:,} x {width:,} pixels"
-        self._fault(f"{where} {'are' if self.looked.area else 'is'} {what}; it is: {form}", column)
+        if marked:
+            where = f"the polygons, of rows {box.y0:,} to {box.y1:,} and columns {box.x0:,} to {box.x1:,}, are"
+            form = "pixels of the full resolution, x first"
+        else:
+            where = f"the region {box.y0},{box.x0},{box.y1 - box.y0},{box.x1 - box.x0} is"
+            form = "first row, first column, height, width"
+        named = self.values.get("region") and not marked
+        self._fault(f"{where} {what}; it is: {form}", None if named else "region")
         return Area(whole)
+
+
+def _surroundings(diameters: Sequence[float | str | None], expansion: float | str | None) -> int:
+    """Pixels beside a polygon in which nuclei that belong to it, and their cells, may have a part.
+
+    Twice the DIAMETERS of nuclei and cells, UNSTATED where they are found on the way, and twice the EXPANSION.
+    """
+    largest = max(UNSTATED if size in (None, "auto") else float(size) for size in diameters)
+    return math.ceil(2 * largest + 2 * float(expansion or 0))

@@ -13,6 +13,7 @@ from idrstream.cells import masks
 from idrstream.tissue import arrays, foreground, labelling, numbering, objects
 
 NUMBERS = "numbers.npz"
+EVERY = "every"  # folder beside it, where a polygon marks what is wanted: the objects outside of it too
 
 
 class Raw(NamedTuple):
@@ -61,22 +62,39 @@ def label(folder, pixels, tile, nuclei, limits):
     arrays.write(Path(folder, f"{tile.name}.part.npz"), part)
 
 
-def number(folder, folders, nuclei, smallest, wanted=True):
+def number(folder, folders, nuclei, smallest, inside=None):
     """Write Numbers and Objects of the slide into FOLDER; returns the Numbers.
 
     folders   all that `label` left
     nuclei    masks.Nuclei
     smallest  pixels: nuclei that have fewer are none
-    wanted    (n + 1,) bool which of NUCLEI are to be numbered; True: all
+    inside    (n + 1,) bool which of NUCLEI lie in the slide's polygon; None if it has none
     """
     parts = [arrays.read(file, labelling.Part) for file in _files(folders, "*.part.npz")]
     first, pixels = numbering.facts(len(nuclei.sizes) - 1, parts)
-    labels = numbering.table(first, pixels * wanted, smallest)
+    labels = numbering.table(first, pixels, smallest)
     alone, uncertified = (len(np.unique(np.concatenate(column))) for column in list(zip(*parts, strict=True))[3:])
     numbers = Numbers(labels, alone, uncertified)
+    within = None if inside is None else numbering.table(first, pixels * inside, smallest)
+    write_numbers(folder, numbers, (nuclei.boxes, first, pixels), within)
+    return numbers if inside is None else numbers._replace(labels=within)
+
+
+def write_numbers(folder, numbers, facts, inside=None):
+    """Write Numbers, and Objects, into FOLDER; returns the Objects.
+
+    facts   (n + 1, 4) boxes of masks.Nuclei, and (n + 1,) first pixels and pixels
+    inside  (n + 1,) labels of those in the slide's polygon, 0 for others: then all of them go into EVERY; None: no
+            polygon
+    """
+    Path(folder).mkdir(exist_ok=True)
+    if inside is not None:
+        write_numbers(Path(folder, EVERY), numbers, facts)
+        numbers = numbers._replace(labels=inside.astype(np.uint32))
+    found = objects.of(numbers.labels, *facts)
     arrays.write(Path(folder, NUMBERS), numbers)
-    arrays.write(Path(folder, objects.FILE), objects.of(labels, nuclei.boxes, first, pixels))
-    return numbers
+    arrays.write(Path(folder, objects.FILE), found)
+    return found
 
 
 class Labels:

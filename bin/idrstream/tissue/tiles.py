@@ -74,6 +74,12 @@ def groups(shape, side, count):
     return list(blocks.values())
 
 
+def corner(packet):
+    """(y, x): the first pixel of what is worked on, in pixels of the slide, by the planner's JSON of it."""
+    y, x, *_ = packet["region"] or (0, 0)
+    return y, x
+
+
 def boxes_of(packet, group):
     """The tiles of a GROUP, counted from 0, of the planner's JSON of a slide."""
     return [Box(*tile) for tile in packet["groups"][group]]

@@ -2,11 +2,13 @@
 
 import itertools
 import json
+import os
 
 import numpy as np
 import pytest
 import tifffile
 
+import make_zarr
 from idrstream.base import files
 from idrstream.tissue import plan
 from support import http_server
@@ -123,14 +125,43 @@ def test_one_layer_may_exist_and_the_other_be_found(told, labels):
 def test_of_a_geojson_the_box_around_it_is_read_and_its_polygons_are_told(told, here):
     hole = [[50.5, 40], [60, 40], [60, 50]]
     geojson(here / "core.geojson", [closed(SQUARE), closed(hole)], [closed([[200, 100], [250, 100], [250, 199.5]])])
-    packet, text = told("A1,a.ome.tif,1,,,,core.geojson")
-    assert (packet["region"], packet["size"]) == ([20, 30, 180, 220], [180, 220])
+    packet, text = told("A1,a.ome.tif,1,,,,core.geojson", diameter=4, expansion=1)
+    assert (packet["region"], packet["size"]) == ([10, 20, 200, 240], [200, 240])
     assert packet["polygon"] == [
-        [[0, 0], [0, 100], [100, 100], [100, 0]],
-        [[20, 20.5], [20, 30], [30, 30]],
-        [[80, 170], [80, 220], [179.5, 220]],
+        [[10, 10], [10, 110], [110, 110], [110, 10]],
+        [[30, 30.5], [30, 40], [40, 40]],
+        [[90, 180], [90, 230], [189.5, 230]],
     ]
-    assert "of it 180 x 220 pixels, from row 20 and column 30, of which what is in polygons" in text
+    assert "of it 200 x 240 pixels, from row 10 and column 20, of which what is in polygons" in text
+
+
+@pytest.mark.parametrize(
+    "row, changed, around",
+    [
+        ("A1,a.ome.tif,1,,,,", {"diameter": 10, "cells": "none"}, 20),
+        ("A1,a.ome.tif,1,,,,", {"diameter": "5.2um", "expansion": "3um"}, 33),
+        ("A1,a.ome.tif,1,,,,", {"cells": "none"}, 128),
+        ("A1,a.ome.tif,1,2,,,", {"cells": "model", "cell_model": "cells.pth", "diameter": 10, "cell_diameter": 20}, 40),
+        ("A1,a.ome.tif,1,,nuclei.tif,,", {"cells": "none"}, 128),
+    ],
+)
+def test_around_polygons_so_much_is_read_that_nuclei_at_their_edge_and_their_cells_are_whole(
+    told, labels, row, changed, around
+):
+    """A nucleus that belongs to a polygon may lie half outside of it; twice its diameter, and twice the expansion."""
+    geojson(labels / "core.geojson", [closed([[150, 140], [160, 140], [160, 160]])])
+    packet, _ = told(f"{row}core.geojson", **changed)
+    assert packet["region"] == [140 - around, 150 - around, 20 + 2 * around, 10 + 2 * around]
+    assert packet["polygon"] == [[[around, around], [around, around + 10], [around + 20, around + 10]]]
+
+
+def test_polygons_may_reach_beyond_the_slide(told, here):
+    """An annotation that QuPath grew, or that was drawn over the edge."""
+    geojson(here / "core.geojson", [closed([[-10, 250], [50, 250], [50, 320], [-10, 320]])])
+    packet, text = told("A1,a.ome.tif,1,,,,core.geojson", diameter=4, cells="none")
+    assert (packet["region"], packet["polygon"]) == ([242, 0, 58, 58], [[[8, -10], [8, 50], [78, 50], [78, -10]]])
+    assert packet["warnings"] == ["its polygons reach beyond the slide, which has nothing there"]
+    assert f"slide A1: {packet['warnings'][0]}" in text
 
 
 @pytest.mark.parametrize("wrap", ("geometry", "feature", "list", "multi"))
@@ -141,13 +172,14 @@ def test_a_polygon_is_read_however_it_is_wrapped(told, here, wrap):
     content = {"geometry": shape, "feature": feature, "list": [feature], "multi": multi}[wrap]
     (here / "core.json").write_text(json.dumps(content))
     packet, _ = told("A1,a.ome.tif,1,,,,core.json")
-    assert packet["polygon"] == [[[0, 0], [0, 100], [100, 100], [100, 0]]]
+    y, x = 20 - packet["region"][0], 30 - packet["region"][1]
+    assert packet["polygon"] == [[[y, x], [y, x + 100], [y + 100, x + 100], [y + 100, x]]]
 
 
 def test_cores_are_rows_of_one_image(planned, here):
     geojson(here / "core.geojson", [closed(SQUARE)])
     made = planned("A1,a.ome.tif,1,,,,core.geojson", 'A2,a.ome.tif,1,,,,"100,100,50,60"', header=HEADER)
-    assert [slide.shape for slide in made.slides] == [(100, 100), (50, 60)]
+    assert [slide.shape for slide in made.slides] == [(260, 270), (50, 60)]
     assert made.slides[0].id != made.slides[1].id
 
 
@@ -160,10 +192,22 @@ def test_an_image_that_many_rows_name_is_read_once(planned, here):
         assert len(server.log) == 2 * one > 0
 
 
+def test_a_server_that_sends_files_whole_only_is_refused_before_it_does(refused, labels):
+    """Each task would download the whole file."""
+    with http_server(labels, no_ranges=True) as server:
+        said = refused(f"A1,{server.url}/a.ome.tif,1,,,,", f"A2,a.ome.tif,1,,{server.url}/nuclei.tif,,", header=HEADER)
+        whole = "the server sends this file whole only, not parts of it; copy it to a disk."
+        assert said == [
+            f'slides.csv, line 2, column "image": {server.url}/a.ome.tif: {whole}',
+            f'slides.csv, line 3, column "nuclei": {server.url}/nuclei.tif: {whole}',
+        ]
+        assert {request.status for request in server.log} == {200} and len(server.log) <= 4
+
+
 def test_everything_that_is_wrong_with_cells_and_regions_is_said_at_once(refused, labels):
     geojson(labels / "line.geojson", SQUARE, kind="LineString")
     geojson(labels / "bow.geojson", [closed([[10, 10], [50, 50], [50, 10], [10, 50]])])
-    geojson(labels / "far.geojson", [closed([[10, 10], [500, 10], [500, 50]])])
+    geojson(labels / "far.geojson", [closed([[400, 10], [500, 10], [500, 50]])])
     geojson(labels / "twice.geojson", [closed(SQUARE)], [closed([[40, 30], [50, 30], [50, 40]])])
     geojson(labels / "hole.geojson", [closed(SQUARE), closed([[200, 30], [210, 30], [210, 40]])])
     geojson(labels / "none.geojson")
@@ -199,7 +243,7 @@ def test_everything_that_is_wrong_with_cells_and_regions_is_said_at_once(refused
         f'line 8, column "nuclei": {labels}/nothing.tif: there is no such file',
         'line 9, column "region": line.geojson: it has a LineString; a region is a Polygon or MultiPolygon',
         'line 10, column "region": bow.geojson: edges of its polygons cross, near x 30, y 30; draw it',
-        'line 11, column "region": the polygons, of rows 10 to 50 and columns 10 to 500 are not in the slide',
+        'line 11, column "region": the polygons, of rows 10 to 50 and columns 400 to 500, are not in the slide',
         'line 12, column "region": twice.geojson: two of its polygons overlap; join them, or keep one',
         'line 13, column "region": hole.geojson: a polygon has a hole that lies outside of it',
         'line 14, column "region": none.geojson: it has no polygon',
@@ -240,8 +284,28 @@ def test_a_network_of_cells_needs_a_file_and_a_membrane(refused, labels):
     assert "--cells model: name the network that finds cells by --cell_model" in text
     assert "line 2: --cells model: name the channel that shows where cells end by --membrane, or in a column" in text
     assert 'line 3: a.ome.tif: it has no channel "CD9" (column "membrane"); its channels: 1 DNA1, 2 CD3, 3 CD8' in text
-    (said,) = refused("A1,a.ome.tif,1,,,,", header=HEADER, cell_model="cells.pth")
-    assert said == "--cell_model cells.pth: --cells expand uses none; add --cells model"
+
+
+def test_what_only_a_network_of_cells_uses_is_refused_without_one_and_a_column_is_told(refused, told, labels):
+    changed = {"cell_model": "cells.pth", "membrane": "CD3", "cell_diameter": 30}
+    assert refused("A1,a.ome.tif,1,,,,", header=HEADER, **changed) == [
+        f"--{name} {value}: --cells expand uses none; add --cells model" for name, value in changed.items()
+    ]
+    _, text = told("A1,a.ome.tif,1,CD3,,,")
+    assert 'slide A1: column "membrane" has no effect; that needs --cells model' in text
+    _, text = told("A1,a.ome.tif,1,CD3,,cells.tif,", cells="model")
+    assert 'slide A1: column "membrane" has no effect; no network looks for its cells' in text
+
+
+def test_where_pixels_are_not_square_the_distances_of_the_cells_are_told(told, here):
+    sizes = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.4}
+    tifffile.imwrite(here / "wide.ome.tif", np.zeros((300, 400), np.uint16), metadata=sizes)
+    packet, text = told("A1,wide.ome.tif,1,,,,", expansion=6)
+    said = "its pixels are 0.4 µm high and 0.5 µm wide; nuclei are grown by 6 pixels either way, "
+    said += "2.4 µm down and 3 µm across"
+    assert packet["warnings"] == [said] and f"slide A1: {said}" in text
+    assert told("A1,wide.ome.tif,1,,,,", cells="none")[0]["warnings"] == []
+    assert told("A1,a.ome.tif,1,,,,")[0]["warnings"] == []
 
 
 def test_params_that_contradict_each_other_or_mean_nothing_are_said(refused):
@@ -268,8 +332,45 @@ def test_what_changes_cells_or_tables_makes_another_id(planned, labels):
     made += [planned(row, header=HEADER) for row in rows]
     made += [planned('A1,a.ome.tif,1,,,,"20,30,100,100"', header=HEADER)]
     assert len({each.slides[0].id for each in made}) == len(made)
-    same = [{"tile": 512}, {"statistics": "median,mean,sd,min,max,variance"}, {"cell_diameter": 30}]
+    same = [{"tile": 512}, {"statistics": "median,mean,sd,min,max,variance"}]
     same += [{"compartments": "cell,membrane,nucleus,cytoplasm"}]
     assert {planned(row, header=HEADER, **changed).slides[0].id for changed in same} == {made[0].slides[0].id}
     tifffile.imwrite(labels / "nuclei.tif", np.ones((300, 400), np.uint8))
     assert planned(rows[0], header=HEADER).slides[0].id != made[len(changes)].slides[0].id
+
+
+def test_what_shapes_tables_alone_makes_no_other_slide_where_there_are_none(planned):
+    row, nothing = "A1,a.ome.tif,1,,,,", {"cells": "none", "outputs": "masks"}
+    changes = [nothing, nothing | {"names": "mcmicro"}, nothing | {"outputs": "masks,masks"}]
+    changes += [nothing | {"statistics": "mean"}]
+    made = [planned(row, header=HEADER, **changed).slides[0] for changed in changes]
+    assert len({slide.id for slide in made}) == 1
+    assert made[2].measured == [] and not made[2].measures
+
+
+def test_a_label_image_or_a_store_that_is_written_anew_at_the_same_place_makes_another_id(planned, labels):
+    written = [labels / "nuclei.tif", labels / "labels.zarr/0/0", labels / "labels.zarr/.zattrs"]
+    make_zarr.write(labels / "labels.zarr", np.ones((300, 400), np.uint16), axes="yx")
+    with http_server(labels) as server:
+        names = "nuclei.tif", "labels.zarr", f"{server.url}/nuclei.tif", f"{server.url}/labels.zarr"
+        rows = [f"A1,a.ome.tif,1,,{name},," for name in names] + ["A1,labels.zarr,1,,,,"]
+
+        def ids():
+            return [planned(row, header=HEADER, expansion=6).slides[0].id for row in rows]
+
+        before = ids()
+        assert ids() == before
+        for path in written:
+            os.utime(path, (10**9, 2 * 10**9))
+        assert not {*ids()} & {*before}
+
+
+def test_what_other_columns_say_counts_where_tables_repeat_it(planned):
+    """A slide's patient is a column of its tables: a correction reaches them."""
+    changes = {}, {"cells": "none"}, {"cells": "none", "outputs": "masks"}
+    ids = [
+        [planned(f"A1,a.ome.tif,1,{patient}", header="slide,image,nuclear,patient", **changed).slides[0].id]
+        for changed in changes
+        for patient in (7, 8)
+    ]
+    assert ids[0] != ids[1] and ids[2] != ids[3] and ids[4] == ids[5]

@@ -94,6 +94,16 @@ def test_a_table_that_is_not_there_is_said(refused):
     assert said.startswith('slides.csv, line 2, column "markers": ') and "nothing.csv: it cannot be read" in said
 
 
+def test_numbers_of_channels_agree_with_the_order_of_the_rows(planned, refused, markers):
+    header = "channel_number,cycle_number,marker_name"
+    made = planned(ROW, markers=markers("1,1,DNA1", "2,1,CD3", "3,1,CD8", header=header))
+    assert "columns that are not used: cycle_number" in made.text()
+    (said,) = refused(ROW, markers=markers("1,1,DNA1", "3,1,CD3", "2,1,CD8", header=header))
+    assert said.startswith('markers.csv, line 3, column "channel_number": "3", where channel 2 is due: rows are 1 to 3')
+    (said,) = refused(ROW, markers=markers("1,1,DNA1", "two,1,CD3", "3,1,CD8", header=header))
+    assert said.startswith('markers.csv, line 3, column "channel_number": "two" is not the number of a channel')
+
+
 def test_everything_that_is_wrong_with_backgrounds_is_said_at_once(refused, markers):
     table = markers("DNA1,CD3,20,", "CD3,CD45,200,", "CD8,CD8,50,")
     text = "\n".join(refused(ROW, markers=table))

@@ -36,7 +36,7 @@ def packet_of(location, size, dtype="uint16", nuclear=((0, 0, "DNA"),), **more):
     region = more.get("region")
     content = {"id": "A1", "slide": "A1", "locations": list(map(str, locations)), "folders": []}
     content |= {"size": list(region[2:] if region else size), "whole_size": list(size), "region": None}
-    return content | {"dtype": dtype, "nuclear": channels, "membrane": []} | more
+    return content | {"dtype": dtype, "nuclear": channels, "membrane": [], "layers": ["nuclei"]} | more
 
 
 def run(folder, packet, *options):
@@ -146,6 +146,18 @@ def test_a_pixel_that_is_no_number_gives_up_the_slide(value, tmp_path):
     code, line = failure(tmp_path, packet_of(tmp_path / "a.tif", SHAPE, "float32"))
     assert code == 65
     assert line.startswith('Error: NotFinite: a.tif channel 1 "DNA", rows ') and "NaN" in line
+
+
+def test_where_no_network_looks_pictures_are_without_a_channel_that_has_no_numbers(tmp_path):
+    """Label images exist: the channel would be seen in pictures alone."""
+    plane = noise(dtype=np.float32)
+    plane[650, 20] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", plane, metadata=None, rowsperstrip=100)
+    _, found = read(tmp_path, packet_of(tmp_path / "a.tif", SHAPE, "float32", layers=[]))
+    (channel,) = found["channels"]
+    assert channel["unusable"].startswith('a.tif channel 1 "DNA", rows ') and channel["low"] is None
+    nuclear = [{"number": 1}]
+    assert scratch.shown(tmp_path / "slide", nuclear) is None
 
 
 def test_a_file_that_ends_early_gives_up_the_slide(tmp_path):

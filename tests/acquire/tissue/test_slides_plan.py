@@ -86,6 +86,14 @@ def test_channels_in_files_of_their_own_are_one_slide(planned, here, refused):
     assert "small.tif has 300 x 399 pixels" in sentence and "have the same size and type" in sentence
 
 
+@pytest.mark.parametrize("axis", "XY")
+def test_files_of_one_slide_have_pixels_of_one_size_either_way(here, refused, axis):
+    sizes = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5} | {f"PhysicalSize{axis}": 0.6}
+    tifffile.imwrite(here / "wide.ome.tif", np.zeros((300, 400), np.uint16), metadata=sizes)
+    (sentence,) = refused("A1,a.ome.tif;wide.ome.tif,1,,")
+    assert "a.ome.tif and wide.ome.tif state pixels of 0.5 x 0.5 and " in sentence
+
+
 def test_pages_of_which_a_file_says_nothing_are_channels(planned, here):
     with tifffile.TiffWriter(here / "pages.tif") as writer:
         for _ in range(3):
@@ -156,4 +164,24 @@ def test_the_plan_has_what_the_pipeline_reads(planned, tmp_path):
 def test_the_disk_that_is_planned_is_what_was_measured_and_no_threefold_of_it(side, took):
     """The work folder of docs/performance.md, of slides of which a tenth is in nuclei."""
     work = needs.Work(["nuclei"], 1, 2, 0, 0, ["masks"], False)
-    assert took < needs.of((side, side), 4096, work, ["auto"]).disk < 3 * took
+    assert took < needs.of((side, side), 4096, 4, work, ["auto"]).disk < 3 * took
+
+
+def test_what_measures_is_given_memory_for_all_tiles_that_it_takes_and_for_all_objects_of_the_slide():
+    def memory(side, group):
+        return needs.of((side, side), 4096, group, needs.Work([], 1, 2, 5, 120, ["quant"], True), []).memory
+
+    pixels = 4096**2
+    assert memory(16384, 16) - memory(16384, 12) == 4 * 12 * pixels
+    assert memory(4096, 16) == memory(4096, 1) < 2e9
+    assert memory(65536, 16) - memory(16384, 16) > 200 * 256 * pixels / 2000  # a nucleus in 2,000 pixels at least
+
+
+def test_folders_of_all_tasks_of_a_slide_fit_into_a_command_line():
+    """COMMIT names up to five folders a task, each in a work folder of its own; Linux takes 2 MiB in all."""
+    tiles, folder = (
+        100_000,
+        len("'/scratch/some/group/of/a/laboratory/and/a/project/work/ab/") + 30 + len("/predicted_1234' "),
+    )
+    tasks = -(-tiles // needs.tiles_a_task(1, tiles))
+    assert tasks * 5 * folder < 2**20 < tasks * 20 * folder

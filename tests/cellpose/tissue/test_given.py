@@ -11,7 +11,7 @@ from scipy import ndimage
 import make_zarr
 from idrstream.base import files
 from idrstream.base.failures import NotReadable
-from idrstream.tissue import arrays, given, objects, steps, tiles
+from idrstream.tissue import arrays, given, layers, objects, steps, tiles
 from repository import BIN
 from slides import crowded
 from support import http_server
@@ -142,3 +142,44 @@ def test_a_file_that_is_another_than_was_planned_fails_the_slide(tmp_path):
     done = run(tmp_path, packet_of(tmp_path / "labels.tif", (300, 400)))
     assert done.returncode == 65 and "300 x 399 pixels of uint16, where PLAN read 300 x 400" in done.stderr
     assert not (tmp_path / "taken").exists()
+
+
+def test_ids_that_repeat_far_from_each_other_are_refused_with_their_place(tmp_path):
+    """Masks of tiles that were put together without numbering them anew: each has a label 1."""
+    labels = np.zeros((300, 4400), np.uint16)
+    labels[10:20, 100:110] = labels[30:40, 4290:4300] = 1
+    labels[10:20, 200:210] = labels[30:40, 4390:] = 2
+    labels[100:110, :4096] = 3  # no wider than an object may be
+    tifffile.imwrite(tmp_path / "labels.tif", labels)
+    done = run(tmp_path, packet_of(tmp_path / "labels.tif", labels.shape, region=[5, 50, 290, 4350]))
+    said = "labels.tif: label 1 lies in rows 10 to 40 and columns 100 to 4,300, and 1 more likewise: ids repeat"
+    assert done.returncode == 65 and said in done.stderr
+
+
+def test_of_a_polygon_a_pair_belongs_to_it_if_its_nucleus_does(tmp_path):
+    """Nuclei 1 and 2 lie inside, the cell of 1 outside; nucleus 3 lies outside, its cell inside; so do 5, not 6."""
+    images = {layer: np.zeros((300, 400), np.uint16) for layer in ("nuclei", "cells")}
+    for layer, label, y, x0, x1 in (
+        *(("nuclei", 1, 10, 190, 198), ("nuclei", 2, 50, 100, 110), ("nuclei", 3, 90, 202, 210)),
+        *(("cells", 9, 8, 186, 230), ("cells", 8, 48, 95, 115), ("cells", 7, 88, 160, 212)),
+        *(("cells", 5, 130, 10, 30), ("cells", 6, 170, 195, 215)),
+    ):
+        images[layer][y : y + 8, x0:x1] = label
+    square = [[0.0, 0.0], [0.0, 200.0], [300.0, 200.0], [300.0, 0.0]]
+    for layer, image in images.items():
+        tifffile.imwrite(tmp_path / f"{layer}.tif", image)
+        packet = packet_of(tmp_path / f"{layer}.tif", image.shape, layer=layer, polygon=[square])
+        (tmp_path / layer).mkdir()
+        given.take(packet, layer, tmp_path / layer, {}, list)
+    files.write_json(tmp_path / "packet.json", packet)
+    command = [sys.executable, BIN / "tissue_pair.py", tmp_path / "packet.json"]
+    command += [tmp_path / "cells/paired", "--nuclei", tmp_path / "nuclei", "--cells", tmp_path / "cells"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    nuclei, cells = layers.read(tmp_path / "nuclei"), layers.read(tmp_path / "cells")
+    assert nuclei.objects.labels.tolist() == [1, 2] and cells.objects.labels.tolist() == [1, 2, 3]
+    tile = tiles.Box(0, 256, 0, 256)
+    labels = dict(zip(images["cells"][tile.within(tile)].ravel(), cells.tile(tile).ravel(), strict=True))
+    assert labels == {0: 0, 9: 1, 8: 2, 7: 0, 5: 3, 6: 0}
+    counts = files.read_json(tmp_path / "cells/paired/pairs.json")
+    assert counts == {"paired": 2, "nuclei_alone": 0, "cells_alone": 1}

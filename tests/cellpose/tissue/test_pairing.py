@@ -31,7 +31,8 @@ def paired(nuclei, cells, side=100):
     boxes = tiles.grid(tiles.Box(0, nuclei.shape[0], 0, nuclei.shape[1]), side)
     found = pairing.overlaps((slides.reading(nuclei)(box), slides.reading(cells)(box)) for box in boxes)
     of_nuclei, of_cells = objects_of(nuclei), objects_of(cells)
-    labels = pairing.labels(found, pairing.pair(found, of_nuclei), of_nuclei, of_cells)
+    final = of_nuclei.labels, of_cells.labels
+    labels = pairing.labels(found, pairing.pair(found, of_nuclei), of_nuclei, of_cells, *final)
     return dict(zip(of_cells.labels.tolist(), labels.tolist(), strict=True))
 
 

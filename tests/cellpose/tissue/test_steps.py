@@ -55,7 +55,7 @@ def packet_of(location, size, side=300, group=2, nuclear=(("DNA", 0, 0),), dtype
     content |= {"layers": ["nuclei"], "given": {"nuclei": None, "cells": None}, "cells": "none", "expansion": None}
     content |= {"measured": [], "statistics": [], "compartments": [], "names": "qupath", "polygon": None}
     content |= {"outputs": ["masks", "spatialdata"], "diameter": DIAMETER, "cell_diameter": DIAMETER}
-    return content | {"tissue": "all", "metadata": {"site": "lung"}} | more
+    return content | {"tissue": "all", "metadata": {"site": "lung"}, "warnings": []} | more
 
 
 def in_process(name, *arguments):

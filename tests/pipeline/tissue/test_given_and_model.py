@@ -124,6 +124,9 @@ def test_cores_are_as_files_of_their_own_and_a_polygon_has_what_lies_in_it(tmp_p
     (tmp_path / "part.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
     image, region = f"{tmp_path}/slide.ome.tif", f"{y0},{x0},{height},{width}"
     rows = f'core,{image},"{region}"', f"crop,{tmp_path}/crop.ome.tif,", f"part,{image},{tmp_path}/part.geojson"
+    around = 59  # twice the diameter, and twice 3 µm
+    box = f"{y0 - around},{x0 - around},{height + 2 * around},{width + 2 * around}"
+    rows += (f'box,{image},"{box}"',)
     (tmp_path / "slides.csv").write_text("\n".join(("slide,image,region", *rows)) + "\n")
     run = Slides(tmp_path, "--nuclear", "DNA1", "--diameter", 20, *TILED)
     assert run.code == 0, run.said
@@ -134,6 +137,6 @@ def test_cores_are_as_files_of_their_own_and_a_polygon_has_what_lies_in_it(tmp_p
     pd.testing.assert_frame_equal(core[measured], crop[measured], check_exact=True)
     for axis, first in ("Y", y0), ("X", x0):
         np.testing.assert_allclose(core[f"Metadata_Center_{axis}"], crop[f"Metadata_Center_{axis}"] + first)
-    nuclei, inside = run.labels("core"), run.labels("part")
+    nuclei, inside = run.labels("box"), run.labels("part")
     assert 10 < len(part) < 0.7 * len(core)
     assert np.array_equal(inside > 0, np.isin(nuclei, np.unique(nuclei[inside > 0])))
