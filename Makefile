@@ -38,14 +38,15 @@ demo/tissue:  | tools
 	rm -rf $@ $@.part && $(VENVS)/acquire/bin/python assets/demo/make_slide.py $@.part && mv $@.part $@
 
 TESTS := -m "not full"
+TWO := -n 2 --dist loadfile
 # Each test runs in the environment of what it tests; those of whole runs read tables, so they take that of the profiles.
 test: setup   ## the tests, but for the long ones
 	@./setup.sh tests
-	$(VENVS)/acquire/bin/pytest tests/acquire $(TESTS)
-	$(VENVS)/cellpose/bin/pytest tests/cellpose $(TESTS)
+	$(VENVS)/acquire/bin/pytest tests/acquire $(TESTS) $(TWO)
+	$(VENVS)/cellpose/bin/pytest tests/cellpose $(TESTS) $(TWO)
 	$(VENVS)/deepprofiler/bin/pytest tests/deepprofiler $(TESTS)
-	$(VENVS)/profiles/bin/pytest tests/profiles $(TESTS)
-	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS) -n 2 --dist loadfile --no-loadscope-reorder
+	$(VENVS)/profiles/bin/pytest tests/profiles $(TESTS) $(TWO)
+	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS) $(TWO) --no-loadscope-reorder
 
 test-containers: setup ## the images that are there: each command in its own; in test-full also whole runs
 	@./setup.sh tests

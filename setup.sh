@@ -180,16 +180,18 @@ engine() {
 
 # Tests run in the environment of what they test. Beside pytest, an FTP server to fetch from, a validator of OME-Zarr, PyTorch's
 # networks and BaSiCPy to compare ours with (it computes the same beside a newer NumPy and SciPy than it declares, hence
-# --no-deps), whole runs two at a time, and a browser driven: the browser itself is the machine's (.ci/browser).
+# --no-deps), files of tests two at a time, and a browser driven: the browser itself is the machine's (.ci/browser).
 add_tests() {
     TORCH=yes install cellpose
     say "tests: pytest, pytest-xdist, ruff, pyftpdlib, ome-zarr-models, basicpy, playwright, duckdb"
     uv pip install -q --python "$venvs/uv/bin/python" ruff==0.17.5 ty==0.0.108
-    for tool in acquire cellpose deepprofiler profiles; do uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0; done
+    for tool in acquire cellpose deepprofiler profiles; do
+        uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0 pytest-xdist==3.8.0
+    done
     uv pip install -q --python "$venvs/acquire/bin/python" pyftpdlib==2.2.0 ome-zarr-models==1.7
     uv pip install -q --python "$venvs/cellpose/bin/python" pooch==1.9.0 pydantic==2.14.3 dask==2026.8.0
     uv pip install -q --python "$venvs/cellpose/bin/python" --no-deps basicpy==2.0.0 torch-dct==0.1.6
-    uv pip install -q --python "$venvs/profiles/bin/python" pytest-xdist==3.8.0 playwright==1.65.2 duckdb==2.0.0
+    uv pip install -q --python "$venvs/profiles/bin/python" playwright==1.65.2 duckdb==2.0.0
 }
 
 # Every requirements.txt anew from its requirements.in; with --check only whether one has fallen behind. Pins stay where

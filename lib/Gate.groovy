@@ -96,8 +96,13 @@ class Gate {
         return 'ignore'
     }
 
+    /** Value: JSON of RUN, and of what became of it, once all DONE are committed or given up. Channels, both. */
+    static Object ended(Object done, Object run) {
+        done.toList().map { all -> [all] }.combine(run).map { _all, about -> Json.text(about + [gate: report()]) }
+    }
+
     /** Lost batches and plates by id: process, exit code, tail of the log; and what the run came to. */
-    static synchronized Map report() {
+    private static synchronized Map report() {
         return [lost: lost, stopped: closed, inflight: peak, slots: width, disk: WorkFolders.most]
     }
 

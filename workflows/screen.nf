@@ -46,12 +46,7 @@ workflow SCREEN {
     tables = merged.tables.map { batch, folder -> Gate.holds(batch, folder) }       // (batch, tables)
     done = RELEASE(plan, batches, nuclei, tables, inputs, stages, outdir)           // (batch, receipt)
 
-    // When all are committed or given up.
-    ended = done.toList()
-        .map { all -> [all] }
-        .combine(run)
-        .map { _all, about -> Json.text(about + [gate: Gate.report()]) }
-    summary = SUMMARY(plan.map { all -> all.folder }, ended, outdir, stages.summary)
+    summary = SUMMARY(plan.map { all -> all.folder }, Gate.ended(done, run), outdir, stages.summary)
     views = VIEWS(summary, inputs, stages, outdir)
     views.subscribe { folder -> log.info "${file(folder, glob: false).name.padRight(10)} ${folder}" }
 

@@ -52,12 +52,7 @@ workflow TISSUE {
         log.info "slide ${slide.id} done: ${found.nuclei} nuclei, ${cells}${found.uncertified} uncertified"
     }
 
-    // When all are committed or given up.
-    ended = done.toList()
-        .map { all -> [all] }
-        .combine(run)
-        .map { _all, about -> Json.text(about + [gate: Gate.report()]) }
-    summary = SUMMARY(plan.map { all -> all.folder }, ended, outdir, stages.summary)
+    summary = SUMMARY(plan.map { all -> all.folder }, Gate.ended(done, run), outdir, stages.summary)
 
     emit:
     summary                                     // summary.json

@@ -1,7 +1,15 @@
 import pytest
-from streams import WELLS, Stream, make_light
+from streams import WELLS, Stream, copy_pipeline, make_light
 
 from make_screen import DEMO, make_screen
+
+# The longest files first: of two workers, none is to begin one when the other has no more to do.
+LONG = ("test_demo", "test_kit", "test_slides", "test_stream", "test_faults", "test_stop", "test_owner", "test_kills")
+
+
+def pytest_collection_modifyitems(items):
+    order = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @pytest.fixture(scope="session")
@@ -13,8 +21,14 @@ def demo(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """The pipeline, but for its report."""
+    return copy_pipeline(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="session")
 def light(tmp_path_factory):
-    """The pipeline, but for its networks."""
+    """The pipeline, but for its networks and its report."""
     return make_light(tmp_path_factory.mktemp("pipeline"))
 
 

@@ -13,7 +13,21 @@ from repository import ROOT
 ORDER = ["Metadata_Plate", "Metadata_WellNumber", "Metadata_Site", "Metadata_Frame", "Metadata_Label"]
 
 
-class Run:
+class Results:
+    """What a run leaves in a folder of its own; those of its subclasses start it."""
+
+    @property
+    def out(self):
+        return self.folder / "results"
+
+    @property
+    def tasks(self):
+        """Process -> how many tasks the last run ran."""
+        trace = pd.read_table(max(self.out.glob("pipeline_info/trace_*.tsv")))
+        return trace["name"].str.extract(r"(\w+)(?: \(|$)")[0].value_counts().to_dict()
+
+
+class Run(Results):
     """One `nextflow run` in a folder of its own, ended."""
 
     def __init__(self, folder, *options, parser="v2", profile="venv", pipeline=ROOT):
@@ -23,16 +37,6 @@ class Run:
         env = os.environ | {"NXF_SYNTAX_PARSER": parser}
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
         self.folder, self.code, self.said = folder, done.returncode, done.stdout + done.stderr
-
-    @property
-    def out(self):
-        return self.folder / "results"
-
-    @property
-    def tasks(self):
-        """Process -> how many tasks ran."""
-        trace = pd.read_table(max(self.out.glob("pipeline_info/trace_*.tsv")))
-        return trace["name"].str.extract(r"(\w+)(?: \(|$)")[0].value_counts().to_dict()
 
     @property
     def images(self):

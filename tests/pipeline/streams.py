@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from runs import ORDER, ROOT
+from runs import ORDER, ROOT, Results
 
 WELLS = range(1, 9)
 PARTS = ("bin", "lib", "modules", "workflows", "conf", "assets/studies", "assets/models", "assets/qc.yml", "main.nf")
@@ -17,13 +17,19 @@ PARTS += ("assets/multiqc.yml", "assets/multiqc.css", "nextflow.config", "nextfl
 NO_REPORT = "#!/bin/sh\nmkdir -p report/qc/pictures && touch report/multiqc_report.html\n"
 
 
-def make_light(copy, report=False):
-    """Copy the pipeline into a folder, its networks replaced by `light.py`; without REPORT, that by an empty page."""
+def copy_pipeline(copy, report=False):
+    """Copy the pipeline into a folder; without REPORT, that is an empty page."""
     for part in PARTS:
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, copy / part)
     (copy / ".venvs").symlink_to(ROOT / ".venvs")
     if not report:
         (copy / "bin/report.py").write_text(NO_REPORT)
+    return copy
+
+
+def make_light(copy, report=False):
+    """The same with its networks replaced by `light.py`."""
+    copy_pipeline(copy, report)
     for command in ("segment", "embed", "measure"):
         light = copy / f"bin/screen_{command}.py"
         light.write_text(f"#!/usr/bin/env python3\n{Path(__file__).with_name('light.py').read_text()}")
@@ -31,7 +37,7 @@ def make_light(copy, report=False):
     return copy
 
 
-class Stream:
+class Stream(Results):
     """A run of the light pipeline in a folder of its own, which may be killed."""
 
     profile, features = "venv", "deep"
@@ -78,10 +84,6 @@ class Stream:
     def kill(self):
         os.killpg(self.head.pid, signal.SIGKILL)
         return self.end()
-
-    @property
-    def out(self):
-        return self.folder / "results"
 
     @property
     def images(self):

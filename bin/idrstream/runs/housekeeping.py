@@ -42,8 +42,8 @@ def begin(plan: RunPlan, outdir: str | Path, workdir: str | Path, sheet: Path | 
     if freed:
         lines.append(f"deleted {freed / 1e6:.1f} MB of work folders that a killed run left behind")
     requested = [{name: image[name] for name in ("id", "key", "batch")} for image in plan["requested"]]
-    record: RunRecord = {"begun": now.isoformat(), "stop": plan["stop"], "wells": plan["wells"], "images": requested}
-    files.write_json(Path(outdir) / PLAN, record)
+    record: RunRecord = {"begun": now.isoformat(), "stop": plan["stop"], "images": requested}
+    files.write_json(Path(outdir) / PLAN, {**record, **plan.get("record", {})})
     if sheet:
         manifest.put(outdir, SHEET_PART, {str(SHEET): sheet})
     return lines + refused

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from idrstream.base import files
-from idrstream.runs import commit, manifest, run_warnings
+from idrstream.runs import commit, housekeeping, manifest, run_warnings
 from idrstream.runs.types import GateFigures, LostUnit
 
 SHOWN = 10  # failures named in the closing lines; all are in failures.tsv
@@ -15,6 +16,39 @@ BAD_DATA = 65  # exit code of a task whose input cannot be used, whatever is tri
 RUN = Path("pipeline_info", "run.json")
 
 Row = Mapping[str, Any]
+
+
+class Ended(NamedTuple):
+    """What a workflow's summary command is given.
+
+    plan        the planner's plan.json
+    out         where the closing lines go
+    outdir      the output folder
+    max_failed  share of the units that may fail
+    run         params, versions and `gate`
+    begun       when the run began: UTC, ISO 8601
+    """
+
+    plan: dict[str, Any]
+    out: Path
+    outdir: Path
+    max_failed: float
+    run: dict[str, Any]
+    begun: str
+
+
+def arguments(description: str | None, units: str) -> Ended:
+    """The command line of a workflow's summary, and what the files on it hold; UNITS: such as "images"."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("plan", type=Path, help="folder of the planner")
+    parser.add_argument("out", type=Path, help="where the closing lines go")
+    parser.add_argument("--outdir", type=Path, required=True, help="the output folder")
+    parser.add_argument("--max_failed", type=float, required=True, help=f"share of the {units} that may fail")
+    parser.add_argument("--provenance", required=True, help="JSON of the run: params, versions, gate")
+    options = parser.parse_args()
+    plan, run = files.read_json(options.plan / "plan.json"), files.read_json(options.provenance)
+    begun = files.read_json(options.outdir / housekeeping.PLAN)["begun"]
+    return Ended(plan, options.out, options.outdir, options.max_failed, run, begun)
 
 
 def prepare(outdir: str | Path, part: str, names: Sequence[str], run: dict[str, Any], model: str) -> GateFigures:

@@ -73,17 +73,14 @@ class LedgerEntry(_Entry, total=False):
 
 
 class RunRecord(TypedDict):
-    """What the last run was asked for: `pipeline_info/plan.json` in the output folder."""
+    """What the last run was asked for: `pipeline_info/plan.json` in the output folder, with what its workflow adds."""
 
     begun: str  # ISO 8601, UTC
     stop: bool  # it stops at quality control
-    wells: list[int]  # rows and columns of the plates
     images: list[dict[str, str]]  # id, key and batch of each requested image
 
 
-class RunPlan(TypedDict):
-    """What the start of a run reads from the planner's plan.json."""
-
+class _RunPlan(TypedDict):
     workflow: str  # that the output folder belongs to
     stale: list[str]  # units with other settings
     broken: list[str]  # units with files that were changed or deleted
@@ -91,7 +88,12 @@ class RunPlan(TypedDict):
     differs: str  # how the settings of the stale units differ, in words
     requested: list[Any]  # the images of the selection: dicts with at least id, key and batch
     stop: bool
-    wells: list[int]
+
+
+class RunPlan(_RunPlan, total=False):
+    """What the start of a run reads from the planner's plan.json."""
+
+    record: dict[str, Any]  # what the workflow adds to the record of the run
 
 
 class LostUnit(TypedDict):

@@ -221,7 +221,7 @@ def _summary(plan: Plan) -> PlanSummary:
         "model": plan.recipe["model"],
         "requested": _requested(plan),
         "places": plan.places,
-        "wells": list(plan.study.wells),
+        "record": {"wells": list(plan.study.wells)},  # rows and columns of the plates
     }
     if plan.views:
         summary["streams"] = plan.views

@@ -9,7 +9,8 @@ from __future__ import annotations  # the head's Python may be older than these 
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from idrstream.runs.types import RunPlan, Unit, UnitRow
+from idrstream.runs import types as runs
+from idrstream.runs.types import Unit, UnitRow
 
 
 class Reference(TypedDict):
@@ -224,7 +225,13 @@ class StreamView(TypedDict):
     rows: dict[str, int]  # key of a frame -> place of its row in the stream's own table
 
 
-class _PlanSummary(RunPlan):
+class RunRecord(runs.RunRecord):
+    """What the last run was asked for: `pipeline_info/plan.json` in the output folder."""
+
+    wells: list[int]  # rows and columns of the plates
+
+
+class _PlanSummary(runs.RunPlan):
     problems: list[str]  # what the user must mend; then there is nothing else
     text: str  # what the user sees before anything starts
     batches: list[BatchSummary]

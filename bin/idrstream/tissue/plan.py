@@ -262,7 +262,7 @@ def _summary(plan: Plan) -> dict[str, Any]:
             for number, slide in enumerate(plan.todo)
         ],
         **{"workflow": plan.settings["workflow"], "stale": plan.stale, "broken": plan.broken, "stamp": plan.stamp},
-        **{"differs": plan.differs, "model": plan.recipe["model"], "wells": []},
+        **{"differs": plan.differs, "model": plan.recipe["model"]},
         "requested": [
             {"id": slide.id, "key": slide.name, "batch": slide.name if slide.name in left else None, "line": slide.line}
             for slide in plan.slides

@@ -88,4 +88,4 @@ def test_the_start_of_a_run_records_documented_fields(written, here):
     _, folder = written
     (here / "work").mkdir()
     housekeeping.begin(files.read_json(folder / "plan.json"), here / "out", here / "work")
-    assert_fields(files.read_json(here / "out" / housekeeping.PLAN), runs.RunRecord)
+    assert_fields(files.read_json(here / "out" / housekeeping.PLAN), screen.RunRecord)

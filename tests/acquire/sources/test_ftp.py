@@ -1,10 +1,8 @@
 """Files on an FTP server: the same bytes, few more than are wanted, and every way a server fails told apart."""
 
 import os
-import random
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import h5py
@@ -16,6 +14,7 @@ from idrstream.base.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, ftp, open_location, probe
 from idrstream.sources.retry import TemporaryFailure, check_rate
 from make_screen import make_screen
+from near_and_far import assert_any_walk_gives_the_bytes_on_disk, assert_threads_do_not_mix_up_files
 from support import CONTENT, MOVIES, images_of, read_frames
 
 
@@ -34,15 +33,8 @@ LACKING = [(), ("REST",), ("SIZE",), ("MDTM",), ("REST", "SIZE", "MDTM")]
 @pytest.mark.parametrize("unknown", LACKING, ids=str)
 def test_any_walk_through_a_file_gives_the_bytes_on_disk(unknown, server, cache):
     server.faults.unknown = unknown
-    walk = random.Random(1)
     with open_location(f"{server.url}/movie.bin", cache=cache) as file:
-        assert file.size == len(CONTENT)
-        for step in range(60):
-            start, count = walk.randrange(len(CONTENT) + 10), walk.choice([0, 1, 7, 500, 9_000, 70_000])
-            if step % 20 == 0:
-                file.prefetch([(start, start + 5_000), (start + 3_000, start + 90_000)])
-            assert file.seek(start) == start
-            assert file.read(count) == CONTENT[start : start + count]
+        assert_any_walk_gives_the_bytes_on_disk(file, steps=60)
     assert list(cache.iterdir()) == []
 
 
@@ -65,16 +57,7 @@ def test_a_name_cannot_smuggle_in_a_command(server):
 
 
 def test_threads_share_a_server_without_mixing_up_their_files(archive, server):
-    for number in range(8):
-        (archive / f"{number}.bin").write_bytes(random.Random(number).randbytes(100_000))
-
-    def whole(number):
-        with open_location(f"{server.url}/{number}.bin") as file:
-            return file.read()
-
-    with ThreadPoolExecutor(4) as pool:
-        for number, content in enumerate(pool.map(whole, range(8))):
-            assert content == random.Random(number).randbytes(100_000)
+    assert_threads_do_not_mix_up_files(archive, server, threads=4)
     assert server.logins <= 4
 
 

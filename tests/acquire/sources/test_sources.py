@@ -3,13 +3,13 @@
 import os
 import random
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
 
 from idrstream.base.failures import MissingWell, NotReadable, Unreachable
 from idrstream.sources import FIRST_READ, MERGED_GAP, https, merged, open_location, probe
+from near_and_far import assert_any_walk_gives_the_bytes_on_disk, assert_threads_do_not_mix_up_files
 from support import CONTENT, http_server
 
 
@@ -26,15 +26,8 @@ def server(archive):
 def test_any_walk_through_a_file_gives_the_bytes_on_disk(place, archive, server):
     server.faults.no_ranges = place == "no_ranges"
     location = "movie.bin" if place == "disk" else f"{server.url}/movie.bin"
-    walk = random.Random(1)
     with open_location(location, root=archive) as file:
-        assert file.size == len(CONTENT)
-        for step in range(200):
-            start, count = walk.randrange(len(CONTENT) + 10), walk.choice([0, 1, 7, 500, 9_000, 70_000])
-            if step % 20 == 0:
-                file.prefetch([(start, start + 5_000), (start + 3_000, start + 90_000)])
-            assert file.seek(start) == start
-            assert file.read(count) == CONTENT[start : start + count]
+        assert_any_walk_gives_the_bytes_on_disk(file, steps=200)
         file.seek(-5, 2)
         assert file.read() == CONTENT[-5:]
 
@@ -46,16 +39,7 @@ def test_an_empty_file_is_a_file_of_no_bytes(location, archive, server):
 
 
 def test_threads_share_a_server_without_mixing_up_their_files(archive, server):
-    for number in range(8):
-        (archive / f"{number}.bin").write_bytes(random.Random(number).randbytes(200_000))
-
-    def whole(number):
-        with open_location(f"{server.url}/{number}.bin") as file:
-            return file.read()
-
-    with ThreadPoolExecutor(8) as pool:
-        for number, content in enumerate(pool.map(whole, range(8))):
-            assert content == random.Random(number).randbytes(200_000)
+    assert_threads_do_not_mix_up_files(archive, server, threads=8, size=200_000)
 
 
 # What travels

@@ -145,7 +145,9 @@ FAULTS = {4: "missing", 5: "truncated", 6: "web page", 7: "constant"}
 KINDS = {4: "MissingWell", 5: "Truncated", 6: "NotReadable", 7: "ConstantFrame"}
 
 
-def test_bad_images_are_a_row_each_with_its_kind_and_the_good_ones_of_their_batch_are_as_ever(light, whole, tmp_path):
+def test_bad_images_are_a_row_each_and_the_good_ones_of_their_batch_as_ever_and_a_second_run_has_nothing_to_do(
+    light, whole, tmp_path
+):
     faults = {("DM0001_01", well): fault for well, fault in FAULTS.items()}
     make_screen(tmp_path, plates=["DM0001_01"], wells=[1, 4, 3, 5, 6, 7], frames=1, shape=SMALL, faults=faults)
     stream = Stream(light, tmp_path, tmp_path / "run")
@@ -160,7 +162,10 @@ def test_bad_images_are_a_row_each_with_its_kind_and_the_good_ones_of_their_batc
     assert rows_of(run, "A01", "A03").equals(rows_of(whole, "A01", "A03"))
     again = stream.run("--batch_size", 6, "--max_failed", 0.7)
     assert again.code == 0, again.said
-    assert "Nothing to do" in again.said
+    assert "Nothing to do: all selected images are already in" in again.said
+    views = {"QC": 1, "KEEP": 2, "REPORT": 1, "KEEP_REPORT": 2}
+    assert again.tasks == {"PLAN": 1, "BEGIN": 1, "SUMMARY": 1} | views
+    assert "report     " in again.said
 
 
 def rows_of(run, *wells):

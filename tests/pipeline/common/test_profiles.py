@@ -88,11 +88,12 @@ def test_profiles_say_the_same_to_both_parsers_and_take_nothing_away(profiles):
     assert kept <= {line.split(" = ")[0] for line in older}
 
 
-@pytest.mark.parametrize("engine", ["docker", "podman", "singularity", "apptainer"])
 @pytest.mark.parametrize("more", ["", ",gpu"])
-def test_a_container_is_told_the_proxies_and_which_gpu_is_its_own(engine, more):
-    told = re.search(rf"\n{engine}.envWhitelist = '(.*)'\n", config(engine + more))[1].split(",")
-    assert {"https_proxy", "HTTPS_PROXY", "no_proxy", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"} <= set(told)
+def test_a_container_is_told_the_proxies_and_which_gpu_is_its_own(more):
+    engines = ("docker", "podman", "singularity", "apptainer")
+    for engine in engines:
+        told = re.search(rf"\n{engine}.envWhitelist = '(.*)'\n", config(",".join(engines) + more))[1].split(",")
+        assert {"https_proxy", "HTTPS_PROXY", "no_proxy", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"} <= set(told)
 
 
 @pytest.mark.parametrize("engine", ["singularity", "apptainer"])
@@ -140,15 +141,18 @@ workflow { ASK().view() }
 """
 
 
-@pytest.mark.parametrize("parser", ["v1", "v2"])
+CLOSURE = "{ [\"--account=${params.lab}\", task.cpus > 1 ? '--exclusive' : null] }"
+
+
 @pytest.mark.parametrize(
-    "site, options",
+    "site, options, parser",
     [
-        ("{ [\"--account=${params.lab}\", task.cpus > 1 ? '--exclusive' : null] }", "--account=lab --gres=gpu:1"),
-        ("['--account=lab', '--exclude=node7']", "--account=lab --exclude=node7 --gres=gpu:1"),
-        ("null", "--gres=gpu:1"),
+        (CLOSURE, "--account=lab --gres=gpu:1", "v1"),
+        (CLOSURE, "--account=lab --gres=gpu:1", "v2"),
+        ("['--account=lab', '--exclude=node7']", "--account=lab --exclude=node7 --gres=gpu:1", "v2"),
+        ("null", "--gres=gpu:1", "v1"),
     ],
-    ids=["closure", "list", "null"],
+    ids=["closure, v1", "closure, v2", "list", "null"],
 )
 def test_a_request_for_a_gpu_stands_beside_the_options_of_a_site_however_they_are_written(
     site, options, parser, tmp_path

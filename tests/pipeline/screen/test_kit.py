@@ -14,11 +14,11 @@ from support import DATA, SCREEN, http_server, needs_kit
 
 
 @needs_kit
-def test_a_real_screen_over_http_is_segmented_as_people_would(tmp_path):
+def test_a_real_screen_over_http_is_segmented_as_people_would(plain, tmp_path):
     with http_server(SCREEN) as server:
         views = {"well_profiles": "screen", "profile_by": "well"}
         options = screen_options(SCREEN, server.url, batch_size=5, save="labels", **views)
-        run = Run(tmp_path / "run", *options)
+        run = Run(tmp_path / "run", *options, pipeline=plain)
         log = [request for request in server.log if request.path.endswith(".ch5")]
     assert run.code == 0, run.said
     images = run.images
@@ -97,10 +97,11 @@ def f1(truth, found, threshold=0.5):
 
 
 @pytest.mark.skipif(not (DATA / "examplehuman").exists(), reason=f"no ExampleHuman under {DATA}")
-def test_a_single_image_by_samplesheet_counts_about_as_cellprofiler_does(tmp_path):
+def test_a_single_image_by_samplesheet_counts_about_as_cellprofiler_does(plain, tmp_path):
     shutil.copy(next((DATA / "examplehuman").glob("*d0.tif")), tmp_path / "dna.tif")
     (tmp_path / "sheet.csv").write_text("plate,well,frame,path\nAS_09125,D03,1,dna.tif\n")
-    run = Run(tmp_path / "run", "--input", tmp_path / "sheet.csv", "--save", "outlines")
+    options = ("--input", tmp_path / "sheet.csv", "--save", "outlines", "--stop_after", "qc")
+    run = Run(tmp_path / "run", *options, pipeline=plain)
     assert run.code == 0, run.said
     assert run.images["cells"].item() == pytest.approx(289, rel=0.2)
     assert run.images["flatfield"].item() == "refused: 4 frames of one size are needed, there are 1"

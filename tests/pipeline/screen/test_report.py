@@ -35,28 +35,37 @@ def files(run):
 
 @pytest.fixture(scope="module")
 def ended(told, screen, tmp_path_factory):
-    """A run, a report on it made while it went on, and the page of that one."""
+    """A run; while it went on, a report on it and another run into its folder; and the page of that report."""
     folder = tmp_path_factory.mktemp("ended")
     run = Stream(told, screen, folder / "run")
     run.start("--max_inflight", 1, *VIEWS, "--batches", "0,1", SECONDS="1").wait_for("batch 0 done")
     os.killpg(run.head.pid, signal.SIGSTOP)  # it holds what it holds, and has not ended when the report is made
     beside = Stream(told, screen, folder / "beside").run("--report_only", "--outdir", run.out)
     during = (run.out / "multiqc_report.html").read_text() if beside.code == 0 else ""
+    beside.traces = list((run.out / "pipeline_info").glob("trace_*.tsv"))
+    other = Stream(told, screen, folder / "other").run("--outdir", run.out)
     os.killpg(run.head.pid, signal.SIGCONT)
-    return run.end(), beside, during
+    return run.end(), beside, other, during
 
 
 def test_a_report_is_made_while_a_run_goes_on_and_takes_nothing_from_it(ended):
-    run, beside, during = ended
+    run, beside, _, during = ended
     assert beside.code == 0, beside.said
     assert ":PLAN" not in beside.said
     assert "The run is going or was stopped" in during
     assert run.code == 0, run.said
     assert run.images["status"].tolist() == ["ok"] * 2
-    assert len(list((run.out / "pipeline_info").glob("trace_*.tsv"))) == 1
+    assert len(beside.traces) == 1, "it writes none of its own"
     page = (run.out / "multiqc_report.html").read_text()
     assert "The run is going" not in page and "<dd>2 of 2</dd>" in page
     assert (run.out / "qc/pictures/plate_map_cells_DM0001_01.png").exists()
+
+
+def test_a_second_run_into_the_same_folder_is_refused_while_the_first_goes_on(ended):
+    run, _, other, _ = ended
+    assert other.code == 1
+    assert f"--outdir {run.out}: another run is writing to it" in other.said
+    assert run.code == 0, run.said
 
 
 def test_what_a_view_leaves_out_is_said_in_the_log_at_the_end_and_in_the_report(ended):

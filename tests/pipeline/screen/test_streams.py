@@ -110,16 +110,7 @@ def test_outlines_stand_only_where_they_are_asked_for_and_the_log_tells_what_the
     assert "images    3 of 3 frames" in log and "cells     15 in 2 batches" in log and "failures  0" in log
 
 
-def test_what_is_finished_stays_finished(streamed):
-    before = streamed.committed
-    again = streamed.run()
-    assert again.code == 0, again.said
-    assert "Nothing to do" in again.said
-    assert again.committed == before
-    assert sorted(path.name for path in (again.out / "streams").iterdir()) == NAMES
-
-
-def test_a_batch_that_is_lost_is_taken_up_again_in_all_its_variants_and_a_selection_can_be_redone(
+def test_a_batch_that_is_lost_is_taken_up_alone_in_all_its_variants_and_a_selection_can_be_redone(
     streamed, light, screen, tmp_path_factory
 ):
     folder = tmp_path_factory.mktemp("lost")
@@ -141,6 +132,7 @@ def test_a_batch_that_is_lost_is_taken_up_again_in_all_its_variants_and_a_select
     assert redone.code == 0, redone.said
     changed = [batch for batch, when in redone.committed.items() if before.get(batch) != when]
     assert [batch[:5] for batch in changed] == ["b0001"] and len(redone.committed) == 2
+    assert sorted(path.name for path in (redone.out / "streams").iterdir()) == NAMES
 
 
 def files_of(run, name):

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import tifffile
 from runs import Run
 
 CONTROL = 'it\'s $(none) of "ours"'
-LIGHT = ("--illumination", "none", "--diameter", 22, "--features", "deep", "--normalize_cells")
+OPTIONS = ("--illumination", "none", "--diameter", 22, "--features", "deep", "--normalize_cells")
+OPTIONS += ("--negative_control", CONTROL)
 
 
 def write_course(folder):
@@ -25,10 +27,27 @@ def read(run, level):
     return pd.read_parquet(run.out / f"profiles/wells/{level}/P.parquet")
 
 
-def test_a_time_course_keeps_its_times_apart_unless_it_is_asked_to_pool_them(light, tmp_path):
-    words = ["--input", write_course(tmp_path), *LIGHT, "--negative_control", CONTROL]
-    apart = Run(tmp_path / "run", *words, pipeline=light)
-    assert apart.code == 0, apart.said
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    return write_course(tmp_path_factory.mktemp("course"))
+
+
+@pytest.fixture(scope="module")
+def apart(light, course):
+    run = Run(course.parent / "run", "--input", course, *OPTIONS, pipeline=light)
+    assert run.code == 0, run.said
+    return run
+
+
+@pytest.fixture(scope="module")
+def pooled(light, course, apart):
+    """A second run into the same folder, for other profiles; those of the first are gone."""
+    run = Run(apart.folder, "--input", course, *OPTIONS, "--profile_by", "well", pipeline=light)
+    assert run.code == 0, run.said
+    return run
+
+
+def test_a_time_course_keeps_its_times_apart(apart):
     assert "plates of 24 wells (4 x 6), the smallest that hold all wells of the table" in apart.said
     assert "P: grey levels up to 254, of 8 bits, the fewest that hold its reference frames" in apart.said
     assert "wells have several frames: their profiles are by well and frame" in apart.said
@@ -36,8 +55,9 @@ def test_a_time_course_keeps_its_times_apart_unless_it_is_asked_to_pool_them(lig
     assert read(apart, "aggregated")["Metadata_WellNumber"].tolist() == [7, 7, 8, 8, 9, 9, 10, 10, 11, 11]
     scaler = pd.read_table(apart.out / "profiles/normalized_cells/scaler.tsv")
     assert set(scaler["cells"]) == {4 * 2 * 5}
-    pooled = Run(tmp_path / "run", *words, "--profile_by", "well", pipeline=light)
-    assert pooled.code == 0, pooled.said
+
+
+def test_it_pools_them_where_that_is_asked_for(pooled):
     assert "Nothing to do" in pooled.said
     assert read(pooled, "normalized")["Metadata_hour"].tolist() == [""] * 5
     assert read(pooled, "normalized")["Metadata_dose"].tolist() == ["0.10"] * 5
@@ -45,15 +65,11 @@ def test_a_time_course_keeps_its_times_apart_unless_it_is_asked_to_pool_them(lig
     assert f"WARN: {named}" in pooled.said and pooled.said.count(named) == 2  # once more in the last lines
 
 
-def test_a_well_that_makes_the_plates_larger_is_computed_alone(light, tmp_path):
-    table = write_course(tmp_path)
-    words = ["--input", table, *LIGHT[:-1], "--negative_control", CONTROL, "--profile_by", "well"]
-    before = Run(tmp_path / "run", *words, pipeline=light)
-    assert before.code == 0, before.said
-    kept = {path: path.read_bytes() for path in before.out.glob("profiles/single_cells/plate=P/*.parquet")}
-    with table.open("a") as file:
+def test_a_well_that_makes_the_plates_larger_is_computed_alone(light, course, pooled):
+    kept = {path: path.read_bytes() for path in pooled.out.glob("profiles/single_cells/plate=P/*.parquet")}
+    with course.open("a") as file:
         file.write("P,P24,1,1.tif,,0,0.10\n")
-    after = Run(tmp_path / "run", *words, pipeline=light)
+    after = Run(pooled.folder, "--input", course, *OPTIONS, "--profile_by", "well", pipeline=light)
     assert after.code == 0, after.said
     assert "1 image to do in 1 batch," in after.said
     assert "the cell tables of 10 committed images keep the Metadata_WellNumber of another plate format" in after.said
