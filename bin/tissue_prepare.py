@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Find the diameter of a slide's nuclei, or cells, and where on the slide there may be any."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ def main(packet, slide, prepared, model, count, require_gpu, layer):
     packet = files.read_json(packet)
     prepared.mkdir()
     with costs.measured(prepared / "prepare.cost.json", "prepare", packet["size"][0] * packet["size"][1], layer):
-        facts = step.prepare(packet, slide, prepared, network.load(model, require_gpu, count), layer)
+        facts = step.prepare(packet, slide, prepared, partial(network.load, model, require_gpu, count), layer)
     share = f"{layer} are looked for in {facts['tissue_share']:.0%} of the slide"
     click.echo(f"{packet['slide']}: diameter {facts['diameter']:g} px ({facts['diameter_source']}), {share}")
     for warning in facts["warnings"]:

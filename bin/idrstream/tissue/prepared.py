@@ -12,16 +12,16 @@ from idrstream.tissue.squares import SIDE, Squares, without_glass
 FACTS, SQUARES = "prepared.json", "squares.npy"
 
 
-def prepare(packet, slide, folder, model, layer):
+def prepare(packet, slide, folder, load, layer):
     """Write the diameter and the squares of a slide into FOLDER; returns the facts written.
 
     packet  the planner's JSON of the slide: its `size`, diameters (pixels, or "auto") and `tissue` ("all" or "auto")
     slide   its scratch
-    model   network.Model
+    load    function that returns the network.Model; not called where the diameter is given
     layer   of search.PLANES
     """
     shape, planes = tuple(packet["size"]), scratch.planes(slide, packet, layer)
-    pixels, source = _diameter(packet[search.DIAMETERS[layer]], layer, planes, shape, model)
+    pixels, source = _diameter(packet[search.DIAMETERS[layer]], layer, planes, shape, load)
     wanted = Squares(np.zeros([-(-side // SIDE) for side in shape], bool))
     if planes and packet["tissue"] == "auto":
         wanted = without_glass(view.brightest(planes), shape, pixels, segmentation.MIN_SIZE)
@@ -46,10 +46,11 @@ def read(folder):
     return files.read_json(Path(folder, FACTS))["diameter"], None if wanted.all() else Squares(wanted)
 
 
-def _diameter(request, layer, planes, shape, model):
+def _diameter(request, layer, planes, shape, load):
     """(pixels, its source in words)."""
     if request != "auto":
         return request, "given"
+    model = load()
     found = diameter.estimate(model, planes, shape) if planes else None
     if found and found.nuclei:
         windows = units.count(len(found.windows), "window")

@@ -81,9 +81,10 @@ class Slide:
             channel = self.channels[number]
             image = images[channel["file"]]
             levels = [Plane(image, channel, level, lock) for level in range(len(image.levels))]
-            options = {"name": channel["name"] or f"channel {number}", "scale": self._scale, "multiscale": True}
+            options = {"name": channel["name"] or f"channel {number}", "scale": self._scale}
             options |= {"colormap": COLORMAPS[index % len(COLORMAPS)], "blending": "additive"}
-            yield levels, options | {"contrast_limits": _limits(levels[-1])}, "image"
+            options |= {"contrast_limits": _limits(levels[-1])}
+            yield _pyramid(levels), options | {"multiscale": len(levels) > 1}, "image"
 
     def _labels(self, store, chosen):
         import zarr
@@ -96,8 +97,9 @@ class Slide:
                 continue
             group = zarr.open_group(store / "labels" / name, mode="r")
             levels = [group[level] for level in sorted(group.array_keys(), key=lambda level: int(level[1:]))]
-            options = {"name": name, "scale": self._scale, "translate": shift, "multiscale": True, "opacity": 0.7}
-            yield levels, options | ({} if rows is None else {"features": rows}), "labels"
+            options = {"name": name, "scale": self._scale, "translate": shift, "opacity": 0.7}
+            options |= {"multiscale": len(levels) > 1}
+            yield _pyramid(levels), options | ({} if rows is None else {"features": rows}), "labels"
 
     def _rows(self, chosen):
         """DataFrame of the objects: metadata, shapes, and the means of the channels that are shown; None without it."""
@@ -148,6 +150,11 @@ class Plane:
 
     def __array__(self, dtype=None, copy=None):
         return self[:, :].astype(dtype or self.dtype)
+
+
+def _pyramid(levels):
+    """LEVELS as napari takes them: of several a list, of one itself."""
+    return levels if len(levels) > 1 else levels[0]
 
 
 def _limits(plane):

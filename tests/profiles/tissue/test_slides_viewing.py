@@ -68,6 +68,13 @@ def test_channels_are_pyramids_of_which_windows_are_read(slide, layers):
     assert options["scale"] == (0.5, 0.25) and options["contrast_limits"][0] < options["contrast_limits"][1]
 
 
+def test_a_resolution_that_is_the_only_one_is_no_pyramid(slide, layers, tmp_path):
+    tifffile.imwrite(tmp_path / "small.ome.tif", slide[2], metadata={"axes": "CYX"})
+    data, options, _ = layers(images=[str(tmp_path / "small.ome.tif")])[0]["DNA1"]
+    assert data.shape == (140, 180) and not options["multiscale"]
+    assert np.array_equal(np.asarray(data), slide[2][0])
+
+
 def test_without_a_name_the_channel_of_the_nuclei_is_shown(layers):
     assert list(layers()[0]) == ["DNA1", "nuclei", "cells"]
 
