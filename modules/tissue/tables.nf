@@ -8,7 +8,7 @@ process TABLES {
     errorStrategy { Gate.verdict(task, meta) }
 
     input:
-    tuple val(meta), path(slide), path(measured, stageAs: 'measured/*'), path(pairs)        // the folder that PAIR left; [] without
+    tuple val(meta), path(slide), path(measured, stageAs: 'measured/*'), path(pairs)        // [] without PAIR
     val how                                     // how.args, and a digest of the code: part of the cache key
 
     output:
@@ -16,7 +16,7 @@ process TABLES {
     tuple val(task.process), eval('tissue_tables.py --version'), topic: versions
 
     script:
-    def paired = pairs ? "--pairs ${pairs}/pairs.json" : ''
+    def paired = pairs ? "--pairs ${pairs}" : ''
     """
     tissue_tables.py ${slide} tables measured/* ${paired} ${how.args}
     """
