@@ -310,8 +310,8 @@ def test_where_pixels_are_not_square_the_distances_of_the_cells_are_told(told, h
 
 def test_params_that_contradict_each_other_or_mean_nothing_are_said(refused):
     row = "A1,a.ome.tif,1,,"
-    assert "--statistics mode: is none of mean, median, min" in "\n".join(refused(row, statistics="mode"))
-    assert "--outputs csv: is none of masks, quant, geojson" in "\n".join(refused(row, outputs="csv"))
+    assert "--statistics mode: is no list of mean, median, min" in "\n".join(refused(row, statistics="mode"))
+    assert "--outputs csv: is no list of masks, quant, geojson" in "\n".join(refused(row, outputs="csv"))
     (said,) = refused(row, cells="none", compartments="cell,nucleus,cytoplasm")
     assert "--compartments cell,nucleus,cytoplasm: without cells there is no cell and no cytoplasm" in said
     (said,) = refused(row, expansion="300um")
