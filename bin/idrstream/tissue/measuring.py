@@ -11,7 +11,7 @@ import numpy as np
 
 from idrstream.base import files
 from idrstream.cells import rings
-from idrstream.tissue import arrays, groups, outlining, pixels, reading, sampling, shapes, statistics, steps
+from idrstream.tissue import arrays, groups, outlining, pixels, reading, sampling, shapes, statistics, steps, tiles
 
 VERSION = 1  # raised when what is measured changes
 
@@ -83,7 +83,7 @@ def _seen(packet, folder, boxes, nuclei, cells):
         for box in boxes:
             labels = group.every[group.cells[box.within(group.window)]]
             arrays.write(folder / CELLS.format(box.name), steps.Raw(labels))
-    corner = np.array(_origin(packet)) + group.window[::2]
+    corner = np.array(tiles.corner(packet)) + group.window[::2]
     outlined = _outlined(packet, folder / OUTLINES, group, images, facts, corner)
     return pixels.runs(group.nuclei, group.cells, group.places, len(group.labels)), corner.tolist(), outlined
 
@@ -97,11 +97,6 @@ def _chosen(packet):
     possible = pixels.SPANS if _with_cells(packet) else ["nucleus"]
     chosen = [name for name in possible if name in packet["compartments"]]
     return chosen, [name for name in statistics.NAMES if name in packet["statistics"]]
-
-
-def _origin(packet):
-    """(y, x) of the label image's first pixel in the slide."""
-    return (packet["region"] or (0, 0))[:2]
 
 
 def _objects(group, facts):

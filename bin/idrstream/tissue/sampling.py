@@ -52,8 +52,8 @@ class Samples:
 
     def _read(self, channel):
         _, image = self._images[channel["file"]]
-        levels = np.empty(self._found.size, statistics.kind(image.dtype))
-        absent = np.zeros(0, bool)
+        levels, real = np.empty(self._found.size, statistics.kind(image.dtype)), image.dtype.kind == "f"
+        absent = np.zeros(len(levels) if real else 0, bool)
         for window in reading.windows(image.levels[0], self._box, image.dtype.itemsize):
             corner = window.y0 - self._corner[0], window.x0 - self._corner[1]
             shown = Box(corner[0], corner[0] + window.shape[0], corner[1], corner[1] + window.shape[1])
@@ -61,12 +61,10 @@ class Samples:
                 continue
             stored = image.window(channel["channel"], 0, channel["frame"], 0, *window)
             pixels.gather(np.ma.getdata(stored).astype(levels.dtype, copy=False), corner, self._found, levels)
-            if (lacking := _without_data(stored)).any():
-                absent = absent if absent.size else np.zeros(len(levels), bool)
-                pixels.gather(lacking, corner, self._found, absent)
-        if levels.dtype.kind == "f":
-            self._check(image, channel, ~np.isfinite(levels) & ~absent if absent.size else ~np.isfinite(levels))
-        if absent.size:
+            if real and np.ma.is_masked(stored):
+                pixels.gather(_without_data(stored), corner, self._found, absent)
+        if real:
+            self._check(image, channel, ~np.isfinite(levels) & ~absent)
             levels[absent] = np.nan
         return levels
 
@@ -94,11 +92,9 @@ def _place(channel):
 
 
 def _without_data(stored):
-    """(Y, X) bool: where a window has no pixels. A chunk that was not written holds the fill value, a grey level.
+    """(Y, X) bool: where a masked window of floats has no pixels. A chunk not written holds the fill value, a level.
 
     So it is stored that a chunk is empty; what is no level, as NaN or a negative float, marks places without data.
     """
-    if stored.dtype.kind != "f" or not np.ma.is_masked(stored):
-        return np.zeros(stored.shape, bool)
     levels = np.ma.getdata(stored)
     return np.ma.getmaskarray(stored) & ~(np.isfinite(levels) & (levels >= 0))

@@ -8,7 +8,7 @@ import numpy as np
 
 from idrstream.base import files, tables
 from idrstream.base.failures import ImageFailure
-from idrstream.tissue import opening, outcome
+from idrstream.tissue import opening, outcome, tiles
 from idrstream.tissue.tables import naming
 from idrstream.tissue.tables.slide import Column
 
@@ -90,7 +90,7 @@ class Slide:
         import zarr
 
         rows = self._rows(chosen)
-        corner = (self._record["region"] or (0, 0))[:2]
+        corner = tiles.corner(self._record)
         shift = [first * edge for first, edge in zip(corner, self._scale, strict=True)]
         for name in LABELS:
             if not (store / "labels" / name).exists():

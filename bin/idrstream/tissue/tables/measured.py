@@ -142,4 +142,7 @@ class _Rows:
 
 
 def _joined(arrays, parts):
-    return np.concatenate([array[part] for array, part in zip(arrays, parts, strict=True)])
+    """The PARTS of arrays one after the other. Files without any are not opened, but for one, which has the type."""
+    pairs = list(zip(arrays, parts, strict=True))
+    some = [pair for pair in pairs if pair[1].stop > pair[1].start] or pairs[:1]
+    return np.concatenate([array[part] for array, part in some])

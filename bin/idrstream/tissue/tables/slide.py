@@ -5,6 +5,7 @@ import uuid
 from functools import cached_property
 from typing import NamedTuple
 
+from idrstream.tissue import tiles
 from idrstream.tissue.tables import naming
 
 
@@ -47,7 +48,7 @@ class Slide:
         self.channels = [channel["name"] for channel in self.measured]
         size = packet["pixel_size"]
         self.unit, self.scale = ("µm", (size["y"], size["x"])) if size else ("px", (1.0, 1.0))
-        self.origin = tuple((packet["region"] or (0, 0))[:2])
+        self.origin = tiles.corner(packet)
         self.has_cells, self.style = packet["cells"] != "none", packet["names"]
         self.names = naming.names(self.columns, self.channels, self.unit, self.style, self.compartment)
 
