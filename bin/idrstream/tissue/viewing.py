@@ -10,7 +10,7 @@ from idrstream.base import files, tables
 from idrstream.base.failures import ImageFailure
 from idrstream.tissue import opening, outcome, tiles
 from idrstream.tissue.tables import naming
-from idrstream.tissue.tables.slide import Column
+from idrstream.tissue.tables.slide import Column, standing
 
 COLORMAPS = "blue", "green", "red", "cyan", "magenta", "yellow"
 LABELS = "nuclei", "cells"  # label images of a store; cells lie above nuclei
@@ -32,7 +32,7 @@ class Slide:
             there = ", ".join(existing[:8]) + (", ..." if len(existing) > 8 else "")
             raise tables.Problems([f"{outdir}: no slide {name}; it has {there or 'none'}"])
         self._record = files.read_json(self._folder / "slide.json")
-        every = [*self._record["measured"], *self._record["membrane"], *self._record["nuclear"]]
+        every = [*self._record["membrane"], *self._record["nuclear"], *self._record["measured"]]  # names of the tables
         self.channels = {channel["number"]: channel for channel in every}
 
     def chosen(self, names):
@@ -121,7 +121,7 @@ class Slide:
         shown = [places.index(number) for number in chosen if number in places]
         columns += [Column("intensity", "mean", part, place) for place in shown for part in ("nucleus", "cell")]
         channels, unit = [channel["name"] for channel in record["measured"]], "µm" if record["pixel_size"] else "px"
-        compartment = "nucleus" if record["cells_from"] == "none" else "cell"
+        compartment = standing(record["compartments"], record["cells_from"] != "none")
         return naming.names(columns, channels, unit, record["names"], compartment)
 
 

@@ -14,6 +14,7 @@ import zarr
 import measured_folders
 from idrstream.base.tables import Problems
 from idrstream.tissue import tables, viewing
+from idrstream.tissue.tables.slide import standing
 from repository import BIN
 
 SHAPE = 115, 138
@@ -41,7 +42,9 @@ def slide(tmp_path_factory):
             root.create_array(f"labels/{name}/s{level}", data=pixels)
     record = {"image": made.packet["locations"], "nuclear": made.packet["measured"][:1], "membrane": []}
     record |= {name: made.packet[name] for name in ("measured", "pixel_size", "region", "names")}
-    (place / "slide.json").write_text(json.dumps(record | {"cells_from": "expand"}))
+    (place / "slide.json").write_text(
+        json.dumps(record | {"cells_from": "expand", "compartments": ["nucleus", "cytoplasm", "membrane", "cell"]})
+    )
     return folder / "out", made, whole
 
 
@@ -109,6 +112,30 @@ def test_a_file_that_was_moved_is_named(slide, layers, tmp_path):
         assert list(layers(images=[str(moved)])[0]) == ["DNA1", "nuclei", "cells"]
     finally:
         moved.rename(slide[0].parent / "A12.ome.tif")
+
+
+def test_channels_of_one_name_have_those_of_the_tables(slide, tmp_path):
+    record = json.loads((slide[0] / "slides/A12/slide.json").read_text())
+    record["nuclear"] = [channel | {"name": "DNA1"} for channel in record["measured"][:2]]  # as the file has them
+    record["measured"][1]["name"] = "DNA1 (2)"
+    (tmp_path / "slides/A12").mkdir(parents=True)
+    (tmp_path / "slides/A12/slide.json").write_text(json.dumps(record))
+    found = viewing.Slide(tmp_path, "A12")
+    assert found.chosen(["DNA1", "DNA1 (2)"]) == [1, 2] and found.chosen([]) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "measured, with_cells, expected",
+    [
+        (["nucleus", "cell"], True, "cell"),
+        (["nucleus", "cell"], False, "nucleus"),
+        (["nucleus"], True, "nucleus"),
+        (["cytoplasm", "membrane"], True, "cytoplasm"),
+        ([], True, "cell"),
+    ],
+)
+def test_a_compartment_stands_for_an_object_in_tables_and_in_the_window_alike(measured, with_cells, expected):
+    assert standing(measured, with_cells) == expected
 
 
 def test_an_unknown_slide_or_channel_is_answered_with_those_there_are(slide):

@@ -55,9 +55,7 @@ class Slide:
     @cached_property
     def compartment(self):
         """The compartment that stands for an object: its cell, or its nucleus if no cells are looked for."""
-        measured = [column.compartment for column in self.columns if column.kind == "intensity"]
-        wanted = "cell" if self.has_cells else "nucleus"
-        return wanted if wanted in measured or not measured else measured[0]
+        return standing([column.compartment for column in self.columns if column.kind == "intensity"], self.has_cells)
 
     @cached_property
     def statistic(self):
@@ -82,3 +80,9 @@ class Slide:
     def id(self, label):
         """The id of an object: the same in every table and every run, and no other slide's."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.name}/{label}"))
+
+
+def standing(compartments, has_cells):
+    """Which of the COMPARTMENTS stands for an object: its cell, its nucleus if there are no cells; else the first."""
+    wanted = "cell" if has_cells else "nucleus"
+    return wanted if wanted in compartments or not compartments else compartments[0]
