@@ -49,7 +49,7 @@ def main(packet, group, slide, prepared, predicted, model, cellprob_threshold, c
             for tile in task.progress(boxes, f"{packet['slide']} group {group}: predicting tiles"):
                 steps.predict(predicted, field, tile, shape, net.rounds(diameter), cellprob_threshold)
         facts |= {"device": device["name"], "network_tiles": field.tiles}
-        facts |= {"model": {"name": model.name, "sha256": files.sha256(model)}}
+        facts |= {"looked_for": [layer], "model": {"name": model.name, "sha256": files.sha256(model)}}
         facts["settings"] = {"cellprob_threshold": cellprob_threshold}
 
 

@@ -37,8 +37,8 @@ class Params {
      * published, [address, sha256 or null]; an empty list for others. ADDRESS: where Cellpose's weights lie.
      */
     static Object model(Object name, Path project, Map schema, String address) {
-        final param = schema['$defs'].segmentation.properties.model, weights = param['x-weights'][name]
-        final there = name == 'idrstream' ? file("${project}/assets/models/nuclei/nuclei.pth") : file(name)
+        final param = schema['$defs'].segmentation.properties.model, weights = param['x-weights'][name], shipped = param['x-shipped'][name]
+        final there = shipped ? file("${project}/assets/models/${shipped}") : file(name)
         return there ?: (weights ? [address: "${address}/${weights}".toString(), sha256: param['x-sha256']?.get(weights)] : [])
     }
 

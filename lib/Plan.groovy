@@ -52,7 +52,13 @@ class Plan {
 
     /** The slide of a layer, as a key that knows how many layers it has. */
     static Object layered(Map layer) {
-        Nextflow.groupKey(layer.findAll { name, _value -> name != 'layer' }, layer.layers.size() + layer.given.size())
+        final flooded = layer.watershed.collectMany { search -> search.layers }
+        Nextflow.groupKey(layer.findAll { name, _value -> name != 'layer' }, layer.layers.size() + flooded.size() + layer.given.size())
+    }
+
+    /** The layers of a slide that one network for deep watershed looks for: SEARCH is the slide's map with `search`. */
+    static List<Map> sought(Map search) {
+        search.search.layers.collect { name -> search.findAll { key, _value -> key != 'search' } + [layer: name] }
     }
 
     /** What a task needs of this machine's folders for a batch, plate or slide, by the planner's JSON of it. */

@@ -15,7 +15,7 @@ workflow TISSUE {
     take:
     launch                                      // JSON: params, and where and when the run was started
     inputs                                      // map: what the user named, as main.nf found it; [] for what is not there
-    model                                       // value: Cellpose weights
+    model                                       // value: the network of the nuclei
     cell_model                                  // value: those of --cell_model; [] without
     run                                         // value: params, and versions of what ran
     outdir                                      // where results are kept
@@ -36,7 +36,7 @@ workflow TISSUE {
         .filter { slide, _packet -> Gate.enter(slide.id, slide.work) }
     read = READ(slides.map { slide, packet -> tuple(slide, packet, Plan.folders(packet)) }, stages.read).slide
     pixels = read.map { slide, folder -> Gate.holds(slide, folder) }                // (slide, the channels that networks look at)
-    models = weights.map { nuclei, cells -> [nuclei: nuclei, cells: cells] }
+    models = weights.map { nuclei, cells -> [model: nuclei, cell_model: cells] }
     layers = LAYERS(slides, pixels, models, stages)                                 // (slide, layer -> [folders])
     measured = MEASUREMENTS(slides, layers, stages)                                 // (slide, [measured], tables)
     parts = slides.join(pixels).join(layers).join(measured)

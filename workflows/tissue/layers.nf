@@ -1,23 +1,29 @@
 // The layers of slides: nuclei, and cells where a network looks for them or the table gives them. A nucleus and its cell have one label.
 
-include { SEARCH } from './search'
-include { TAKE   } from '../../modules/tissue/take'
-include { PAIR   } from '../../modules/tissue/pair'
-include { drawn  } from './parts'
+include { SEARCH    } from './search'
+include { WATERSHED } from './watershed'
+include { TAKE      } from '../../modules/tissue/take'
+include { PAIR      } from '../../modules/tissue/pair'
+include { drawn     } from './parts'
 
 workflow LAYERS {
     take:
     slides                                      // (slide, its JSON)
     pixels                                      // (slide, the channels that networks look at)
-    models                                      // value: layer -> Cellpose weights
+    models                                      // value: param -> network
     stages
 
     main:
-    wanted = slides.join(pixels).combine(models)
-        .flatMap { slide, packet, channels, weights -> slide.layers.collect { name -> tuple(slide + [layer: name], packet, channels, weights[name]) } }
+    looking = slides.join(pixels).combine(models)
+    wanted = looking.flatMap { slide, packet, channels, networks ->
+        slide.layers.collect { name -> tuple(slide + [layer: name], packet, channels, networks[name == 'cells' ? 'cell_model' : 'model']) }
+    }
+    flooded = looking.flatMap { slide, packet, channels, networks ->
+        slide.watershed.collect { search -> tuple(slide + [search: search], packet, channels, networks[search.param]) }
+    }
     given = slides.flatMap { slide, packet -> slide.given.collect { name -> tuple(slide + [layer: name], packet, Plan.folders(packet)) } }
     taken = TAKE(given, stages.take).taken.map { layer, left -> tuple(Gate.holds(layer, left[0].parent)[0], left) }
-    found = SEARCH(wanted, stages).mix(taken)
+    found = SEARCH(wanted, stages).mix(WATERSHED(flooded, stages), taken)
         .map { layer, folders -> tuple(Plan.layered(layer), [(layer.layer): folders]) }
         .groupTuple()
         .map { slide, maps -> tuple(slide.target, maps.sum()) }                         // (slide, layer -> [folders])

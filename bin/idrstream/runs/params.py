@@ -45,7 +45,8 @@ def no_model(values, given, schema, param="model"):
     """
     if param in given:
         return []
-    names = ["idrstream", *schema["$defs"]["segmentation"]["properties"]["model"]["x-weights"]]
+    rule = schema["$defs"]["segmentation"]["properties"]["model"]
+    names = [*rule["x-shipped"], *rule["x-weights"]]
     near = tables.nearest(values[param], names)
     return [f"--{param} {values[param]}: neither a file nor a model that Cellpose 3 knows.{near}"]
 

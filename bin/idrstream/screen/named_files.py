@@ -4,6 +4,7 @@ from pathlib import Path
 
 from idrstream import sources
 from idrstream.base import tables
+from idrstream.cells import heads
 from idrstream.runs import params
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
@@ -35,6 +36,8 @@ def absent(values, given, schema):
             f"--study {values['study']}: no such study or file; {listed}{tables.nearest(values['study'], studies)}"
         )
     problems += params.no_model(values, given, schema)
+    if "model" in given and given["model"].suffix.lower() == heads.SUFFIX:
+        problems.append(f"--model {values['model']}: a network for deep watershed; --workflow tissue takes these")
     if values["embedder"] == "deepprofiler":
         for name in DEEPPROFILER:
             if not values[name]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from idrstream.tissue import watershed_settings
+
 
 def of(values: Mapping[str, Any]) -> dict[str, str]:
     """What each stage's command is given of the params; what is of a slide is in its packet."""
@@ -16,6 +18,10 @@ def of(values: Mapping[str, Any]) -> dict[str, str]:
         "seeds": "",
         "label": f"--flow_threshold {values['flow_threshold']}",
         "number": "",
+        "normalize": "",
+        "flood": f"{watershed_settings.arguments(values)} {gpu}".strip(),
+        "count": "",
+        "finish": watershed_settings.arguments(values),
         "take": f"--connections {values['connections']}",
         "pair": "",
         "measure": f"--connections {values['connections']}",

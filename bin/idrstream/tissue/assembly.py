@@ -8,7 +8,7 @@ from idrstream.base import files
 from idrstream.tissue import arrays, layers, overlays, steps, store, tiff, tiles
 
 COUNTS, ELEMENT = "counts.json", "element"  # of TABLES: how many objects there are, and the table for the store
-PREPARED = Path("prepared", "prepared.json")  # in the folder of a layer that a network looked for
+PREPARED = "prepared/prepared.json", "normalized/normalized.json"  # in the folder of a layer that a network looked for
 
 
 class Found:
@@ -16,7 +16,7 @@ class Found:
 
     images    name -> function of one of its tiles that returns (Y, X) uint32 labels: nuclei, and cells if there are any
     layers    name -> layers.Layer of what was looked for, or given
-    prepared  layer -> what PREPARE told, of those that a network looked for
+    prepared  layer -> what PREPARE or NORMALIZE told, of those that a network looked for
     counts    what TABLES counted; None if nothing was measured
     element   folder of the table for the store; None if there is none
 
@@ -29,7 +29,7 @@ class Found:
         self.origin = tiles.corner(packet)
         folders = {name: Path(folder) for name, folder in (("nuclei", nuclei), ("cells", cells)) if folder}
         self.layers = {name: layers.read(folder) for name, folder in folders.items()}
-        told = {name: folder / PREPARED for name, folder in folders.items()}
+        told = {name: folder / path for name, folder in folders.items() for path in PREPARED}
         self.prepared = {name: files.read_json(path) for name, path in told.items() if path.exists()}
         self.images = {"nuclei": self.layers["nuclei"].tile} | _cells(measured)
         self.counts = tables and files.read_json(Path(tables, COUNTS))

@@ -15,7 +15,7 @@ from idrstream.base.tables import Problems, Table
 from idrstream.runs import digest, ledger, params, targets
 from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.sources import staged
-from idrstream.tissue import arguments, looking, markers, outcome, recipe, sheet, slides, tiles
+from idrstream.tissue import arguments, looking, markers, outcome, recipe, searches, sheet, slides, tiles
 from idrstream.tissue.header import Channel
 from idrstream.tissue.markers import Measured
 from idrstream.tissue.run_plan import Plan, Slide
@@ -52,11 +52,16 @@ def make(
     problems = params.problems(values, schema) + _named_files(values, given, schema)
     if problems:
         raise Problems(problems)
+    networks, problems = searches.networks(given)
+    if problems := problems + list(searches.without_effect(values, networks)):
+        raise Problems(problems)
     table, requests = sheet.read(given["input"], values, folder)
-    if values["cells"] == "model" and not values["cell_model"] and any("cells" not in row.labels for row in requests):
+    by_one = "model" in networks and "cells" in networks["model"].layers
+    lacking = values["cells"] == "model" and not values["cell_model"] and not by_one
+    if lacking and any("cells" not in row.labels for row in requests):
         table.problems.append("--cells model: name the network that finds cells by --cell_model, a file or cyto3")
     local = sheet.folders([place for request in requests for place in request.places])
-    wanted = _checked(table, requests, values, given, staged.places(local, folders))
+    wanted = _checked(table, requests, values, given, staged.places(local, folders), networks)
     if table.problems:
         raise Problems(dict.fromkeys(table.problems))
     return _decide(values, given, wanted, local, session)
@@ -77,7 +82,12 @@ def _named_files(values: Params, given: Mapping[str, Path], schema: Mapping[str,
 
 
 def _checked(
-    table: Table, requests: list[Request], values: Params, given: Mapping[str, Path], places: dict[str, str]
+    table: Table,
+    requests: list[Request],
+    values: Params,
+    given: Mapping[str, Path],
+    places: dict[str, str],
+    networks: searches.Networks,
 ) -> list[Slide]:
     """The slides, their files read; what is wrong with them is added to the table's problems."""
     common = None
@@ -87,7 +97,7 @@ def _checked(
         except Problems as found:
             table.problems += found.sentences
     looked = looking.look(requests, places, common)
-    made = [slides.make(table, *pair, values) for pair in zip(requests, looked, strict=True)]
+    made = [slides.make(table, *pair, values, networks) for pair in zip(requests, looked, strict=True)]
     return [slide for slide in made if slide]
 
 
@@ -145,6 +155,8 @@ def _identity(slide: Slide) -> str:
         *(slide.pixel_size, slide.measured, slide.request.metadata if slide.measures else None),
         sorted((layer, slide.request.labels[layer], image) for layer, image in slide.labels.items()),
     ]
+    if slide.watershed:
+        content.append([search.scale for search in slide.searches])
     text = json.dumps([content, slide.recipe], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -209,6 +221,7 @@ def _packet(slide: Slide, number: int, plan: Plan) -> dict[str, Any]:
         "dtype": slide.header.dtype,
         "channels": [channel.name for channel in slide.header.channels],
         "layers": slide.layers,
+        "scales": {layer: search.scale for search in slide.searches for layer in search.layers},
         "given": {layer: slide.request.labels.get(layer) for layer in sheet.LAYERS},
         "nuclear": [_numbered(channel, slide) for channel in slide.channels],
         "membrane": [_numbered(channel, slide) for channel in slide.membrane],
@@ -255,7 +268,8 @@ def _summary(plan: Plan) -> dict[str, Any]:
                 "pixels": math.prod(slide.shape),
                 "memory": slide.need.memory,
                 "work": slide.need.disk,
-                "layers": slide.layers,
+                "layers": [layer for layer in slide.layers if layer not in slide.watershed],
+                "watershed": [search._asdict() for search in slide.searches if search.scale],
                 "given": sorted(slide.request.labels),
                 "measure": slide.measures,
             }

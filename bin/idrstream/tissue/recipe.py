@@ -11,7 +11,7 @@ from typing import Any
 
 from idrstream.runs.recipe import Book, Library, Stage
 
-NETWORK = ("diameter", "predict")  # stages with a network
+NETWORK = ("diameter", "predict", "flood")  # stages with a network
 
 STAGES = {
     "readers": Stage("reading of images", "readers/__init__.py"),
@@ -20,6 +20,8 @@ STAGES = {
     "squares": Stage("search for tissue", "tissue/squares.py"),
     "predict": Stage("flows", "tissue/prediction.py"),
     "label": Stage("nuclei", "tissue/labelling.py"),
+    "normalize": Stage("contrast for deep watershed", "tissue/normalized.py"),
+    "flood": Stage("deep watershed", "tissue/flooding.py"),
     "given": Stage("label images that exist", "tissue/given.py"),
     "pair": Stage("pairs of nuclei and cells", "tissue/pairing.py"),
     "expand": Stage("cells around nuclei", "tissue/expansion.py"),
@@ -28,7 +30,7 @@ STAGES = {
 }
 
 # Parameters that affect results, and models: name -> (stages that take it, default). "nuclei" and "cells" are as they
-# are for a slide: "labels" where its row names a label image.
+# are for a slide: "labels" where its row names a label image, "watershed" where a network for it looks for them.
 PARAMS = {
     "nuclei": (("readers",), "model"),
     "model": (("nuclei",), None),
@@ -36,6 +38,16 @@ PARAMS = {
     "flow_threshold": (("label",), 0.4),
     "cellprob_threshold": (("predict",), 0),
     "tissue": (("predict",), "all"),
+    "maxima_threshold": (("flood",), "cell=0.075,nucleus=0.1"),
+    "maxima_smooth": (("flood",), 0),
+    "maxima_algorithm": (("flood",), "h_maxima"),
+    "interior_threshold": (("flood",), 0.2),
+    "interior_smooth": (("flood",), 2),
+    "radius": (("flood",), 2),
+    "small_objects": (("flood",), 15),
+    "fill_holes": (("flood",), 15),
+    "label_erosion": (("flood",), 0),
+    "pixel_expansion": (("flood",), 0),
     "cells": (("readers",), "none"),
     "expansion": (("expand",), "3um"),
     "cell_model": (("cells",), None),
@@ -56,20 +68,22 @@ LIBRARIES = (
 )
 
 # Commands that check their libraries, and the stages that each computes.
-COMMANDS = {"prepare": ("diameter", "squares"), "predict": ("predict",)}
+COMMANDS = {"prepare": ("diameter", "squares"), "predict": ("predict",), "flood": ("flood",)}
 
 
 def _wanted(values: Mapping[str, Any]) -> set[str]:
     networks = {"nuclei"} if values["nuclei"] == "model" else set()
     networks |= {"cells"} if values["cells"] == "model" else set()
+    flooded = {layer for layer in ("nuclei", "cells") if values[layer] == "watershed"}
     measured = values["cells"] != "none" or {*values["outputs"].split(",")} != {"masks"}
-    wanted = {"readers"} | networks | ({"measure", "tables"} if measured else set())
+    wanted = {"readers"} | networks | flooded | ({"measure", "tables"} if measured else set())
     wanted |= {"statistics", "predict", "label"} if networks else set()
     wanted |= {"squares"} if networks and values["tissue"] == "auto" else set()
     diameters = {"nuclei": "diameter", "cells": "cell_diameter"}
     wanted |= {"diameter"} if any(values[diameters[layer]] == "auto" for layer in networks) else set()
     wanted |= {"expand"} if values["cells"] == "expand" else set()
-    wanted |= {"pair"} if values["cells"] in ("model", "labels") else set()
+    wanted |= {"normalize", "flood"} if flooded else set()
+    wanted |= {"pair"} if values["cells"] in ("model", "labels", "watershed") else set()
     return wanted | ({"given"} if "labels" in (values["nuclei"], values["cells"]) else set())
 
 

@@ -18,6 +18,7 @@ from idrstream.tissue import needs, tiles
 from idrstream.tissue.header import Channel, Header, LabelImage
 from idrstream.tissue.markers import Measured
 from idrstream.tissue.region import Area
+from idrstream.tissue.searches import Search
 from idrstream.tissue.sheet import Request
 from idrstream.tissue.tiles import Box
 
@@ -37,7 +38,7 @@ class Slide:
     membrane       those that show where cells end, for the network of the cells
     diameter       of the nuclei in pixels; "auto": estimated; None: no network looks for them
     cell_diameter  likewise, of the cells
-    layers         what networks look for: "nuclei", "cells"
+    searches       what networks look for, and by which
     cells          how cells are made: expand, model, none, or labels
     expansion      of the nuclei in pixels, for expand
     measured       channels that are measured
@@ -57,7 +58,7 @@ class Slide:
     membrane: list[Channel]
     diameter: float | str | None
     cell_diameter: float | str | None
-    layers: list[str]
+    searches: list[Search]
     cells: str
     expansion: float | str | None
     measured: list[Measured]
@@ -99,6 +100,16 @@ class Slide:
         return self.header.pixel_size
 
     @property
+    def layers(self) -> list[str]:
+        """What networks look for: "nuclei", "cells"."""
+        return [layer for search in self.searches for layer in search.layers]
+
+    @property
+    def watershed(self) -> list[str]:
+        """Those of them that networks for deep watershed look for."""
+        return [layer for search in self.searches for layer in search.layers if search.scale]
+
+    @property
     def statistics(self) -> list[str]:
         return chosen(self.values["statistics"], STATISTICS) if self.measured else []
 
@@ -115,8 +126,10 @@ class Slide:
     def settings(self) -> dict[str, Any]:
         """The params as they are for this slide."""
         kept = {"statistics": self.statistics, "compartments": self.compartments, "outputs": self.outputs}
-        nuclei = "model" if "nuclei" in self.layers else "labels"
-        return {**self.values, "nuclei": nuclei, "cells": self.cells} | {k: ",".join(v) for k, v in kept.items()}
+        how = {"nuclei": "model" if "nuclei" in self.layers else "labels", "cells": self.cells}
+        how |= {layer: "watershed" for layer in self.watershed}
+        one = {"cell_model": None} if all(search.param == "model" for search in self.searches) else {}
+        return {**self.values, **how, **one} | {k: ",".join(v) for k, v in kept.items()}
 
     @property
     def tiles_a_task(self) -> int:
@@ -247,9 +260,13 @@ class Plan:
 
     def _networks(self) -> list[str]:
         """A line for each network that looks for anything."""
-        layers = {layer for slide in self.todo for layer in slide.layers}
+        flooding = {search.param: search for slide in self.todo for search in slide.searches if search.scale}
+        layers = {layer for slide in self.todo for layer in slide.layers if layer not in slide.watershed}
         where = "where there is tissue" if self.settings["tissue"] == "auto" else "everywhere"
-        lines = []
+        lines = [
+            f"{search.param} sha256 {self.recipe[search.param][:12]}, for deep watershed: {' and '.join(search.layers)}"
+            for search in flooding.values()
+        ]
         if "nuclei" in layers:
             model, size = self.recipe["model"][:12], _length(self.settings["diameter"])
             lines.append(f"model sha256 {model}, {size}; nuclei are looked for {where}")

@@ -71,14 +71,14 @@ def _searches(packet, found, tasks):
     content = {}
     for layer, key in search.DIAMETERS.items():
         prepared = found.prepared.get(layer, {})
-        pixels = prepared.get("diameter")
+        pixels = prepared.get("diameter")  # None of a network for deep watershed, which goes by a scale
         content |= {key: pixels, f"{key}_um": pixels and _micrometres(pixels, packet["pixel_size"])}
         content[f"{key}_source"] = prepared.get("diameter_source")
-        step = "predict" if layer == "nuclei" else f"predict {layer}"
-        models = (task["model"] for task in tasks if task["step"] == step)
+        models = (task["model"] for task in tasks if layer in task.get("looked_for", ()))
         content["model" if layer == "nuclei" else "cell_model"] = next(models, None)
     rule = TISSUE if packet["tissue"] == "auto" else "nuclei are looked for everywhere"
-    share = found.prepared.get("nuclei", {}).get("tissue_share")
+    content["scales"] = {layer: scale for layer, scale in packet["scales"].items() if scale}
+    share = found.prepared.get("nuclei", {}).get("tissue_share", 1.0)
     return content | {"tissue": {"rule": rule, "share": share} if "nuclei" in found.prepared else None}
 
 

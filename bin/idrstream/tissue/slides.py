@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 from idrstream.base.failures import ImageFailure
 from idrstream.base.tables import Problems, Table, shown
-from idrstream.tissue import header, markers
+from idrstream.tissue import header, markers, searches
 from idrstream.tissue.header import Channel, Header
 from idrstream.tissue.looking import Looked
 from idrstream.tissue.markers import Measured
 from idrstream.tissue.region import Area
 from idrstream.tissue.run_plan import COMPARTMENTS, Slide
+from idrstream.tissue.searches import Networks, Search
 from idrstream.tissue.sheet import Request
 from idrstream.tissue.tiles import Box
 
@@ -42,9 +43,14 @@ LENGTHS = {
 }
 
 
-def make(table: Table, request: Request, looked: Looked, values: Mapping[str, Any]) -> Slide | None:
-    """A slide as it will be worked on; None, and problems of the TABLE, for one that cannot be."""
-    check = _Check(request, looked, values)
+def make(
+    table: Table, request: Request, looked: Looked, values: Mapping[str, Any], networks: Networks
+) -> Slide | None:
+    """A slide as it will be worked on; None, and problems of the TABLE, for one that cannot be.
+
+    networks  of those params that name one for deep watershed
+    """
+    check = _Check(request, looked, values, networks)
     slide = check.slide() if looked.header else None
     problems = [table.problem(sentence, request.line, column) for sentence, column in looked.faults + check.faults]
     table.problems += problems + check.sentences
@@ -58,8 +64,8 @@ class _Check:
     sentences  about other tables
     """
 
-    def __init__(self, request: Request, looked: Looked, values: Mapping[str, Any]):
-        self.request, self.looked, self.values = request, looked, values
+    def __init__(self, request: Request, looked: Looked, values: Mapping[str, Any], networks: Networks):
+        self.request, self.looked, self.values, self.networks = request, looked, values, networks
         self.name = os.path.basename(request.locations[0])
         self.cells = "labels" if "cells" in request.labels else values["cells"]
         self.faults: list[tuple[str, str | None]] = []
@@ -72,18 +78,19 @@ class _Check:
         nuclear, named = self._nuclear(stated)
         measured = self._measured(stated, named)
         by_network = {"nuclei": "nuclei" not in self.request.labels, "cells": self.cells == "model"}
-        diameter = self._length("diameter", pixel) if by_network["nuclei"] else None
-        cell_diameter = self._length("cell_diameter", pixel) if by_network["cells"] else None
+        wanted = searches.of([layer for layer, yes in by_network.items() if yes], self.networks, self.values)
+        lengths = {param: self._length(param, pixel) for param in (searches.DIAMETERS[each.param] for each in wanted)}
+        diameter, cell_diameter = lengths.get("diameter"), lengths.get("cell_diameter")
         expansion = self._length("expansion", pixel) if self.cells == "expand" else None
         diameters = [diameter, cell_diameter] if self.cells in ("model", "labels") else [diameter]
         return Slide(
             request=self.request,
             header=stated,
             channels=nuclear,
-            membrane=self._membrane(stated) if by_network["cells"] else [],
+            membrane=self._membrane(stated) if self._sees_membrane(wanted) else [],
             diameter=diameter,
             cell_diameter=cell_diameter,
-            layers=[layer for layer, wanted in by_network.items() if wanted],
+            searches=[self._scaled(each, pixel, lengths[searches.DIAMETERS[each.param]]) for each in wanted],
             cells=self.cells,
             expansion=expansion,
             measured=measured,
@@ -91,7 +98,7 @@ class _Check:
             area=self._area(stated, _surroundings(diameters, expansion)),
             labels=self.looked.labels,
             notes=self._notes(measured),
-            warnings=self._warnings(stated, expansion),
+            warnings=self._warnings(stated, expansion, wanted),
             values=self.values,
         )
 
@@ -120,6 +127,25 @@ class _Check:
             self._fault(str(failure))
             return [], []
         return found, [] if needless else found
+
+    def _scaled(self, search: Search, pixel: float | None, length: float | str | None) -> Search:
+        """A search with the scale at which its network, if one for deep watershed, sees the slide."""
+        network = self.networks.get(search.param)
+        if network is None:
+            return search
+        scaled, wrong = searches.scaled(search, network, self.values, pixel, length)
+        if wrong:
+            self._fault(wrong, None if wrong.startswith("--") else "pixel_size")
+        return scaled
+
+    def _sees_membrane(self, wanted: list[Search]) -> bool:
+        """Whether a network is shown the membrane: one that finds cells by it, or takes it where it is named."""
+        for search in wanted:
+            network = self.networks.get(search.param)
+            if network is None or network.channels > 1:
+                if "cells" in search.layers or (network and self.request.membrane.channels):
+                    return True
+        return False
 
     def _membrane(self, stated: Header) -> list[Channel]:
         if not self.request.membrane.channels:
@@ -173,12 +199,12 @@ class _Check:
         ]
         if (table := self.looked.markers) and (unused := markers.unused(table)):
             sentences.append(f"{table.name}: columns that are not used: {', '.join(unused)}")
-        if self.cells != "model" and self.request.membrane.channels:
+        if self.cells != "model" and "model" not in self.networks and self.request.membrane.channels:
             why = "no network looks for its cells" if "cells" in self.request.labels else "that needs --cells model"
             sentences.append(f"slide {self.request.slide}: {self.request.membrane.where} has no effect; {why}")
         return sentences
 
-    def _warnings(self, stated: Header, expansion: float | str | None) -> list[str]:
+    def _warnings(self, stated: Header, expansion: float | str | None, wanted: list[Search]) -> list[str]:
         """What people who use the results should know, beside those who start the run."""
         sentences, size, area = [], stated.pixel_size, self.looked.area
         if area and not Box(0, stated.shape[0], 0, stated.shape[1]).holds(area.box):
@@ -187,6 +213,10 @@ class _Check:
             lengths = f"{float(expansion) * size.y:.3g} µm down and {float(expansion) * size.x:.3g} µm across"
             pixels = f"its pixels are {size.y:.4g} µm high and {size.x:.4g} µm wide"
             sentences.append(f"{pixels}; nuclei are grown by {expansion:.3g} pixels either way, {lengths}")
+        for search in wanted:
+            network = self.networks.get(search.param)
+            if network and network.channels > 1 and not self._sees_membrane(wanted):
+                sentences.append("no membrane channel is named: the network that finds its nuclei sees none")
         return sentences
 
     def _compartments(self) -> list[str]:

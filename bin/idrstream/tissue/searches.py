@@ -1,0 +1,108 @@
+"""The networks that look for the objects of slides: which one finds what, and at which scale it sees a slide."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from idrstream.cells import heads
+from idrstream.tissue import recipe, watershed_settings
+
+PARAMS = {"nuclei": "model", "cells": "cell_model"}  # that name the network of a layer
+DIAMETERS = {"model": "diameter", "cell_model": "cell_diameter"}  # of what a network looks for
+FLOWS = ("flow_threshold", "cellprob_threshold")  # of Cellpose's networks
+SCALES = 0.1, 10.0  # network pixels a pixel: a slide outside of them has another pixel size than it states
+
+Networks = Mapping[str, heads.Network]
+
+
+class Search(NamedTuple):
+    """A network that looks at a slide.
+
+    layers  what it looks for: "nuclei", "cells", or both at once
+    param   that names it: "model" or "cell_model"
+    scale   network pixels per pixel of the slide, of one for deep watershed; None of Cellpose's, which go by a diameter
+    """
+
+    layers: list[str]
+    param: str
+    scale: float | None = None
+
+
+def networks(given: Mapping[str, Path]) -> tuple[dict[str, heads.Network], list[str]]:
+    """Param -> what its file states, of those that are networks for deep watershed; and sentences about the others.
+
+    given  param -> its file, of those that exist
+    """
+    found, problems = {}, []
+    for param in DIAMETERS:
+        if param in given and given[param].suffix.lower() == heads.SUFFIX:
+            try:
+                found[param] = heads.describe(given[param])
+            except ValueError as reason:
+                problems.append(f"--{param} {given[param].name}: {reason}")
+    return found, problems
+
+
+def of(layers: list[str], networks: Networks, values: Mapping[str, Any]) -> list[Search]:
+    """Who looks for LAYERS. The network of the nuclei finds cells too where it can and no other is named."""
+    both = "model" in networks and not values["cell_model"]
+    if both and layers:
+        return [Search(layers, "model")]
+    return [Search([layer], PARAMS[layer]) for layer in layers]
+
+
+def without_effect(values: Mapping[str, Any], networks: Networks) -> Iterator[str]:
+    """Sentences about params that another kind of network would need."""
+    used = {"model"} | ({"cell_model"} if values["cells"] == "model" and values["cell_model"] else set())
+    kinds = {param in networks for param in used}
+    if True not in kinds:
+        for name in watershed_settings.NAMES:
+            yield from _unused(values, name, "for deep watershed, whose networks are ONNX files; --model names none")
+    if False not in kinds:
+        for name in FLOWS:
+            yield from _unused(values, name, "of Cellpose's networks, and --model names none of these")
+    if True in kinds and values["tissue"] == "auto":
+        yield "--tissue auto: networks for deep watershed look at all of a slide; leave it out"
+
+
+def _unused(values: Mapping[str, Any], name: str, why: str) -> Iterator[str]:
+    if values[name] != recipe.PARAMS[name][1]:
+        yield f"--{name} {values[name]}: it is {why}"
+
+
+def lacking(search: Search, network: heads.Network, values: Mapping[str, Any]) -> Iterator[str]:
+    """Sentences about what a NETWORK for deep watershed does not find."""
+    absent = [layer for layer in search.layers if layer not in network.layers]
+    if absent:
+        name, found = os.path.basename(str(values[search.param])), " and ".join(network.layers)
+        remedy = "; name the network that finds cells by --cell_model" if absent == ["cells"] else ""
+        yield f"--{search.param} {name}: it finds {found}, not {' and '.join(absent)}{remedy}"
+
+
+def scaled(
+    search: Search, network: heads.Network, values: Mapping[str, Any], pixel: float | None, length: float | str | None
+) -> tuple[Search, str | None]:
+    """(SEARCH with its scale on a slide, what is wrong with it).
+
+    pixel   micrometres of the slide; None: unknown
+    length  diameter of the objects, pixels, as the user states it; or "auto"
+    """
+    name, param = os.path.basename(str(values[search.param])), DIAMETERS[search.param]
+    if length not in (None, "auto"):
+        if not network.diameter:
+            why = "it sees slides at the scale of their pixel size, and states no diameter of its own"
+            return search, f"--{param} {values[param]}: not for {name}: {why}; leave it auto"
+        scale = network.diameter / float(length)
+    elif pixel is None:
+        other = f", or the diameter in pixels by --{param}" if network.diameter else ""
+        what = f"the slide states no pixel size, and {name} sees slides at {network.pixel_size:g} µm a pixel"
+        return search, f'{what}; name it in a column "pixel_size"{other}'
+    else:
+        scale = pixel / network.pixel_size
+    if not SCALES[0] <= scale <= SCALES[1]:
+        limits = f"{SCALES[0]:g} to {SCALES[1]:g} times its size can be looked at"
+        return search, f"{name} would see the slide {scale:.3g} times as large as it is; {limits}"
+    return search._replace(scale=round(scale, 6)), None
