@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
-from skimage import feature, measure, morphology, segmentation
+from skimage import measure, morphology
 
 import maps
+import scikit_watershed
 from idrstream.cells import watershed
 from idrstream.cells.postprocessing import Settings
 
@@ -25,31 +25,6 @@ CHANGES = {
 }
 
 
-def reference(distance, interior, settings):
-    """(Y, X) int64 labels 1 ... n, by scikit-image, to which no two pixels are equal: they are ranked row by row."""
-    distance = ndimage.gaussian_filter(distance, settings.maxima_smooth)
-    interior = ndimage.gaussian_filter(interior, settings.interior_smooth)
-    if settings.pixel_expansion:
-        side = 2 * settings.pixel_expansion + 1
-        interior = morphology.dilation(interior, np.ones((side, side)))
-    if settings.maxima_algorithm == "h_maxima":
-        footprint = morphology.disk(settings.radius)
-        middles = morphology.h_maxima(distance, settings.maxima_threshold, footprint=footprint)
-    else:
-        how = {"min_distance": settings.radius, "threshold_abs": settings.maxima_threshold, "exclude_border": False}
-        middles = np.zeros(distance.shape, int)
-        middles[tuple(feature.peak_local_max(distance, **how).T)] = 1
-    inside = interior > settings.interior_threshold
-    return segmentation.watershed(ranked(interior), measure.label(middles), mask=inside)
-
-
-def ranked(interior):
-    """(Y, X) int64: 0 for the highest pixel, of equal ones for the first."""
-    ranks = np.empty(interior.size, int)
-    ranks[np.argsort(-interior, axis=None, kind="stable")] = np.arange(interior.size)
-    return ranks.reshape(interior.shape)
-
-
 def flooded(planes, settings, box=None):
     """Keys of a window y0, y1, x0, x1 of an image, from maps that reach as far around it as they must."""
     (height, width), around = planes[0].shape, watershed.reach(settings)
@@ -61,37 +36,24 @@ def flooded(planes, settings, box=None):
     return watershed.flood(distance, interior, settings, (y0, x0), (height, width))
 
 
-def others(keys, labels):
-    """Pixels of another object than that which most of their own object's pixels have in the other image."""
-    numbers = np.unique(keys, return_inverse=True)[1].ravel()
-    pairs, counts = np.unique(np.stack([numbers, labels.ravel()]), axis=1, return_counts=True)
-    most = np.zeros(numbers.max() + 1, int)
-    np.maximum.at(most, pairs[0], counts)
-    return keys.size - most.sum()
-
-
 @pytest.mark.parametrize("kind", ["random", "noise"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_objects_are_those_of_scikit_image(kind, change):
     planes, settings = getattr(maps, kind)(SHAPE), BASE._replace(**CHANGES[change])
-    wanted, found = reference(*planes, settings), flooded(planes, settings)
+    wanted, found = scikit_watershed.objects(*planes, settings), flooded(planes, settings)
     assert wanted.max() > 10
     assert len(np.unique(found[found > 0])) == len(np.unique(wanted[wanted > 0]))
     np.testing.assert_array_equal(found > 0, wanted > 0)
-    assert others(found, wanted) == 0
+    assert scikit_watershed.differing(found, wanted) == 0
 
 
 @pytest.mark.parametrize("shape", [SHAPE, pytest.param((3000, 3000), marks=pytest.mark.full)])
 @pytest.mark.parametrize("kind", ["random", "noise"])
 def test_of_a_million_pixels_at_most_one_is_another_objects_for_the_order_of_equal_ones(kind, shape):
     """Against scikit-image as it is, where of equal pixels the one that is met first comes first."""
-    distance, interior = getattr(maps, kind)(shape)
-    seen = ndimage.gaussian_filter(interior, BASE.interior_smooth)
-    middles = measure.label(
-        morphology.h_maxima(distance, BASE.maxima_threshold, footprint=morphology.disk(BASE.radius))
-    )
-    wanted = segmentation.watershed(-seen, middles, mask=seen > BASE.interior_threshold)
-    assert others(flooded((distance, interior), BASE), wanted) <= max(1, distance.size // 1_000_000)
+    planes = getattr(maps, kind)(shape)
+    wanted, found = scikit_watershed.objects(*planes, BASE, ranked=False), flooded(planes, BASE)
+    assert scikit_watershed.differing(found, wanted) <= max(1, found.size // 1_000_000)
 
 
 @pytest.mark.parametrize("kind", ["random", "noise"])
