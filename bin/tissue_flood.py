@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from idrstream.base import failures, files, task
-from idrstream.tissue import search, watershed_settings
+from idrstream.tissue import watershed_settings
 
 
 @click.command()
@@ -18,7 +18,9 @@ from idrstream.tissue import search, watershed_settings
 @click.argument("normalized", type=click.Path(exists=True, file_okay=False))
 @click.argument("flooded", type=click.Path(path_type=Path))
 @click.option("--model", required=True, type=click.Path(exists=True, path_type=Path), help="Network, an ONNX file.")
-@search.several
+@click.option(
+    "--layers", default="nuclei", show_default=True, help="What it is to find: nuclei, cells, or nuclei,cells."
+)
 @click.option("--threads", "count", default=1, show_default=True, help="Tiles of the network at a time.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 @watershed_settings.options
@@ -32,18 +34,17 @@ def main(packet, group, slide, normalized, flooded, model, layers, count, requir
     wanted = watershed_settings.of_command(texts)
     task.limit_threads(1)  # each thread computes one tile
     from idrstream.base import gpu
-    from idrstream.tissue import blending, costs, deep_watershed, watershed_network
-    from idrstream.tissue import normalized as before
+    from idrstream.tissue import blending, costs, deep_watershed, normalizing, watershed_network
     from idrstream.tissue.tiles import boxes_of
 
-    packet = files.read_json(packet)
+    packet, layers = files.read_json(packet), layers.split(",")
     boxes, settings = boxes_of(packet, group), {layer: wanted[layer] for layer in layers}
     pixels = sum(height * width for height, width in (box.shape for box in boxes))
     flooded.mkdir()
-    with costs.measured(flooded / "flood.cost.json", "flood", pixels) as facts:
+    with costs.measured(flooded / "flood.cost.json", "flood", pixels, layers[0]) as facts:
         net = watershed_network.load(model, require_gpu, count)
-        maps = blending.Maps(net, before.read(normalized, slide, packet), layers)
-        place = deep_watershed.Place(tuple(packet["size"]), maps.shape)
+        maps = blending.Maps(net, normalizing.read(normalized, packet, slide), layers)
+        place = deep_watershed.Place(tuple(packet["size"]), tuple(maps.shape))
         with gpu.watched(net.device, net.on_gpu) as device:
             for tile in task.progress(boxes, f"{packet['slide']} group {group}: flooding tiles"):
                 deep_watershed.flood(flooded, maps, tile, place, settings)

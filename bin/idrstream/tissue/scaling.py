@@ -34,7 +34,7 @@ def needed(box, size, shape):
 
 
 def back(boxes, size, shape):
-    """(n, 4) boxes y0, y1, x0, x1 of the resized slide in pixels of the slide: of those whose nearest ones they hold."""
+    """(n, 4) boxes y0, y1, x0, x1 of the resized slide, in pixels of the slide: those whose nearest ones they hold."""
     found = np.empty(boxes.shape, np.int64)
     for axis, columns in enumerate((slice(0, 2), slice(2, 4))):
         edges = np.asarray(boxes[:, columns], np.int64)
