@@ -16,9 +16,12 @@ from idrstream.tissue import search
 @click.argument("numbers", type=click.Path(path_type=Path))
 @click.argument("labelled", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False))
 @search.option
+@click.option(
+    "--smallest", default=15, show_default=True, help="Pixels: objects that have fewer, once they are finished, go."
+)
 @task.whole("numbers")
 @failures.of_the_unit
-def main(packet, nuclei, numbers, labelled, layer):
+def main(packet, nuclei, numbers, labelled, layer, smallest):
     """Write into NUMBERS the label of every nucleus of the slide of PACKET: 1 ... n in the order of their first pixels.
 
     Of a slide's polygon those are numbered whose pixels rest, on average, inside of it. NUCLEI and LABELLED are the
@@ -34,7 +37,7 @@ def main(packet, nuclei, numbers, labelled, layer):
         found = arrays.read(nuclei / "nuclei.npz", masks.Nuclei)
         rings = packet["polygon"]
         inside = polygon.holds(rings, *numbering.places(found, packet["size"])) if rings else None
-        made = steps.number(numbers, labelled, found, masks.Limits().smallest, inside)
+        made = steps.number(numbers, labelled, found, smallest, inside)
     if made.uncertified:
         raise click.ClickException(
             f"{packet['slide']}: {made.uncertified:,} {layer} were not seen whole by the tile that they lie in, so its "

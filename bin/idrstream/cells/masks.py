@@ -20,7 +20,7 @@ from typing import NamedTuple
 import fill_voids
 import numpy as np
 
-from idrstream.cells.kernels import kernel
+from idrstream.base.kernels import kernel
 
 STEP = 5  # flows are trained to this many times the way of a step
 APART = 5  # side in pixels in which a seed is the only one

@@ -7,7 +7,7 @@ pixel, weights in single, and each of three interpolations rounded once.
 
 import numpy as np
 
-from idrstream.cells.kernels import kernel
+from idrstream.base.kernels import kernel
 
 AXIS = "int64[::1], int64[::1], float32[::1]"  # what a kernel is given of an axis: see `_between`
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from idrstream.cells.kernels import kernel
+from idrstream.base.kernels import kernel
 
 # Sides of a pixel, clockwise from its upper one: where its neighbour (y, x) lies beyond, and the corner where the side
 # begins, from the pixel's first.

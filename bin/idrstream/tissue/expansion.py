@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from idrstream.cells.kernels import kernel
+from idrstream.base.kernels import kernel
 
 VERSION = 1  # raised when expanded cells change
 

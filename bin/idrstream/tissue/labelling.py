@@ -96,8 +96,8 @@ def label(foreground, tile, nuclei, limits):
     alone = alone[(nuclei.sizes[alone] >= limits.smallest) & (nuclei.sizes[alone] <= limits.largest)]
     for number in alone:
         unseen += _finish(canvas, [number], nuclei, foreground, Box(*nuclei.boxes[number].tolist()), limits)
-    facts = _facts(canvas.labels, tile, foreground.shape[1])
-    return canvas.labels, Part(*facts, alone, np.array(unseen, np.int64))
+    found = facts(canvas.labels, tile, foreground.shape[1])
+    return canvas.labels, Part(*found, alone, np.array(unseen, np.int64))
 
 
 def _rest(seen, window, y, x, rounds, shape, threshold):
@@ -114,7 +114,7 @@ def _finish(canvas, wanted, nuclei, foreground, window, limits):
     return masks.finish(canvas, wanted, nuclei, numbers, flows, limits, (window.y0, window.x0))
 
 
-def _facts(labels, tile, width):
+def facts(labels, tile, width):
     """(numbers, first, pixels) of the labels of a tile, see Part."""
     places = np.flatnonzero(labels)
     numbers, index, pixels = np.unique(labels.ravel()[places], return_index=True, return_counts=True)

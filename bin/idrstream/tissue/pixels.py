@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from idrstream.cells.kernels import kernel
+from idrstream.base.kernels import kernel
 
 # Pieces of an object, in the order in which they lie: its nucleus outside of its cell, within it, and on its membrane;
 # the rest of its membrane, the rest of its cell. So each compartment is a few that follow each other.

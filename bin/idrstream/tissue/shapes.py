@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from idrstream.cells.kernels import kernel
+from idrstream.base.kernels import kernel
 
 NAMES = ("area", "length", "circularity", "solidity", "max_diameter", "min_diameter")
 SAME = 1 + 1e-12  # squared radii that differ less are the same

@@ -6,7 +6,7 @@ exact; the median is selected, not estimated. The deviation is that of a sample 
 
 import numpy as np
 
-from idrstream.cells.kernels import kernel
+from idrstream.base.kernels import kernel
 
 NAMES = ("mean", "median", "min", "max", "sd", "variance")
 

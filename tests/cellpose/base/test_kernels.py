@@ -10,7 +10,7 @@ import pytest
 from repository import BIN
 
 KERNEL = """
-from idrstream.cells.kernels import kernel
+from idrstream.base.kernels import kernel
 
 @kernel("int64(int64)")
 def twice(number):
