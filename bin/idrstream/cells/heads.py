@@ -67,8 +67,7 @@ def of(graph):
         raise NoNetwork("its weights lie in another file: save it as one file (torch.onnx.export: external_data=False)")
     channels, last, alone, tile = _input(graph)
     layers = _layers(graph)
-    for index, output in enumerate(graph.outputs):
-        _check(output, CLASSES[:1] if index % 2 == 0 else CLASSES, last)
+    check(graph.outputs, last)
     numbers = (_number(graph.properties, *default) for default in (("pixel_size", PIXEL_SIZE), ("diameter", None)))
     return Heads(channels, last, tile, alone, layers, *numbers)
 
@@ -115,14 +114,17 @@ def _layers(graph):
     return layers
 
 
-def _check(output, channels, last):
-    """Raise NoNetwork for an output, an Array, that has not one of so many CHANNELS, as far as it says."""
-    if output.sides is None:
-        return
-    if len(output.sides) != 4 or output.sides[3 if last else 1] not in (None, *channels):
-        wanted = "(n, y, x, c)" if last else "(n, c, y, x)"
-        counts = " or ".join(map(str, channels))
-        raise NoNetwork(f'its output "{output.name}" is {_words(output.sides)}; it has to be {wanted}, c = {counts}')
+def check(outputs, last):
+    """Raise NoNetwork where a list of onnx_files.Array are no distances and interiors by turns, as far as they say.
+
+    last  whether they are (n, Y, X, channels)
+    """
+    for place, (name, _, sides) in enumerate(outputs):
+        channels = CLASSES if place % 2 else CLASSES[:1]
+        if sides is None or (len(sides) == 4 and sides[3 if last else 1] in (None, *channels)):
+            continue
+        axes, counts = "(n, y, x, c)" if last else "(n, c, y, x)", " or ".join(map(str, channels))
+        raise NoNetwork(f'its output "{name}" is {_words(sides)}; it has to be {axes}, c = {counts}')
 
 
 def _number(properties, name, default):
