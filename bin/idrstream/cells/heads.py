@@ -20,13 +20,16 @@ class NoNetwork(ValueError):
     """A file is no network for deep watershed; the message, which follows its name, says why."""
 
 
+class NoScale(ValueError):
+    """A slide cannot be brought to a network's scale; the message, which follows the slide's name, says why."""
+
+
 class Heads(NamedTuple):
     """What a network takes and gives.
 
     channels    of its input: 1 (nuclear) or 2 (nuclear, membrane)
     last        whether its arrays are (n, Y, X, channels), not (n, channels, Y, X)
     tile        pixels a side that it sees at once
-    alone       whether it takes one tile at a time
     layers      tuple of LAYERS that it finds, in the order of its outputs
     pixel_size  µm of the images that it was trained on
     diameter    pixels of the nuclei in these; None if it does not say
@@ -35,20 +38,28 @@ class Heads(NamedTuple):
     channels: int
     last: bool
     tile: int
-    alone: bool
     layers: tuple
     pixel_size: float
     diameter: float | None
 
     def scale(self, pixel_size, diameter="auto"):
-        """(y, x): the network's pixels per pixel of a slide.
+        """(y, x): the network's pixels per pixel of a slide. Raises NoScale.
 
-        pixel_size  (y, x) of the slide in µm
-        diameter    of the slide's nuclei in pixels, if the network says of which it was trained on, else "auto"
+        pixel_size  (y, x) of the slide in µm; None if nobody knows
+        diameter    of its nuclei in pixels, by which the scale goes then; or "auto"
         """
-        if diameter != "auto" and self.diameter:
+        if diameter != "auto" and self.diameter is None:
+            raise NoScale("the network does not state the diameter of the nuclei that it was trained on: leave it auto")
+        if diameter != "auto":
             return 2 * (self.diameter / diameter,)
+        if pixel_size is None:
+            raise NoScale("nobody states the size of its pixels, which the network's scale goes by")
         return tuple(1.0 if abs(size / self.pixel_size - 1) < SAME else size / self.pixel_size for size in pixel_size)
+
+    def require(self, layers):
+        """Raise NoNetwork where the network does not find all of these LAYERS."""
+        if absent := [layer for layer in layers if layer not in self.layers]:
+            raise NoNetwork(f"it finds {' and '.join(self.layers)}, not {' and '.join(absent)}")
 
 
 def describe(path):
@@ -65,15 +76,15 @@ def of(graph):
     """The Heads of an onnx_files.Graph; outputs whose shape it does not state are taken for what they should be."""
     if graph.elsewhere:
         raise NoNetwork("its weights lie in another file: save it as one file (torch.onnx.export: external_data=False)")
-    channels, last, alone, tile = _input(graph)
+    channels, last, tile = _input(graph)
     layers = _layers(graph)
-    check(graph.outputs, last)
+    check(graph.outputs, last, tile)
     numbers = (_number(graph.properties, *default) for default in (("pixel_size", PIXEL_SIZE), ("diameter", None)))
-    return Heads(channels, last, tile, alone, layers, *numbers)
+    return Heads(channels, last, tile, layers, *numbers)
 
 
 def _input(graph):
-    """(channels, whether they come last, whether the batch is one tile, side of it)."""
+    """(channels, whether they come last, side of a tile)."""
     if len(graph.inputs) != 1:
         raise NoNetwork(f"it has {len(graph.inputs)} inputs; it has to take one, of one channel or two")
     name, element, sides = graph.inputs[0]
@@ -93,7 +104,7 @@ def _input(graph):
         raise NoNetwork(f"{words} is {_words(sides)}: its tiles have to be square")
     if sides[0] not in (None, 1):
         raise NoNetwork(f"{words} is {_words(sides)}: export it with a batch of any size, or of 1")
-    return sides[3 if last else 1], last, sides[0] == 1, tile.pop() if tile else SIDE
+    return sides[3 if last else 1], last, tile.pop() if tile else SIDE
 
 
 def _layers(graph):
@@ -114,17 +125,24 @@ def _layers(graph):
     return layers
 
 
-def check(outputs, last):
+def check(outputs, last, tile):
     """Raise NoNetwork where a list of onnx_files.Array are no distances and interiors by turns, as far as they say.
 
-    last  whether they are (n, Y, X, channels)
+    last, tile  of Heads
     """
     for place, (name, _, sides) in enumerate(outputs):
-        channels = CLASSES if place % 2 else CLASSES[:1]
-        if sides is None or (len(sides) == 4 and sides[3 if last else 1] in (None, *channels)):
+        counts = CLASSES if place % 2 else CLASSES[:1]
+        allowed = [(tile,), (tile,)]
+        allowed.insert(2 if last else 0, counts)
+        if sides is None or (len(sides) == 4 and all(map(_allows, allowed, sides[1:]))):
             continue
-        axes, counts = "(n, y, x, c)" if last else "(n, c, y, x)", " or ".join(map(str, channels))
-        raise NoNetwork(f'its output "{name}" is {_words(sides)}; it has to be {axes}, c = {counts}')
+        channels, side = " or ".join(map(str, counts)), f"{tile}, {tile}"
+        wanted = f"(n, {side}, {channels})" if last else f"(n, {channels}, {side})"
+        raise NoNetwork(f'its output "{name}" is {_words(sides)}; it has to be {wanted}')
+
+
+def _allows(lengths, side):
+    return side is None or side in lengths
 
 
 def _number(properties, name, default):

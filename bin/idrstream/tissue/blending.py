@@ -122,17 +122,16 @@ class Maps:
             yield number, answer
 
     def _computed(self, numbers):
-        """Iterate over what the network sees in tiles."""
-        places, many = [self._tile(number) for number in numbers], self._network.at_once
+        """Iterate over what the network sees in tiles, of which it is shown one at a time.
+
+        Beside others it may see something else in the last bit, and windows would not agree.
+        """
+        places = [self._tile(number) for number in numbers]
         image, around = self._image_of(places)
-
-        def look(group):
-            return self._network.compute(np.stack([image[:, *place.within(around)] for place in group]))
-
-        groups = [places[start : start + many] for start in range(0, len(places), many)]
-        for answers in task.in_threads(look, groups, self._network.threads):
-            self.tiles += len(answers)
-            yield from answers[:, self._maps]
+        look = lambda place: self._network.compute(image[None, :, *place.within(around)])  # noqa: E731
+        for (answer,) in task.in_threads(look, places, self._network.threads):
+            self.tiles += 1
+            yield answer[self._maps]
 
     def _image_of(self, places):
         """What the network is shown around tiles, (channels, Y, X) float32, and the Box of it; None without tiles."""

@@ -9,7 +9,8 @@ from idrstream.base import files, memory
 
 MEGA = 1_000_000
 PATTERN = "*.cost.json"
-STEPS = ("read", "take", "prepare", "predict", "seeds", "label", "number", "pair", "measure", "tables", "assemble")
+STEPS = ("read", "take", "prepare", "normalize", "predict", "flood", "seeds", "count", "label", "finish", "number")
+STEPS += ("pair", "measure", "tables", "assemble")
 SUMS = "tasks", "pixels", "seconds", "cpu_seconds"  # of a step, over its tasks
 
 

@@ -1,7 +1,6 @@
 """A network for deep watershed, out of an ONNX file, as a function: OpenVINO on a processor, ONNX Runtime on a GPU."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +9,7 @@ from idrstream.base import graph, onnx_files, task
 from idrstream.base.task import UserError
 from idrstream.cells import heads
 
-AT_ONCE = 8  # tiles on a GPU
-# Convolutions in float32, and by the same algorithm at every run.
+# Convolutions in float32, and by an algorithm that does not depend on what else the GPU is doing.
 CUDA = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 
@@ -22,7 +20,6 @@ class Network(NamedTuple):
              to an object's border, and its interior
     layers   tuple of heads.LAYERS
     tile     pixels a side
-    at_once  tiles that it is given together; more than one may change bits
     threads  that may call it at a time
     device   in words
     on_gpu   whether that is a GPU
@@ -31,7 +28,6 @@ class Network(NamedTuple):
     compute: Callable
     layers: tuple
     tile: int
-    at_once: int = 1
     threads: int = 1
     device: str = "cpu"
     on_gpu: bool = False
@@ -43,15 +39,11 @@ def load(path, require_gpu=False, threads=1):
         stated, device = heads.describe(path), task.device(require_gpu)
         on_gpu = device != "cpu"
         run, outputs = _on_gpu(path) if on_gpu else _on_processor(path, stated, threads)
-        heads.check(outputs, stated.last)
+        heads.check(outputs, stated.last, stated.tile)
     except heads.NoNetwork as fault:
         raise UserError(f"{path}: {fault}.") from fault
     words = task.device_name(device, threads)
-    if on_gpu:
-        return Network(
-            _maps(run, stated.last), stated.layers, stated.tile, 1 if stated.alone else AT_ONCE, 1, words, True
-        )
-    return Network(_maps(run, stated.last), stated.layers, stated.tile, 1, threads, words, False)
+    return Network(_maps(run, stated.last), stated.layers, stated.tile, 1 if on_gpu else threads, words, on_gpu)
 
 
 def _on_processor(path, stated, threads):
@@ -68,18 +60,15 @@ def _on_processor(path, stated, threads):
 
 def _on_gpu(path):
     """The same by ONNX Runtime."""
-    if not find_spec("onnxruntime"):
-        raise UserError(
-            "ONNX Runtime, which computes networks for deep watershed on a GPU, is not installed: make setup"
-        )
-    import onnxruntime
-
+    try:
+        import onnxruntime
+    except ImportError as error:
+        missing = "ONNX Runtime, which computes networks for deep watershed on a GPU, is not installed"
+        raise UserError(f"{missing}: {task.REBUILD}") from error
     onnxruntime.preload_dlls()  # CUDA's, which came with PyTorch
     session = onnxruntime.InferenceSession(str(path), providers=[("CUDAExecutionProvider", CUDA)])
     if "CUDAExecutionProvider" not in session.get_providers():  # it would compute on the processor
-        raise UserError(
-            "there is a GPU, and ONNX Runtime cannot load CUDA for it (driver, or another CUDA than PyTorch's?)"
-        )
+        raise UserError("there is a GPU, and ONNX Runtime cannot load CUDA for it; why stands above")
     (given,) = session.get_inputs()
     return lambda array: session.run(None, {given.name: array}), []
 

@@ -16,13 +16,13 @@ def file_of(folder, inputs=(("x", [None, 2, 256, 256]),), channels=(1, 3), eleme
 
 def test_mesmers_file_needs_no_properties(tmp_path):
     path = networks.echo(tmp_path / "mesmer.onnx", last=True, side=256)
-    assert heads.describe(path) == heads.Heads(2, True, 256, False, ("cells", "nuclei"), 0.5, None)
+    assert heads.describe(path) == heads.Heads(2, True, 256, ("cells", "nuclei"), 0.5, None)
 
 
 def test_a_file_states_its_heads_pixel_size_and_diameter(tmp_path):
     stated = {"heads": "nuclei", "pixel_size": "0.65", "diameter": "17"}
     path = file_of(tmp_path, [("x", [1, 1, None, None])], **stated)
-    assert heads.describe(path) == heads.Heads(1, False, 256, True, ("nuclei",), 0.65, 17.0)
+    assert heads.describe(path) == heads.Heads(1, False, 256, ("nuclei",), 0.65, 17.0)
     path = file_of(tmp_path, channels=(1, 1, 1, None), heads="nuclei, cells")
     assert heads.describe(path).layers == ("nuclei", "cells")
 
@@ -41,7 +41,7 @@ FAULTS = {
     '"nuclei,nuclei"': dict(heads="nuclei,nuclei", channels=(1, 1, 1, 1)),
     '2 outputs; "cells,nuclei" are 4': dict(heads="cells,nuclei"),
     '"y1" is (any, 2, any, any)': dict(heads="nuclei", channels=(1, 2)),
-    '"y0" is (any, 3, any, any)': dict(heads="nuclei", channels=(3, 1)),
+    '"y0" is (any, 3, any, any); it has to be (n, 1, 256, 256)': dict(heads="nuclei", channels=(3, 1)),
     '"pixel_size" is "fine"': dict(heads="nuclei", pixel_size="fine"),
     '"diameter" is "-3"': dict(heads="nuclei", diameter="-3"),
 }
@@ -79,11 +79,22 @@ def test_half_a_file_and_none_are_told(tmp_path):
 
 
 def test_the_scale_goes_by_pixel_size_unless_diameters_are_stated():
-    network = heads.Heads(2, False, 256, False, ("nuclei",), 0.5, None)
+    network = heads.Heads(2, False, 256, ("nuclei",), 0.5, None)
     assert network.scale((0.325, 0.25)) == (0.65, 0.5)
     assert network.scale((0.50001, 0.5)) == (1, 1)
     trained = network._replace(diameter=20.0)
-    assert trained.scale((0.325, 0.325)) == (0.65, 0.65) and trained.scale((0.325, 0.325), 30) == (20 / 30, 20 / 30)
+    assert trained.scale((0.325, 0.325)) == (0.65, 0.65) and trained.scale(None, 30) == (20 / 30, 20 / 30)
+    with pytest.raises(heads.NoScale, match="leave it auto"):
+        network.scale((0.5, 0.5), 30)
+    with pytest.raises(heads.NoScale, match="size of its pixels"):
+        trained.scale(None)
+
+
+def test_a_layer_that_the_network_does_not_find_is_told():
+    network = heads.Heads(2, False, 256, ("nuclei",), 0.5, None)
+    network.require(["nuclei"])
+    with pytest.raises(heads.NoNetwork, match="it finds nuclei, not cells"):
+        network.require(["nuclei", "cells"])
 
 
 def test_what_is_read_is_what_onnx_writes(tmp_path):

@@ -1,5 +1,8 @@
 """What a network for deep watershed sees of a slide has the same bits whatever is asked for at once."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -111,6 +114,65 @@ def test_a_slide_without_anything_to_be_seen_has_empty_maps():
     nothing = normalized.Normalized([None, None], (600, 500), (300, 250), [None, None])
     maps = blending.Maps(NETWORK, nothing, ["cells"])
     assert not maps(whole((300, 250)))["cells"].any() and maps.tiles == 0 and maps.shape == (300, 250)
+
+
+class OnnxRuntime:
+    """The part of ONNX Runtime that is called, on a machine with a GPU, or one whose CUDA it cannot load."""
+
+    def __init__(self, providers):
+        self.providers, self.requested, self.shown = providers, None, []
+
+    def preload_dlls(self):
+        self.requested = []
+
+    def InferenceSession(self, path, providers):
+        self.requested.append((path, providers))
+        return self
+
+    def get_providers(self):
+        return self.providers
+
+    def get_inputs(self):
+        return [SimpleNamespace(name="pixels")]
+
+    def run(self, outputs, given):
+        assert outputs is None
+        (image,) = given.values()
+        self.shown.append((*given, image.shape))
+        nuclear, membrane = image[..., :1], image[..., 1:]
+        return [membrane, np.concatenate([nuclear, membrane, nuclear], -1), nuclear, np.repeat(nuclear, 3, -1)]
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """PyTorch, which says that there is a GPU."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.zeros", lambda *size, device: None)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "a GPU")
+
+
+def test_on_a_gpu_onnx_runtime_is_shown_one_tile_at_a_time(gpu, tmp_path, monkeypatch):
+    runtime = OnnxRuntime(["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+    path = onnx_networks.echo(tmp_path / "echo.onnx", last=True)
+    network = watershed_network.load(path, require_gpu=True, threads=4)
+    assert (network.device, network.on_gpu, network.threads) == ("a GPU", True, 1)
+    image = random((300, 400))
+    found = blending.Maps(network, Shown(image), ["cells"])(whole((300, 400)))["cells"]
+    np.testing.assert_allclose(found, [image[1]] * 2, rtol=0, atol=1e-6)
+    ((opened, ((provider, options),)),) = runtime.requested
+    assert opened == str(path) and provider == "CUDAExecutionProvider" and options["use_tf32"] == "0"
+    assert runtime.shown == 4 * [("pixels", (1, 256, 256, 2))]
+
+
+def test_a_gpu_is_never_silently_unused(gpu, tmp_path, monkeypatch):
+    path = onnx_networks.echo(tmp_path / "echo.onnx")
+    monkeypatch.setitem(sys.modules, "onnxruntime", OnnxRuntime(["CPUExecutionProvider"]))
+    with pytest.raises(UserError, match="cannot load CUDA"):
+        watershed_network.load(path)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserError, match="not installed"):
+        watershed_network.load(path)
 
 
 def test_what_only_shows_when_it_is_computed_is_told_in_one_sentence(tmp_path):
