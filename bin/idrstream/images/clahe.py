@@ -118,8 +118,7 @@ def _between(binned, block, ways, tables):
         table = tables[tuple(min(max(at - 1 + after, 0), count - 1) for at, after, count in near)]
         weights = [way if after else 1 - way for way, after in zip(ways, edge, strict=True)]
         weights = [weight.reshape(-1, *(axes - 1 - axis) * [1]) for axis, weight in enumerate(weights)]
-        weight = math.prod(weights[::-1])  # the last axis first: the order moves the last bit
-        total += (table[binned] * weight).astype(np.float32)
+        total += (table[binned] * math.prod(weights)).astype(np.float32)
     return total
 
 
