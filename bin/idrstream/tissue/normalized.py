@@ -131,7 +131,7 @@ class Normalized:
     """
 
     def __init__(self, planes, size, shape, channels):
-        self.size, self.shape, self._channels = tuple(size), tuple(shape), channels
+        self.shape, self._channels = tuple(shape), channels
         self._images = [
             channel and Resized(plane, size, shape, channel.low, channel.high)
             for plane, channel in zip(planes, channels, strict=True)

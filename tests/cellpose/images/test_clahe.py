@@ -41,6 +41,7 @@ PLANES = (
     ((90, 333), 128, 64),  # shorter than a region
     ((61, 40), 25, 17),  # regions of an odd side
     ((2, 500), 64, 90),
+    ((1, 300), 128, 90),
 )
 
 

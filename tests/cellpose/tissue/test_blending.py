@@ -9,7 +9,9 @@ import pytest
 import onnx_networks
 import slides
 from idrstream.base.task import UserError
+from idrstream.cells import heads
 from idrstream.tissue import blending, normalized, tiles, watershed_network
+from repository import ROOT
 
 
 class Shown:
@@ -69,6 +71,19 @@ def test_bits_do_not_depend_on_the_window(shape):
             for layer, found in maps(window).items():
                 inside = wanted[layer][:, window.y0 : window.y1, window.x0 : window.x1]
                 np.testing.assert_array_equal(found, inside)
+
+
+def test_bits_of_the_committed_network_do_not_depend_on_the_window():
+    path = ROOT / "assets/models/watershed/nuclei.onnx"
+    if not path.exists():
+        pytest.skip("assets/models/watershed/nuclei.onnx is not here")
+    network, image = watershed_network.load(path, threads=2), random((450, 300), heads.describe(path).channels)
+    wanted = blending.Maps(network, Shown(image), ["nuclei"])(whole((450, 300)))["nuclei"]
+    maps = blending.Maps(network, Shown(image), ["nuclei"])
+    for tile in tiles.grid(whole((450, 300)), 170):
+        window = tile.grown(20, (450, 300))
+        found = maps(window)["nuclei"]
+        np.testing.assert_array_equal(found, wanted[:, window.y0 : window.y1, window.x0 : window.x1])
 
 
 def test_tiles_lie_and_count_as_mesmers():
