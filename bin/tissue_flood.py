@@ -49,7 +49,7 @@ def main(packet, group, slide, normalized, flooded, model, layers, count, requir
             for tile in task.progress(boxes, f"{packet['slide']} group {group}: flooding tiles"):
                 deep_watershed.flood(flooded, maps, tile, place, settings)
         facts |= {"device": device["name"], "network_tiles": maps.tiles, "settings": texts}
-        facts |= {"model": {"name": model.name, "sha256": files.sha256(model)}}
+        facts |= {"looked_for": layers, "model": {"name": model.name, "sha256": files.sha256(model)}}
 
 
 if __name__ == "__main__":

@@ -34,11 +34,9 @@ def main(packet, slide, normalized, model, layers, count):
         stated.require(layers)
         normalized.mkdir()
         with costs.measured(normalized / "normalize.cost.json", "normalize", pixels, layer):
-            facts = normalizing.normalize(packet, slide, normalized, stated, count)
+            facts = normalizing.normalize(packet, slide, normalized, stated, packet["scales"][layers[0]], count)
     except heads.NoNetwork as fault:
         raise task.UserError(f"{model}: {fault}.") from fault
-    except heads.NoScale as fault:
-        raise task.UserError(f"{packet['slide']}: {fault}.") from fault
     words = "{:,} x {:,} pixels of the network".format(*facts["shape"])
     click.echo(f"{packet['slide']}: {words}, {facts['scale'][0]:.4g} a pixel of the slide")
     for warning in facts["warnings"]:

@@ -16,12 +16,9 @@ from idrstream.tissue import search
 @click.argument("numbers", type=click.Path(path_type=Path))
 @click.argument("labelled", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False))
 @search.option
-@click.option(
-    "--smallest", default=15, show_default=True, help="Pixels: objects that have fewer, once they are finished, go."
-)
 @task.whole("numbers")
 @failures.of_the_unit
-def main(packet, nuclei, numbers, labelled, layer, smallest):
+def main(packet, nuclei, numbers, labelled, layer):
     """Write into NUMBERS the label of every nucleus of the slide of PACKET: 1 ... n in the order of their first pixels.
 
     Of a slide's polygon those are numbered whose pixels rest, on average, inside of it. NUCLEI and LABELLED are the
@@ -37,6 +34,7 @@ def main(packet, nuclei, numbers, labelled, layer, smallest):
         found = arrays.read(nuclei / "nuclei.npz", masks.Nuclei)
         rings = packet["polygon"]
         inside = polygon.holds(rings, *numbering.places(found, packet["size"])) if rings else None
+        smallest = 1 if packet["scales"][layer] else masks.Limits().smallest  # FINISH has dropped those of a watershed
         made = steps.number(numbers, labelled, found, smallest, inside)
     if made.uncertified:
         raise click.ClickException(

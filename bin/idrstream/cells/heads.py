@@ -16,6 +16,11 @@ CLASSES = (1, 3)  # channels that an interior may have
 SAME = 1e-4  # of a scale: files round their pixel sizes
 
 
+def is_onnx(path):
+    """Whether a file, by its name, is a network for deep watershed, not one of Cellpose's."""
+    return path.suffix.lower() == ".onnx"
+
+
 class NoNetwork(ValueError):
     """A file is no network for deep watershed; the message, which follows its name, says why."""
 

@@ -36,7 +36,7 @@ def absent(values, given, schema):
             f"--study {values['study']}: no such study or file; {listed}{tables.nearest(values['study'], studies)}"
         )
     problems += params.no_model(values, given, schema)
-    if "model" in given and given["model"].suffix.lower() == heads.SUFFIX:
+    if "model" in given and heads.is_onnx(given["model"]):
         problems.append(f"--model {values['model']}: a network for deep watershed; --workflow tissue takes these")
     if values["embedder"] == "deepprofiler":
         for name in DEEPPROFILER:

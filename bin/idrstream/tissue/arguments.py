@@ -11,6 +11,7 @@ from idrstream.tissue import watershed_settings
 def of(values: Mapping[str, Any]) -> dict[str, str]:
     """What each stage's command is given of the params; what is of a slide is in its packet."""
     gpu = "--require_gpu" if values["require_gpu"] else ""
+    watershed = " ".join(f"--{name} {values[name]}" for name in watershed_settings.NAMES)
     return {
         "read": f"--connections {values['connections']}",
         "prepare": gpu,
@@ -19,9 +20,9 @@ def of(values: Mapping[str, Any]) -> dict[str, str]:
         "label": f"--flow_threshold {values['flow_threshold']}",
         "number": "",
         "normalize": "",
-        "flood": f"{watershed_settings.arguments(values)} {gpu}".strip(),
+        "flood": f"{watershed} {gpu}".strip(),
         "count": "",
-        "finish": watershed_settings.arguments(values),
+        "finish": watershed,
         "take": f"--connections {values['connections']}",
         "pair": "",
         "measure": f"--connections {values['connections']}",

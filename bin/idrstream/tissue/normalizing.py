@@ -13,18 +13,16 @@ FACTS, TABLES = "normalized.json", "tables.npz"
 PLANES = ("nuclear", "membrane")  # keys of the planner's JSON that list channels, each for one of the network
 
 
-def normalize(packet, slide, folder, stated, threads=1):
+def normalize(packet, slide, folder, stated, scale, threads=1):
     """Write what the look of a slide rests on into FOLDER; returns the facts written, without the tables of CLAHE.
 
-    packet   the planner's JSON of the slide: its `size`, `pixel_size`, `diameter` and channels
+    packet   the planner's JSON of the slide: its `size` and channels
     slide    its scratch
     stated   heads.Heads of the network
+    scale    (y, x) pixels of the network per pixel of the slide
     threads  windows that are looked at at a time
-
-    Raises heads.NoScale.
     """
-    size, micrometres = tuple(packet["size"]), packet["pixel_size"]
-    scale = stated.scale(micrometres and (micrometres["y"], micrometres["x"]), packet["diameter"])
+    size = tuple(packet["size"])
     shape, channels, tables = normalized.resized_shape(size, scale), {}, {}
     for key in PLANES[: stated.channels]:
         plane = _plane(slide, packet[key])

@@ -53,7 +53,7 @@ def make(
     if problems:
         raise Problems(problems)
     networks, problems = searches.networks(given)
-    if problems := problems + list(searches.without_effect(values, networks)):
+    if problems := problems + list(searches.problems(values, networks)):
         raise Problems(problems)
     table, requests = sheet.read(given["input"], values, folder)
     by_one = "model" in networks and "cells" in networks["model"].layers

@@ -15,7 +15,7 @@ DIAMETERS = {"model": "diameter", "cell_model": "cell_diameter"}  # of what a ne
 FLOWS = ("flow_threshold", "cellprob_threshold")  # of Cellpose's networks
 SCALES = 0.1, 10.0  # network pixels a pixel: a slide outside of them has another pixel size than it states
 
-Networks = Mapping[str, heads.Network]
+Networks = Mapping[str, heads.Heads]
 
 
 class Search(NamedTuple):
@@ -23,25 +23,26 @@ class Search(NamedTuple):
 
     layers  what it looks for: "nuclei", "cells", or both at once
     param   that names it: "model" or "cell_model"
-    scale   network pixels per pixel of the slide, of one for deep watershed; None of Cellpose's, which go by a diameter
+    scale   (y, x) network pixels per pixel of the slide, of one for deep watershed; None of Cellpose's, which go by a
+            diameter
     """
 
     layers: list[str]
     param: str
-    scale: float | None = None
+    scale: tuple[float, float] | None = None
 
 
-def networks(given: Mapping[str, Path]) -> tuple[dict[str, heads.Network], list[str]]:
+def networks(given: Mapping[str, Path]) -> tuple[dict[str, heads.Heads], list[str]]:
     """Param -> what its file states, of those that are networks for deep watershed; and sentences about the others.
 
     given  param -> its file, of those that exist
     """
     found, problems = {}, []
     for param in DIAMETERS:
-        if param in given and given[param].suffix.lower() == heads.SUFFIX:
+        if param in given and heads.is_onnx(given[param]):
             try:
                 found[param] = heads.describe(given[param])
-            except ValueError as reason:
+            except heads.NoNetwork as reason:
                 problems.append(f"--{param} {given[param].name}: {reason}")
     return found, problems
 
@@ -54,8 +55,12 @@ def of(layers: list[str], networks: Networks, values: Mapping[str, Any]) -> list
     return [Search([layer], PARAMS[layer]) for layer in layers]
 
 
-def without_effect(values: Mapping[str, Any], networks: Networks) -> Iterator[str]:
-    """Sentences about params that another kind of network would need."""
+def problems(values: Mapping[str, Any], networks: Networks) -> Iterator[str]:
+    """Sentences about params of a deep watershed that are wrong, and params that another kind of network would need."""
+    try:
+        watershed_settings.settings({name: values[name] for name in watershed_settings.NAMES})
+    except ValueError as faults:
+        yield from str(faults).splitlines()
     used = {"model"} | ({"cell_model"} if values["cells"] == "model" and values["cell_model"] else set())
     kinds = {param in networks for param in used}
     if True not in kinds:
@@ -73,36 +78,32 @@ def _unused(values: Mapping[str, Any], name: str, why: str) -> Iterator[str]:
         yield f"--{name} {values[name]}: it is {why}"
 
 
-def lacking(search: Search, network: heads.Network, values: Mapping[str, Any]) -> Iterator[str]:
-    """Sentences about what a NETWORK for deep watershed does not find."""
-    absent = [layer for layer in search.layers if layer not in network.layers]
-    if absent:
-        name, found = os.path.basename(str(values[search.param])), " and ".join(network.layers)
-        remedy = "; name the network that finds cells by --cell_model" if absent == ["cells"] else ""
-        yield f"--{search.param} {name}: it finds {found}, not {' and '.join(absent)}{remedy}"
-
-
 def scaled(
-    search: Search, network: heads.Network, values: Mapping[str, Any], pixel: float | None, length: float | str | None
+    search: Search,
+    network: heads.Heads,
+    values: Mapping[str, Any],
+    pixel: tuple[float, float] | None,
+    length: float | str | None,
 ) -> tuple[Search, str | None]:
     """(SEARCH with its scale on a slide, what is wrong with it).
 
-    pixel   micrometres of the slide; None: unknown
+    pixel   (y, x) of the slide in micrometres; None: unknown
     length  diameter of the objects, pixels, as the user states it; or "auto"
     """
     name, param = os.path.basename(str(values[search.param])), DIAMETERS[search.param]
-    if length not in (None, "auto"):
-        if not network.diameter:
-            why = "it sees slides at the scale of their pixel size, and states no diameter of its own"
-            return search, f"--{param} {values[param]}: not for {name}: {why}; leave it auto"
-        scale = network.diameter / float(length)
-    elif pixel is None:
+    try:
+        network.require(search.layers)
+        scale = network.scale(pixel, "auto" if length is None else length)
+    except heads.NoNetwork as reason:
+        remedy = "; name the network that finds cells by --cell_model" if "cells" in search.layers else ""
+        return search, f"--{search.param} {name}: {reason}{remedy}"
+    except heads.NoScale as reason:
+        if pixel or length != "auto":
+            return search, f"--{param} {values[param]}: {reason}"
         other = f", or the diameter in pixels by --{param}" if network.diameter else ""
         what = f"the slide states no pixel size, and {name} sees slides at {network.pixel_size:g} µm a pixel"
         return search, f'{what}; name it in a column "pixel_size"{other}'
-    else:
-        scale = pixel / network.pixel_size
-    if not SCALES[0] <= scale <= SCALES[1]:
+    if not SCALES[0] <= min(scale) <= max(scale) <= SCALES[1]:
         limits = f"{SCALES[0]:g} to {SCALES[1]:g} times its size can be looked at"
-        return search, f"{name} would see the slide {scale:.3g} times as large as it is; {limits}"
-    return search._replace(scale=round(scale, 6)), None
+        return search, f"{name} would see the slide {max(scale):.3g} times as large as it is; {limits}"
+    return search._replace(scale=scale), None

@@ -43,9 +43,7 @@ LENGTHS = {
 }
 
 
-def make(
-    table: Table, request: Request, looked: Looked, values: Mapping[str, Any], networks: Networks
-) -> Slide | None:
+def make(table: Table, request: Request, looked: Looked, values: Mapping[str, Any], networks: Networks) -> Slide | None:
     """A slide as it will be worked on; None, and problems of the TABLE, for one that cannot be.
 
     networks  of those params that name one for deep watershed
@@ -73,7 +71,10 @@ class _Check:
 
     def slide(self) -> Slide:
         stated = self._named(self.looked.header)
-        pixel = self.request.pixel_size or (stated.pixel_size and math.sqrt(stated.pixel_size.y * stated.pixel_size.x))
+        size = (
+            2 * (self.request.pixel_size,) if self.request.pixel_size else stated.pixel_size and stated.pixel_size[:2]
+        )
+        pixel = self.request.pixel_size or (size and math.sqrt(size[0] * size[1]))
         self._labels_fit(stated)
         nuclear, named = self._nuclear(stated)
         measured = self._measured(stated, named)
@@ -90,7 +91,7 @@ class _Check:
             membrane=self._membrane(stated) if self._sees_membrane(wanted) else [],
             diameter=diameter,
             cell_diameter=cell_diameter,
-            searches=[self._scaled(each, pixel, lengths[searches.DIAMETERS[each.param]]) for each in wanted],
+            searches=[self._scaled(each, size, lengths[searches.DIAMETERS[each.param]]) for each in wanted],
             cells=self.cells,
             expansion=expansion,
             measured=measured,
@@ -128,12 +129,12 @@ class _Check:
             return [], []
         return found, [] if needless else found
 
-    def _scaled(self, search: Search, pixel: float | None, length: float | str | None) -> Search:
-        """A search with the scale at which its network, if one for deep watershed, sees the slide."""
+    def _scaled(self, search: Search, size: tuple[float, float] | None, length: float | str | None) -> Search:
+        """A search with the scale at which its network, if one for deep watershed, sees the slide of pixels of SIZE."""
         network = self.networks.get(search.param)
         if network is None:
             return search
-        scaled, wrong = searches.scaled(search, network, self.values, pixel, length)
+        scaled, wrong = searches.scaled(search, network, self.values, size, length)
         if wrong:
             self._fault(wrong, None if wrong.startswith("--") else "pixel_size")
         return scaled

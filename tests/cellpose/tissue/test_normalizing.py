@@ -28,7 +28,8 @@ def slide(tmp_path_factory):
     planes = [nuclear(1), nuclear(2, 900), nuclear(3), np.full(SHAPE, 77, np.uint16)]
     write_channels(folder / "a.ome.tif", *planes)
     channels = [dict(file=0, channel=n, frame=0, number=n + 1, name=name) for n, name in enumerate("ABMC")]
-    more = {"nuclear": [channels[0], channels[3], channels[1]], "membrane": [channels[2]], "diameter": "auto"}
+    more = {"nuclear": [channels[0], channels[3], channels[1]], "membrane": [channels[2]]}
+    more["scales"] = {"nuclei": [1.3, 1.3], "cells": [1.3, 1.3]}
     files.write_json(folder / "packet.json", packet_of(folder / "a.ome.tif", SHAPE) | more)
     in_process("tissue_read", folder / "packet.json", folder / "scratch")
     return folder, planes
@@ -72,7 +73,7 @@ def test_a_slide_without_a_membrane_has_a_channel_of_zeros(slide, tmp_path):
         ("one level", {"membrane": packet["nuclear"][1:2]}, [False, True]),
     ):
         (tmp_path / name).mkdir()
-        normalizing.normalize(packet | given, folder / "scratch", tmp_path / name, stated(pixel_size=0.65))
+        normalizing.normalize(packet | given, folder / "scratch", tmp_path / name, stated(), (1.0, 1.0))
         look = normalizing.read(tmp_path / name, packet | given, folder / "scratch")
         found = look(tiles.Box(0, 410, 0, 530))
         assert look.shape == SHAPE and [not channel.any() for channel in found] == empty
@@ -81,9 +82,7 @@ def test_a_slide_without_a_membrane_has_a_channel_of_zeros(slide, tmp_path):
 def test_a_network_of_one_channel_is_shown_the_nuclei(slide, tmp_path):
     folder, planes = slide
     packet = files.read_json(folder / "packet.json")
-    facts = normalizing.normalize(
-        packet | {"diameter": 26.0}, folder / "scratch", tmp_path, stated(channels=1, diameter=13.0)
-    )
+    facts = normalizing.normalize(packet, folder / "scratch", tmp_path, stated(channels=1), (0.5, 0.5))
     assert facts["shape"] == (205, 265) and list(facts["channels"]) == ["nuclear"]
     (found,) = shown(folder, tmp_path)
     wanted = by_scikit_image(np.maximum(planes[0], planes[1]), (205, 265))
@@ -91,18 +90,15 @@ def test_a_network_of_one_channel_is_shown_the_nuclei(slide, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change, properties, words",
+    "properties, words",
     [
-        ({"pixel_size": None}, {}, "S1: nobody states the size of its pixels"),
-        ({"diameter": 20.0}, {}, "S1: the network does not state the diameter"),
-        ({}, {"heads": "nuclei"}, "4 outputs"),
-        ({}, {"pixel_size": "0"}, "above 0"),
+        ({"heads": "nuclei"}, "4 outputs"),
+        ({"pixel_size": "0"}, "above 0"),
     ],
 )
-def test_what_the_user_has_to_mend_leaves_nothing(slide, tmp_path, change, properties, words):
+def test_what_the_user_has_to_mend_leaves_nothing(slide, tmp_path, properties, words):
     folder, _ = slide
-    packet, model = tmp_path / "packet.json", onnx_networks.echo(tmp_path / "a.onnx", **properties)
-    files.write_json(packet, files.read_json(folder / "packet.json") | change)
+    packet, model = folder / "packet.json", onnx_networks.echo(tmp_path / "a.onnx", **properties)
     with pytest.raises(task.UserError, match=words):
         in_process("tissue_normalize", packet, folder / "scratch", tmp_path / "out", "--model", model)
     assert not (tmp_path / "out").exists()

@@ -31,7 +31,7 @@ def planes():
 def folder(planes, tmp_path_factory):
     """What FLOOD leaves of a slide in two groups."""
     folder = tmp_path_factory.mktemp("steps")
-    packet = packet_of(folder / "a.tif", SIZE, 140, 2)
+    packet = packet_of(folder / "a.tif", SIZE, 140, 2, scales={"nuclei": [0.5, 0.5], "cells": [0.5, 0.5]})
     files.write_json(folder / "packet.json", packet)
     for group in range(len(packet["groups"])):
         here = folder / f"flooded_{group}"
@@ -50,7 +50,7 @@ def finished(folder, layer, run):
     labelled = [here / f"labelled_{group}" for group in range(len(flooded))]
     for group, place in enumerate(labelled):
         run("tissue_finish", packet, group, here / "nuclei", place, *flooded, *of, *OPTIONS)
-    run("tissue_number", packet, here / "nuclei", here / "numbers", *labelled, *of, "--smallest", 1)
+    run("tissue_number", packet, here / "nuclei", here / "numbers", *labelled, *of)
     packet = files.read_json(packet)
     found, image = layers.read(here), np.zeros(packet["size"], np.uint32)
     for tile in tiles.all_of(packet):
