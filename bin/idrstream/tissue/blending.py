@@ -113,7 +113,7 @@ class Maps:
         """Iterate over the tiles that meet BOX, in the order of their grid: ((row, column), (maps, Y, X) float32)."""
         rows, columns = (along.meeting(*edges) for along, edges in zip(self._axes, (box[:2], box[2:]), strict=True))
         numbers = [(row, column) for row in rows for column in columns]
-        kept, self._kept = self._kept, {}
+        kept, self._kept = {number: self._kept[number] for number in numbers if number in self._kept}, {}
         missing = iter(self._computed([number for number in numbers if number not in kept]))
         for number in numbers:
             answer = kept[number] if number in kept else next(missing)
