@@ -181,9 +181,11 @@ def test_maps_that_are_no_numbers_are_said_to_be():
 
 
 def test_maps_without_ends_are_given_up_before_all_of_a_slide_is_read(monkeypatch):
-    monkeypatch.setattr(flooding, "FARTHEST", 100)
+    monkeypatch.setattr(flooding, "LARGEST", 300**2)
     planes = np.full((2, 600, 600), 0.7, np.float32)
-    with pytest.raises(failures.NoSeparateObjects, match=r"rows 0-40, columns 0-40 .* 100 pixels around"):
+    with pytest.raises(
+        failures.NoSeparateObjects, match=r"rows 0-40, columns 0-40 .* 256 pixels around them .* or a region"
+    ):
         flooding.flood(reading({"cells": planes}), tiles.Box(0, 40, 0, 40), (600, 600), {"cells": SETTINGS})
 
 
