@@ -60,9 +60,8 @@ def flood(distance, interior, settings, origin, shape):
     open_sides = origin[0] > 0, origin[0] + height < shape[0], origin[1] > 0, origin[1] + width < shape[1]
     find = MIDDLES[settings.maxima_algorithm]
     certain, possible = find(distance, settings.maxima_threshold, settings.radius, open_sides)
-    rim = _rim(distance.shape, open_sides)
-    labels, keys = _middles(certain, possible, rim, origin, shape[1])
-    inside = interior > settings.interior_threshold
+    labels, keys = _middles(certain, possible, origin, shape[1])
+    rim, inside = _rim(distance.shape, open_sides), interior > settings.interior_threshold
     order = (np.float32(0) - interior).view(np.int32)  # high first; a float's bits, as a number, are in its order
     order ^= (order >> 31) & np.iinfo(np.int32).max
     order[rim] = FIRST
@@ -84,11 +83,11 @@ def _rim(shape, open_sides):
     return rim
 
 
-def _middles(certain, possible, rim, origin, width):
+def _middles(certain, possible, origin, width):
     """The middles of a window: (Y, X) int32 labels, 1 ... n or UNKNOWN, 0 elsewhere; and (n + 2,) int64 keys by label.
 
-    The last key, which is that of label -1, is UNKNOWN. A middle of which a pixel is not certain, or that reaches an
-    open side, is unknown.
+    The last key, which is that of label -1, is UNKNOWN. A middle of which a pixel is not certain is unknown; on an open
+    side none is.
     """
     labels, count = ndimage.label(possible, np.ones((3, 3)))
     keys = np.zeros(count + 2, np.int64)
@@ -97,7 +96,7 @@ def _middles(certain, possible, rim, origin, width):
     keys[labels.ravel()[places]] = (y + origin[0]) * width + x + origin[1] + 1  # the last written is the first pixel
     keys[UNKNOWN] = UNKNOWN
     unknown = np.zeros(count + 1, bool)
-    unknown[labels[possible & (rim | ~certain)]] = True
+    unknown[labels[possible & ~certain]] = True
     labels[unknown[labels]] = UNKNOWN
     return labels, keys
 

@@ -15,7 +15,7 @@ VERSION = 1  # raised when label images change while maps do not
 
 SIDE = 2048  # pixels of what is flooded at once
 HALO = 64  # pixels around it that are seen at first; around what they do not tell, twice as many
-FARTHEST = 2048  # pixels: objects whose extent no more around them tells are none
+LARGEST = 4096**2  # pixels that are seen at once, which bound memory
 
 
 def flood(maps, tile, shape, settings):
@@ -26,20 +26,24 @@ def flood(maps, tile, shape, settings):
     shape     (Y, X) of the resized slide
     settings  {layer: postprocessing.Settings} of the layers that are wanted
 
-    Raises NotFinite for maps that are no numbers, NoSeparateObjects for maps that do not end.
+    Raises NotFinite for maps that are no numbers, NoSeparateObjects for objects that are larger than what can be seen.
     """
     around = max(map(watershed.reach, settings.values()))
     keys = {layer: np.full(tile.shape, watershed.UNKNOWN, np.int64) for layer in settings}
     halo = HALO
-    while any((found == watershed.UNKNOWN).any() for found in keys.values()):
-        if halo > FARTHEST:
-            raise NoSeparateObjects(f"{_words(tile)}: {FARTHEST} pixels around them do not tell where objects end")
-        box = tile.grown(halo + around, shape)
+    while any(parts := [_unknown(found, tile, halo, shape) for found in keys.values()]):
+        every = _around([part for boxes in parts for part in boxes])
+        if halo > HALO and _pixels(every.grown(halo, shape)) > LARGEST:
+            raise NoSeparateObjects(
+                f"{_words(every)}: {halo // 2} pixels around them do not tell where objects end. Take another "
+                "--maxima_threshold or --interior_threshold, or a region without them."
+            )
+        box = every.grown(halo + around, shape)
         seen = maps(box)
-        for layer, found in keys.items():
+        for (layer, found), boxes in zip(keys.items(), parts, strict=True):
             if not np.isfinite(seen[layer]).all():
                 raise NotFinite(f"{_words(box)}: the network's maps of {layer} are no numbers")
-            for part in _unknown(found, tile, halo, shape):
+            for part in boxes:
                 part_keys = _flooded(seen[layer], box, part, halo, shape, settings[layer])
                 known, here = found[part.within(tile)], part_keys[part.within(part.grown(halo, shape))]
                 np.copyto(known, here, where=known == watershed.UNKNOWN)
@@ -62,10 +66,14 @@ def _unknown(keys, tile, halo, shape):
     parts = [Box(y.start + tile.y0, y.stop + tile.y0, x.start + tile.x0, x.stop + tile.x0) for y, x in slices]
     if not parts:
         return []
-    (y0, _, x0, _), (_, y1, _, x1) = np.min(parts, axis=0).tolist(), np.max(parts, axis=0).tolist()
-    every = Box(y0, y1, x0, x1)
-    apart, together = (sum(_pixels(part.grown(halo, shape)) for part in boxes) for boxes in (parts, [every]))
-    return parts if apart < together else [every]
+    together = [_around(parts)]
+    return min(parts, together, key=lambda boxes: sum(_pixels(part.grown(halo, shape)) for part in boxes))
+
+
+def _around(boxes):
+    """The Box around several."""
+    (y0, _, x0, _), (_, y1, _, x1) = np.min(boxes, axis=0).tolist(), np.max(boxes, axis=0).tolist()
+    return Box(y0, y1, x0, x1)
 
 
 def _pixels(box):

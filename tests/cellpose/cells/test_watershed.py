@@ -25,15 +25,19 @@ CHANGES = {
 }
 
 
-def flooded(planes, settings, box=None):
-    """Keys of a window y0, y1, x0, x1 of an image, from maps that reach as far around it as they must."""
-    (height, width), around = planes[0].shape, watershed.reach(settings)
-    y0, y1, x0, x1 = box or (0, height, 0, width)
+def smoothed(planes, settings, box):
+    """(2, Y, X) of a window y0, y1, x0, x1 of an image, from maps that reach as far around it as they must."""
+    (y0, y1, x0, x1), around = box, watershed.reach(settings)
     top, left = max(y0 - around, 0), max(x0 - around, 0)
     seen = np.stack([plane[top : y1 + around, left : x1 + around] for plane in planes])
-    part = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
-    distance, interior = (plane[part] for plane in watershed.smoothed(seen, settings))
-    return watershed.flood(distance, interior, settings, (y0, x0), (height, width))
+    return np.stack(watershed.smoothed(seen, settings))[:, y0 - top : y1 - top, x0 - left : x1 - left].copy()
+
+
+def flooded(planes, settings, box=None):
+    """Keys of a window; of all of an image if absent."""
+    shape = planes[0].shape
+    box = box or (0, shape[0], 0, shape[1])
+    return watershed.flood(*smoothed(planes, settings, box), settings, box[::2], shape)
 
 
 @pytest.mark.parametrize("kind", ["random", "noise"])
@@ -66,6 +70,15 @@ def test_what_a_window_tells_is_what_the_image_has(kind, change):
         told = part != watershed.UNKNOWN
         np.testing.assert_array_equal(part[told], wanted[told])
         assert (told & (part > 0)).any() and not told.all()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_window_is_smoothed_as_the_whole_is(change):
+    planes, settings = maps.noise(SHAPE), BASE._replace(**CHANGES[change])
+    whole = watershed.smoothed(np.stack(planes), settings)
+    for y0, y1, x0, x1 in [(0, 60, 0, 70), (40, 90, 50, 120), (149, 150, 0, 180)]:
+        for found, wanted in zip(smoothed(planes, settings, (y0, y1, x0, x1)), whole, strict=True):
+            np.testing.assert_array_equal(found, wanted[y0:y1, x0:x1])
 
 
 def test_a_key_is_the_place_of_a_middle():

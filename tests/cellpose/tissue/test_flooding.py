@@ -97,6 +97,15 @@ def test_no_pixel_of_noise_depends_on_the_tiles(tmp_path):
     np.testing.assert_array_equal(found, reference(planes, settings))
 
 
+@pytest.mark.parametrize("algorithm, threshold", [("h_maxima", 0.1), ("peak_local_max", 0.5)])
+def test_no_pixel_depends_on_the_tiles_where_many_are_equal(algorithm, threshold, planes, tmp_path):
+    levels = np.round(planes * 12) / np.float32(12)
+    settings = SETTINGS._replace(interior_smooth=0, maxima_algorithm=algorithm, maxima_threshold=threshold)
+    found, _ = tiled(tmp_path, {"cells": levels}, 77, 4, {"cells": settings})["cells"]
+    assert found.max() > 20
+    np.testing.assert_array_equal(found, reference(levels, settings))
+
+
 PARAMETERS = [
     {"maxima_smooth": 2.0, "label_erosion": 1, "fill_holes": 60},
     {"maxima_algorithm": "peak_local_max", "maxima_threshold": 0.4, "radius": 5, "interior_smooth": 4.0},
@@ -181,9 +190,11 @@ def test_maps_that_are_no_numbers_are_said_to_be():
 
 
 def test_maps_without_ends_are_given_up_before_all_of_a_slide_is_read(monkeypatch):
-    monkeypatch.setattr(flooding, "FARTHEST", 100)
+    monkeypatch.setattr(flooding, "LARGEST", 300**2)
     planes = np.full((2, 600, 600), 0.7, np.float32)
-    with pytest.raises(failures.NoSeparateObjects, match=r"rows 0-40, columns 0-40 .* 100 pixels around"):
+    with pytest.raises(
+        failures.NoSeparateObjects, match=r"rows 0-40, columns 0-40 .* 256 pixels around them .* or a region"
+    ):
         flooding.flood(reading({"cells": planes}), tiles.Box(0, 40, 0, 40), (600, 600), {"cells": SETTINGS})
 
 
