@@ -29,8 +29,8 @@ class Found:
         self.origin = tiles.corner(packet)
         folders = {name: Path(folder) for name, folder in (("nuclei", nuclei), ("cells", cells)) if folder}
         self.layers = {name: layers.read(folder) for name, folder in folders.items()}
-        told = {name: folder / path for name, folder in folders.items() for path in PREPARED}
-        self.prepared = {name: files.read_json(path) for name, path in told.items() if path.exists()}
+        told = [(name, folder / path) for name, folder in folders.items() for path in PREPARED]
+        self.prepared = {name: files.read_json(path) for name, path in told if path.exists()}
         self.images = {"nuclei": self.layers["nuclei"].tile} | _cells(measured)
         self.counts = tables and files.read_json(Path(tables, COUNTS))
         self.element = tables and _there(Path(tables, ELEMENT))

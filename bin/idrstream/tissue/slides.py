@@ -71,10 +71,9 @@ class _Check:
 
     def slide(self) -> Slide:
         stated = self._named(self.looked.header)
-        size = (
-            2 * (self.request.pixel_size,) if self.request.pixel_size else stated.pixel_size and stated.pixel_size[:2]
-        )
-        pixel = self.request.pixel_size or (size and math.sqrt(size[0] * size[1]))
+        own = self.request.pixel_size
+        size = (own, own) if own else stated.pixel_size and stated.pixel_size[:2]
+        pixel = own or (size and math.sqrt(size[0] * size[1]))
         self._labels_fit(stated)
         nuclear, named = self._nuclear(stated)
         measured = self._measured(stated, named)
@@ -143,9 +142,9 @@ class _Check:
         """Whether a network is shown the membrane: one that finds cells by it, or takes it where it is named."""
         for search in wanted:
             network = self.networks.get(search.param)
-            if network is None or network.channels > 1:
-                if "cells" in search.layers or (network and self.request.membrane.channels):
-                    return True
+            needed = "cells" in search.layers or (network and self.request.membrane.channels)
+            if needed and (network is None or network.channels > 1):
+                return True
         return False
 
     def _membrane(self, stated: Header) -> list[Channel]:

@@ -156,6 +156,7 @@ def test_the_plan_has_what_the_pipeline_reads(planned, tmp_path):
     assert summary["batch_bytes"] == slide["work"] > 120_000 * 2
     assert set(summary["stages"]) == {
         *("read", "take", "prepare", "predict", "seeds", "label", "number", "pair", "measure"),
+        *("normalize", "flood", "count", "finish"),
         *("tables", "assemble", "commit", "summary"),
     }
 

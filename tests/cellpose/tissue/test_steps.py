@@ -20,6 +20,7 @@ from idrstream.cells import contrast, segmentation
 from idrstream.tissue import diameter, layers, network, overlays, polygon, store, tiles
 from repository import BIN
 
+NO_SCALES = {"nuclei": None, "cells": None}  # of networks that are Cellpose's
 MODEL = BIN.parent / "assets/models/nuclei/nuclei.pth"
 SHAPE = 390, 560
 DIAMETER = 21.7
@@ -54,7 +55,7 @@ def packet_of(location, size, side=300, group=2, nuclear=(("DNA", 0, 0),), dtype
     content |= {"nuclear": channels, "membrane": [], "tile": side, "groups": tiles.groups(size, side, group)}
     content |= {
         "layers": ["nuclei"],
-        "scales": {"nuclei": None, "cells": None},
+        "scales": NO_SCALES,
         "given": {"nuclei": None, "cells": None},
         "cells": "none",
         "expansion": None,

@@ -88,7 +88,7 @@ def test_a_slide_goes_through_read_normalize_flood_count_finish_and_number(tmp_p
     write_channels(tmp_path / "a.tif", *((maps.random(size, seed)[0] * 9000).astype(np.uint16) for seed in (4, 5)))
     rim = {"file": 0, "channel": 1, "frame": 0, "number": 2, "name": "rim"}
     scale = {"y": 1.0, "x": 1.0, "source": "OME-XML"}  # half as fine as the network takes it
-    more = {"pixel_size": scale, "diameter": "auto", "membrane": [rim]}
+    more = {"pixel_size": scale, "scales": {"nuclei": [2.0, 2.0], "cells": [2.0, 2.0]}, "membrane": [rim]}
     files.write_json(packet, packet_of(tmp_path / "a.tif", size, 100, 2, **more))
     slide, normalized, of = tmp_path / "slide", tmp_path / "normalized", ("--model", model, "--layers", "nuclei,cells")
     in_process("tissue_read", packet, slide)
