@@ -39,7 +39,7 @@ GPU_ONLY = (
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1  # of GNU's malloc.h
-ARRAY = 1 << 30  # bytes; larger arrays are returned to the system
+ARRAY = 1 << 26  # bytes; larger arrays, such as windows of slides, are returned to the system
 BAR = 20  # characters
 REBUILD = "rebuild the environment from its lock (make setup), or the container image (make images)"
 

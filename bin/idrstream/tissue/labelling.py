@@ -5,6 +5,7 @@ the whole slide. So the nuclei and their sizes are known before any is looked at
 that it sees all of it: as many pixels as the sum says.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from idrstream.tissue.tiles import Box, meet
 VERSION = 1  # raised when label images change while flows do not
 
 FOLLOWING = 64  # pixels around a tile that are seen at first; around pixels that go farther, twice as many
+NEAR = 512  # pixels: of those that go farther, the ones in one square of this side look at one window
 FINISHING = 48  # pixels around a tile in which nuclei that reach into it are looked for; others are read one by one
 
 
@@ -71,12 +73,27 @@ def follow(field, tile, shape, rounds, threshold=0.0):
         place = f"rows {tile.y0}-{tile.y1}, columns {tile.x0}-{tile.x1}"
         raise NotFinite(f"the network's flows of {place} are no numbers")
     rest = _rest(seen, window, y, x, rounds, shape, threshold)
+    del seen  # windows are large: one at a time
     while len(left := np.flatnonzero(rest < 0)):
         halo *= 2
-        around = Box(int(y[left].min()), int(y[left].max()) + 1, int(x[left].min()), int(x[left].max()) + 1)
-        window = around.grown(halo, shape)
-        rest[left] = _rest(field(window), window, y[left], x[left], rounds, shape, threshold)
+        for window, part in _windows(y[left], x[left], halo, shape):
+            some = left[part]
+            rest[some] = _rest(field(window), window, y[some], x[some], rounds, shape, threshold)
     return Followed(y, x, flows, rest)
+
+
+def _windows(y, x, halo, shape):
+    """(Box with HALO pixels around, indices) of pixels (y, x): all in one or, if that reads less, by squares."""
+
+    def around(part):
+        first, last = ([int(edge(axis[part])) for axis in (y, x)] for edge in (np.min, np.max))
+        return Box(first[0], last[0] + 1, first[1], last[1] + 1).grown(halo, shape), part
+
+    squares = np.unique((y // NEAR).astype(np.int64) * shape[1] + x // NEAR, return_inverse=True)[1].ravel()
+    order = np.argsort(squares, kind="stable")
+    ends = np.flatnonzero(np.diff(squares[order])) + 1
+    apart, together = [around(part) for part in np.split(order, ends)], [around(order)]
+    return min(apart, together, key=lambda found: sum(math.prod(window.shape) for window, _ in found))
 
 
 def label(foreground, tile, nuclei, limits):

@@ -17,9 +17,10 @@ def tiled(folder, field, *how, **more):
     return slides.tiled(folder, slides.reading(field), field.shape[1:], *how, **more)
 
 
-def look_at_first(monkeypatch, following, finishing):
+def look_at_first(monkeypatch, following, finishing, near=512):
     """Have tiles look at so many pixels around them."""
     monkeypatch.setattr(labelling, "FOLLOWING", following)
+    monkeypatch.setattr(labelling, "NEAR", near)
     monkeypatch.setattr(labelling, "FINISHING", finishing)
 
 
@@ -53,7 +54,7 @@ def test_what_is_told_of_each_nucleus_is_what_the_label_image_shows(field, wante
         assert (wanted[y0:y1, x0:x1] == label).sum() == size
 
 
-@pytest.mark.parametrize("halos", [(1, 0), (200, 7), (3, 500)])
+@pytest.mark.parametrize("halos", [(1, 0), (1, 0, 16), (200, 7), (3, 500)])
 def test_no_pixel_depends_on_how_far_a_tile_looks_at_first(field, wanted, halos, tmp_path, monkeypatch):
     look_at_first(monkeypatch, *halos)
     labels, numbers = tiled(tmp_path, field, 97, 7, ROUNDS)
