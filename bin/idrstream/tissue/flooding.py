@@ -15,7 +15,7 @@ VERSION = 1  # raised when label images change while maps do not
 
 SIDE = 2048  # pixels of what is flooded at once
 HALO = 64  # pixels around it that are seen at first; around what they do not tell, twice as many
-LARGEST = 4096**2  # pixels that are seen at once, which bound memory
+LARGEST = 3584**2  # pixels that are seen at once: 1.3 GB with two layers, without the network
 
 
 def flood(maps, tile, shape, settings):
