@@ -19,10 +19,7 @@ class Network:
     def __init__(self, path):
         core = openvino.Core()
         model = core.read_model(path)
-        self.facts = {
-            name: model.get_rt_info(["framework", name]).value for name in ("heads", "pixel_size", "diameter")
-        }
-        self.diameter = float(self.facts["diameter"])
+        self.diameter = float(model.get_rt_info(["framework", "diameter"]).astype(str))
         settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
         self._compiled = core.compile_model(model, "CPU", settings)
 
@@ -59,8 +56,8 @@ def flood(distance, interior):
     interior = ndimage.gaussian_filter(interior, 2)
     markers = label(h_maxima(distance, 0.1, disk(2)))
     labels = watershed(-interior, markers, mask=interior > 0.2)
-    labels = remove_small_objects(labels, 15)
+    labels = remove_small_objects(labels, max_size=14)
     for number, box in enumerate(ndimage.find_objects(labels), 1):
         if box is not None:
-            labels[box][remove_small_holes(labels[box] == number, 15)] = number
+            labels[box][remove_small_holes(labels[box] == number, max_size=14)] = number
     return labels.astype(np.int32)
