@@ -8,10 +8,10 @@ VERSION := $(shell sed -n "s/^ *version *= '\(.*\)'.*/\1/p" nextflow.config)
 ENGINE := docker
 TOOLS := acquire profiles deepprofiler cellpose
 
-.PHONY: help setup tools engine demo demo-tissue test test-containers test-cluster test-full lint schema locks images accuracy bench train-model clean
+.PHONY: help setup tools engine demo demo-tissue test test-containers test-cluster test-full lint schema locks images accuracy bench train-model train-watershed-model clean
 
 help:         ## this list
-	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: tools  ## Nextflow and the tools' environments (4.4 GB; 10 GB with PyTorch: where there is a GPU, or with TORCH=yes)
 	@./setup.sh deepprofiler
@@ -88,6 +88,14 @@ schema:       ## nextflow_schema.json anew from assets/params/
 train-model: tools ## the nuclei model that is shipped, trained anew and measured
 	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py train
 	$(VENVS)/cellpose/bin/python benchmarks/nuclei_model.py measure
+
+# Only the export needs the package onnx. Without its dependencies: it would bring another numpy than the environment's.
+ONNX := onnx==1.23.2 ml_dtypes==0.6.0 protobuf==7.36.2
+train-watershed-model: tools ## the network for deep watershed that is shipped, trained anew and measured
+	$(VENVS)/cellpose/bin/python benchmarks/watershed_model.py train
+	$(VENVS)/uv/bin/uv pip install --quiet --python $(VENVS)/cellpose/bin/python --no-deps --target build/onnx $(ONNX)
+	PYTHONPATH=build/onnx $(VENVS)/cellpose/bin/python benchmarks/watershed_model.py export
+	$(VENVS)/cellpose/bin/python benchmarks/watershed_model.py measure
 
 accuracy: setup ## how right nuclei, flat-fields and features are (docs/screen/accuracy.md)
 	@./setup.sh tests

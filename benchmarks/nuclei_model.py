@@ -59,6 +59,15 @@ STAGES = (
 )
 
 
+def read_split(folder, split):
+    """(image, int32 label image) of every image of one split of the DSB2018 folder."""
+    with open(folder / "index.csv", newline="") as table:
+        rows = [row for row in csv.DictReader(table) if row["split"] == split]
+    for row in rows:
+        image, labels = (tifffile.imread(folder / f"{row['id']}{end}.tif") for end in ("", "_labels"))
+        yield image, labels.astype(np.int32)
+
+
 def read_images(folder, split):
     """Images of one split of the DSB2018 folder, at the network's scale.
 
@@ -66,11 +75,8 @@ def read_images(folder, split):
              and the median of the images' own median diameters in pixels
     """
     images, own = [], []
-    with open(folder / "index.csv", newline="") as table:
-        rows = [row for row in csv.DictReader(table) if row["split"] == split]
-    for row in rows:
-        grey = normalize99(tifffile.imread(folder / f"{row['id']}.tif").astype(np.float32))
-        labels = tifffile.imread(folder / f"{row['id']}_labels.tif")
+    for image, labels in read_split(folder, split):
+        grey = normalize99(image.astype(np.float32))
         own.append(utils.diameters(labels)[0])
         scale = DIAMETER / own[-1]
         size = [round(side * scale) for side in labels.shape[::-1]]
@@ -81,12 +87,18 @@ def read_images(folder, split):
     return images, float(np.median(own))
 
 
-def warp(image, turn, scale, source, target, crop_size):
-    """The crop in which `source` (y, x) of the image falls on `target` (y, x), turned and scaled; flows turn along."""
+def crop_to_image(turn, scale, source, target):
+    """(2, 3) float32, as OpenCV takes it: from (x, y) in a crop to (x, y) in its image; the other four as in `warp`."""
     inverse = turn.T / scale
     matrix = np.zeros((2, 3), np.float32)
     matrix[:, :2] = inverse[::-1, ::-1]  # OpenCV counts (x, y)
     matrix[:, 2] = (source - inverse @ target)[::-1]
+    return matrix
+
+
+def warp(image, turn, scale, source, target, crop_size):
+    """The crop in which `source` (y, x) of the image falls on `target` (y, x), turned and scaled; flows turn along."""
+    matrix = crop_to_image(turn, scale, source, target)
     crop = cv2.warpAffine(image, matrix, (crop_size, crop_size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     crop[..., 1] = crop[..., 1] > 0.5
     crop[..., 2:] = crop[..., 2:] @ turn.T.astype(np.float32)
@@ -98,17 +110,26 @@ def draw_scale(stage, rng):
     return math.exp(rng.uniform(math.log(0.5), math.log(2.4)) if rng.random() < stage.wide else rng.normal(0, 0.12))
 
 
-def field_crop(images, stage, rng):
-    """A crop of one image in any direction, three times in four around a nucleus."""
-    image = images[rng.integers(len(images))]
+def draw_view(inside, stage, rng):
+    """Turn, scale, source and target of a crop, as `warp` takes them: in any direction, three times in four around a
+    nucleus.
+
+    inside  (Y, X) bool, nucleus or not
+    """
     angle = rng.uniform(0, 2 * math.pi)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     turn = turn @ np.diag([1, rng.choice([-1, 1])])
-    source = rng.random(2) * image.shape[:2]
+    source = rng.random(2) * inside.shape
     if rng.random() < 0.75:
-        inside = np.argwhere(image[..., 1] > 0)
-        source = inside[rng.integers(len(inside))]
-    return warp(image, turn, draw_scale(stage, rng), source, stage.crop * rng.uniform(0.2, 0.8, 2), stage.crop)
+        places = np.argwhere(inside)
+        source = places[rng.integers(len(places))]
+    return turn, draw_scale(stage, rng), source, stage.crop * rng.uniform(0.2, 0.8, 2)
+
+
+def field_crop(images, stage, rng):
+    """A crop of one image."""
+    image = images[rng.integers(len(images))]
+    return warp(image, *draw_view(image[..., 1] > 0, stage, rng), stage.crop)
 
 
 def mosaic_crop(images, stage, rng):
@@ -194,24 +215,38 @@ def work(rank, workers, rendezvous, data, out, first, seed):
     dist.barrier()
     shared = torch.nn.parallel.DistributedDataParallel(net)
     for number, stage in enumerate(STAGES[first:], first):
-        train_stage(shared, images, stage, rank, workers, (seed, number))
+
+        def loss_at(step, stage=stage, number=number):
+            rng = np.random.default_rng((seed, number, step, rank))
+            grey, target = draw_batch(images, stage, BATCH // workers, rng)
+            return loss_of(shared(grey)[0], target)
+
+        train_stage(net, loss_at, stage, speaks=rank == 0)
         if rank == 0:
-            torch.save(net.state_dict(), f"{out}.part")
-            os.replace(f"{out}.part", out)
+            save(net, out)
     dist.destroy_process_group()
 
 
-def train_stage(shared, images, stage, rank, workers, seed):
-    """Train the network, and leave in it the running mean of its weights."""
-    weights = [p for p in shared.module.parameters() if p.requires_grad]
+def save(net, out):
+    """Write the weights of a network to the file OUT, whole or not at all."""
+    torch.save(net.state_dict(), f"{out}.part")
+    os.replace(f"{out}.part", out)
+
+
+def train_stage(net, loss_at, stage, speaks=True):
+    """Train the network, and leave in it the running mean of its weights.
+
+    loss_at  function of the step: the loss of its batch, a tensor with gradients
+    speaks   whether to print how it goes
+    """
+    weights = [p for p in net.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, stage.rate, weight_decay=1e-4, fused=True)
-    values = [value for value in shared.module.state_dict().values() if value.is_floating_point()]
+    values = [value for value in net.state_dict().values() if value.is_floating_point()]
     means = [value.clone() for value in values]
     started, losses = time.monotonic(), []
     for step in range(stage.steps):
         optimizer.param_groups[0]["lr"] = rate_at(step, stage)
-        grey, target = draw_batch(images, stage, BATCH // workers, np.random.default_rng((*seed, step, rank)))
-        loss = loss_of(shared(grey)[0], target)
+        loss = loss_at(step)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -219,7 +254,7 @@ def train_stage(shared, images, stage, rank, workers, seed):
         with torch.no_grad():
             torch._foreach_lerp_(means, values, max(1 - AVERAGE, 9 / (step + 10)))
         losses.append(loss.item())
-        if rank == 0 and (step + 1) % 50 == 0:
+        if speaks and (step + 1) % 50 == 0:
             speed = (time.monotonic() - started) / (step + 1)
             click.echo(f"step {step + 1} of {stage.steps}: loss {np.mean(losses):.4f}, {speed:.2f} s a step")
             losses = []
@@ -246,15 +281,6 @@ def train(data, out, first, seed, threads):
         torch.multiprocessing.spawn(work, told, nprocs=workers)
 
 
-def read_validation(data):
-    """(image, label image) of every image of the val split."""
-    with open(data / "nuclei/index.csv", newline="") as table:
-        rows = [row for row in csv.DictReader(table) if row["split"] == "val"]
-    for row in rows:
-        image, labels = (tifffile.imread(data / f"nuclei/{row['id']}{end}.tif") for end in ("", "_labels"))
-        yield image, labels.astype(np.int32)
-
-
 def f1(truth, labels):
     """F1 of nuclei matched at IoU 0.5, precision and recall."""
     _, hits, extra, missed = average_precision(truth.astype(np.int32), labels.astype(np.int32), threshold=[0.5])
@@ -265,7 +291,7 @@ def f1(truth, labels):
 def measure_validation(segmenter, data):
     """Mean average precision over images at the model's own, the estimated and the true diameter."""
     truth, found, ratio = [], {"model's own": [], "estimated": [], "true": []}, []
-    for image, labels in read_validation(data):
+    for image, labels in read_split(data / "nuclei", "val"):
         true, estimated = utils.diameters(labels)[0], segmenter.estimate_diameter([image])[0]
         ratio.append(estimated / true)
         truth.append(labels)

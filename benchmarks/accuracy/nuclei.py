@@ -17,7 +17,7 @@ sys.path[:0] = [str(BIN), str(ROOT / "benchmarks")]
 from idrstream.cells import segmentation  # noqa: E402
 from idrstream.screen import illumination  # noqa: E402
 from mosaics import EMPTY, WELLS, read_mosaic  # noqa: E402
-from nuclei_model import read_validation  # noqa: E402
+from nuclei_model import read_split  # noqa: E402
 
 OVERLAPS = (0.5, 0.75, 0.9)  # IoU
 OFFSET = 6  # grey levels, of the plate's camera
@@ -33,7 +33,7 @@ def main(model, threads):
     torch.set_num_threads(threads)
     segmenter = segmentation.Segmenter(model)
     print(f"{'images':34}" + "".join(f"AP@{overlap:<7}" for overlap in OVERLAPS))
-    split = list(read_validation(DATA))
+    split = list(read_split(DATA / "nuclei", "val"))
     show(f"val split, {len(split)}", [(t, segmenter(i, segmenter.estimate_diameter([i])[0])) for i, t in split])
     keys = [(well, frame) for well in WELLS for frame in (1, 2)]
     frames = [read_mosaic(DATA, *key) for key in keys]
