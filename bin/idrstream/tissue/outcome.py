@@ -40,10 +40,7 @@ def summarise(
     """
     entries, _ = ledger.read(outdir)
     recorded = ledger.rows(entries)
-    rows = {
-        slide["key"]: recorded.get(slide["id"]) or {**slide, **outcome.unfinished(gate, slide["key"])}
-        for slide in requested
-    }
+    rows = {slide["key"]: recorded.get(slide["id"]) or {**slide, **_without_result(slide, gate)} for slide in requested}
     others = {row["key"]: row for row in recorded.values()}
     _write_tables({**others, **rows}, Path(outdir))
     failed = [row for row in rows.values() if row["status"] != "ok"]
@@ -67,6 +64,13 @@ def summarise(
     counts = len(rows), len(unfinished), earlier
     place = lambda row: row["key"]  # noqa: E731
     return {"text": "\n".join(text), "error": outcome.error(failed, *counts, max_failed, gate, "slide", place)}
+
+
+def _without_result(slide: Mapping[str, Any], gate: GateFigures) -> dict[str, str]:
+    """Status and reason of a slide that is in no ledger entry."""
+    if "why" in slide:
+        return {"status": "unmatched", "reason": slide["why"]}
+    return outcome.unfinished(gate, slide["key"])
 
 
 def _write_tables(rows: Mapping[str, Mapping[str, Any]], outdir: Path) -> None:
