@@ -15,7 +15,7 @@ from idrstream.tissue.tiles import Box
 
 SCHEMAS = files.read_json(Path(__file__).with_name("schemas.json"))
 COLUMNS = frozenset(SCHEMAS["slides"]["properties"])
-SCHEMES = ("", "http", "https")
+SCHEMES = ("", "http", "https", "gs", "s3")
 FILES = ";"  # between the files of a slide
 CHANNELS = "+"  # between channels that are nuclear
 LAYERS = ("nuclei", "cells")  # columns of label images that exist
@@ -114,7 +114,9 @@ def _fault(place: str) -> str | None:
     if not place:
         return "a file's name is missing beside a ;"
     if sources.scheme(place) not in SCHEMES:
-        return f"{sources.scheme(place)}:// cannot be read in parts, as slides are; http(s):// and paths can"
+        return (
+            f"{sources.scheme(place)}:// cannot be read in parts, as slides are; http(s)://, gs://, s3:// and paths can"
+        )
     return sources.fault(place)
 
 
