@@ -15,7 +15,19 @@ from idrstream.base.tables import Problems, Table
 from idrstream.runs import digest, ledger, params, targets
 from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.sources import staged
-from idrstream.tissue import arguments, looking, markers, outcome, recipe, samples, sheet, slides, tiles, workspace
+from idrstream.tissue import (
+    arguments,
+    looking,
+    markers,
+    outcome,
+    qupath,
+    recipe,
+    samples,
+    sheet,
+    slides,
+    tiles,
+    workspace,
+)
 from idrstream.tissue.header import Channel
 from idrstream.tissue.markers import Measured
 from idrstream.tissue.run_plan import Plan, Slide
@@ -69,6 +81,7 @@ def make(
     plan = _decide(values, given, wanted, local, session)
     plan.notes, plan.unmatched = found.notes, found.unmatched
     plan.workspace = {name: places[name] for name in workspace.FOLDERS if places[name]} if places else None
+    plan.project = places.get("project")
     if places:
         _check_workspace(plan, given, places)
     return plan
@@ -210,6 +223,8 @@ def _check_workspace(plan: Plan, given: Mapping[str, Path], places: Mapping[str,
         for folder in workspace.FOLDERS
         if folder in given
     }
+    if "project" in given:
+        wanted["project"] = {qupath.PART: [qupath.PROJECT, qupath.SCRIPT]}
     workspace.conflicts(given, {name: str(place) for name, place in places.items()}, wanted)
 
 
@@ -318,6 +333,8 @@ def _summary(plan: Plan) -> dict[str, Any]:
         ],
         **{"workflow": plan.settings["workflow"], "stale": plan.stale, "broken": plan.broken, "stamp": plan.stamp},
         **{"differs": plan.differs, "model": plan.recipe["model"]},
+        "project": plan.project
+        and {"folder": plan.project, "images": {s.name: s.request.locations[0] for s in plan.slides}},
         "requested": [
             {"id": slide.id, "key": slide.name, "batch": slide.name if slide.name in left else None, "line": slide.line}
             for slide in plan.slides

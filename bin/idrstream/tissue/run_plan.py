@@ -228,6 +228,7 @@ class Plan:
     notes     sentences for the user, and
     unmatched sample of a workspace -> why it is no slide of the run
     workspace folder of a workspace -> its path, of those that slides are written to; None without one
+    project   folder of the workspace's QuPath project, if any
     """
 
     slides: list[Slide]
@@ -244,6 +245,7 @@ class Plan:
     notes: list[str] = field(default_factory=list)
     unmatched: dict[str, str] = field(default_factory=dict)
     workspace: dict[str, str] | None = None
+    project: str | None = None
 
     def text(self) -> str:
         """What the user sees before anything starts."""

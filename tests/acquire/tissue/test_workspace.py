@@ -175,6 +175,12 @@ def test_a_file_that_no_run_wrote_is_never_overwritten(planned, refused, here):
     assert mine.read_text() == "mine" and not [*(here / "SEGMASK").glob("*WholeCell*")]
 
 
+def test_a_project_of_the_users_is_named_before_the_start(refused, here):
+    (here / "PROJ/project.qpproj").write_text("mine")
+    (sentence,) = refused()
+    assert sentence.startswith(f"{here}/PROJ: project.qpproj would be overwritten") and "--project_subdir" in sentence
+
+
 def test_files_that_are_missing_from_a_workspace_are_made_anew(here, places):
     folders = {"segmasks": here / "SEGMASK", "reports": here / "REPORTS"}
     about = "A1", OUTPUTS.split(","), "expand"

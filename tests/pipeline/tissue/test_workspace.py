@@ -1,6 +1,7 @@
 """A run on the folders of a user of deepcell-imaging: the files that they know, and what could not be worked on."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -75,3 +76,11 @@ def test_networks_saw_the_npz_file(ended):
     record = json.loads((ended.out / "slides/A1/slide.json").read_text())
     assert record["npz"]["location"].endswith("NPZ/A1.npz")
     assert [channel["name"] for channel in record["nuclear"]] == ["nuclear"]
+
+
+def test_the_images_are_a_qupath_project(ended, folder):
+    project = json.loads((folder / "PROJ/project.qpproj").read_text())
+    assert [entry["imageName"] for entry in project["images"]] == ["A1.ome.tiff", "A2.ome.tiff"]
+    assert project["images"][0]["serverBuilder"]["uri"] == (folder / "OME-TIFF/A1.ome.tiff").as_uri()
+    (place,) = re.findall(r"'A1.ome.tiff': '(.*)'", (folder / "PROJ/scripts/import_cells.groovy").read_text())
+    assert (folder / "PROJ" / place).resolve() == (ended.out / "slides/A1/cells.geojson").resolve()
