@@ -314,6 +314,7 @@ def _measured(each: Measured) -> dict[str, Any]:
 def _summary(plan: Plan) -> dict[str, Any]:
     """What `plan.json` holds: the run as a whole, and what the pipeline needs to know of a slide."""
     left = {slide.name for slide in plan.todo}
+    images = {slide.name: slide.request.locations[0] for slide in plan.slides}
     return {
         **{"problems": [], "text": plan.text(), "folders": plan.folders, "stages": plan.stages, "stop": False},
         "batch_bytes": max((slide.need.disk for slide in plan.todo), default=0),
@@ -333,8 +334,7 @@ def _summary(plan: Plan) -> dict[str, Any]:
         ],
         **{"workflow": plan.settings["workflow"], "stale": plan.stale, "broken": plan.broken, "stamp": plan.stamp},
         **{"differs": plan.differs, "model": plan.recipe["model"]},
-        "project": plan.project
-        and {"folder": plan.project, "images": {s.name: s.request.locations[0] for s in plan.slides}},
+        "project": plan.project and {"folder": plan.project, "images": images},
         "requested": [
             {"id": slide.id, "key": slide.name, "batch": slide.name if slide.name in left else None, "line": slide.line}
             for slide in plan.slides

@@ -1,8 +1,8 @@
 """A QuPath project of the images of a workspace, and a script that loads their cells. Standard library only.
 
-The project is what QuPath 0.5 and 0.6 write of one (DefaultProject, DefaultImageServerBuilder), without data files, which
-are Java's own serialisation: QuPath makes these when an image is opened. Addresses of images are absolute, for QuPath
-resolves no others; as the project states its own address, QuPath finds images that were moved together with it.
+The project is what QuPath 0.5 and 0.6 write of one (DefaultProject, DefaultImageServerBuilder), without data files,
+which are Java's own serialisation: QuPath makes these when an image is opened. Addresses of images are absolute, for
+QuPath resolves no others; as the project states its own address, QuPath finds images that were moved with it.
 """
 
 from __future__ import annotations
