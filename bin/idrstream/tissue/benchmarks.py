@@ -68,7 +68,7 @@ def of(slide: Mapping[str, Any], when: str | None) -> dict[str, Any]:
         "numpy_size_mb": round(len(channels) * height * width * _bytes(slide) / 1e6, 2),
         "pixels": height * width,
         "compartment": "nuclear" if slide["cells_from"] == "none" else "both",
-        "benchmark_datetime_utc": when,
+        "benchmark_datetime_utc": when and when.removesuffix("+00:00"),  # a DATETIME of BigQuery has no zone
         "success": True,
         "total_cpu_s": round(sum(step["cpu_seconds"] for step in steps), 3),
     }
