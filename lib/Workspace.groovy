@@ -21,8 +21,10 @@ class Workspace {
         }
     }
 
-    /** Those of the FOLDERS that results go to, made if need be; without those that cannot be written, which the planner says. */
+    /** Those of the FOLDERS that results go to, made if need be; without those that cannot be written. The planner says what is wrong. */
     static Map<String, Path> written(Map<String, String> folders) {
+        if( !Params.folder(folders.images) )                // nothing is made where a name is mistaken
+            return [:]
         WRITTEN.collectEntries { name -> [name, folders[name] ? Outdir.writable(folders[name]) : []] }.findAll { _name, folder -> folder }
     }
 

@@ -67,7 +67,8 @@ def make(
     Raises tables.Problems with everything that is wrong, not just the first thing.
     """
     places = places or {}
-    problems = params.problems(values, schema) + _named_files(values, given, schema) + _workspace(values, given, places)
+    problems = params.problems(values, schema) + _named_files(values, given, schema)
+    problems += _workspace(values, given, places, folders)
     if problems:
         raise Problems(problems)
     found = _requested(values, given, folder, folders, places)
@@ -96,11 +97,15 @@ def _requested(
     return samples.Samples(*sheet.read(given["input"], values, folder))
 
 
-def _workspace(values: Params, given: Mapping[str, Path], places: Mapping[str, str | None]) -> list[str]:
-    """What is wrong with the params of a workspace, a sentence each."""
+def _workspace(
+    values: Params, given: Mapping[str, Path], places: Mapping[str, str | None], staged_at: Path | None
+) -> list[str]:
+    """What is wrong with the params of a workspace, a sentence each. Arguments as of `make`."""
     if not places:
         named = [name for name in OF_WORKSPACE if values[name] is not None]
         return [f"--{name} {values[name]}: it goes with a --workspace; name that too" for name in named]
+    if why := samples.absent(places, staged.places(samples.folders(places), staged_at)):
+        return [why]
     problems = ["--input and --workspace: name either a table of slides or a workspace"] if values["input"] else []
     shown = {name: place for name, place in places.items() if place and name in workspace.NAMES}
     problems += [f"{place}: it cannot be written; name another" for name, place in shown.items() if name not in given]

@@ -51,10 +51,10 @@ def read(workspace: Mapping[str, str | None], places: Mapping[str, str], values:
     places     as of staged.places
     values     params by name
 
-    Raises tables.Problems where there are none.
+    Raises tables.Problems where there are none. The folder of images is there (`absent`).
     """
     images, planes = workspace["images"], workspace["numpy"]
-    files = [name for name in _names(images, places, "images") if name.lower().endswith(SUFFIXES)]
+    files = [name for name in _names(images, places) if name.lower().endswith(SUFFIXES)]
     samples = [name.split(".")[0] for name in files]
     if not files:
         raise tables.Problems([f"{images}: there is no image in it; images are {', '.join(SUFFIXES)} files"])
@@ -65,7 +65,7 @@ def read(workspace: Mapping[str, str | None], places: Mapping[str, str], values:
         raise tables.Problems([matches])
     found = Samples(Listing(os.path.basename(images), files))
     found.notes += [f"{len(chosen):,} of {len(files):,} images match --image_filter {pattern}"] * bool(pattern)
-    prepared = {*_names(planes, places, "numpy")} if planes and _place(planes, places) else set()
+    prepared = {*_names(planes, places)} if _is_there(planes, places) else set()
     first: dict[str, str] = {}
     for place in chosen:
         _add(found, place, samples[place], first, prepared, workspace, values)
@@ -114,19 +114,23 @@ def _add(found, place, sample, first, prepared, workspace, values):
     )
 
 
-def _names(folder: str, places: Mapping[str, str], what: str) -> list[str]:
-    """Names of the files of a folder, sorted; hidden ones are left out. Raises Problems where there is no folder."""
-    place = None if scheme(folder) else _place(folder, places)
-    if place is None:
-        why = "a workspace is on a disk of this machine; copy or mount it" if scheme(folder) else "no such folder"
-        param = {"images": "--images_subdir", "numpy": "--npz_subdir"}[what]
-        raise tables.Problems([f"--workspace: {folder}: {why} ({param} names another)"])
-    return sorted(name for name in os.listdir(place) if not name.startswith("."))
+def absent(workspace: Mapping[str, str | None], places: Mapping[str, str]) -> str | None:
+    """Why a workspace has no images, as a sentence, if its folder of images is not there. Arguments as of `read`."""
+    folder = workspace["images"]
+    if scheme(folder):
+        return f"{folder}: a workspace is on a disk of this machine; copy or mount it"
+    if not _is_there(folder, places):
+        return f"{folder}: there is no such folder of images; --workspace and --images_subdir name another"
+    return None
 
 
-def _place(folder: str, places: Mapping[str, str]) -> str | None:
-    place = places.get(folder, folder)
-    return place if os.path.isdir(place) else None
+def _names(folder: str, places: Mapping[str, str]) -> list[str]:
+    """Names of the files of a folder, sorted; hidden ones are left out."""
+    return sorted(name for name in os.listdir(places.get(folder, folder)) if not name.startswith("."))
+
+
+def _is_there(folder: str | None, places: Mapping[str, str]) -> bool:
+    return bool(folder) and not scheme(folder) and os.path.isdir(places.get(folder, folder))
 
 
 def _listed(names: list[str]) -> str:

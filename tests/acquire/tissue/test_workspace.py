@@ -115,7 +115,8 @@ def test_what_is_wrong_with_a_workspace_is_said_in_sentences(refused, here, plac
     assert found[1].startswith('my slide.tif: its sample is "my slide"; letters, digits') and len(found) == 2
     assert "a table of slides or a workspace" in refused(input="slides.csv")[-1]
     places["images"] = str(here / "none")
-    assert refused() == [f"--workspace: {here}/none: no such folder (--images_subdir names another)"]
+    missing = f"{here}/none: there is no such folder of images; --workspace and --images_subdir name another"
+    assert refused() == [missing]
     places["images"] = "gs://bucket/OMETIFF"
     assert "a workspace is on a disk of this machine; copy or mount it" in refused()[0]
     places["images"] = places["reports"]
