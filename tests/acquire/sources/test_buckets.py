@@ -71,3 +71,13 @@ def test_a_slide_in_a_bucket_is_read_as_one_on_a_disk(tmp_path, monkeypatch):
         found = header.read(["gs://lab/slide.ome.tif"], {})
     there = header.read([str(tmp_path / "lab/slide.ome.tif")], {})
     assert (found.shape, found.channels, found.pixel_size) == (there.shape, there.channels, there.pixel_size)
+
+
+def test_objects_of_an_ome_zarr_in_a_bucket_are_fetched_one_by_one(tmp_path, monkeypatch):
+    (tmp_path / "lab/x.zarr/0").mkdir(parents=True)
+    (tmp_path / "lab/x.zarr/zarr.json").write_bytes(b"{}")
+    (tmp_path / "lab/x.zarr/0/c").write_bytes(CONTENT)
+    with http_server(tmp_path) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        with sources.open_any("s3://lab/x.zarr") as store:
+            assert store.fetch("0/c", 1000, 2000)[0] == CONTENT[1000:2000] and store.fetch("0/d", 0, None)[0] is None
