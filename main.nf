@@ -30,7 +30,8 @@ workflow {
 
     // A file that is not there is the planner's to say, together with everything else that is wrong.
     source = Params.folder(settings.source) as boolean
-    launch = Json.text([params: settings, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString(), source: source, folder: Params.parent(settings.input)])
+    workspace = Workspace.folders(settings)
+    launch = Json.text([params: settings, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString(), source: source, folder: Params.parent(settings.input), workspace: workspace])
     common = [
         schema: projectDir.resolve('nextflow_schema.json'),
         locks: projectDir.resolve('containers'),
@@ -57,7 +58,7 @@ workflow {
         phenotypes: Params.file(settings.phenotypes),
         qc_rules: Params.file(settings.qc_rules ?: "${projectDir}/assets/qc.yml"),
     ]
-    tissue = [markers: Params.file(settings.markers)]
+    tissue = [markers: Params.file(settings.markers), workspace: workspace] + Workspace.written(workspace)
     versions = channel.topic('versions').map { process, found -> [process.tokenize(':').last(), found] }.unique().toSortedList()
     run = versions.map { list -> [params: settings, nextflow: nextflow.version.toString(), versions: list.collectEntries()] }
 

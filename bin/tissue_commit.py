@@ -7,11 +7,14 @@ from pathlib import Path
 
 from idrstream.base import files, head
 from idrstream.runs import commit
-from idrstream.tissue import outcome
+from idrstream.tissue import outcome, workspace
 
 
 def main():
-    """Commit the results of the SLIDE to --outdir, then delete --heavy; print what is there as JSON."""
+    """Commit the results of the SLIDE to --outdir, and to its workspace if it has one; then delete --heavy.
+
+    Prints what is there as JSON.
+    """
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("slide", help="the planner's JSON of the slide")
     parser.add_argument("assembled", type=Path, help="folder of ASSEMBLE")
@@ -22,7 +25,7 @@ def main():
     parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
     options = parser.parse_args()
     slide, heavy = files.read_json(options.slide), [] if options.keep_intermediates else options.heavy
-    results = lambda: _results(slide["id"], options.assembled, options.tables)  # noqa: E731
+    results = lambda: _results(slide, options.assembled, options.tables)  # noqa: E731
     entry = commit.commit(slide, options.outdir, results, heavy)
     freed = commit.reclaim(heavy, options.workdir)
     (row,) = entry["images"]
@@ -33,7 +36,9 @@ def main():
 def _results(slide, assembled, tables):
     folders = [folder / "results" for folder in (assembled, tables) if folder]
     made = [(folder, path) for folder in folders for path in folder.rglob("*") if path.is_file()]
-    sources = {f"{outcome.FOLDER}/{slide}/{path.relative_to(folder)}": path for folder, path in made}
+    sources = {f"{outcome.FOLDER}/{slide['id']}/{path.relative_to(folder)}": path for folder, path in made}
+    if slide.get("workspace"):
+        workspace.publish(slide, assembled, tables)
     return commit.Results(sources, set(), [files.read_json(assembled / "row.json")], {})
 
 

@@ -28,10 +28,14 @@ EXISTING = click.Path(exists=True, path_type=Path)
 @click.option("--markers", type=EXISTING, help="Table of the channels of every slide.")
 @click.option("--locks", type=EXISTING, help="Folder of the environments' locks, TOOL/requirements.txt.")
 @click.option("--outdir", type=EXISTING, help="Output folder, with its ledger.")
+@click.option("--segmasks", type=EXISTING, help="Folder of the workspace for masks.")
+@click.option("--project", type=EXISTING, help="Folder of the workspace for the QuPath project.")
+@click.option("--reports", type=EXISTING, help="Folder of the workspace for tables.")
 def main(launch, schema, out, folders, **given):
     """Plan the run that LAUNCH describes by the params' SCHEMA; write it to OUT.
 
-    LAUNCH is JSON: params, session, and the folder of the table. The options name those files of the params that exist.
+    LAUNCH is JSON: params, session, and the folder of the table, or the folders of the workspace. The options name
+    those files of the params that exist, and the workspace's folders that can be written.
     OUT is a folder: plan.json, and a JSON for each slide. Ends with 64 and plan.json's `problems` where something must
     be mended first.
     """
@@ -39,7 +43,7 @@ def main(launch, schema, out, folders, **given):
     params, schema = launch["params"], files.read_json(schema)
     given = {name: planning.by_its_name(path, params.get(name)) for name, path in given.items() if path}
     with planning.problems(out):
-        run = plan.make(params, launch["folder"], launch["session"], given, schema, folders)
+        run = plan.make(params, launch["folder"], launch["session"], given, schema, folders, launch.get("workspace"))
     plan.write(run, out)
     click.echo(run.text())
 

@@ -16,7 +16,8 @@ class Outdir {
         return folder
     }
 
-    private static Object writable(Object path) {
+    /** A folder that can be written, made if need be; an empty list for another, and for one named as elsewhere. */
+    static Object writable(Object path) {
         if( Params.isAddress(path) || path ==~ ELSEWHERE )
             return []
         final folder = Places.output(Params.pathOf(path))

@@ -64,7 +64,7 @@ class Plan {
     /** What a task needs of this machine's folders for a batch, plate or slide, by the planner's JSON of it. */
     static List folders(Path packet) {
         final needed = Json.read(packet)
-        final images = (needed.images ?: [needed]).collectMany { image -> image.locations + (image.given?.values() ?: []) }
+        final images = (needed.images ?: [needed]).collectMany { image -> image.locations + (image.given?.values() ?: []) + [image.npz?.location] }
             .findAll { place -> place && !Params.isAddress(place) }
             .collect { place -> onDisk(needed.root, place) }
         return Places.folders(needed.folders as List, images, packet)

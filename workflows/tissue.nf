@@ -21,7 +21,9 @@ workflow TISSUE {
     outdir                                      // where results are kept
 
     main:
-    folders = inputs.input ? FOLDERS(inputs.input, inputs.folder).map { list -> Plan.folders(list) } : channel.value([])
+    folders = inputs.workspace ? channel.value(Workspace.staged(inputs.workspace, inputs.schema))
+        : inputs.input ? FOLDERS(inputs.input, inputs.folder).map { list -> Plan.folders(list) }
+        : channel.value([])
     weights = model.map { file -> [file] }.combine(cell_model.map { file -> [file] }).first()
     given = weights.map { nuclei, cells -> inputs + [model: nuclei, cell_model: cells, outdir: outdir] }
         .map { all -> all.findAll { name, value -> value instanceof Path && name != 'schema' } }

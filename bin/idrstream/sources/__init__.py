@@ -29,6 +29,8 @@ SOURCES = {  # scheme: module; "" is a path
     "ftp": "ftp",
     "aspera": "aspera",
     "fasp": "aspera",
+    "gs": "buckets",
+    "s3": "buckets",
 }
 
 FIRST_READ = 32 * 1024  # bytes; the whole directory of a CellH5 movie that was written at once

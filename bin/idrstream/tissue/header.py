@@ -82,7 +82,7 @@ def read(locations: Sequence[str], places: Mapping[str, str]) -> Header:
 
 
 class LabelImage(NamedTuple):
-    """A label image as its file states it: (Y, X) pixels, the name of their type, the file's bytes and version.
+    """A label image, or the planes of an NPZ file: (Y, X) pixels, the name of their type, the file's bytes and version.
 
     The bytes are 0, and the version None, where nobody states them (idrstream.sources).
     """
@@ -99,6 +99,12 @@ def labels(location: str, places: Mapping[str, str]) -> LabelImage:
     with opening.image(location, places) as (file, image):
         _check_labels(image)
         return LabelImage(image.shape[3:], _type(image), getattr(file, "size", 0), file.version)
+
+
+def planes_of(location: str, places: Mapping[str, str]) -> LabelImage:
+    """The header of an NPZ file; PLACES as of staged.places. Raises an ImageFailure for one that cannot be used."""
+    with opening.image(location, places) as (file, image):
+        return LabelImage(image.shape[3:], _type(image), file.size, file.version)
 
 
 def nuclear(header: Header, naming: Naming, name: str) -> list[Channel]:

@@ -19,6 +19,7 @@ from idrstream.tissue.region import Area
 from idrstream.tissue.sheet import Request
 
 AT_ONCE = 16  # files that are read at a time
+NPZ = "npz"
 
 
 class Looked(NamedTuple):
@@ -29,6 +30,8 @@ class Looked(NamedTuple):
     markers  table of the slide's channels; None if it has none
     area     what its GeoJSON marks; None if it has none
     faults   what is wrong: (sentence, column of the table)
+    planes   of its NPZ file, as of a label image; None if it has none
+    broken   why that cannot be used: a sentence
     """
 
     header: Header | None
@@ -36,6 +39,8 @@ class Looked(NamedTuple):
     markers: Table | None
     area: Area | None
     faults: list[tuple[str, str | None]]
+    planes: LabelImage | None = None
+    broken: str | None = None
 
 
 class _File(NamedTuple):
@@ -56,7 +61,7 @@ def look(requests: list[Request], places: Mapping[str, str], common: Table | Non
 def _files(request: Request) -> list[_File]:
     files = [_File("image", tuple(request.locations))]
     files += [_File(layer, (location,)) for layer, location in request.labels.items()]
-    named = {"markers": request.markers, "region": request.polygons}
+    named = {"markers": request.markers, "region": request.polygons, NPZ: request.npz}
     return files + [_File(column, (location,)) for column, location in named.items() if location]
 
 
@@ -68,7 +73,7 @@ def _read(file: _File, places: Mapping[str, str]) -> Any:
         if file.column in ("markers", "region"):
             name, place = staged.local(file.locations[0], None, places)
             return (markers if file.column == "markers" else region).read(Path(place, name))
-        return header.labels(file.locations[0], places)
+        return (header.planes_of if file.column == NPZ else header.labels)(file.locations[0], places)
     except ImageFailure as failure:
         return [str(failure)]
     except Problems as problems:
@@ -79,8 +84,10 @@ def _read(file: _File, places: Mapping[str, str]) -> Any:
 
 def _looked(request: Request, found: Mapping[_File, Any], common: Table | None) -> Looked:
     stated = {file.column: found[file] for file in _files(request)}
+    broken = stated.pop(NPZ) if isinstance(stated.get(NPZ), list) else []  # fails its slide alone
     faults = [(said, column) for column, each in stated.items() if isinstance(each, list) for said in each]
     sound = {column: each for column, each in stated.items() if not isinstance(each, list)}
     labels = {layer: sound[layer] for layer in request.labels if layer in sound}
     table = sound.get("markers") if request.markers else common
-    return Looked(sound.get("image"), labels, table, sound.get("region"), faults)
+    about = sound.get("image"), labels, table, sound.get("region"), faults
+    return Looked(*about, sound.get(NPZ), " ".join(broken) or None)

@@ -1,4 +1,4 @@
-"""The end of a run on slides: its two tables and the closing lines. Standard library only, for the head."""
+"""The end of a run on slides: its tables and the closing lines. Standard library only, for the head."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 from idrstream.base import tables
 from idrstream.runs import ledger, outcome
 from idrstream.runs.types import GateFigures
+from idrstream.tissue import benchmarks
 
 FOLDER = "slides"  # in the output folder, with a folder for each slide
 PART = "summary"  # of the manifest: what the end of a run writes
-FILES = ("slides.tsv", "failures.tsv", str(outcome.RUN))
+FILES = ("slides.tsv", "failures.tsv", benchmarks.TABLE, benchmarks.RECORDS, str(outcome.RUN))
 COLUMNS = ("slide", "status", "reason", "nuclei", "cells", "unmatched", "height", "width", "pixel_size_um", "diameter")
 COLUMNS += ("uncertified", "seconds")
 TABLES = ("cells.parquet", "QUANT.tsv", "cells.geojson")  # and SLIDE.h5ad
@@ -31,7 +32,7 @@ def summarise(
     gate: GateFigures,
     begun: str = "",
 ) -> dict[str, str | None]:
-    """Write the two tables and word the end of the run.
+    """Write the tables and word the end of the run.
 
     requested   the slides of this run, from the plan
     max_failed  share of them that may fail
@@ -40,12 +41,11 @@ def summarise(
     """
     entries, _ = ledger.read(outdir)
     recorded = ledger.rows(entries)
-    rows = {
-        slide["key"]: recorded.get(slide["id"]) or {**slide, **outcome.unfinished(gate, slide["key"])}
-        for slide in requested
-    }
+    rows = {slide["key"]: recorded.get(slide["id"]) or {**slide, **_without_result(slide, gate)} for slide in requested}
     others = {row["key"]: row for row in recorded.values()}
-    _write_tables({**others, **rows}, Path(outdir))
+    every = [row for _, row in sorted({**others, **rows}.items())]
+    _write_tables(every, Path(outdir))
+    benchmarks.write(Path(outdir), every, {entry["batch"]: entry["committed"] for entry in entries})
     failed = [row for row in rows.values() if row["status"] != "ok"]
     committed = {entry["batch"] for entry in entries if (entry["committed"] or "") >= begun}
     unfinished = {name for name, row in rows.items() if row["status"] in ("missing", "lost")}
@@ -61,6 +61,7 @@ def summarise(
         f"slides     {outdir}/{FOLDER}",
         f"table      {outdir}/slides.tsv",
         f"failures   {outdir}/failures.tsv ({len(failed)} of this run's slides)",
+        f"benchmarks {outdir}/{benchmarks.TABLE}",
         f"reports    {outdir}/pipeline_info",
         *outcome.stream(gate, "slides"),
     ]
@@ -69,8 +70,15 @@ def summarise(
     return {"text": "\n".join(text), "error": outcome.error(failed, *counts, max_failed, gate, "slide", place)}
 
 
-def _write_tables(rows: Mapping[str, Mapping[str, Any]], outdir: Path) -> None:
-    table = [_cells(rows[name]) for name in sorted(rows)]
+def _without_result(slide: Mapping[str, Any], gate: GateFigures) -> dict[str, str]:
+    """Status and reason of a slide that is in no ledger entry."""
+    if "why" in slide:
+        return {"status": "unmatched", "reason": slide["why"]}
+    return outcome.unfinished(gate, slide["key"])
+
+
+def _write_tables(rows: Sequence[Mapping[str, Any]], outdir: Path) -> None:
+    table = [_cells(row) for row in rows]
     tables.write(outdir / "slides.tsv", COLUMNS, table)
     tables.write(outdir / "failures.tsv", COLUMNS, [row for row in table if row["status"] != "ok"])
 

@@ -15,7 +15,20 @@ from idrstream.base.tables import Problems, Table
 from idrstream.runs import digest, ledger, params, targets
 from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.sources import staged
-from idrstream.tissue import arguments, looking, markers, outcome, recipe, searches, sheet, slides, tiles
+from idrstream.tissue import (
+    arguments,
+    looking,
+    markers,
+    outcome,
+    qupath,
+    recipe,
+    samples,
+    searches,
+    sheet,
+    slides,
+    tiles,
+    workspace,
+)
 from idrstream.tissue.header import Channel
 from idrstream.tissue.markers import Measured
 from idrstream.tissue.run_plan import Plan, Slide
@@ -23,6 +36,7 @@ from idrstream.tissue.sheet import Request
 
 BIN = Path(__file__).resolve().parents[2]
 
+OF_WORKSPACE = ("image_filter", "numpy_path", "segmasks_path", "project_path", "reports_path")
 OF_CELL_MODEL = {"cell_model": None, "membrane": None, "cell_diameter": "auto"}  # params of --cells model: defaults
 
 Params = Mapping[str, Any]
@@ -35,43 +49,82 @@ def make(
     given: Mapping[str, Path],
     schema: Mapping[str, Any],
     folders: Path | None = None,
+    places: Mapping[str, str | None] | None = None,
 ) -> Plan:
     """Plan a run.
 
     values      params by name
     folder      what relative paths in the table are relative to, an absolute path
     session     id of the run, which stays the same when it is resumed
-    given       name -> Path, for those of input, model, cell_model, markers and outdir that exist; and locks, the
-                folder of the environments' locks, where it is not this pipeline's own
+    given       name -> Path, for those of input, model, cell_model, markers and outdir that exist; of a workspace's
+                segmasks, project and reports, which can be written; and locks, the folder of the environments' locks,
+                where it is not this pipeline's own
     schema      nextflow_schema.json, read
     folders     folder of the local folders of the slides, by number, as `sheet.folders` of all has them; None: each
                 is where it is
+    places      folders of the workspace: "images", "numpy", "segmasks", "project", "reports" -> absolute path; None for
+                one that nobody names; empty where there is a table
 
     Raises tables.Problems with everything that is wrong, not just the first thing.
     """
+    places = places or {}
     problems = params.problems(values, schema) + _named_files(values, given, schema)
+    problems += _workspace(values, given, places, folders)
     if problems:
         raise Problems(problems)
     networks, problems = searches.networks(given)
     if problems := problems + list(searches.problems(values, networks)):
         raise Problems(problems)
-    table, requests = sheet.read(given["input"], values, folder)
+    found = _requested(values, given, folder, folders, places)
+    table, requests = found.table, found.requests
     by_one = "model" in networks and "cells" in networks["model"].layers
     lacking = values["cells"] == "model" and not values["cell_model"] and not by_one
     if lacking and any("cells" not in row.labels for row in requests):
         table.problems.append("--cells model: name the network that finds cells by --cell_model, a file or cyto3")
-    local = sheet.folders([place for request in requests for place in request.places])
+    local = samples.folders(places) if places else sheet.folders([p for request in requests for p in request.places])
     wanted = _checked(table, requests, values, given, staged.places(local, folders), networks)
     if table.problems:
         raise Problems(dict.fromkeys(table.problems))
-    return _decide(values, given, wanted, local, session)
+    plan = _decide(values, given, wanted, local, session)
+    plan.notes, plan.unmatched = found.notes, found.unmatched
+    plan.workspace = {name: places[name] for name in workspace.FOLDERS if places[name]} if places else None
+    plan.project = places.get("project")
+    if places:
+        _check_workspace(plan, given, places)
+    return plan
+
+
+def _requested(
+    values: Params, given: Mapping[str, Path], folder: str, staged_at: Path | None, places: Mapping[str, str | None]
+) -> samples.Samples:
+    """The slides of a table, or of a workspace. Arguments as of `make`."""
+    if places:
+        return samples.read(places, staged.places(samples.folders(places), staged_at), values)
+    return samples.Samples(*sheet.read(given["input"], values, folder))
+
+
+def _workspace(
+    values: Params, given: Mapping[str, Path], places: Mapping[str, str | None], staged_at: Path | None
+) -> list[str]:
+    """What is wrong with the params of a workspace, a sentence each. Arguments as of `make`."""
+    if not places:
+        named = [name for name in OF_WORKSPACE if values[name] is not None]
+        return [f"--{name} {values[name]}: it goes with a --workspace; name that too" for name in named]
+    if why := samples.absent(places, staged.places(samples.folders(places), staged_at)):
+        return [why]
+    problems = ["--input and --workspace: name either a table of slides or a workspace"] if values["input"] else []
+    shown = {name: place for name, place in places.items() if place and name in workspace.NAMES}
+    problems += [f"{place}: it cannot be written; name another" for name, place in shown.items() if name not in given]
+    own = [name for name, place in shown.items() if place == places["images"]]
+    why = "its files would be taken for images of the workspace; name another folder"
+    return problems + [f"{workspace.NAMES[name]}: {places[name]}: {why}" for name in own]
 
 
 def _named_files(values: Params, given: Mapping[str, Path], schema: Mapping[str, Any]) -> list[str]:
     """What is wrong with the files that params name, a sentence each."""
     problems = params.no_model(values, given, schema) + params.no_outdir(values, given)
-    if not values["input"]:
-        problems.append("--input: name a table of slides, a row each, with the columns slide and image")
+    if not (values["input"] or values["workspace"] or values["images_path"]):
+        problems.append("--input: name a table of slides, a row each, with the columns slide and image; or --workspace")
     lost = [name for name in ("input", "markers") if values[name] and name not in given]
     problems += [params.no_file(name, values[name]) for name in lost]
     if values["cells"] == "model":
@@ -101,7 +154,13 @@ def _checked(
     return [slide for slide in made if slide]
 
 
-def _decide(values: Params, given: Mapping[str, Path], wanted: list[Slide], folders: list[str], session: str) -> Plan:
+def _decide(
+    values: Params,
+    given: Mapping[str, Path],
+    wanted: list[Slide],
+    folders: list[str],
+    session: str,
+) -> Plan:
     """The plan of a valid request; what remains to be done depends on the ledger."""
     intact, broken = ledger.read(given["outdir"])
     shown = values["outdir"]
@@ -117,6 +176,8 @@ def _decide(values: Params, given: Mapping[str, Path], wanted: list[Slide], fold
     done = {slide.name for slide in wanted if slide.name in entries} - {slide.name for slide in stale}
     if values["redo"]:
         done = {name for name in done if entries[name]["session"] == session}
+    written = {name: given[name] for name in workspace.FOLDERS if name in given}
+    done = {s.name for s in wanted if s.name in done and workspace.complete(written, s.name, s.outputs, s.cells)}
     todo = [slide for slide in wanted if slide.name not in done]
     if conflicts := _conflicts(given["outdir"], values, todo, intact + broken):
         raise Problems(conflicts)
@@ -153,6 +214,7 @@ def _identity(slide: Slide) -> str:
         *([[channel.file, channel.channel, channel.frame] for channel in slide.channels], slide.box, slide.diameter),
         *([channel[1:] for channel in slide.membrane], slide.cell_diameter, slide.expansion, slide.area.rings),
         *(slide.pixel_size, slide.measured, slide.request.metadata if slide.measures else None),
+        *([slide.request.npz, slide.planes] if slide.request.npz else []),
         sorted((layer, slide.request.labels[layer], image) for layer, image in slide.labels.items()),
     ]
     if slide.watershed:
@@ -170,6 +232,18 @@ def _differences(stale: Iterable[Slide], entries: Mapping[str, LedgerEntry]) -> 
     """How the recipes of the entries of STALE slides differ from theirs, in words."""
     words = [word for each in stale for word in recipe.BOOK.differences(entries[each.name]["recipe"], each.recipe)]
     return ", ".join(dict.fromkeys(words)) or "another row of the table, or other files"
+
+
+def _check_workspace(plan: Plan, given: Mapping[str, Path], places: Mapping[str, str | None]) -> None:
+    """Raise Problems for files of a workspace that the run would overwrite and that are not its own."""
+    wanted = {
+        folder: {slide.name: workspace.names(slide.name, folder, slide.outputs, slide.cells) for slide in plan.todo}
+        for folder in workspace.FOLDERS
+        if folder in given
+    }
+    if "project" in given:
+        wanted["project"] = {qupath.PART: [qupath.PROJECT, qupath.SCRIPT]}
+    workspace.conflicts(given, {name: str(place) for name, place in places.items()}, wanted)
 
 
 def _conflicts(outdir: Path, values: Params, todo: list[Slide], entries: list[LedgerEntry]) -> list[str]:
@@ -219,6 +293,8 @@ def _packet(slide: Slide, number: int, plan: Plan) -> dict[str, Any]:
         "whole_size": slide.header.shape,
         "pixel_size": size and {"y": size.y, "x": size.x, "source": size.source},
         "dtype": slide.header.dtype,
+        "npz": {"location": slide.request.npz, "dtype": slide.copied_type} if slide.request.npz else None,
+        "workspace": plan.workspace,
         "channels": [channel.name for channel in slide.header.channels],
         "layers": slide.layers,
         "scales": {layer: search.scale for search in slide.searches for layer in search.layers},
@@ -245,7 +321,7 @@ def _packet(slide: Slide, number: int, plan: Plan) -> dict[str, Any]:
 
 
 def _numbered(channel: Channel, slide: Slide) -> dict[str, Any]:
-    return {**channel._asdict(), "number": slide.header.channels.index(channel) + 1}
+    return {**channel._asdict(), "number": slide.number(channel)}
 
 
 def _measured(each: Measured) -> dict[str, Any]:
@@ -257,6 +333,7 @@ def _measured(each: Measured) -> dict[str, Any]:
 def _summary(plan: Plan) -> dict[str, Any]:
     """What `plan.json` holds: the run as a whole, and what the pipeline needs to know of a slide."""
     left = {slide.name for slide in plan.todo}
+    images = {slide.name: slide.request.locations[0] for slide in plan.slides}
     return {
         **{"problems": [], "text": plan.text(), "folders": plan.folders, "stages": plan.stages, "stop": False},
         "batch_bytes": max((slide.need.disk for slide in plan.todo), default=0),
@@ -277,8 +354,10 @@ def _summary(plan: Plan) -> dict[str, Any]:
         ],
         **{"workflow": plan.settings["workflow"], "stale": plan.stale, "broken": plan.broken, "stamp": plan.stamp},
         **{"differs": plan.differs, "model": plan.recipe["model"]},
+        "project": plan.project and {"folder": plan.project, "images": images},
         "requested": [
             {"id": slide.id, "key": slide.name, "batch": slide.name if slide.name in left else None, "line": slide.line}
             for slide in plan.slides
-        ],
+        ]
+        + [{"id": f"unmatched/{name}", "key": name, "batch": None, "why": why} for name, why in plan.unmatched.items()],
     }

@@ -13,7 +13,7 @@ import numpy as np
 from idrstream.base import files
 from idrstream.base.failures import NotFinite, NotReadable, UnwrittenFrame
 from idrstream.cells import contrast
-from idrstream.tissue import levels, opening, scratch, search, tiles
+from idrstream.tissue import levels, npz, opening, scratch, search, tiles
 from idrstream.tissue.tiles import Box
 
 AT_ONCE = 64 * 1024 * 1024  # bytes of a window, unless what is stored as one is larger
@@ -31,7 +31,8 @@ def read(packet, folder, places, watch):
     where no network looks at them, their statistics say so, and pictures are without them.
     """
     wanted, found = search.channels(packet), []
-    copy = wanted and scratch.create(Path(folder, scratch.CHANNELS), len(wanted), packet["size"], packet["dtype"])
+    dtype = (packet.get("npz") or packet)["dtype"]
+    copy = wanted and scratch.create(Path(folder, scratch.CHANNELS), len(wanted), packet["size"], dtype)
     with opened(packet, wanted, places, folder) as images:
         for index, channel in enumerate(wanted):
             try:
@@ -72,10 +73,16 @@ def opened(packet, channels, places, folder):
     with ExitStack() as stack:
         cache, images = stack.enter_context(tempfile.TemporaryDirectory(prefix=".whole-", dir=folder)), {}
         for number in sorted({channel["file"] for channel in channels}):
-            images[number] = stack.enter_context(opening.image(packet["locations"][number], places, cache))
+            location = locations(packet)[number]
+            images[number] = stack.enter_context(opening.image(location, places, cache))
             last = 1 + max(channel["channel"] for channel in channels if channel["file"] == number)
-            _check(packet, images[number][1], last)
+            _check(packet, images[number][1], last, number)
         yield images
+
+
+def locations(packet):
+    """The files of a slide, by number; the NPZ file with what networks see is the last."""
+    return packet["locations"] + ([packet["npz"]["location"]] if packet.get("npz") else [])
 
 
 def travelled(images):
@@ -83,8 +90,12 @@ def travelled(images):
     return {name: sum(getattr(file, name) for file, _ in images.values()) for name in ("bytes", "requests")}
 
 
-def _check(packet, image, last):
-    """Raise NotReadable for a file that is another one than PLAN read, which had LAST channels at least."""
+def _check(packet, image, last, number):
+    """Raise NotReadable for a file that is not the one, by NUMBER, that PLAN read, which had LAST channels at least."""
+    if number == len(packet["locations"]):
+        if wrong := npz.misfit(image.name, image.shape[3:], packet["whole_size"]):
+            raise NotReadable(wrong)
+        return
     found = *image.shape[3:], image.dtype.name
     planned = *packet["whole_size"], packet["dtype"]
     if found != planned or last > image.shape[1]:

@@ -14,7 +14,7 @@ import numpy as np
 from idrstream.base import tables, units
 from idrstream.readers.image import PixelSize
 from idrstream.runs.types import Recipe
-from idrstream.tissue import needs, tiles
+from idrstream.tissue import needs, npz, tiles
 from idrstream.tissue.header import Channel, Header, LabelImage
 from idrstream.tissue.markers import Measured
 from idrstream.tissue.region import Area
@@ -45,6 +45,7 @@ class Slide:
     compartments   in which
     area           what of the slide is worked on
     labels         "nuclei", "cells" -> header of the label image that exists
+    planes         of its NPZ file, which networks see; None without one, and for one that cannot be used
     notes          sentences for the user, and
     warnings       for those who use its results too
     values         params by name
@@ -65,6 +66,7 @@ class Slide:
     compartments: list[str]
     area: Area
     labels: dict[str, LabelImage]
+    planes: LabelImage | None
     notes: list[str]
     warnings: list[str]
     values: Mapping[str, Any]
@@ -110,6 +112,20 @@ class Slide:
         return [layer for search in self.searches for layer in search.layers if search.scale]
 
     @property
+    def copied_type(self) -> str:
+        """Name of the type of the channels that networks see."""
+        return self.planes.dtype if self.planes else self.header.dtype
+
+    def number(self, channel: Channel) -> int:
+        """The number of a channel, from 1; those of an NPZ file come after the image's."""
+        return self._all.index(channel) + 1
+
+    @cached_property
+    def _all(self) -> list[Channel]:
+        of_npz = [Channel(name, len(self.request.locations), place, 0) for place, name in enumerate(npz.CHANNELS)]
+        return self.header.channels + of_npz
+
+    @property
     def statistics(self) -> list[str]:
         return chosen(self.values["statistics"], STATISTICS) if self.measured else []
 
@@ -141,7 +157,7 @@ class Slide:
         work = needs.Work(
             layers=self.layers,
             copied=len(self.channels) + len(self.membrane),
-            itemsize=np.dtype(self.header.dtype).itemsize,
+            itemsize=np.dtype(self.copied_type).itemsize,
             channels=len(self.measured),
             columns=len(self.measured) * len(self.statistics) * len(self.compartments),
             outputs=self.outputs,
@@ -173,6 +189,8 @@ class Slide:
         return "\n".join(lines)
 
     def _nuclei(self) -> str:
+        if self.request.npz:
+            return os.path.basename(self.request.npz)
         return self._listed(self.channels) if "nuclei" in self.layers else self._file("nuclei")
 
     def _cells(self) -> str:
@@ -182,6 +200,8 @@ class Slide:
             text = str(self.values["expansion"])
             stated = f"{text.replace('um', ' µm')}, " if "um" in text else ""
             return f"cells: the nuclei grown by {stated}{self.expansion:.3g} pixels"
+        if self.request.npz and self.cells == "model":
+            return f"cells from {os.path.basename(self.request.npz)}"
         return f"cells from {self._file('cells') if self.cells == 'labels' else self._listed(self.membrane)}"
 
     def _measures(self) -> str:
@@ -200,8 +220,7 @@ class Slide:
         return " and ".join(map(self._named, channels))
 
     def _named(self, channel: Channel) -> str:
-        number = self.header.channels.index(channel) + 1
-        return f'"{tables.shown(channel.name)}"' if channel.name else f"channel {number}"
+        return f'"{tables.shown(channel.name)}"' if channel.name else f"channel {self.number(channel)}"
 
 
 @dataclass
@@ -219,6 +238,10 @@ class Plan:
     stages    stage -> {"args": its command's arguments, "code": digest of its code}
     folders   local folders that hold the slides
     session   id of the run
+    notes     sentences for the user, and
+    unmatched sample of a workspace -> why it is no slide of the run
+    workspace folder of a workspace -> its path, of those that slides are written to; None without one
+    project   folder of the workspace's QuPath project, if any
     """
 
     slides: list[Slide]
@@ -232,11 +255,15 @@ class Plan:
     stages: dict[str, dict[str, str]]
     folders: list[str] = field(default_factory=list)
     session: str = ""
+    notes: list[str] = field(default_factory=list)
+    unmatched: dict[str, str] = field(default_factory=dict)
+    workspace: dict[str, str] | None = None
+    project: str | None = None
 
     def text(self) -> str:
         """What the user sees before anything starts."""
         count, done = len(self.slides), len(self.slides) - len(self.todo)
-        lines = [f"{units.count(count, 'slide')}, {done:,} already done"]
+        lines = [f"{units.count(count, 'slide')}, {done:,} already done", *self.notes, *self._left_out()]
         if self.stale:
             moved = f"{units.count(len(self.stale), 'committed slide')} used other settings ({self.differs})"
             lines.append(f"{moved}: they will be moved to stale/")
@@ -257,6 +284,14 @@ class Plan:
             megapixels = sum(math.prod(slide.shape) for slide in more) / 1e6
             lines.append(f"and {units.count(len(more), 'more slide')} of {megapixels:,.0f} megapixels in all")
         return "\n".join(lines + self._networks())
+
+    def _left_out(self) -> list[str]:
+        """Lines about the images of a workspace that cannot be worked on."""
+        if not self.unmatched:
+            return []
+        more = [f"  and {len(self.unmatched) - LISTED:,} more"] * (len(self.unmatched) > LISTED)
+        head = f"{units.count(len(self.unmatched), 'image')} without what networks see, which failures.tsv lists:"
+        return [head, *(f"  {name}: {why}" for name, why in [*self.unmatched.items()][:LISTED]), *more]
 
     def _networks(self) -> list[str]:
         """A line for each network that looks for anything."""

@@ -15,7 +15,7 @@ from idrstream.tissue.tiles import Box
 
 SCHEMAS = files.read_json(Path(__file__).with_name("schemas.json"))
 COLUMNS = frozenset(SCHEMAS["slides"]["properties"])
-SCHEMES = ("", "http", "https")
+SCHEMES = ("", "http", "https", "gs", "s3")
 FILES = ";"  # between the files of a slide
 CHANNELS = "+"  # between channels that are nuclear
 LAYERS = ("nuclei", "cells")  # columns of label images that exist
@@ -49,6 +49,7 @@ class Request:
     markers     absolute path of the table of its channels, if it has one of its own
     labels      "nuclei", "cells" -> label image that exists, an absolute path or address
     metadata    the table's other columns: name -> text
+    npz         NPZ file with what networks see, in place of channels of its own: an absolute path
     """
 
     slide: str
@@ -62,11 +63,12 @@ class Request:
     markers: str | None
     labels: dict[str, str]
     metadata: dict[str, str] = field(default_factory=dict)
+    npz: str | None = None
 
     @property
     def images(self) -> list[str]:
         """The files that tasks read."""
-        return [*self.locations, *self.labels.values()]
+        return [*self.locations, *self.labels.values(), *filter(None, (self.npz,))]
 
     @property
     def places(self) -> list[str]:
@@ -112,7 +114,9 @@ def _fault(place: str) -> str | None:
     if not place:
         return "a file's name is missing beside a ;"
     if sources.scheme(place) not in SCHEMES:
-        return f"{sources.scheme(place)}:// cannot be read in parts, as slides are; http(s):// and paths can"
+        return (
+            f"{sources.scheme(place)}:// cannot be read in parts, as slides are; http(s)://, gs://, s3:// and paths can"
+        )
     return sources.fault(place)
 
 
@@ -127,8 +131,8 @@ def _request(table: tables.Table, row: tables.Row, values: Mapping[str, Any], fo
         slide=cells["slide"],
         line=row.line,
         locations=_locations(table, row, "image", folder),
-        nuclear=_naming(cells, values, "nuclear"),
-        membrane=_naming(cells, values, "membrane"),
+        nuclear=naming(cells, values, "nuclear"),
+        membrane=naming(cells, values, "membrane"),
         pixel_size=float(size) if size else None,
         region=region,
         polygons=polygons,
@@ -138,7 +142,8 @@ def _request(table: tables.Table, row: tables.Row, values: Mapping[str, Any], fo
     )
 
 
-def _naming(cells: Mapping[str, str], values: Mapping[str, Any], column: str) -> Naming:
+def naming(cells: Mapping[str, str], values: Mapping[str, Any], column: str) -> Naming:
+    """The channels that the CELLS of a row name in a column, or the param of its name."""
     own = cells.get(column) or None
     text = own or values.get(column)
     parts = [] if text is None else [part.strip() for part in str(text).split(CHANNELS)]

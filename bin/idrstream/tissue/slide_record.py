@@ -10,7 +10,7 @@ TISSUE = (
     "grown by a diameter"
 )
 COPIED = ("slide", "size", "whole_size", "region", "polygon", "pixel_size", "dtype", "channels", "tile", "metadata")
-COPIED += ("given", "expansion", "measured", "statistics", "compartments", "names", "outputs")  # of the planner's JSON
+COPIED += ("npz", "given", "expansion", "measured", "statistics", "compartments", "names", "outputs")
 
 
 def record(packet, statistics, found, tasks, overlays):
@@ -22,7 +22,8 @@ def record(packet, statistics, found, tasks, overlays):
     tasks       what costs.measured wrote of every task, in the order of the steps
     overlays    list of {"file", "box"}
     """
-    content = {name: packet[name] for name in COPIED} | {"image": packet["locations"], "cells_from": packet["cells"]}
+    content = {name: packet.get(name) for name in COPIED}  # of the planner's JSON
+    content |= {"image": packet["locations"], "cells_from": packet["cells"]}
     content |= {key: _at_contrast(packet[key], statistics) for key in search.PLANES["cells"]}
     content |= _searches(packet, found, tasks)
     devices = sorted({task["device"] for task in tasks if "device" in task})

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from idrstream.base.failures import ImageFailure
 from idrstream.base.tables import Problems, Table, shown
-from idrstream.tissue import header, markers, searches
+from idrstream.tissue import header, markers, npz, searches
 from idrstream.tissue.header import Channel, Header
 from idrstream.tissue.looking import Looked
 from idrstream.tissue.markers import Measured
@@ -66,6 +66,7 @@ class _Check:
         self.request, self.looked, self.values, self.networks = request, looked, values, networks
         self.name = os.path.basename(request.locations[0])
         self.cells = "labels" if "cells" in request.labels else values["cells"]
+        self.planes = [Channel(name, len(request.locations), place, 0) for place, name in enumerate(npz.CHANNELS)]
         self.faults: list[tuple[str, str | None]] = []
         self.sentences: list[str] = []
 
@@ -97,6 +98,7 @@ class _Check:
             compartments=self._compartments(),
             area=self._area(stated, _surroundings(diameters, expansion)),
             labels=self.looked.labels,
+            planes=self.looked.planes,
             notes=self._notes(measured),
             warnings=self._warnings(stated, expansion, wanted),
             values=self.values,
@@ -120,6 +122,8 @@ class _Check:
 
         Where no network looks for anything, none needs to be named: the first is what pictures show.
         """
+        if self.request.npz:
+            return self.planes[:1], []
         needless = "nuclei" in self.request.labels and self.cells != "model" and not self.request.nuclear.channels
         try:
             found = stated.channels[:1] if needless else header.nuclear(stated, self.request.nuclear, self.name)
@@ -142,12 +146,15 @@ class _Check:
         """Whether a network is shown the membrane: one that finds cells by it, or takes it where it is named."""
         for search in wanted:
             network = self.networks.get(search.param)
-            needed = "cells" in search.layers or (network and self.request.membrane.channels)
+            named = bool(self.request.npz or self.request.membrane.channels)
+            needed = "cells" in search.layers or (network and named)
             if needed and (network is None or network.channels > 1):
                 return True
         return False
 
     def _membrane(self, stated: Header) -> list[Channel]:
+        if self.request.npz:
+            return self.planes[1:]
         if not self.request.membrane.channels:
             which = 'name the channel that shows where cells end by --membrane, or in a column "membrane"'
             self._fault(f"--cells model: {which}")
@@ -207,6 +214,8 @@ class _Check:
     def _warnings(self, stated: Header, expansion: float | str | None, wanted: list[Search]) -> list[str]:
         """What people who use the results should know, beside those who start the run."""
         sentences, size, area = [], stated.pixel_size, self.looked.area
+        if wrong := self._unusable(stated):
+            sentences.append(f"{wrong} The slide will fail; the others go on.")
         if area and not Box(0, stated.shape[0], 0, stated.shape[1]).holds(area.box):
             sentences.append("its polygons reach beyond the slide, which has nothing there")
         if expansion and size and not self.request.pixel_size and header.differ(size.y, size.x):
@@ -218,6 +227,12 @@ class _Check:
             if network and network.channels > 1 and not self._sees_membrane(wanted):
                 sentences.append("no membrane channel is named: the network that finds its nuclei sees none")
         return sentences
+
+    def _unusable(self, stated: Header) -> str | None:
+        """Why its NPZ file cannot be used, as a sentence; None if it can, or there is none."""
+        planes = self.looked.planes
+        name = os.path.basename(self.request.npz or "")
+        return self.looked.broken or (planes and npz.misfit(name, planes.shape, stated.shape))
 
     def _compartments(self) -> list[str]:
         text = self.values["compartments"]

@@ -56,7 +56,7 @@ class Slide:
         """
         layers, notes = [], []
         try:
-            layers += self._images(chosen, list(images) or self._record["image"], opened)
+            layers += self._images(chosen, (list(images) or self._record["image"]) + self._planes, opened)
         except (ImageFailure, OSError) as failure:
             notes.append(f"the slide is not shown; --image names its file: {failure}")
         store = self._folder / f"{self._folder.name}.zarr"
@@ -70,6 +70,12 @@ class Slide:
     def _scale(self):
         size = self._record["pixel_size"]
         return (size["y"], size["x"]) if size else (1.0, 1.0)
+
+    @property
+    def _planes(self):
+        """The NPZ file of what networks saw, the last of the slide's files."""
+        npz = self._record.get("npz")
+        return [npz["location"]] if npz else []
 
     def _images(self, chosen, locations, opened):
         places = [location if "://" in location else os.path.abspath(location) for location in locations]

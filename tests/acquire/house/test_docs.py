@@ -21,7 +21,16 @@ OF_OTHERS = {"--account", "--exclude", "--gpus", "--gres", "--nv", "--rm", "--tm
 OF_OTHERS |= {"--implementation", "--platform", "--python", "--target", "--plugin", "--diametre"}
 OF_CELLPOSE = {"--dir", "--pretrained_model", "--channel_axis", "--chan", "--chan2", "--min_size", "--niter", "--train"}
 OF_CELLPOSE |= {"--use_gpu", "--save_tif", "--no_npy", "--savedir", "--verbose", "--exclude_on_edges", "--save_rois"}
-OF_OTHERS |= OF_CELLPOSE | {"--save_outlines"}
+OF_DEEPCELL = {"--env_config_uri", "--compute_config", "--visualize", "--image_mpp", "--image_array_name"}
+OF_DEEPCELL |= {
+    "--compartment",
+    "--source_format",
+    "--field_delimiter",
+    "--skip_leading_rows",
+    "--ignore_unknown_values",
+    "--output",
+}
+OF_OTHERS |= OF_CELLPOSE | OF_DEEPCELL | {"--save_outlines"}
 
 
 def anchors(page):

@@ -81,7 +81,7 @@ NO_PLACES = {
     "C:\\data\\a.tif": "this is a Windows path; write it as the machine that runs Nextflow sees it",
     "\\\\server\\share\\a.tif": "this is a Windows path",
     "~/a.tif": "only a shell replaces ~; write the home folder's path",
-    "s3://bucket/a.tif": "s3:// cannot be fetched; paths and http://, https://, ftp://",
+    "sftp://host/a.tif": "sftp:// cannot be fetched; paths and http://, https://, ftp://",
     "~bob/a.tif": "only a shell replaces ~; write the home folder's path",
     "file:///data/a.tif": "write the path alone, without file://",
     "file:/data/a.tif": "write the path alone, without file:",

@@ -19,6 +19,12 @@ NAMES = ["DNA1", "CD3", "CD8"]
 
 
 @pytest.fixture
+def defaults():
+    """The params of a small run on the table slides.csv."""
+    return DEFAULTS
+
+
+@pytest.fixture
 def here(tmp_path):
     """A folder with everything a run names, and a slide of three channels, 300 x 400 pixels of 0.5 µm."""
     (tmp_path / "out").mkdir()

@@ -32,6 +32,8 @@ def work(tmp_path):
     )
     leave(tmp_path / "tables", *outcome.TABLES, "A12.h5ad")
     leave(tmp_path / "tables/element", "zarr.json")  # is in the store already
+    facts = {"slide": "A12", "size": [100, 200], "nuclear": [], "membrane": [], "dtype": "uint16", "steps": []}
+    files.write_json(tmp_path / "assembled/results/slide.json", facts | {"cells_from": "expand", "device": ""})
     row = {"id": "0" * 16, "key": "A12", "slide": "A12", "status": "ok", "reason": "", "retryable": False, "cells": 10}
     row |= {"counts": COUNTS, "size": [100, 200], "pixel_size": 0.5, "diameter": 20.0, "uncertified": 0, "seconds": 9}
     files.write_json(tmp_path / "assembled/row.json", row)
@@ -86,6 +88,21 @@ def test_slides_are_counted_with_their_cells_and_with_those_that_have_no_partner
     row, text = slides(work)
     assert (row["nuclei"], row["cells"], row["unmatched"]) == ("10", "9", "5")
     assert "1 of 1 slides done, 10 nuclei, 9 cells, 0 uncertified" in text
+    with open(work / "out/benchmarks.tsv", newline="") as file:
+        (record,) = csv.DictReader(file, delimiter="\t")
+    assert (record["input_file_id"], record["pixels"], record["success"]) == ("A12", "20000", "True")
+
+
+def test_an_image_of_a_workspace_without_anything_to_see_is_a_row_that_counts_as_failed(work):
+    commit(work, "assembled", "tables")
+    requested = [{"id": "0" * 16, "key": "A12", "batch": "A12", "line": 2}]
+    requested.append({"id": "unmatched/A13", "key": "A13", "batch": None, "why": "there is no A13.npz"})
+    closing = outcome.summarise(requested, work / "out", 0.05, GATE)
+    with open(work / "out/failures.tsv", newline="") as file:
+        (row,) = csv.DictReader(file, delimiter="\t")
+    assert (row["slide"], row["status"], row["reason"]) == ("A13", "unmatched", "there is no A13.npz")
+    assert closing["error"].startswith("1 of 2 slides failed, more than --max_failed 0.05 allows")
+    assert outcome.summarise(requested, work / "out", 0.5, GATE)["error"] is None
 
 
 def test_where_nothing_was_measured_no_cells_are_counted(work):

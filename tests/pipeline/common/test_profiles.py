@@ -128,6 +128,30 @@ def test_what_belongs_to_a_site_comes_from_its_environment(profiles, resolved):
     assert "process.'withLabel:head'.executor = 'local'" in settings
 
 
+GOOGLE = {  # variable -> (value, setting)
+    "GOOGLE_CLOUD_PROJECT": ("lab", "google.project = 'lab'"),
+    "GOOGLE_LOCATION": ("us-central1", "google.location = 'us-central1'"),
+    "GOOGLE_NETWORK": ("net", "google.batch.network = 'net'"),
+    "GOOGLE_SUBNETWORK": ("sub", "google.batch.subnetwork = 'sub'"),
+    "GOOGLE_PRIVATE_ADDRESS": ("true", "google.batch.usePrivateAddress = true"),
+    "GOOGLE_SERVICE_ACCOUNT": ("me@lab.com", "google.batch.serviceAccountEmail = 'me@lab.com'"),
+    "GOOGLE_SPOT": ("true", "google.batch.spot = true"),
+    "GOOGLE_MACHINE_TYPE": ("n1-standard-8", "process.machineType = 'n1-standard-8'"),
+}
+GPU = {"GOOGLE_GPU": "nvidia-tesla-t4", "GOOGLE_GPU_COUNT": "2"}
+
+
+@pytest.mark.parametrize("parser", ["v1", "v2"])
+def test_google_batch_takes_each_key_of_deepcell_imagings_configuration_from_the_environment(parser):
+    said = config("googlebatch,gpu", parser, **{name: value for name, (value, _) in GOOGLE.items()}, **GPU)
+    assert [setting for _, setting in GOOGLE.values() if setting not in said] == []
+    asked = "".join(re.findall(r"^process.'withLabel:gpu'.accelerator.*$", said, re.MULTILINE))  # in one line or two
+    assert re.search("request(:| = )2", asked) and re.search("type(:| = )'nvidia-tesla-t4'", asked)
+    assert "google.batch.maxSpotAttempts = 3" in said
+    without = config("googlebatch,gpu", parser, **dict.fromkeys([*GOOGLE, *GPU], ""))
+    assert "google.batch.spot = false" in without and "'withLabel:gpu'.accelerator = 1\n" in without
+
+
 ASK = """
 process ASK {
     label 'gpu'

@@ -199,6 +199,17 @@ def test_the_cost_of_all_slides_and_of_each_is_told_by_step(said):
     assert "predict 4 60 16 1.33 1,100 seeds 1 2 1.5 0.125 300 all 6 74 20.5 1.71 1,100" in said["steps"]
 
 
+def test_time_and_memory_of_each_step_are_drawn_against_the_pixels_of_the_slides(output, tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(Pictures, "add", lambda self, figure, name, *_: drawn.setdefault(name, figure))
+    steps._by_pixels(Results(output).slides, [{"step": "read"}, {"step": "predict"}], Pictures(tmp_path / "pictures"))
+    for name, values in ("pixels_time", {"read": 12, "predict": 60}), ("pixels_memory", {"predict": 1100.25}):
+        (axes,) = drawn[name].axes
+        lines = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+        for step, value in values.items():
+            assert lines[step] == [[12, value], [12, value]]
+
+
 def test_seconds_a_slide_are_those_of_all_tasks_of_its_parts(said):
     assert "stage tasks failed total time s per slide" in said["throughput"]
     assert "READ 1 0 10 s 10" in said["throughput"] and "PREDICT 4 1 40 s 15" in said["throughput"]
@@ -247,7 +258,7 @@ def test_the_command_makes_a_page_that_holds_its_pictures_and_changes_nothing(ou
     assert listed(output) == before
     page = (tmp_path / "report/multiqc_report.html").read_text()
     pictures = re.findall(r'<figure><img src="([^"]+)" alt="([^"]*)"', page)
-    assert len(pictures) == 9 and all(source.startswith("data:image/") and alt for source, alt in pictures)
+    assert len(pictures) == 11 and all(source.startswith("data:image/") and alt for source, alt in pictures)
     names = {path.name for path in (tmp_path / "report/qc/pictures").iterdir()}
-    assert names == {"steps.png", "A1_areas.png", "A1_intensities.png"}
+    assert names == {"steps.png", "pixels_time.png", "pixels_memory.png", "A1_areas.png", "A1_intensities.png"}
     assert sections(page).keys() >= {"summary", "slides", "overlays", "steps", "failures", "throughput", "provenance"}

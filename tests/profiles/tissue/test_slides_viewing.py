@@ -114,6 +114,21 @@ def test_a_file_that_was_moved_is_named(slide, layers, tmp_path):
         moved.rename(slide[0].parent / "A12.ome.tif")
 
 
+def test_what_networks_saw_of_an_npz_file_is_shown_out_of_it(slide, tmp_path):
+    place = tmp_path / "slides/A12"
+    place.mkdir(parents=True)
+    record = json.loads((slide[0] / "slides/A12/slide.json").read_text())
+    planes = np.random.default_rng(0).uniform(1, 9, (140, 180, 2)).astype(np.float32)
+    np.savez_compressed(tmp_path / "A12.npz", input_channels=planes)
+    nuclear = [{"name": "nuclear", "file": 1, "channel": 0, "frame": 0, "number": 4}]
+    record |= {"nuclear": nuclear, "npz": {"location": str(tmp_path / "A12.npz"), "dtype": "float32"}}
+    (place / "slide.json").write_text(json.dumps(record))
+    with ExitStack() as opened:
+        found = viewing.Slide(tmp_path, "A12")
+        (layer,), _ = found.layers(found.chosen([]), [], opened)
+        assert layer[1]["name"] == "nuclear" and np.array_equal(np.asarray(layer[0]), planes[..., 0])
+
+
 def test_channels_of_one_name_have_those_of_the_tables(slide, tmp_path):
     record = json.loads((slide[0] / "slides/A12/slide.json").read_text())
     record["nuclear"] = [channel | {"name": "DNA1"} for channel in record["measured"][:2]]  # as the file has them

@@ -391,3 +391,17 @@ def test_the_command_writes_the_folder_and_its_cost(slide, tmp_path):
     counts = json.loads((tmp_path / "tables/counts.json").read_text())
     assert done.stdout == f"A12: {counts['objects']} objects, {counts['cells']} cells\n"
     assert json.loads((tmp_path / "tables/tables.cost.json").read_text())["step"] == "tables"
+
+
+def test_shapes_of_a_workspace_are_a_geometry_a_line_with_its_label(tmp_path, slide):
+    tables.write(slide.packet | {"workspace": {"segmasks": "/data/SEGMASK"}}, slide.folders, tmp_path / "tables")
+    for name, image in ("nuclei", slide.nuclei), ("cells", slide.cells):
+        lines = (tmp_path / f"tables/shapes/{name}.jsonl").read_text().splitlines()
+        shapes = {shape["label"]: shapely.from_geojson(json.dumps(shape)) for shape in map(json.loads, lines)}
+        labels, pixels = np.unique(image[image > 0], return_counts=True)
+        assert list(shapes) == labels.tolist()
+        assert [shape.area for shape in shapes.values()] == pixels.tolist()
+
+
+def test_only_a_workspace_gets_shapes(done):
+    assert not (done / "shapes").exists()

@@ -6,6 +6,7 @@ REMEDIES = {
     "failed": "mend the file, or take its row out of the table; then run again",
     "lost": "a task of it failed (pipeline_info/lost_<slide>.log): fix what the reason names; the next run tries again",
     "missing": "it was not finished: the next run goes on with it",
+    "unmatched": "make its NPZ file, or name the channel of its nuclei by --nuclear; then run again",
 }
 OTHER = "see the reason; the next run tries it again"
 

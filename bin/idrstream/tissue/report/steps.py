@@ -31,7 +31,7 @@ def section(results, pictures):
     together = costs.together(step for slide in slides for step in slide.facts["steps"])
     megapixels = sum(slide.megapixels for slide in slides)
     content.html.append(page.table(HEADS, rows(together, megapixels), f"All slides, {page.number(megapixels)} Mpx"))
-    content.html.append(page.panels([_drawn(together, pictures)]))
+    content.html.append(page.panels([_drawn(together, pictures), *_by_pixels(slides, together, pictures)]))
     for slide in slides[:MOST]:
         caption = f"{slide.name}, {page.number(slide.megapixels)} Mpx, {slide.facts['device']}"
         content.html.append(page.table(HEADS, rows(slide.facts["steps"], slide.megapixels), caption))
@@ -45,6 +45,24 @@ def rows(steps, megapixels):
     tasks, seconds, processor = (sum(step[name] for step in steps) for name in ("tasks", "seconds", "cpu_seconds"))
     whole = ("all", tasks, seconds, processor, processor / megapixels, max(step["peak_rss_mb"] for step in steps))
     return [*(tuple(step[name] for name in COLUMNS) for step in steps), whole]
+
+
+def _by_pixels(slides, together, pictures):
+    """Time and memory of each step against the pixels of the slides, a point a slide; HTML of each picture."""
+    kinds = {"seconds": ("seconds, all tasks", "time"), "peak_rss_mb": ("MB of the largest task", "memory")}
+    return [_points(slides, together, column, *words, pictures) for column, words in kinds.items()]
+
+
+def _points(slides, together, column, label, what, pictures):
+    drawn, axes = panel()
+    marks = ("o", "s", "^", "D", "v", "P", "X")
+    for place, name in enumerate(step["step"] for step in together):
+        points = [(slide.megapixels, s[column]) for slide in slides for s in slide.facts["steps"] if s["step"] == name]
+        colour, mark = COLOURS[place % len(COLOURS)], marks[place % len(marks)]
+        axes.plot(*zip(*sorted(points), strict=True), mark, color=colour, label=name, markersize=5)
+    axes.set(xscale="log", yscale="log", xlabel="megapixels of the slide", ylabel=label, title=f"Pixels and {what}")
+    axes.legend(fontsize=7, ncols=2)
+    return pictures.add(drawn, f"pixels_{what}", f"{what.capitalize()} of each step against the pixels of a slide.")
 
 
 def _drawn(steps, pictures):

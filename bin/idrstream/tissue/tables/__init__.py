@@ -5,10 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from idrstream.base import files
-from idrstream.tissue.tables import annotated, outlines, parquet, quant
+from idrstream.tissue.tables import annotated, outlines, parquet, quant, shapes
 from idrstream.tissue.tables.counts import Counts
 from idrstream.tissue.tables.measured import Measured
 from idrstream.tissue.tables.slide import Slide
+from idrstream.tissue.workspace import SHAPES
 
 VERSION = 1  # part of the recipe: raise it when a table changes
 RESULTS, ELEMENT, COUNTS = "results", "element", "counts.json"
@@ -20,7 +21,7 @@ def write(packet, folders, target, pairs=None):
     packet   the planner's JSON of the slide
     folders  that MEASURE left, one of each group of tiles
     target   gets `results/`, of which the packet's `outputs` choose the files; `element/`, the table of the slide's
-             store, if "spatialdata" is one of them; and counts.json
+             store, if "spatialdata" is one of them; `shapes/`, if it is of a workspace; and counts.json
     pairs    what PAIR counted: paired, nuclei_alone, cells_alone
 
     Raises RuntimeError if MEASURE's objects are not those that PAIR counted.
@@ -40,6 +41,8 @@ def write(packet, folders, target, pairs=None):
     counts = Counts(slide, measured)
     with ExitStack() as stack:
         wanted = [stack.enter_context(begin()) for name, begin in writers.items() if name in packet["outputs"]]
+        if packet.get("workspace") and "geojson" in packet["outputs"]:
+            wanted.append(stack.enter_context(shapes.writing(Path(target, SHAPES))))
         for chunk in measured.chunks("geojson" in packet["outputs"]):
             for write in [*wanted, counts]:
                 write(chunk)
