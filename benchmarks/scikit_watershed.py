@@ -25,7 +25,8 @@ class Network:
 
     def maps(self, pixels):
         """Inner distance and interior, (n, 1, Y, X) each, of (n, 1, Y, X) float32 whose sides 8 divides."""
-        return [self._compiled(pixels)[number] for number in (0, 1)]
+        answers = self._compiled(pixels)
+        return answers[0], answers[1]
 
     def __call__(self, image, diameter):
         """(Y, X) int32 label image of an image whose nuclei have that DIAMETER in pixels."""
