@@ -7,6 +7,7 @@ from test_flooding import reading
 from test_steps import as_process, in_process, packet_of, write_channels
 
 import maps
+import onnx_networks
 import scikit_watershed
 from idrstream.base import files
 from idrstream.cells import masks
@@ -80,7 +81,6 @@ def test_a_wrong_parameter_stops_the_command_with_a_sentence(folder, tmp_path):
 
 def test_a_slide_goes_through_read_normalize_flood_count_finish_and_number(tmp_path):
     """With a network that gives back what it is shown: the labels are those of its maps of the whole, brought back."""
-    onnx_networks = pytest.importorskip("onnx_networks")
     from idrstream.tissue import blending, normalizing, watershed_network
 
     size, shape = (150, 175), (300, 350)

@@ -54,7 +54,7 @@ def test_nuclei_and_cells_are_paired_and_measured(ended):
     assert nuclei.shape == cells.shape == (420, 500)
     both = np.intersect1d(np.unique(nuclei), np.unique(cells))
     assert len(both) - 1 == counts["nuclei"] - counts["nuclei_alone"] == counts["cells"] - counts["cells_alone"] > 10
-    table = ended.out / "slides/both/both_QUANT.tsv"
+    table = ended.out / "slides/both/QUANT.tsv"
     assert len(table.read_text().splitlines()) == counts["objects"] + 1
 
 
