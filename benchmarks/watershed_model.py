@@ -44,7 +44,6 @@ LOWERED = 1.3
 STAGES = (
     Stage(steps=900, crop=160, rate=3e-3, decay=0.5, wide=0.15, mosaics=0, rough=0.5),
     Stage(steps=900, crop=160, rate=2e-3, decay=0.7, wide=0.1, mosaics=0, rough=0.4),
-    Stage(steps=600, crop=160, rate=1.5e-3, decay=0.9, wide=0.1, mosaics=0, rough=0.3),
 )
 
 
