@@ -19,8 +19,12 @@ TRAINED = 20  # pixels, or thereabouts: networks are trained on nuclei of 16 to 
 GROUP = 12  # bytes of memory a pixel of all tiles that a task measures: nuclei, cells, a channel, and
 OBJECT = 200  # a nucleus or cell of the slide
 WHOLE = 500_000_000  # bytes of a task that knows all nuclei of a slide: so many, and one a pixel of the slide
+FLOODING = 2_000_000_000  # bytes of a task of a deep watershed: network, what it saw last, a window, and
+EQUALIZED = 0.1  # a pixel of the resized slide, of CLAHE
+SPANS = 0.5  # bytes a pixel of the slide, of each deep watershed between its steps
 MOST_TASKS = 800  # of a step of a slide: five folders of each have to fit into a command line, by name
 SECONDS = 3.3  # of a processor, a megapixel and network: all steps up to its labels (docs/performance.md)
+WATERSHED = 3.0  # likewise, of the shipped network for deep watershed, a megapixel of the resized slide
 MEASURING = 1 / 80  # likewise, of each channel that is measured
 SHAPES = 13  # columns of shapes
 VALUE = 8  # bytes of a number as it is measured, and as it is written (of 40 channels, all statistics):
@@ -30,7 +34,8 @@ WRITTEN = {"masks": 0, "quant": 18, "geojson": 9, "parquet": 8, "h5ad": 5, "spat
 class Work(NamedTuple):
     """What is done with a slide.
 
-    layers    that networks look for: "nuclei", "cells"
+    layers    that networks of Cellpose look for: "nuclei", "cells"
+    resized   of each network for deep watershed: its pixels per pixel of the slide
     copied    channels that are copied, of `itemsize` bytes a pixel
     channels  that are measured, in
     columns   numbers a cell
@@ -39,6 +44,7 @@ class Work(NamedTuple):
     """
 
     layers: Collection[str]
+    resized: Collection[float]
     copied: int
     itemsize: int
     channels: int
@@ -75,10 +81,12 @@ def of(shape: tuple[int, int], side: int, group: int, work: Work, diameters: Col
     nuclei = pixels * FOREGROUND["nuclei"] / (math.pi / 4 * min(known, default=TRAINED) ** 2)
     measuring = START + GROUP * min(group * tile, pixels) + int(OBJECT * nuclei)
     memory = max(START + int((TILE + NETWORK * scale**2) * tile), measuring, WHOLE + pixels)
+    memory = max([memory, *(FLOODING + int(EQUALIZED * area * pixels) for area in work.resized)])
     images = work.copied * work.itemsize * PACKED + LABELS * (1 + work.cells)
     images += sum(FOREGROUND[layer] for layer in work.layers) * PIXEL.itemsize
+    images += SPANS * len(work.resized)
     tables = nuclei * (SHAPES + work.columns) * (VALUE + sum(WRITTEN[name] for name in work.outputs))
-    seconds = len(work.layers) * SECONDS + work.channels * MEASURING
+    seconds = len(work.layers) * SECONDS + sum(work.resized) * WATERSHED + work.channels * MEASURING
     return Need(memory, int(pixels * images + tables), pixels / 1e6 * seconds)
 
 

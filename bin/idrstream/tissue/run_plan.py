@@ -18,7 +18,7 @@ from idrstream.tissue import needs, npz, tiles
 from idrstream.tissue.header import Channel, Header, LabelImage
 from idrstream.tissue.markers import Measured
 from idrstream.tissue.region import Area
-from idrstream.tissue.searches import Search
+from idrstream.tissue.searches import DIAMETERS, Search
 from idrstream.tissue.sheet import Request
 from idrstream.tissue.tiles import Box
 
@@ -155,7 +155,8 @@ class Slide:
     @cached_property
     def need(self) -> needs.Need:
         work = needs.Work(
-            layers=self.layers,
+            layers=[layer for layer in self.layers if layer not in self.watershed],
+            resized=[math.prod(search.scale) for search in self.searches if search.scale],
             copied=len(self.channels) + len(self.membrane),
             itemsize=np.dtype(self.copied_type).itemsize,
             channels=len(self.measured),
@@ -163,7 +164,9 @@ class Slide:
             outputs=self.outputs,
             cells=self.cells != "none",
         )
-        lengths = [size for size in (self.diameter, self.cell_diameter) if size is not None]
+        flooded = {DIAMETERS[search.param] for search in self.searches if search.scale}
+        sizes = {"diameter": self.diameter, "cell_diameter": self.cell_diameter}
+        lengths = [size for name, size in sizes.items() if size is not None and name not in flooded]
         return needs.of(self.shape, self.values["tile"], self.tiles_a_task, work, lengths)
 
     def text(self) -> str:

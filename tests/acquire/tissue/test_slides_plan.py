@@ -164,13 +164,13 @@ def test_the_plan_has_what_the_pipeline_reads(planned, tmp_path):
 @pytest.mark.parametrize("side, took", ((4096, 45e6), (8192, 179e6)))
 def test_the_disk_that_is_planned_is_what_was_measured_and_no_threefold_of_it(side, took):
     """The work folder of docs/performance.md, of slides of which a tenth is in nuclei."""
-    work = needs.Work(["nuclei"], 1, 2, 0, 0, ["masks"], False)
+    work = needs.Work(["nuclei"], [], 1, 2, 0, 0, ["masks"], False)
     assert took < needs.of((side, side), 4096, 4, work, ["auto"]).disk < 3 * took
 
 
 def test_what_measures_is_given_memory_for_all_tiles_that_it_takes_and_for_all_objects_of_the_slide():
     def memory(side, group):
-        return needs.of((side, side), 4096, group, needs.Work([], 1, 2, 5, 120, ["quant"], True), []).memory
+        return needs.of((side, side), 4096, group, needs.Work([], [], 1, 2, 5, 120, ["quant"], True), []).memory
 
     pixels = 4096**2
     assert memory(16384, 16) - memory(16384, 12) == 4 * 12 * pixels
