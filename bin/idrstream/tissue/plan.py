@@ -68,12 +68,11 @@ def make(
     Raises tables.Problems with everything that is wrong, not just the first thing.
     """
     places = places or {}
-    problems = params.problems(values, schema) + _named_files(values, given, schema)
+    networks, broken = searches.networks(given)
+    problems = params.problems(values, schema) + _named_files(values, given, schema, networks) + broken
+    problems += searches.problems(values, networks)
     problems += _workspace(values, given, places, folders)
     if problems:
-        raise Problems(problems)
-    networks, problems = searches.networks(given)
-    if problems := problems + list(searches.problems(values, networks)):
         raise Problems(problems)
     found = _requested(values, given, folder, folders, places)
     table, requests = found.table, found.requests
@@ -120,7 +119,9 @@ def _workspace(
     return problems + [f"{workspace.NAMES[name]}: {places[name]}: {why}" for name in own]
 
 
-def _named_files(values: Params, given: Mapping[str, Path], schema: Mapping[str, Any]) -> list[str]:
+def _named_files(
+    values: Params, given: Mapping[str, Path], schema: Mapping[str, Any], networks: searches.Networks
+) -> list[str]:
     """What is wrong with the files that params name, a sentence each."""
     problems = params.no_model(values, given, schema) + params.no_outdir(values, given)
     if not (values["input"] or values["workspace"] or values["images_path"]):
@@ -130,6 +131,8 @@ def _named_files(values: Params, given: Mapping[str, Path], schema: Mapping[str,
     if values["cells"] == "model":
         return problems + (params.no_model(values, given, schema, "cell_model") if values["cell_model"] else [])
     named = [name for name, default in OF_CELL_MODEL.items() if values[name] not in ("", default)]
+    if "model" in networks and networks["model"].channels > 1:
+        named = [name for name in named if name != "membrane"]  # the network of the nuclei sees it too
     why = f"--cells {values['cells']} uses none; add --cells model"
     return problems + [f"--{name} {values[name]}: {why}" for name in named]
 
@@ -169,7 +172,9 @@ def _decide(
     libraries = recipe.BOOK.read_locks(given.get("locks", BIN.parent / "containers"))
     facts = recipe.BOOK.sums(given), recipe.BOOK.read_versions(BIN / "idrstream"), libraries
     for slide in wanted:
-        slide.recipe = _recipe(slide.settings, *facts)
+        sums, *others = facts
+        used = {name: value for name, value in sums.items() if name not in searches.DIAMETERS or name in slide.networks}
+        slide.recipe = _recipe(slide.settings, used, *others)
         slide.id = _identity(slide)
     entries = {entry["batch"]: entry for entry in intact}
     stale = [slide for slide in wanted if _other(entries.get(slide.name), slide)]

@@ -14,7 +14,7 @@ import numpy as np
 from idrstream.base import tables, units
 from idrstream.readers.image import PixelSize
 from idrstream.runs.types import Recipe
-from idrstream.tissue import needs, npz, tiles
+from idrstream.tissue import needs, npz, tiles, watershed_settings
 from idrstream.tissue.header import Channel, Header, LabelImage
 from idrstream.tissue.markers import Measured
 from idrstream.tissue.region import Area
@@ -25,6 +25,7 @@ from idrstream.tissue.tiles import Box
 LISTED = 8  # slides that are described one by one, and notes
 STATISTICS = ("mean", "median", "min", "max", "sd", "variance")  # in the order of the tables
 COMPARTMENTS = ("nucleus", "cytoplasm", "membrane", "cell")
+FLOOD = watershed_settings.NAMES
 OUTPUTS = ("masks", "quant", "geojson", "parquet", "h5ad", "spatialdata")
 
 
@@ -144,8 +145,13 @@ class Slide:
         kept = {"statistics": self.statistics, "compartments": self.compartments, "outputs": self.outputs}
         how = {"nuclei": "model" if "nuclei" in self.layers else "labels", "cells": self.cells}
         how |= {layer: "watershed" for layer in self.watershed}
-        one = {"cell_model": None} if all(search.param == "model" for search in self.searches) else {}
-        return {**self.values, **how, **one} | {k: ",".join(v) for k, v in kept.items()}
+        flood = {name: watershed_settings.canonical(name, self.values[name], self.watershed) for name in FLOOD}
+        return {**self.values, **how, **flood} | {k: ",".join(v) for k, v in kept.items()}
+
+    @property
+    def networks(self) -> set[str]:
+        """The params that name networks which look at it: "model", "cell_model"."""
+        return {search.param for search in self.searches}
 
     @property
     def tiles_a_task(self) -> int:
@@ -194,7 +200,10 @@ class Slide:
     def _nuclei(self) -> str:
         if self.request.npz:
             return os.path.basename(self.request.npz)
-        return self._listed(self.channels) if "nuclei" in self.layers else self._file("nuclei")
+        if "nuclei" not in self.layers:
+            return self._file("nuclei")
+        scales = [search.scale for search in self.searches if "nuclei" in search.layers and search.scale]
+        return self._listed(self.channels) + "".join(f", seen at {scale[0]:.3g} times its size" for scale in scales)
 
     def _cells(self) -> str:
         if self.cells == "none":

@@ -12,6 +12,7 @@ from idrstream.tissue import recipe, watershed_settings
 
 PARAMS = {"nuclei": "model", "cells": "cell_model"}  # that name the network of a layer
 DIAMETERS = {"model": "diameter", "cell_model": "cell_diameter"}  # of what a network looks for
+KERAS = (".h5", ".hdf5", ".keras")
 FLOWS = ("flow_threshold", "cellprob_threshold")  # of Cellpose's networks
 SCALES = 0.1, 10.0  # network pixels a pixel: a slide outside of them has another pixel size than it states
 
@@ -39,6 +40,11 @@ def networks(given: Mapping[str, Path]) -> tuple[dict[str, heads.Heads], list[st
     """
     found, problems = {}, []
     for param in DIAMETERS:
+        if param in given and given[param].suffix.lower() in KERAS:
+            why = (
+                "networks for deep watershed are ONNX files; docs/tissue/migrating-from-deepcell-imaging.md converts it"
+            )
+            problems.append(f"--{param} {given[param].name}: a file of Keras; {why}")
         if param in given and heads.is_onnx(given[param]):
             try:
                 found[param] = heads.describe(given[param])
@@ -61,7 +67,11 @@ def problems(values: Mapping[str, Any], networks: Networks) -> Iterator[str]:
         watershed_settings.settings({name: values[name] for name in watershed_settings.NAMES})
     except ValueError as faults:
         yield from str(faults).splitlines()
-    used = {"model"} | ({"cell_model"} if values["cells"] == "model" and values["cell_model"] else set())
+    named = values["cells"] == "model" and values["cell_model"]
+    if "model" in networks and not named and values["cell_diameter"] != "auto":
+        why = "one network finds nuclei and cells; --diameter sets its scale"
+        yield f"--cell_diameter {values['cell_diameter']}: {why}"
+    used = {"model"} | ({"cell_model"} if named else set())
     kinds = {param in networks for param in used}
     if True not in kinds:
         for name in watershed_settings.NAMES:
@@ -74,7 +84,12 @@ def problems(values: Mapping[str, Any], networks: Networks) -> Iterator[str]:
 
 
 def _unused(values: Mapping[str, Any], name: str, why: str) -> Iterator[str]:
-    if values[name] != recipe.PARAMS[name][1]:
+    both, default = list(PARAMS), recipe.PARAMS[name][1]
+    try:
+        value = watershed_settings.canonical(name, values[name], both) if name not in FLOWS else values[name]
+    except ValueError:
+        return
+    if value != default:
         yield f"--{name} {values[name]}: it is {why}"
 
 

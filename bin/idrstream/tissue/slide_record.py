@@ -72,9 +72,12 @@ def _searches(packet, found, tasks):
     content = {}
     for layer, key in search.DIAMETERS.items():
         prepared = found.prepared.get(layer, {})
-        pixels = prepared.get("diameter")  # None of a network for deep watershed, which goes by a scale
+        pixels, source = prepared.get("diameter"), prepared.get("diameter_source")
+        if packet["scales"].get(layer):
+            pixels = None if packet[key] in (None, "auto") else packet[key]
+            source = "given" if pixels else "the network's, by the size of a pixel"
         content |= {key: pixels, f"{key}_um": pixels and _micrometres(pixels, packet["pixel_size"])}
-        content[f"{key}_source"] = prepared.get("diameter_source")
+        content[f"{key}_source"] = source
         models = (task["model"] for task in tasks if layer in task.get("looked_for", ()))
         content["model" if layer == "nuclei" else "cell_model"] = next(models, None)
     rule = TISSUE if packet["tissue"] == "auto" else "nuclei are looked for everywhere"

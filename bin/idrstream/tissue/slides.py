@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os.path
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -83,7 +83,9 @@ class _Check:
         lengths = {param: self._length(param, pixel) for param in (searches.DIAMETERS[each.param] for each in wanted)}
         diameter, cell_diameter = lengths.get("diameter"), lengths.get("cell_diameter")
         expansion = self._length("expansion", pixel) if self.cells == "expand" else None
+        found = [self._scaled(each, size, lengths[searches.DIAMETERS[each.param]]) for each in wanted]
         diameters = [diameter, cell_diameter] if self.cells in ("model", "labels") else [diameter]
+        diameters += [self._expected(search) for search in found if search.scale]
         return Slide(
             request=self.request,
             header=stated,
@@ -91,7 +93,7 @@ class _Check:
             membrane=self._membrane(stated) if self._sees_membrane(wanted) else [],
             diameter=diameter,
             cell_diameter=cell_diameter,
-            searches=[self._scaled(each, size, lengths[searches.DIAMETERS[each.param]]) for each in wanted],
+            searches=found,
             cells=self.cells,
             expansion=expansion,
             measured=measured,
@@ -99,7 +101,7 @@ class _Check:
             area=self._area(stated, _surroundings(diameters, expansion)),
             labels=self.looked.labels,
             planes=self.looked.planes,
-            notes=self._notes(measured),
+            notes=self._notes(measured, found),
             warnings=self._warnings(stated, expansion, wanted),
             values=self.values,
         )
@@ -141,6 +143,20 @@ class _Check:
         if wrong:
             self._fault(wrong, None if wrong.startswith("--") else "pixel_size")
         return scaled
+
+    def _expected(self, search: Search) -> float:
+        """Pixels of the slide that the objects have, for a network for deep watershed."""
+        stated = self.networks[search.param].diameter
+        return (stated or UNSTATED) / min(search.scale or (1,))
+
+    def _expectations(self, found: list[Search]) -> Iterator[str]:
+        """How large the nuclei are to be for networks for deep watershed, whose scale is that of the slide's pixels."""
+        for search in found:
+            param = searches.DIAMETERS[search.param]
+            if search.scale and self.networks[search.param].diameter and self.values[param] == "auto":
+                name = os.path.basename(str(self.values[search.param]))
+                what = f"{name} expects nuclei of {self._expected(search):.3g} pixels"
+                yield f"slide {self.request.slide}: {what}; if they are larger or smaller, --{param} says how large"
 
     def _sees_membrane(self, wanted: list[Search]) -> bool:
         """Whether a network is shown the membrane: one that finds cells by it, or takes it where it is named."""
@@ -198,12 +214,13 @@ class _Check:
             self.sentences += found.sentences
             return []
 
-    def _notes(self, measured: list[Measured]) -> list[str]:
+    def _notes(self, measured: list[Measured], found: list[Search]) -> list[str]:
         sentences = [
             f'slide {self.request.slide}: another channel is called "{shown(each.channel.name)}" too; '
             f'in the tables channel {each.number} is "{each.name}"'
             for each in markers.repeated(measured)
         ]
+        sentences += self._expectations(found)
         if (table := self.looked.markers) and (unused := markers.unused(table)):
             sentences.append(f"{table.name}: columns that are not used: {', '.join(unused)}")
         if self.cells != "model" and "model" not in self.networks and self.request.membrane.channels:
@@ -225,7 +242,9 @@ class _Check:
         for search in wanted:
             network = self.networks.get(search.param)
             if network and network.channels > 1 and not self._sees_membrane(wanted):
-                sentences.append("no membrane channel is named: the network that finds its nuclei sees none")
+                sentences.append(
+                    "no membrane channel is named (--membrane): the network that finds its nuclei sees none"
+                )
         return sentences
 
     def _unusable(self, stated: Header) -> str | None:

@@ -30,8 +30,7 @@ ABOVE_0 = ("maxima_threshold", "radius")
 
 def default(name):
     """The default of a parameter, as it is written."""
-    cell, nucleus = (getattr(DEFAULTS[layer], name) for layer in COMPARTMENTS.values())
-    return _text(cell) if cell == nucleus else f"cell={_text(cell)},nucleus={_text(nucleus)}"
+    return _written({layer: getattr(settings, name) for layer, settings in DEFAULTS.items()})
 
 
 def parse(name, text):
@@ -69,6 +68,12 @@ def settings(texts):
     return {layer: Settings(**values) for layer, values in found.items()}
 
 
+def canonical(name, text, layers):
+    """A parameter as `default` writes it, for LAYERS; others have their default. Raises ValueError as `parse` does."""
+    values = {layer: getattr(settings, name) for layer, settings in DEFAULTS.items()}
+    return _written(values | {layer: value for layer, value in parse(name, text).items() if layer in layers})
+
+
 def options(command):
     """Decorator: an option for each parameter, whose texts the command takes by their names."""
     for name in reversed(NAMES):
@@ -99,6 +104,12 @@ def _value(name, text, word):
     if name not in ANY and (value < 0 or (name in ABOVE_0 and value == 0)):
         raise ValueError(_wrong(name, text, f"{word} is not {'above 0' if name in ABOVE_0 else '0 or more'}"))
     return value
+
+
+def _written(values):
+    """{layer: value} as text."""
+    cell, nucleus = (_text(values[layer]) for layer in COMPARTMENTS.values())
+    return cell if cell == nucleus else f"cell={cell},nucleus={nucleus}"
 
 
 def _wrong(name, text, problem):

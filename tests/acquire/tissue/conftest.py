@@ -43,7 +43,7 @@ def planned(here):
     def planned(*lines, header="slide,image,nuclear,pixel_size,region", **changed):
         (here / "slides.csv").write_text("\n".join([header, *lines]) + "\n")
         given = {"input": here / "slides.csv", "model": here / "model.pth", "outdir": here / "out"}
-        given |= {name: here / changed[name] for name in ("markers", "cell_model") if changed.get(name)}
+        given |= {name: here / changed[name] for name in ("model", "markers", "cell_model") if changed.get(name)}
         given = {name: path for name, path in given.items() if path.exists()}
         return plan.make(DEFAULTS | changed, str(here), "first", given, SCHEMA)
 

@@ -48,7 +48,8 @@ def pixel_size(facts):
 def diameter(facts):
     """Diameter of the nuclei in words, and where it comes from; a dash where no network looked for them."""
     if not facts["diameter"]:
-        return page.NONE
+        scale = (facts.get("scales") or {}).get("nuclei")  # slides of earlier runs have none
+        return f"seen at {scale[0]:.3g} times its size" if scale else page.NONE
     micrometres = f" = {facts['diameter_um']:.3g} µm" if facts["diameter_um"] else ""
     return f"{facts['diameter']:.3g} px{micrometres} ({facts['diameter_source']})"
 
