@@ -21,7 +21,8 @@ def section(results, pictures):
     content = page.Section(
         "steps",
         "Cost of each step",
-        "Sums over the tasks of a step, and the memory of its largest task; what starting a task takes is counted. "
+        "Sums over the tasks of a step, and the memory of its largest task; CPU-s and memory "
+        "count what starting a task takes, seconds do not. "
         "Megapixels are those of the slide or region. If the slides grow, CPU-s per Mpx and memory should not.",
     )
     slides = [slide for slide in results.slides if slide.facts["steps"]]
