@@ -48,7 +48,7 @@ def no_model(values, given, schema, param="model"):
     rule = schema["$defs"]["segmentation"]["properties"]["model"]
     names = [*rule["x-shipped"], *rule["x-weights"]]
     near = tables.nearest(values[param], names)
-    return [f"--{param} {values[param]}: neither a file nor a model that Cellpose 3 knows.{near}"]
+    return [f"--{param} {values[param]}: neither a file nor a model of idrstream's or Cellpose 3's.{near}"]
 
 
 def no_outdir(values, given):

@@ -319,7 +319,7 @@ def test_params_that_contradict_each_other_or_mean_nothing_are_said(refused):
     (said,) = refused(row, expansion=0.2)
     assert "--expansion 0.2: nuclei grown by 0.2 pixels; 1 to 400 can be made" in said
     (said,) = refused(row, cells="model", cell_model="cyto4")
-    assert said == "--cell_model cyto4: neither a file nor a model that Cellpose 3 knows. Did you mean cyto?"
+    assert said == "--cell_model cyto4: neither a file nor a model of idrstream's or Cellpose 3's. Did you mean cyto?"
 
 
 def test_what_changes_cells_or_tables_makes_another_id(planned, labels):

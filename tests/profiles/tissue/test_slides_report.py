@@ -180,6 +180,23 @@ def test_nuclei_that_were_given_have_neither_diameter_nor_search(tmp_path):
     assert "a label image - 5,000" in said["slides"] and "- 0 " in f"{said['slides']} "
 
 
+def test_nuclei_of_a_deep_watershed_have_the_scale_at_which_they_were_seen(tmp_path):
+    begin(tmp_path / "out", "A1")
+    scales = {"nuclei": [0.65, 0.65]}
+    commit(
+        tmp_path / "out", facts("A1", diameter=None, diameter_um=None, diameter_source="the network's", scales=scales)
+    )
+    assert "DNA1 (1) seen at 0.65 times its size 5,000" in on(tmp_path / "out", tmp_path / "pictures")["slides"]
+
+
+@pytest.mark.parametrize("alone", [2600, 2500])
+def test_most_objects_without_a_partner_need_attention(alone, tmp_path):
+    begin(tmp_path / "out", "A1")
+    commit(tmp_path / "out", facts("A1", counts=counts(nuclei_alone=alone, cells_alone=0)))
+    said = on(tmp_path / "out", tmp_path / "pictures")
+    assert ("most nuclei or cells have no partner: A1" in said["summary"]) == (alone > 2550)
+
+
 def test_pictures_say_where_they_lie(said):
     assert "A1: rows 0-512, columns 1,024-1,536 px (0-166, 333-499 µm)" in said["overlays"]
     assert "A2: rows 2,000-2,512, columns 3,000-3,512 px A" not in said["overlays"]

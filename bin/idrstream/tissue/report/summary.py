@@ -44,9 +44,17 @@ def remarks(results):
         sentences.append(f"Uncertified nuclei, whose labels may depend on how the slide was cut: {uncertified:,}.")
     if empty := [slide.name for slide in results.slides if not slide.facts["nuclei"]]:
         sentences.append(f"Slides without nuclei: {', '.join(empty)}. Check the channel and the diameter.")
+    if alone := [slide.name for slide in results.slides if _apart(slide.counts)]:
+        why = "the networks may see the wrong channels (--nuclear, --membrane), or the label images be swapped"
+        sentences.append(f"Slides where most nuclei or cells have no partner: {', '.join(alone)}; {why}.")
     if warned := [slide.name for slide in results.slides if slide.facts["warnings"]]:
         sentences.append(f"Slides with warnings (see Slides): {', '.join(warned)}.")
     return sentences or ["Nothing needs attention. Look at the overlays, below, for what figures cannot show."]
+
+
+def _apart(counts):
+    """Whether most nuclei and cells, of a slide that has both, have no partner."""
+    return counts and counts["nuclei_alone"] + counts["cells_alone"] > counts["objects"] / 2 and counts["cells"] > 0
 
 
 def _remaining(results):
