@@ -104,6 +104,16 @@ def test_tiles_lie_and_count_as_mesmers():
     assert (found.weights(0)[:192] == 1).all() and (found.weights(3)[64:] == 1).all()
 
 
+@pytest.mark.parametrize("side", [heads.SMALLEST, 33, 512])
+def test_weights_of_tiles_add_up_to_one_whatever_their_side(side):
+    along = blending.axis(5 * side, side)
+    total = np.zeros(7 * side)
+    for number in range(along.count):
+        first = along.start(number) + side
+        total[first : first + side] += along.weights(number)
+    np.testing.assert_allclose(total[side:-side], 1, rtol=0, atol=1e-12)
+
+
 def test_a_wider_window_costs_what_is_new():
     image = random((3000, 3000))
     maps = blending.Maps(NETWORK, Shown(image), ["nuclei"])
