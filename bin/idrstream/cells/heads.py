@@ -12,6 +12,7 @@ LAYERS = ("nuclei", "cells")
 MESMER = ("cells", "nuclei")  # heads of a file with four outputs that names none, in the order of its outputs
 PIXEL_SIZE = 0.5  # µm, of Mesmer
 SIDE = 256  # pixels of a tile where a network takes any size
+SMALLEST = 32  # pixels of a tile: of fewer, hardly any could overlap, and no nucleus would be seen whole
 CLASSES = (1, 3)  # channels that an interior may have
 SAME = 1e-4  # of a scale: files round their pixel sizes
 
@@ -107,6 +108,8 @@ def _input(graph):
     tile = set(sides[1:3] if last else sides[2:]) - {None}
     if len(tile) > 1:
         raise NoNetwork(f"{words} is {_words(sides)}: its tiles have to be square")
+    if tile and min(tile) < SMALLEST:
+        raise NoNetwork(f"{words} is {_words(sides)}: its tiles have to be of {SMALLEST} pixels or more a side")
     if sides[0] not in (None, 1):
         raise NoNetwork(f"{words} is {_words(sides)}: export it with a batch of any size, or of 1")
     return sides[3 if last else 1], last, tile.pop() if tile else SIDE

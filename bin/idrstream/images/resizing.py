@@ -4,6 +4,8 @@ Those of order 1, mode "constant", with anti-aliasing, to the last bit: an axis 
 image is continued by zeros, so that what lies within a pixel of its border darkens where it grows.
 """
 
+import itertools
+
 import numpy as np
 from scipy import ndimage
 
@@ -33,10 +35,33 @@ def needed(size, to, box):
     """y0, y1, x0, x1 of the pixels of an image of SIZE that a window BOX of it needs, once it is resized to TO."""
     edges = []
     for axis, (first, end) in enumerate((box[:2], box[2:])):
-        reach = int(TRUNCATE * _sigma(size[axis], to[axis]) + 0.5)
+        reach = _reach(size[axis], to[axis])
         low, high = np.floor(_places(np.array([first, end - 1]), size[axis], to[axis])).astype(int).tolist()
         edges += [max(low - reach, 0), min(high + 2 + reach, size[axis])]
     return tuple(edges)
+
+
+def parts(size, to, box, most):
+    """What makes up a window BOX: windows y0, y1, x0, x1 that need at most MOST pixels along an axis, or are one pixel.
+
+    size, to  as `resized` takes them
+    """
+    rows, columns = (_cuts(*edges, *sizes, most) for edges, *sizes in zip((box[:2], box[2:]), size, to, strict=True))
+    return [(*down, *across) for down in rows for across in columns]
+
+
+def _cuts(first, end, size, to, most):
+    """(first, end) of parts of an axis, of about the same length."""
+    room = most - 2 * _reach(size, to) - 3  # each sample lies between two pixels, at any place
+    longest = 1 + max(0, int(room * to / size))
+    count = -(-(end - first) // longest)
+    edges = [first + (end - first) * number // count for number in range(count + 1)]
+    return list(itertools.pairwise(edges))
+
+
+def _reach(size, to):
+    """Pixels on either side of one that smoothing adds up."""
+    return int(TRUNCATE * _sigma(size, to) + 0.5)
 
 
 def _sigma(size, to):

@@ -20,6 +20,9 @@ SHARE = 99.9 / 100  # of the pixels that are not 0, whose levels are kept
 KERNEL = (128, 128)  # pixels of a region of CLAHE
 AT_ONCE = 8  # regions a side that are looked at together
 SIDE = AT_ONCE * KERNEL[0]  # pixels of a window
+SOURCE = (
+    2200  # pixels a side of the slide that are resized at once, 50 MB: a window of 1024 at half of the slide's size
+)
 
 
 class Channel(NamedTuple):
@@ -54,8 +57,11 @@ class Resized:
     def __call__(self, box):
         if self._size == self._shape:
             return self._plane(box)
-        source = Box(*resizing.needed(self._size, self._shape, box))
-        levels = resizing.resized(self._plane(source), (source.y0, source.x0), self._size, self._shape, box)
+        levels = np.empty(box.shape, np.float32)
+        for part in resizing.parts(self._size, self._shape, box, SOURCE):
+            source = Box(*resizing.needed(self._size, self._shape, part))
+            seen = resizing.resized(self._plane(source), (source.y0, source.x0), self._size, self._shape, part)
+            levels[Box(*part).within(box)] = seen
         return levels.clip(*map(np.float32, self._limits))
 
 

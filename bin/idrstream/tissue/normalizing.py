@@ -1,6 +1,7 @@
 """NORMALIZE: what a slide's look to a network for deep watershed rests on, measured and kept for the steps after it."""
 
 import functools
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +63,19 @@ def _plane(slide, channels):
 
 
 def _warnings(packet, slide, channels):
-    numbers = {channel["number"] for key in channels for channel in packet[key]}
-    return [
-        f"channel {channel['number']} {channel['name']} has one grey level: the network was not shown it"
-        for channel in scratch.statistics(slide)
-        if channel["constant"] and channel["number"] in numbers
+    """Sentences on what the network was not shown; CHANNELS are of the facts."""
+    names = {channel["number"]: f"{channel['number']} {channel['name']}" for channel in scratch.statistics(slide)}
+    constant = {channel["number"] for channel in scratch.statistics(slide) if channel["constant"]}
+    given = {key: [channel["number"] for channel in packet[key]] for key in channels}
+    told = [
+        f"channel {names[number]} has one grey level: the network was not shown it"
+        for number in names
+        if number in constant and number in itertools.chain(*given.values())
     ]
+    for key, found in channels.items():
+        varied = [number for number in given[key] if number not in constant]
+        if varied and found is None:
+            which = " with ".join(f"channel {names[number]}" for number in varied)
+            cut = "in the network's pixels, without the brightest of a thousand"
+            told.append(f"{which} has one grey level {cut}: the network was not shown it")
+    return told

@@ -27,6 +27,11 @@ def test_a_file_states_its_heads_pixel_size_and_diameter(tmp_path):
     assert heads.describe(path).layers == ("nuclei", "cells")
 
 
+@pytest.mark.parametrize("side", [32, 33])
+def test_tiles_may_be_small(tmp_path, side):
+    assert heads.describe(file_of(tmp_path, [("x", [1, 1, side, side])], heads="nuclei")).tile == side
+
+
 FAULTS = {
     "2 inputs": dict(inputs=[("x", [None, 1, 256, 256]), ("z", [None, 1, 256, 256])]),
     "32-bit": dict(element=networks.INT64),
@@ -35,6 +40,7 @@ FAULTS = {
     "(any, 3, 256, 256)": dict(inputs=[("x", [None, 3, 256, 256])]),
     "(any, any, any, any)": dict(inputs=[("x", 4 * [None])]),
     "square": dict(inputs=[("x", [None, 2, 256, 512])]),
+    "32 pixels or more": dict(inputs=[("x", [None, 2, 31, None])]),
     "batch": dict(inputs=[("x", [8, 2, 256, 256])]),
     '2 outputs and no property "heads"': {},
     '"cyto"': dict(heads="cyto"),

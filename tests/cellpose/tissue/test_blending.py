@@ -8,7 +8,7 @@ import pytest
 
 import onnx_networks
 import slides
-from idrstream.base.task import UserError
+from idrstream.base.task import TransientError, UserError
 from idrstream.cells import heads
 from idrstream.tissue import blending, normalized, tiles, watershed_network
 from repository import ROOT
@@ -104,6 +104,16 @@ def test_tiles_lie_and_count_as_mesmers():
     assert (found.weights(0)[:192] == 1).all() and (found.weights(3)[64:] == 1).all()
 
 
+@pytest.mark.parametrize("side", [heads.SMALLEST, 33, 512])
+def test_weights_of_tiles_add_up_to_one_whatever_their_side(side):
+    along = blending.axis(5 * side, side)
+    total = np.zeros(7 * side)
+    for number in range(along.count):
+        first = along.start(number) + side
+        total[first : first + side] += along.weights(number)
+    np.testing.assert_allclose(total[side:-side], 1, rtol=0, atol=1e-12)
+
+
 def test_a_wider_window_costs_what_is_new():
     image = random((3000, 3000))
     maps = blending.Maps(NETWORK, Shown(image), ["nuclei"])
@@ -132,30 +142,54 @@ def test_a_slide_without_anything_to_be_seen_has_empty_maps():
 
 
 class OnnxRuntime:
-    """The part of ONNX Runtime that is called, on a machine with a GPU, or one whose CUDA it cannot load."""
+    """The part of ONNX Runtime that is called, on a machine with a GPU, or one whose CUDA it cannot load.
 
-    def __init__(self, providers):
-        self.providers, self.requested, self.shown = providers, None, []
+    distances  channels of the cells' distance
+    errors     {"open" | "open_strictly" | "run": what it raises there}
+    """
+
+    def __init__(self, providers=("CUDAExecutionProvider", "CPUExecutionProvider"), distances=1, **errors):
+        self.providers, self.distances, self.errors = providers, distances, errors
+        self.requested, self.shown, self.options = None, [], {}
 
     def preload_dlls(self):
         self.requested = []
 
-    def InferenceSession(self, path, providers):
-        self.requested.append((path, providers))
+    def SessionOptions(self):
         return self
+
+    def add_session_config_entry(self, name, value):
+        self.options[name] = value
+
+    def add_free_dimension_override_by_name(self, name, length):
+        self.options[name] = length
+
+    def InferenceSession(self, path, options, providers):
+        self.requested.append((path, options and dict(self.options), providers))
+        self.fail("open_strictly" if options else "open")
+        return self
+
+    def fail(self, where):
+        if where in self.errors:
+            raise self.errors[where]
 
     def get_providers(self):
         return self.providers
 
     def get_inputs(self):
-        return [SimpleNamespace(name="pixels")]
+        return [SimpleNamespace(name="pixels", shape=["n", "y", "x", 2])]
+
+    def get_outputs(self):
+        return [SimpleNamespace(name=name) for name in ("distance", "interior", "nuclear", "of nuclei")]
 
     def run(self, outputs, given):
         assert outputs is None
+        self.fail("run")
         (image,) = given.values()
         self.shown.append((*given, image.shape))
         nuclear, membrane = image[..., :1], image[..., 1:]
-        return [membrane, np.concatenate([nuclear, membrane, nuclear], -1), nuclear, np.repeat(nuclear, 3, -1)]
+        interior = np.concatenate([nuclear, membrane, nuclear], -1)
+        return [np.repeat(membrane, self.distances, -1), interior, nuclear, np.repeat(nuclear, 3, -1)]
 
 
 @pytest.fixture
@@ -166,28 +200,79 @@ def gpu(monkeypatch):
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "a GPU")
 
 
-def test_on_a_gpu_onnx_runtime_is_shown_one_tile_at_a_time(gpu, tmp_path, monkeypatch):
-    runtime = OnnxRuntime(["CUDAExecutionProvider", "CPUExecutionProvider"])
-    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
-    path = onnx_networks.echo(tmp_path / "echo.onnx", last=True)
-    network = watershed_network.load(path, require_gpu=True, threads=4)
+@pytest.fixture
+def opened(gpu, tmp_path, monkeypatch):
+    """Function of what the stand-in for ONNX Runtime is told: the stand-in, and a network that is opened by it."""
+
+    def load(*providers, **how):
+        runtime = OnnxRuntime(*providers, **how)
+        monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+        path = onnx_networks.echo(tmp_path / "echo.onnx", last=True)
+        return runtime, watershed_network.load(path, require_gpu=True, threads=4)
+
+    return load
+
+
+def test_on_a_gpu_onnx_runtime_is_shown_one_tile_at_a_time(opened, tmp_path):
+    runtime, network = opened()
     assert (network.device, network.on_gpu, network.threads) == ("a GPU", True, 1)
     image = random((300, 400))
     found = blending.Maps(network, Shown(image), ["cells"])(whole((300, 400)))["cells"]
     np.testing.assert_allclose(found, [image[1]] * 2, rtol=0, atol=1e-6)
-    ((opened, ((provider, options),)),) = runtime.requested
-    assert opened == str(path) and provider == "CUDAExecutionProvider" and options["use_tf32"] == "0"
-    assert runtime.shown == 4 * [("pixels", (1, 256, 256, 2))]
+    for file, _, ((provider, options),) in runtime.requested:
+        assert file == str(tmp_path / "echo.onnx") and provider == "CUDAExecutionProvider"
+        assert options["use_tf32"] == "0"
+    assert runtime.shown == 5 * [("pixels", (1, 256, 256, 2))]  # the first to see what it answers
 
 
-def test_a_gpu_is_never_silently_unused(gpu, tmp_path, monkeypatch):
-    path = onnx_networks.echo(tmp_path / "echo.onnx")
-    monkeypatch.setitem(sys.modules, "onnxruntime", OnnxRuntime(["CPUExecutionProvider"]))
+def test_the_processor_computes_nothing_of_what_a_gpu_is_to(opened):
+    runtime, _ = opened()
+    _, strictly, _ = runtime.requested[-1]
+    assert strictly == {"session.disable_cpu_ep_fallback": "1", "n": 1, "y": 256, "x": 256}
+    words = "nodes that are assigned to the default CPU EP, but fallback to CPU EP has been explicitly disabled by"
+    with pytest.raises(UserError, match=r"echo\.onnx: a GPU cannot compute all of it .* fixed sides"):
+        opened(open_strictly=RuntimeError(words))
+
+
+def test_what_a_gpu_answers_is_checked(opened):
+    with pytest.raises(UserError, match=r'echo\.onnx: its output "distance" is \(1, 256, 256, 2\)'):
+        opened(distances=2)
+
+
+@pytest.mark.parametrize("where", ["open", "open_strictly", "run"])
+def test_a_broken_file_on_a_gpu_is_told_in_one_sentence(opened, where):
+    with pytest.raises(UserError, match=r"echo\.onnx: ONNX Runtime cannot compute it \(INVALID_GRAPH : a b\)") as fault:
+        opened(**{where: RuntimeError("INVALID_GRAPH : a\n b")})
+    assert "\n" not in fault.value.message
+
+
+@pytest.mark.parametrize("where", ["open", "open_strictly", "run"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 67108864",
+        "CUDA failure 2: out of memory ; GPU=0",
+        "CUDNN failure 4: CUDNN_STATUS_ALLOC_FAILED",
+    ],
+)
+def test_a_gpu_whose_memory_is_taken_is_tried_again(opened, where, words):
+    with pytest.raises(TransientError, match="the GPU's memory"):
+        opened(**{where: RuntimeError(words)})
+
+
+def test_memory_that_runs_out_later_is_tried_again_too(opened):
+    runtime, network = opened()
+    runtime.errors["run"] = RuntimeError("CUDA failure 2: out of memory")
+    with pytest.raises(TransientError, match="the GPU's memory"):
+        network.compute(random((256, 256))[None])
+
+
+def test_a_gpu_is_never_silently_unused(opened, gpu, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="cannot load CUDA"):
-        watershed_network.load(path)
+        opened(["CPUExecutionProvider"])
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match="not installed"):
-        watershed_network.load(path)
+        watershed_network.load(tmp_path / "echo.onnx")
 
 
 def test_what_only_shows_when_it_is_computed_is_told_in_one_sentence(tmp_path):

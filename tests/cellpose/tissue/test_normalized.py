@@ -1,5 +1,7 @@
 """What a network for deep watershed is shown, window by window, is what scikit-image makes of the whole slide."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -66,6 +68,39 @@ def test_bits_do_not_depend_on_the_window(shape, scale):
     wanted = by_windows(slides.reading(image), shape, to, 5000)
     for side in 57, 256:
         np.testing.assert_array_equal(by_windows(slides.reading(image), shape, to, side), wanted)
+
+
+@pytest.mark.parametrize("scale", [(0.5, 0.5), (0.1, 0.1), (0.07, 1.4)])
+def test_bits_do_not_depend_on_how_much_is_resized_at_once(scale, monkeypatch):
+    size, asked = (900, 1100), []
+    image = levels(size, 3)
+    shape = normalized.resized_shape(size, scale)
+
+    def plane(box):
+        asked.append(max(box.shape))
+        return slides.reading(image)(box)
+
+    wanted = by_windows(plane, size, shape, 5000)
+    assert max(asked) == 1100
+    asked.clear()
+    monkeypatch.setattr(normalized, "SOURCE", 250)
+    np.testing.assert_array_equal(by_windows(plane, size, shape, 5000), wanted)
+    assert max(asked[-9:]) <= 250  # parts of the last window, which is all; before, the slide itself is looked at
+
+
+def test_memory_for_a_window_does_not_grow_with_the_finer_pixels_of_a_slide():
+    window = tiles.Box(0, 400, 0, 400)
+
+    def peak(size):
+        image = normalized.Resized(lambda box: np.ones(box.shape, np.float32), (size, size), (4000, 4000), 0, 1)
+        tracemalloc.start()
+        try:
+            image(window)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(40000) < 1.1 * peak(20000)
 
 
 def test_the_ceiling_is_numpys_percentile_of_what_is_not_zero():

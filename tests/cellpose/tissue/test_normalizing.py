@@ -79,6 +79,21 @@ def test_a_slide_without_a_membrane_has_a_channel_of_zeros(slide, tmp_path):
         assert look.shape == SHAPE and [not channel.any() for channel in found] == empty
 
 
+def test_a_channel_that_has_one_level_but_for_few_pixels_is_told(tmp_path):
+    plane = np.full(SHAPE, 200, np.uint16)
+    plane[100, 100] = 4000
+    write_channels(tmp_path / "a.ome.tif", plane, nuclear(1))
+    channels = [dict(file=0, channel=n, frame=0, number=n + 1, name=name) for n, name in enumerate("AB")]
+    packet = packet_of(tmp_path / "a.ome.tif", SHAPE) | {"nuclear": channels[1:], "membrane": channels[:1]}
+    files.write_json(tmp_path / "packet.json", packet)
+    in_process("tissue_read", tmp_path / "packet.json", tmp_path / "scratch")
+    facts = normalizing.normalize(packet, tmp_path / "scratch", tmp_path, stated(), (1.0, 1.0))
+    assert facts["channels"]["membrane"] is None and facts["channels"]["nuclear"]
+    (warning,) = facts["warnings"]
+    assert warning.startswith("channel 1 A has one grey level in the network's pixels")
+    assert warning.endswith("the network was not shown it")
+
+
 def test_a_network_of_one_channel_is_shown_the_nuclei(slide, tmp_path):
     folder, planes = slide
     packet = files.read_json(folder / "packet.json")
