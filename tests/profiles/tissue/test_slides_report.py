@@ -192,7 +192,7 @@ def test_nuclei_of_a_deep_watershed_have_the_scale_at_which_they_were_seen(tmp_p
 @pytest.mark.parametrize("alone", [2600, 2500])
 def test_most_objects_without_a_partner_need_attention(alone, tmp_path):
     begin(tmp_path / "out", "A1")
-    commit(tmp_path / "out", facts("A1", counts=counts(nuclei_alone=alone, cells_alone=0)))
+    commit(tmp_path / "out", facts("A1", counts=counts(nuclei_alone=alone, cells_alone=0), cells_from="labels"))
     said = on(tmp_path / "out", tmp_path / "pictures")
     assert ("most nuclei or cells have no partner: A1" in said["summary"]) == (alone > 2550)
 
