@@ -76,6 +76,6 @@ def _warnings(packet, slide, channels):
         varied = [number for number in given[key] if number not in constant]
         if varied and found is None:
             which = " with ".join(f"channel {names[number]}" for number in varied)
-            cut = "in the network's pixels, without the brightest of a thousand"
+            cut = "in the network's pixels, but for the brightest thousandth"
             told.append(f"{which} has one grey level {cut}: the network was not shown it")
     return told

@@ -80,7 +80,7 @@ def _on_gpu(path, shape):
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry(GPU_ONLY, "1")
     for name, length in zip(given.shape, shape, strict=True):
-        if isinstance(name, str):  # of any length; what is computed of shapes, always by the processor, is then known
+        if isinstance(name, str):  # any length: arithmetic on shapes, which runs on the processor, becomes constants
             options.add_free_dimension_override_by_name(name, length)
     session = _session(onnxruntime, path, options)
 
