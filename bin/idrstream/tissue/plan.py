@@ -85,8 +85,8 @@ def make(
     wanted = _checked(table, requests, values, given, staged.places(local, folders), networks)
     if table.problems:
         raise Problems(dict.fromkeys(table.problems))
-    plan = _decide(values, given, wanted, local, session)
-    plan.notes, plan.unmatched = found.notes, found.unmatched
+    plan = _decide(values, given, wanted, local, session, places)
+    plan.notes, plan.unmatched = found.notes + plan.notes, found.unmatched
     plan.workspace = {name: places[name] for name in workspace.FOLDERS if places[name]} if places else None
     plan.project = places.get("project")
     if places:
@@ -160,6 +160,7 @@ def _decide(
     wanted: list[Slide],
     folders: list[str],
     session: str,
+    places: Mapping[str, str | None],
 ) -> Plan:
     """The plan of a valid request; what remains to be done depends on the ledger."""
     intact, broken = ledger.read(given["outdir"])
@@ -176,8 +177,8 @@ def _decide(
     done = {slide.name for slide in wanted if slide.name in entries} - {slide.name for slide in stale}
     if values["redo"]:
         done = {name for name in done if entries[name]["session"] == session}
-    written = {name: given[name] for name in workspace.FOLDERS if name in given}
-    done = {s.name for s in wanted if s.name in done and workspace.complete(written, s.name, s.outputs, s.cells)}
+    lost = [s.name for s in wanted if s.name in done and not _in_workspace(s, places, given)]
+    done -= {*lost}
     todo = [slide for slide in wanted if slide.name not in done]
     if conflicts := _conflicts(given["outdir"], values, todo, intact + broken):
         raise Problems(conflicts)
@@ -194,7 +195,14 @@ def _decide(
         stages=_stages(values, whole, libraries),
         folders=folders,
         session=session,
+        notes=[f"{workspace.INCOMPLETE}: {samples.listed(lost)}"] * bool(lost),
     )
+
+
+def _in_workspace(slide: Slide, places: Mapping[str, str | None], given: Mapping[str, Path]) -> bool:
+    """Has the workspace, if there is one, all files of a slide?"""
+    written = {name: given.get(name) for name in workspace.FOLDERS if places.get(name)}
+    return workspace.complete(written, slide.name, slide.id, slide.outputs, slide.cells)
 
 
 def _recipe(
@@ -243,7 +251,7 @@ def _check_workspace(plan: Plan, given: Mapping[str, Path], places: Mapping[str,
     }
     if "project" in given:
         wanted["project"] = {qupath.PART: [qupath.PROJECT, qupath.SCRIPT]}
-    workspace.conflicts(given, {name: str(place) for name, place in places.items()}, wanted)
+    workspace.conflicts(given, {name: str(place) for name, place in places.items()}, wanted, given["outdir"])
 
 
 def _conflicts(outdir: Path, values: Params, todo: list[Slide], entries: list[LedgerEntry]) -> list[str]:
