@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os.path
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ def make(
     schema: Mapping[str, Any],
     folders: Path | None = None,
     places: Mapping[str, str | None] | None = None,
+    unwritable: Collection[str] = (),
 ) -> Plan:
     """Plan a run.
 
@@ -57,19 +58,20 @@ def make(
     folder      what relative paths in the table are relative to, an absolute path
     session     id of the run, which stays the same when it is resumed
     given       name -> Path, for those of input, model, cell_model, markers and outdir that exist; of a workspace's
-                segmasks, project and reports, which can be written; and locks, the folder of the environments' locks,
+                segmasks, project and reports; and locks, the folder of the environments' locks,
                 where it is not this pipeline's own
     schema      nextflow_schema.json, read
     folders     folder of the local folders of the slides, by number, as `sheet.folders` of all has them; None: each
                 is where it is
     places      folders of the workspace: "images", "numpy", "segmasks", "project", "reports" -> absolute path; None for
                 one that nobody names; empty where there is a table
+    unwritable  those of "segmasks", "project", "reports" that can be neither written nor made
 
     Raises tables.Problems with everything that is wrong, not just the first thing.
     """
     places = places or {}
     problems = params.problems(values, schema) + _named_files(values, given, schema)
-    problems += _workspace(values, given, places, folders)
+    problems += _workspace(values, given, places, folders, unwritable)
     if problems:
         raise Problems(problems)
     networks, problems = searches.networks(given)
@@ -104,18 +106,23 @@ def _requested(
 
 
 def _workspace(
-    values: Params, given: Mapping[str, Path], places: Mapping[str, str | None], staged_at: Path | None
+    values: Params,
+    given: Mapping[str, Path],
+    places: Mapping[str, str | None],
+    staged_at: Path | None,
+    unwritable: Collection[str],
 ) -> list[str]:
     """What is wrong with the params of a workspace, a sentence each. Arguments as of `make`."""
     if not places:
         named = [name for name in OF_WORKSPACE if values[name] is not None]
         return [f"--{name} {values[name]}: it goes with a --workspace; name that too" for name in named]
-    if why := samples.absent(places, staged.places(samples.folders(places), staged_at)):
+    local = staged.places(samples.folders(places), staged_at)
+    if why := samples.absent(places, local):
         return [why]
     problems = ["--input and --workspace: name either a table of slides or a workspace"] if values["input"] else []
-    shown = {name: place for name, place in places.items() if place and name in workspace.NAMES}
-    problems += [f"{place}: it cannot be written; name another" for name, place in shown.items() if name not in given]
-    own = [name for name, place in shown.items() if place == places["images"]]
+    problems += [f"{places[name]}: it cannot be written; name another" for name in unwritable]
+    images = local.get(str(places["images"]), str(places["images"]))
+    own = [name for name in workspace.NAMES if name in given and os.path.samefile(given[name], images)]
     why = "its files would be taken for images of the workspace; name another folder"
     return problems + [f"{workspace.NAMES[name]}: {places[name]}: {why}" for name in own]
 

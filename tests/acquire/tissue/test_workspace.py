@@ -44,11 +44,12 @@ def places(here):
 def planned(here, places, defaults):
     """A function that plans a run on the workspace."""
 
-    def planned(outdir="out", **changed):
+    def planned(outdir="out", unwritable=(), **changed):
         given = {"model": here / "model.pth", "outdir": here / outdir}
-        given |= {name: here / places[name] for name in ("segmasks", "project", "reports")}
+        written = {name: here / places[name] for name in ("segmasks", "project", "reports")}
+        given |= {name: folder for name, folder in written.items() if folder.is_dir()}
         values = defaults | {"input": None, "workspace": str(here)} | changed
-        return plan.make(values, "", "first", given, SCHEMA, places=places)
+        return plan.make(values, "", "first", given, SCHEMA, places=places, unwritable=unwritable)
 
     return planned
 
@@ -121,8 +122,39 @@ def test_what_is_wrong_with_a_workspace_is_said_in_sentences(refused, here, plac
     assert refused() == [missing]
     places["images"] = "gs://bucket/OMETIFF"
     assert "a workspace is on a disk of this machine; copy or mount it" in refused()[0]
-    places["images"] = places["reports"]
-    assert "its files would be taken for images of the workspace" in refused()[0]
+
+
+def test_no_folder_of_the_images_is_written_to_by_whatever_name(refused, here, places):
+    (here / "LINK").symlink_to("IMAGES")
+    for name in f"{here}/IMAGES", f"{here}/IMAGES/", f"{here}/./IMAGES", f"{here}/PROJ/../IMAGES", f"{here}/LINK":
+        places["segmasks"] = name
+        why = "its files would be taken for images of the workspace; name another folder"
+        assert refused() == [f"--segmasks_subdir: {name}: {why}"]
+
+
+@pytest.mark.parametrize("name", ["OMETIFF/", "./OMETIFF", "..", ".", "a/b", "", "OMETIFF\n", "a\tb"])
+def test_a_folder_in_a_workspace_is_named_without_a_path(name, refused):
+    (sentence,) = refused(segmasks_subdir=name)
+    assert sentence.endswith(
+        "is not the name of a folder in --workspace; a folder elsewhere is named by --segmasks_path"
+    )
+
+
+@pytest.mark.parametrize("name", ["..masks", "SEG MASK", "v1.2", "20240115", "Übersicht"])
+def test_other_names_of_folders_are_taken(name, planned):
+    assert planned(segmasks_subdir=name).todo
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_start(refused, here):
+    assert refused(unwritable=["reports"]) == [f"{here}/REPORTS: it cannot be written; name another"]
+
+
+def test_folders_that_are_not_there_are_made_by_the_first_result_and_not_by_the_plan(planned, here, places):
+    for name in "SEGMASK", "REPORTS", "PROJ":
+        (here / name).rmdir()
+    assert planned().todo and not any((here / name).exists() for name in ("SEGMASK", "REPORTS", "PROJ"))
+    publish(here)
+    assert complete(here)
 
 
 def test_a_filter_without_a_workspace_is_refused(here, defaults):

@@ -49,6 +49,15 @@ def test_a_run_with_an_image_without_npz_and_a_broken_one_does_the_others_and_fa
     assert failed["reason"]["A2"].startswith("NotReadable: A2.npz: it cannot be opened")
 
 
+def test_a_run_that_is_refused_makes_no_folder_in_the_workspace(folder, plain, tmp_path):
+    below_a_file = folder / "slide.ome.tif/REPORTS"
+    words = ["--images_subdir", "OME-TIFF", "--npz_subdir", "NPZ", "--segmasks_subdir", "NEW"]
+    words += ["--reports_path", below_a_file]
+    run = Run(tmp_path, "--workflow", "tissue", "--workspace", folder, *words, pipeline=plain)
+    assert run.code == 1 and f"{below_a_file}: it cannot be written; name another" in run.said
+    assert not any((folder / name).exists() for name in ("NEW", "REPORTS", "PROJ"))
+
+
 def test_the_files_have_the_names_of_deepcell_imaging_in_the_users_folders(ended, folder):
     masks = {path.name for path in (folder / "MASKS").iterdir() if path.is_file()}
     kinds = ("WholeCellMask.tiff", "NucleusMask.tiff", "WholeCellShapes.jsonl", "NucleusShapes.jsonl")
