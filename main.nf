@@ -31,7 +31,7 @@ workflow {
     // A file that is not there is the planner's to say, together with everything else that is wrong.
     source = Params.folder(settings.source) as boolean
     workspace = Workspace.folders(settings)
-    launch = Json.text([params: settings, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString(), source: source, folder: Params.parent(settings.input), workspace: workspace])
+    launch = Json.text([params: settings, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString(), source: source, folder: Params.parent(settings.input), workspace: workspace, unwritable: Workspace.unwritable(workspace)])
     common = [
         schema: projectDir.resolve('nextflow_schema.json'),
         locks: projectDir.resolve('containers'),

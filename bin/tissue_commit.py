@@ -25,7 +25,7 @@ def main():
     parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
     options = parser.parse_args()
     slide, heavy = files.read_json(options.slide), [] if options.keep_intermediates else options.heavy
-    results = lambda: _results(slide, options.assembled, options.tables)  # noqa: E731
+    results = lambda: _results(slide, options.assembled, options.tables, options.outdir)  # noqa: E731
     entry = commit.commit(slide, options.outdir, results, heavy)
     freed = commit.reclaim(heavy, options.workdir)
     (row,) = entry["images"]
@@ -33,12 +33,12 @@ def main():
     print(json.dumps({"nuclei": row["cells"], "cells": cells, "uncertified": row["uncertified"], "freed": freed}))
 
 
-def _results(slide, assembled, tables):
+def _results(slide, assembled, tables, outdir):
     folders = [folder / "results" for folder in (assembled, tables) if folder]
     made = [(folder, path) for folder in folders for path in folder.rglob("*") if path.is_file()]
     sources = {f"{outcome.FOLDER}/{slide['id']}/{path.relative_to(folder)}": path for folder, path in made}
     if slide.get("workspace"):
-        workspace.publish(slide, assembled, tables)
+        workspace.publish(slide, assembled, tables, outdir)
     return commit.Results(sources, set(), [files.read_json(assembled / "row.json")], {})
 
 

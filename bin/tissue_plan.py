@@ -34,8 +34,8 @@ EXISTING = click.Path(exists=True, path_type=Path)
 def main(launch, schema, out, folders, **given):
     """Plan the run that LAUNCH describes by the params' SCHEMA; write it to OUT.
 
-    LAUNCH is JSON: params, session, and the folder of the table, or the folders of the workspace. The options name
-    those files of the params that exist, and the workspace's folders that can be written.
+    LAUNCH is JSON: params, session, and the folder of the table, or the folders of the workspace and which of them
+    cannot be written. The options name those files of the params, and folders of the workspace, that exist.
     OUT is a folder: plan.json, and a JSON for each slide. Ends with 64 and plan.json's `problems` where something must
     be mended first.
     """
@@ -43,7 +43,8 @@ def main(launch, schema, out, folders, **given):
     params, schema = launch["params"], files.read_json(schema)
     given = {name: planning.by_its_name(path, params.get(name)) for name, path in given.items() if path}
     with planning.problems(out):
-        run = plan.make(params, launch["folder"], launch["session"], given, schema, folders, launch.get("workspace"))
+        places, unwritable = launch.get("workspace"), launch.get("unwritable", ())
+        run = plan.make(params, launch["folder"], launch["session"], given, schema, folders, places, unwritable)
     plan.write(run, out)
     click.echo(run.text())
 

@@ -1,5 +1,6 @@
 import java.nio.channels.FileChannel
 import java.nio.file.Files
+import java.nio.file.LinkOption
 import java.nio.file.Path
 import java.nio.file.StandardOpenOption
 
@@ -10,24 +11,27 @@ class Outdir {
 
     /** The output folder, claimed for this run and made if need be; an empty list if it cannot be written, or is named as elsewhere. */
     static Object open(Object path) {
-        final folder = writable(path)
-        if( folder )
-            claim(folder as Path)
-        return folder
-    }
-
-    /** A folder that can be written, made if need be; an empty list for another, and for one named as elsewhere. */
-    static Object writable(Object path) {
-        if( Params.isAddress(path) || path ==~ ELSEWHERE )
+        if( !possible(path) )
             return []
-        final folder = Places.output(Params.pathOf(path))
+        final folder = Params.pathOf(path)
         try {
             Files.createDirectories(folder)
         }
         catch( IOException _e ) {
             return []
         }
-        return Files.isWritable(folder) ? folder : []
+        claim(folder)
+        return folder
+    }
+
+    /** Whether a folder can be written, or made in the nearest one above it that is there; not one that is named as elsewhere. */
+    static boolean possible(Object path) {
+        if( Params.isAddress(path) || path ==~ ELSEWHERE )
+            return false
+        Path there = Places.output(Params.pathOf(path)).toAbsolutePath()
+        while( !Files.exists(there, LinkOption.NOFOLLOW_LINKS) )
+            there = there.parent
+        return Files.isDirectory(there) && Files.isWritable(there)
     }
 
     /** An output folder that a run has begun to write to. */

@@ -17,15 +17,19 @@ class Workspace {
             return [:]
         return PARAMS.collectEntries { name, params ->
             final (subdir, path) = params
-            [name, settings[path] ? place(settings[path]) : settings.workspace ? "${place(settings.workspace)}/${settings[subdir]}".toString() : null]
+            final named = settings[path] ?: (settings.workspace ? "${settings.workspace}/${settings[subdir]}" : null)
+            [name, named ? place(named) : null]
         }
     }
 
-    /** Those of the FOLDERS that results go to, made if need be; without those that cannot be written. The planner says what is wrong. */
+    /** Those of the FOLDERS that results go to and that are there. COMMIT and SUMMARY make the others. */
     static Map<String, Path> written(Map<String, String> folders) {
-        if( !Params.folder(folders.images) )                // nothing is made where a name is mistaken
-            return [:]
-        WRITTEN.collectEntries { name -> [name, folders[name] ? Outdir.writable(folders[name]) : []] }.findAll { _name, folder -> folder }
+        WRITTEN.collectEntries { name -> [name, Params.folder(folders[name])] }.findAll { _name, folder -> folder } as Map<String, Path>
+    }
+
+    /** Names of those of the FOLDERS that results go to and that can be neither written nor made. The planner says so. */
+    static List<String> unwritable(Map<String, String> folders) {
+        WRITTEN.findAll { name -> folders[name] && !Outdir.possible(folders[name]) }
     }
 
     /** What PLAN is to be given for those of the FOLDERS that are read, the images' first; STANDIN: a file. */

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import uuid
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,25 @@ from idrstream.base.tables import Problems
 from idrstream.runs.types import FileFacts
 
 FOLDER = "manifest"
-OUTDIR = "outdir"  # a part without files, which records the workflow of the folder
+OUTDIR = "outdir"  # a part without files, which records the workflow of the folder, and a number of its own
 
 Files = dict[str, Any]  # path -> FileFacts; None while the file is being written
 
 
-def put(outdir: str | Path, part: str, sources: Mapping[str, Path | bytes]) -> None:
+def put(
+    outdir: str | Path, part: str, sources: Mapping[str, Path | bytes], record: Mapping[str, Any] | None = None
+) -> None:
     """Write files to OUTDIR in place of the former files of PART.
 
     sources  path relative to OUTDIR -> the file to copy (a Path), or its content (bytes)
+    record   what the manifest is to say of them (`about`)
 
     Files that are already the same are not written again. The others are written under hidden names first, so that a
     full disk leaves the former ones as they are. Raises Problems, as `claim`.
     """
     with files.locked(Path(outdir, FOLDER)):
-        former = claim(outdir, part, sources)
+        described = about(outdir, part)
+        former = claim(outdir, part, sources, record)
         facts = {name: former[name] for name, source in sources.items() if _same(outdir, name, source, former)}
         for name in facts:
             files.part(Path(outdir, name)).unlink(missing_ok=True)  # of a run that was killed
@@ -44,16 +49,18 @@ def put(outdir: str | Path, part: str, sources: Mapping[str, Path | bytes]) -> N
         except OSError:
             for name in new:
                 files.remove_part(outdir, name)
-            _write(outdir, part, former)
+            _write(outdir, part, former, described)
             raise
+        if new:  # after a kill they are neither the former files nor somebody else's
+            _write(outdir, part, former | dict.fromkeys(new), record)
         for name in reversed(files.deepest_first(former.keys() - sources.keys())):
             files.remove(outdir, name)
         for name in new:
             files.publish(Path(outdir, name))
-        _write(outdir, part, facts)
+        _write(outdir, part, facts, record)
 
 
-def claim(outdir: str | Path, part: str, names: Collection[str]) -> Files:
+def claim(outdir: str | Path, part: str, names: Collection[str], record: Mapping[str, Any] | None = None) -> Files:
     """Add NAMES, relative to OUTDIR, to the files of PART before it writes them; returns its former files.
 
     Raises Problems for a name where another file lies, or that a link leads out of OUTDIR.
@@ -64,13 +71,24 @@ def claim(outdir: str | Path, part: str, names: Collection[str]) -> Files:
     if problems:
         raise Problems(problems)
     if set(names) - former.keys():
-        _write(outdir, part, dict.fromkeys(names, None) | former)
+        _write(outdir, part, dict.fromkeys(names, None) | former, record)
     return former
 
 
 def read(outdir: str | Path, part: str) -> Files:
     """The files of PART in OUTDIR."""
     return _content(outdir, part).get("files", {})
+
+
+def about(outdir: str | Path, part: str) -> dict[str, Any]:
+    """What was recorded of the files of PART in OUTDIR; empty where nothing was."""
+    return _content(outdir, part).get("about", {})
+
+
+def changed(outdir: str | Path, part: str) -> list[str]:
+    """Those of the files of PART in OUTDIR that somebody has changed since they were written; not deleted ones."""
+    there = {name: facts for name, facts in read(outdir, part).items() if facts and os.path.lexists(Path(outdir, name))}
+    return [name for name, facts in there.items() if not files.unchanged(Path(outdir, name), facts)]
 
 
 def intact(outdir: str | Path, part: str) -> bool:
@@ -100,8 +118,14 @@ def workflow(outdir: str | Path) -> str | None:
 
 
 def mark(outdir: str | Path, workflow: str) -> None:
-    """Record that OUTDIR belongs to a workflow."""
-    files.write_json(_path(outdir, OUTDIR), {"part": OUTDIR, "workflow": workflow})
+    """Record that OUTDIR belongs to a workflow; it gets its number if it has none."""
+    number = identity(outdir) or uuid.uuid4().hex
+    files.write_json(_path(outdir, OUTDIR), {"part": OUTDIR, "workflow": workflow, "id": number})
+
+
+def identity(outdir: str | Path) -> str | None:
+    """The number of OUTDIR, by which it is known wherever it is moved; None before its first run."""
+    return _content(outdir, OUTDIR).get("id")
 
 
 def _same(outdir: str | Path, name: str, source: Path | bytes, former: Files) -> bool:
@@ -133,8 +157,9 @@ def _content(outdir: str | Path, part: str) -> dict[str, Any]:
     return content
 
 
-def _write(outdir: str | Path, part: str, content: Files) -> None:
-    files.write_json(_path(outdir, part), {"part": part, "files": dict(sorted(content.items()))})
+def _write(outdir: str | Path, part: str, content: Files, record: Mapping[str, Any] | None = None) -> None:
+    said = {"about": dict(record)} if record else {}
+    files.write_json(_path(outdir, part), {"part": part, **said, "files": dict(sorted(content.items()))})
 
 
 def _path(outdir: str | Path, part: str) -> Path:

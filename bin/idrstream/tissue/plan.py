@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os.path
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ def make(
     schema: Mapping[str, Any],
     folders: Path | None = None,
     places: Mapping[str, str | None] | None = None,
+    unwritable: Collection[str] = (),
 ) -> Plan:
     """Plan a run.
 
@@ -57,13 +58,14 @@ def make(
     folder      what relative paths in the table are relative to, an absolute path
     session     id of the run, which stays the same when it is resumed
     given       name -> Path, for those of input, model, cell_model, markers and outdir that exist; of a workspace's
-                segmasks, project and reports, which can be written; and locks, the folder of the environments' locks,
+                segmasks, project and reports; and locks, the folder of the environments' locks,
                 where it is not this pipeline's own
     schema      nextflow_schema.json, read
     folders     folder of the local folders of the slides, by number, as `sheet.folders` of all has them; None: each
                 is where it is
     places      folders of the workspace: "images", "numpy", "segmasks", "project", "reports" -> absolute path; None for
                 one that nobody names; empty where there is a table
+    unwritable  those of "segmasks", "project", "reports" that can be neither written nor made
 
     Raises tables.Problems with everything that is wrong, not just the first thing.
     """
@@ -71,7 +73,7 @@ def make(
     networks, broken = searches.networks(given)
     problems = params.problems(values, schema) + _named_files(values, given, schema, networks) + broken
     problems += searches.problems(values, networks)
-    problems += _workspace(values, given, places, folders)
+    problems += _workspace(values, given, places, folders, unwritable)
     if problems:
         raise Problems(problems)
     found = _requested(values, given, folder, folders, places)
@@ -84,8 +86,8 @@ def make(
     wanted = _checked(table, requests, values, given, staged.places(local, folders), networks)
     if table.problems:
         raise Problems(dict.fromkeys(table.problems))
-    plan = _decide(values, given, wanted, local, session)
-    plan.notes, plan.unmatched = found.notes, found.unmatched
+    plan = _decide(values, given, wanted, local, session, places)
+    plan.notes, plan.unmatched = found.notes + plan.notes, found.unmatched
     plan.workspace = {name: places[name] for name in workspace.FOLDERS if places[name]} if places else None
     plan.project = places.get("project")
     if places:
@@ -103,18 +105,23 @@ def _requested(
 
 
 def _workspace(
-    values: Params, given: Mapping[str, Path], places: Mapping[str, str | None], staged_at: Path | None
+    values: Params,
+    given: Mapping[str, Path],
+    places: Mapping[str, str | None],
+    staged_at: Path | None,
+    unwritable: Collection[str],
 ) -> list[str]:
     """What is wrong with the params of a workspace, a sentence each. Arguments as of `make`."""
     if not places:
         named = [name for name in OF_WORKSPACE if values[name] is not None]
         return [f"--{name} {values[name]}: it goes with a --workspace; name that too" for name in named]
-    if why := samples.absent(places, staged.places(samples.folders(places), staged_at)):
+    local = staged.places(samples.folders(places), staged_at)
+    if why := samples.absent(places, local):
         return [why]
     problems = ["--input and --workspace: name either a table of slides or a workspace"] if values["input"] else []
-    shown = {name: place for name, place in places.items() if place and name in workspace.NAMES}
-    problems += [f"{place}: it cannot be written; name another" for name, place in shown.items() if name not in given]
-    own = [name for name, place in shown.items() if place == places["images"]]
+    problems += [f"{places[name]}: it cannot be written; name another" for name in unwritable]
+    images = local.get(str(places["images"]), str(places["images"]))
+    own = [name for name in workspace.NAMES if name in given and os.path.samefile(given[name], images)]
     why = "its files would be taken for images of the workspace; name another folder"
     return problems + [f"{workspace.NAMES[name]}: {places[name]}: {why}" for name in own]
 
@@ -163,6 +170,7 @@ def _decide(
     wanted: list[Slide],
     folders: list[str],
     session: str,
+    places: Mapping[str, str | None],
 ) -> Plan:
     """The plan of a valid request; what remains to be done depends on the ledger."""
     intact, broken = ledger.read(given["outdir"])
@@ -181,8 +189,8 @@ def _decide(
     done = {slide.name for slide in wanted if slide.name in entries} - {slide.name for slide in stale}
     if values["redo"]:
         done = {name for name in done if entries[name]["session"] == session}
-    written = {name: given[name] for name in workspace.FOLDERS if name in given}
-    done = {s.name for s in wanted if s.name in done and workspace.complete(written, s.name, s.outputs, s.cells)}
+    lost = [s.name for s in wanted if s.name in done and not _in_workspace(s, places, given)]
+    done -= {*lost}
     todo = [slide for slide in wanted if slide.name not in done]
     if conflicts := _conflicts(given["outdir"], values, todo, intact + broken):
         raise Problems(conflicts)
@@ -199,7 +207,14 @@ def _decide(
         stages=_stages(values, whole, libraries),
         folders=folders,
         session=session,
+        notes=[f"{workspace.INCOMPLETE}: {samples.listed(lost)}"] * bool(lost),
     )
+
+
+def _in_workspace(slide: Slide, places: Mapping[str, str | None], given: Mapping[str, Path]) -> bool:
+    """Has the workspace, if there is one, all files of a slide?"""
+    written = {name: given.get(name) for name in workspace.FOLDERS if places.get(name)}
+    return workspace.complete(written, slide.name, slide.id, slide.outputs, slide.cells)
 
 
 def _recipe(
@@ -248,7 +263,7 @@ def _check_workspace(plan: Plan, given: Mapping[str, Path], places: Mapping[str,
     }
     if "project" in given:
         wanted["project"] = {qupath.PART: [qupath.PROJECT, qupath.SCRIPT]}
-    workspace.conflicts(given, {name: str(place) for name, place in places.items()}, wanted)
+    workspace.conflicts(given, {name: str(place) for name, place in places.items()}, wanted, given["outdir"])
 
 
 def _conflicts(outdir: Path, values: Params, todo: list[Slide], entries: list[LedgerEntry]) -> list[str]:

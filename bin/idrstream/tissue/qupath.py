@@ -53,11 +53,11 @@ def write(folder: str, images: Mapping[str, str], outdir: str | Path, now: float
     Images keep the numbers that they had, by which QuPath finds its data of them. Raises Problems for a file that no
     run wrote.
     """
-    path, facts = Path(folder, PROJECT), manifest.read(folder, PART).get(PROJECT)
-    known = path.exists() and facts and files.unchanged(path, facts)
-    if facts and path.exists() and not known:
+    path = Path(folder, PROJECT)
+    if PROJECT in manifest.changed(folder, PART):
         return f"project    {path} was changed since a run wrote it, and is left as it is"
-    before = files.read_json(path) if known else {"images": [], "lastID": 0, "createTimestamp": round(1000 * now)}
+    ours = PROJECT in manifest.read(folder, PART) and path.exists()
+    before = files.read_json(path) if ours else {"images": [], "lastID": 0, "createTimestamp": round(1000 * now)}
     content = files.json_text(_project(path, before, images, now)).encode()
     script = IMPORT % ",\n".join(_entries(folder, images, outdir))
     manifest.put(folder, PART, {PROJECT: content, SCRIPT: script.encode()})

@@ -61,7 +61,7 @@ def read(workspace: Mapping[str, str | None], places: Mapping[str, str], values:
     pattern = values["image_filter"]
     chosen = [place for place, sample in enumerate(samples) if not pattern or fnmatch.fnmatchcase(sample, pattern)]
     if not chosen:
-        matches = f"--image_filter {pattern}: no sample in {images} matches; there are {_listed(sorted(samples))}"
+        matches = f"--image_filter {pattern}: no sample in {images} matches; there are {listed(sorted(samples))}"
         raise tables.Problems([matches])
     found = Samples(Listing(os.path.basename(images), files))
     found.notes += [f"{len(chosen):,} of {len(files):,} images match --image_filter {pattern}"] * bool(pattern)
@@ -71,7 +71,7 @@ def read(workspace: Mapping[str, str | None], places: Mapping[str, str], values:
         _add(found, place, samples[place], first, prepared, workspace, values)
     alone = sorted({name.removesuffix(npz.SUFFIX) for name in prepared if name.endswith(npz.SUFFIX)} - {*samples})
     if alone:
-        found.notes.append(f"NPZ files without an image in {images}: {_listed(alone)}")
+        found.notes.append(f"NPZ files without an image in {images}: {listed(alone)}")
     if not found.requests and not found.table.problems:
         raise tables.Problems([f"{next(iter(found.unmatched.values()))} (of all {len(chosen):,} images)"])
     return found
@@ -133,5 +133,6 @@ def _is_there(folder: str | None, places: Mapping[str, str]) -> bool:
     return bool(folder) and not scheme(folder) and os.path.isdir(places.get(folder, folder))
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Names for a message, some of them if they are many."""
     return ", ".join(map(tables.shown, names[:LISTED])) + (f" and {len(names) - LISTED} more" * (len(names) > LISTED))

@@ -117,3 +117,27 @@ def test_an_output_folder_is_one_workflows(out):
     manifest.mark(out, "screen")
     assert manifest.workflow(out) == "screen"
     assert files.read_json(out / "manifest/outdir.json")["workflow"] == "screen"
+
+
+def test_an_output_folder_has_one_number_for_all_runs_wherever_it_is_moved(out, tmp_path):
+    assert manifest.identity(out) is None
+    manifest.mark(out, "screen")
+    number = manifest.identity(out)
+    manifest.mark(out, "screen")
+    assert manifest.identity(out.rename(tmp_path / "moved")) == number
+    manifest.mark(tmp_path / "other", "screen")
+    assert manifest.identity(tmp_path / "other") not in (number, None)
+
+
+def test_of_the_files_of_a_part_those_that_were_changed_are_told_and_not_deleted_ones(out):
+    manifest.put(out, "csv", {"a.csv": b"1", "b.csv": b"1", "c.csv": b"1"}, {"result": "0"})
+    (out / "a.csv").write_text("2")
+    (out / "b.csv").unlink()
+    assert manifest.changed(out, "csv") == ["a.csv"] and manifest.about(out, "csv") == {"result": "0"}
+
+
+def test_a_full_disk_leaves_what_is_said_of_a_part_as_it_was(out):
+    manifest.put(out, "csv", {"csv/a.csv": b"a1"}, {"result": "0"})
+    with full_disk(1000), pytest.raises(OSError, match="File too large"):
+        manifest.put(out, "csv", {"csv/a.csv": b"a2", "csv/z/large.csv": bytes(2000)}, {"result": "1"})
+    assert manifest.about(out, "csv") == {"result": "0"} and manifest.intact(out, "csv")

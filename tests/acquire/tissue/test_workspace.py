@@ -10,15 +10,17 @@ import zipfile
 import numpy as np
 import pytest
 
+from commits import killed
 from idrstream.base import files
 from idrstream.base.failures import NotReadable
 from idrstream.base.tables import Problems
-from idrstream.runs import manifest
+from idrstream.runs import commit, manifest
 from idrstream.tissue import npz, plan, scratch, tiles, workspace
 from planning import SCHEMA
 from repository import BIN
 
 OUTPUTS = "masks,quant,geojson"
+IDENTITY = "0" * 16
 
 
 def planes(shape=(300, 400), dtype=np.float32):
@@ -42,20 +44,21 @@ def places(here):
 def planned(here, places, defaults):
     """A function that plans a run on the workspace."""
 
-    def planned(**changed):
-        given = {"model": here / "model.pth", "outdir": here / "out"}
-        given |= {name: here / places[name] for name in ("segmasks", "project", "reports")}
+    def planned(outdir="out", unwritable=(), **changed):
+        given = {"model": here / "model.pth", "outdir": here / outdir}
+        written = {name: here / places[name] for name in ("segmasks", "project", "reports")}
+        given |= {name: folder for name, folder in written.items() if folder.is_dir()}
         values = defaults | {"input": None, "workspace": str(here)} | changed
-        return plan.make(values, "", "first", given, SCHEMA, places=places)
+        return plan.make(values, "", "first", given, SCHEMA, places=places, unwritable=unwritable)
 
     return planned
 
 
 @pytest.fixture
 def refused(planned):
-    def refused(**changed):
+    def refused(*outdir, **changed):
         with pytest.raises(Problems) as problems:
-            planned(**changed)
+            planned(*outdir, **changed)
         return problems.value.sentences
 
     return refused
@@ -119,8 +122,39 @@ def test_what_is_wrong_with_a_workspace_is_said_in_sentences(refused, here, plac
     assert refused() == [missing]
     places["images"] = "gs://bucket/OMETIFF"
     assert "a workspace is on a disk of this machine; copy or mount it" in refused()[0]
-    places["images"] = places["reports"]
-    assert "its files would be taken for images of the workspace" in refused()[0]
+
+
+def test_no_folder_of_the_images_is_written_to_by_whatever_name(refused, here, places):
+    (here / "LINK").symlink_to("IMAGES")
+    for name in f"{here}/IMAGES", f"{here}/IMAGES/", f"{here}/./IMAGES", f"{here}/PROJ/../IMAGES", f"{here}/LINK":
+        places["segmasks"] = name
+        why = "its files would be taken for images of the workspace; name another folder"
+        assert refused() == [f"--segmasks_subdir: {name}: {why}"]
+
+
+@pytest.mark.parametrize("name", ["OMETIFF/", "./OMETIFF", "..", ".", "a/b", "", "OMETIFF\n", "a\tb"])
+def test_a_folder_in_a_workspace_is_named_without_a_path(name, refused):
+    (sentence,) = refused(segmasks_subdir=name)
+    assert sentence.endswith(
+        "is not the name of a folder in --workspace; a folder elsewhere is named by --segmasks_path"
+    )
+
+
+@pytest.mark.parametrize("name", ["..masks", "SEG MASK", "v1.2", "20240115", "Übersicht"])
+def test_other_names_of_folders_are_taken(name, planned):
+    assert planned(segmasks_subdir=name).todo
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_start(refused, here):
+    assert refused(unwritable=["reports"]) == [f"{here}/REPORTS: it cannot be written; name another"]
+
+
+def test_folders_that_are_not_there_are_made_by_the_first_result_and_not_by_the_plan(planned, here, places):
+    for name in "SEGMASK", "REPORTS", "PROJ":
+        (here / name).rmdir()
+    assert planned().todo and not any((here / name).exists() for name in ("SEGMASK", "REPORTS", "PROJ"))
+    publish(here)
+    assert complete(here)
 
 
 def test_a_filter_without_a_workspace_is_refused(here, defaults):
@@ -130,22 +164,26 @@ def test_a_filter_without_a_workspace_is_refused(here, defaults):
 
 def packet(here, sample="A1", **more):
     base = {"id": sample, "slide": sample, "number": 0, "session": "s", "recipe": {}, "references": {}}
-    base |= {"supersedes": [], "kept": [], "identity": "0" * 16, "outputs": OUTPUTS.split(","), "cells": "expand"}
+    base |= {"supersedes": [], "kept": [], "identity": IDENTITY, "outputs": OUTPUTS.split(","), "cells": "expand"}
     return base | {"workspace": {"segmasks": str(here / "SEGMASK"), "reports": str(here / "REPORTS")}} | more
 
 
-def leave(here):
-    """What ASSEMBLE and TABLES leave of a slide."""
+def leave(here, text=""):
+    """What ASSEMBLE and TABLES leave of a slide: files of this TEXT, and their names."""
     steps = {"assembled": ("results/cells.ome.tif", "results/nuclei.ome.tif")}
     steps["tables"] = ("results/QUANT.tsv", "shapes/cells.jsonl", "shapes/nuclei.jsonl")
     for step, paths in steps.items():
         for path in paths:
-            files.write_text(here / step / path, path)
+            files.write_text(here / step / path, text + path)
     return here / "assembled", here / "tables"
 
 
+def publish(here, outdir="out", **changed):
+    workspace.publish(packet(here, **changed), *leave(here), here / outdir)
+
+
 def test_a_slide_leaves_the_files_of_deepcell_imaging_under_its_names(here, places):
-    workspace.publish(packet(here), *leave(here))
+    publish(here)
     written = {path.name: path.read_text() for name in ("SEGMASK", "REPORTS") for path in (here / name).glob("A1*")}
     assert written == {
         "A1_WholeCellMask.tiff": "results/cells.ome.tif",
@@ -154,13 +192,12 @@ def test_a_slide_leaves_the_files_of_deepcell_imaging_under_its_names(here, plac
         "A1_NucleusShapes.jsonl": "shapes/nuclei.jsonl",
         "A1_QUANT.tsv": "results/QUANT.tsv",
     }
-    workspace.publish(packet(here, cells="none"), *leave(here))
+    publish(here, cells="none")
     assert {path.name for path in (here / "SEGMASK").glob("A1*")} == {"A1_NucleusMask.tiff", "A1_NucleusShapes.jsonl"}
 
 
 def test_two_folders_of_a_workspace_may_be_one(here, places):
-    one = packet(here, workspace=dict.fromkeys(("segmasks", "reports"), str(here / "SEGMASK")))
-    workspace.publish(one, *leave(here))
+    publish(here, workspace=dict.fromkeys(("segmasks", "reports"), str(here / "SEGMASK")))
     assert len([*(here / "SEGMASK").glob("A1_*")]) == 5
 
 
@@ -172,7 +209,7 @@ def test_a_file_that_no_run_wrote_is_never_overwritten(planned, refused, here):
     assert sentence.endswith("move them, or name another folder by --segmasks_subdir")
     assert names(planned(image_filter="BA1")) == ["BA1"]
     with pytest.raises(Problems):
-        workspace.publish(packet(here), *leave(here))
+        publish(here)
     assert mine.read_text() == "mine" and not [*(here / "SEGMASK").glob("*WholeCell*")]
 
 
@@ -182,15 +219,97 @@ def test_a_project_of_the_users_is_named_before_the_start(refused, here):
     assert sentence.startswith(f"{here}/PROJ: project.qpproj would be overwritten") and "--project_subdir" in sentence
 
 
-def test_files_that_are_missing_from_a_workspace_are_made_anew(here, places):
+def complete(here, identity=IDENTITY):
     folders = {"segmasks": here / "SEGMASK", "reports": here / "REPORTS"}
-    about = "A1", OUTPUTS.split(","), "expand"
-    assert not workspace.complete(folders, *about)
-    workspace.publish(packet(here), *leave(here))
-    assert workspace.complete(folders, *about)
+    return workspace.complete(folders, "A1", identity, OUTPUTS.split(","), "expand")
+
+
+def test_files_that_are_missing_from_a_workspace_are_made_anew(here, places):
+    assert not complete(here)
+    publish(here)
+    assert complete(here)
     (here / "REPORTS/A1_QUANT.tsv").unlink()
-    assert not workspace.complete(folders, *about)
-    assert manifest.read(here / "REPORTS", "A1")
+    assert not complete(here)
+    publish(here)
+    assert complete(here)
+
+
+@pytest.fixture
+def finished(planned, here):
+    """A function that leaves what a run would leave of A1, in an output folder and in the workspace."""
+
+    def finished(outdir="out", **changed):
+        (here / outdir).mkdir(exist_ok=True)
+        manifest.mark(here / outdir, "tissue")
+        made = planned(outdir, image_filter="A1", **changed)
+        plan.write(made, here / f"plan of {outdir}")
+        slide = files.read_json(here / f"plan of {outdir}/slides/A1.json")
+        row = {"id": slide["identity"], "key": "A1", "status": "ok"}
+        results = commit.Results({}, set(), [row], {})
+        workspace.publish(slide, *leave(here), here / outdir)
+        commit.commit(slide, here / outdir, lambda: results)
+
+    return finished
+
+
+def test_a_slide_whose_files_are_missing_from_the_workspace_is_computed_again_and_the_plan_says_so(
+    finished, planned, here
+):
+    finished()
+    assert planned(image_filter="A1").todo == []
+    (here / "SEGMASK/A1_NucleusMask.tiff").unlink()
+    made = planned(image_filter="A1")
+    assert [slide.name for slide in made.todo] == ["A1"]
+    assert f"{workspace.INCOMPLETE}: A1" in made.text()
+
+
+def test_a_file_that_the_user_has_changed_is_never_overwritten(finished, planned, refused, here):
+    finished()
+    mine = here / "REPORTS/A1_QUANT.tsv"
+    mine.write_text("changed by hand")
+    sentence = f"{here}/REPORTS: A1_QUANT.tsv would be overwritten, and they were changed since a run wrote them; "
+    assert refused() == [sentence + "move them, or name another folder by --reports_subdir"]
+    assert names(planned(image_filter="BA1")) == ["BA1"]
+    with pytest.raises(Problems, match=r"A1_QUANT\.tsv would be overwritten"):
+        publish(here)
+    assert mine.read_text() == "changed by hand"
+    mine.rename(here / "mine.tsv")
+    assert [slide.name for slide in planned(image_filter="A1").todo] == ["A1"]
+
+
+def test_a_changed_file_is_not_deleted_either(finished, refused, here):
+    finished()
+    (here / "SEGMASK/A1_WholeCellMask.tiff").write_text("corrected by hand")
+    (sentence,) = refused(image_filter="A1", cells="none")
+    assert "A1_WholeCellMask.tiff would be overwritten" in sentence
+
+
+def test_files_of_another_outdir_are_neither_overwritten_nor_taken_for_ones_own(finished, planned, refused, here):
+    finished()
+    (here / "other").mkdir()
+    for sentence in refused("other", image_filter="A1"):
+        assert f"and they are results of another --outdir, {here}/out; move them, or name another" in sentence
+    with pytest.raises(Problems, match="results of another --outdir"):
+        publish(here, "other")
+    assert not complete(here, "1" * 16)
+    (here / "out").rename(here / "moved")
+    assert planned("moved", image_filter="A1").todo == []
+    for folder in "SEGMASK", "REPORTS":
+        for path in (here / folder).glob("A1_*"):
+            path.unlink()
+    assert [slide.name for slide in planned("other", image_filter="A1").todo] == ["A1"]
+
+
+def test_what_a_killed_commit_has_half_written_is_not_taken_for_the_users(here, places, monkeypatch):
+    publish(here)
+    for survived in range(12):
+        made, identity = leave(here, f"{survived}: "), str(survived)
+        with killed(monkeypatch, "os.replace", survived):
+            workspace.publish(packet(here, identity=identity), *made, here / "out")
+        whole = all(path.read_text().startswith(f"{survived}: ") for path in here.glob("[SR]*/A1_*"))
+        assert whole or not complete(here, identity)
+        workspace.publish(packet(here, identity=identity), *made, here / "out")
+        assert complete(here, identity)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint16, ">i4"])

@@ -33,11 +33,16 @@ def folder(tmp_path_factory):
     return folder
 
 
+def started(folder, place, pipeline, image_filter):
+    words = [word for name, value in FOLDERS.items() for word in (f"--{name}_subdir", value)]
+    words += ["--image_filter", image_filter, "--diameter", 20, "--statistics", "mean"]
+    words += ["--outputs", "masks,quant,geojson"]
+    return Run(place, "--workflow", "tissue", "--workspace", folder, *words, pipeline=pipeline)
+
+
 @pytest.fixture(scope="module")
 def ended(folder, plain, tmp_path_factory):
-    words = [word for name, value in FOLDERS.items() for word in (f"--{name}_subdir", value)]
-    words += ["--image_filter", "A*", "--diameter", 20, "--statistics", "mean", "--outputs", "masks,quant,geojson"]
-    return Run(tmp_path_factory.mktemp("run"), "--workflow", "tissue", "--workspace", folder, *words, pipeline=plain)
+    return started(folder, tmp_path_factory.mktemp("run"), plain, "A*")
 
 
 def test_a_run_with_an_image_without_npz_and_a_broken_one_does_the_others_and_fails(ended):
@@ -47,6 +52,15 @@ def test_a_run_with_an_image_without_npz_and_a_broken_one_does_the_others_and_fa
     failed = pd.read_table(ended.out / "failures.tsv", index_col="slide")
     assert failed["status"].to_dict() == {"A2": "failed", "A3": "unmatched"}
     assert failed["reason"]["A2"].startswith("NotReadable: A2.npz: it cannot be opened")
+
+
+def test_a_run_that_is_refused_makes_no_folder_in_the_workspace(folder, plain, tmp_path):
+    below_a_file = folder / "slide.ome.tif/REPORTS"
+    words = ["--images_subdir", "OME-TIFF", "--npz_subdir", "NPZ", "--segmasks_subdir", "NEW"]
+    words += ["--project_subdir", "NEW_PROJ", "--reports_path", below_a_file]
+    run = Run(tmp_path, "--workflow", "tissue", "--workspace", folder, *words, pipeline=plain)
+    assert run.code == 1 and f"{below_a_file}: it cannot be written; name another" in run.said
+    assert not any((folder / name).exists() for name in ("NEW", "NEW_PROJ", "REPORTS"))
 
 
 def test_the_files_have_the_names_of_deepcell_imaging_in_the_users_folders(ended, folder):
@@ -84,3 +98,12 @@ def test_the_images_are_a_qupath_project(ended, folder):
     assert project["images"][0]["serverBuilder"]["uri"] == (folder / "OME-TIFF/A1.ome.tiff").as_uri()
     (place,) = re.findall(r"'A1.ome.tiff': '(.*)'", (folder / "PROJ/scripts/import_cells.groovy").read_text())
     assert (folder / "PROJ" / place).resolve() == (ended.out / "slides/A1/cells.geojson").resolve()
+
+
+def test_files_of_the_workspace_are_those_of_one_outdir_which_has_nothing_to_do_again(ended, folder, plain, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("[MQ]*/A1_*")}
+    other = started(folder, tmp_path, plain, "A1")
+    assert other.code == 1 and f"results of another --outdir, {ended.out}; move them, or name another" in other.said
+    again = started(folder, ended.folder, plain, "A1")
+    assert again.code == 0 and "1 slide, 1 already done" in again.said
+    assert before == {path: path.stat().st_mtime_ns for path in folder.glob("[MQ]*/A1_*")}
