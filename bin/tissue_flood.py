@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Find the pixels of nuclei and cells in a group of a slide's tiles by deep watershed."""
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -45,10 +46,12 @@ def main(packet, group, slide, normalized, flooded, model, layers, count, requir
         net = watershed_network.load(model, require_gpu, count)
         maps = blending.Maps(net, normalizing.read(normalized, packet, slide), layers)
         place = deep_watershed.Place(tuple(packet["size"]), tuple(maps.shape))
+        lost = Counter()
         with gpu.watched(net.device, net.on_gpu) as device:
             for tile in task.progress(boxes, f"{packet['slide']} group {group}: flooding tiles"):
-                deep_watershed.flood(flooded, maps, tile, place, settings)
+                lost.update(deep_watershed.flood(flooded, maps, tile, place, settings))
         facts |= {"device": device["name"], "network_tiles": maps.tiles, "settings": texts}
+        facts["undecided"] = lost  # pixels by layer
         facts |= {"looked_for": layers, "model": {"name": model.name, "sha256": files.sha256(model)}}
 
 

@@ -56,10 +56,6 @@ class NotFinite(ImageFailure):
     """Some pixels are NaN or infinite: anything computed from them would be void."""
 
 
-class NoSeparateObjects(ImageFailure):
-    """What the network sees has no ends: its objects cannot be told apart."""
-
-
 class ConstantFrame(ImageFailure):
     """All pixels have one value: a lost or closed-shutter exposure, or missing chunks read as zeros."""
 

@@ -24,9 +24,13 @@ def window_peaks(image, threshold, radius, open_sides):
     if constant and not any(open_sides):
         highest[:] = False
     states = (highest & (image > threshold)).astype(np.uint8)
-    top, bottom, left, right = (radius * side for side in open_sides)
+    top, bottom, left, right = open_sides
+    last_row, last_column = (max(side - radius, 0) for side in image.shape)
     rim = np.full(image.shape, constant)
-    rim[:top], rim[len(rim) - bottom :], rim[:, :left], rim[:, rim.shape[1] - right :] = (True,) * 4
+    rim[:radius] |= top
+    rim[last_row:] |= bottom
+    rim[:, :radius] |= left
+    rim[:, last_column:] |= right
     states[rim] *= POSSIBLE
     _space(states, radius)
     return states == CERTAIN, states > 0

@@ -91,8 +91,10 @@ class _Work:
         rim = np.zeros(self._shape, np.bool_)
         top, bottom, left, right = sides
         inner = self.inner(rim)
+        last_row, last_column = (max(side - depth, 0) for side in inner.shape)
         inner[: depth * top], inner[:, : depth * left] = True, True
-        inner[len(inner) - depth * bottom :], inner[:, inner.shape[1] - depth * right :] = True, True
+        inner[last_row:] |= bottom
+        inner[:, last_column:] |= right
         np.copyto(self.out, self._mask, where=rim)
         places = np.flatnonzero(rim)
         self._queue[: len(places)] = places

@@ -7,6 +7,7 @@ proves by this number that it sees all of it. Until an object is finished, pixel
 """
 
 import functools
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,17 +41,22 @@ def flood(folder, maps, tile, place, settings):
     maps, settings  as flooding.flood takes them
     tile            Box of the slide
     place           Place
+    returns         {layer: pixels of the resized slide} that are background because too little is seen to tell
     """
     found = {layer: [spans.of(np.zeros((0, 0), np.int64), Box(0, 0, 0, 0))] for layer in settings}
-    for part in grid(place.box(tile), flooding.SIDE):
-        for layer, keys in flooding.flood(maps, part, place.shape, settings).items():
-            found[layer].append(spans.of(keys, part))
+    lost = Counter()
+    for part in flooding.parts(place.box(tile), place.shape):
+        keys, untold = flooding.flood(maps, part, place.shape, settings)
+        lost.update(untold)
+        for layer, pixels in keys.items():
+            found[layer].append(spans.of(pixels, part))
     for layer, parts in found.items():
         here, joined = Path(folder, layer), spans.join(parts)
         here.mkdir(exist_ok=True)
         arrays.write(here / f"{tile.name}.keys.npz", joined)
         arrays.write(here / f"{tile.name}.counts.npz", spans.sums(joined))
     files.write_json(Path(folder, FACTS), place._asdict())
+    return lost
 
 
 def place_of(folder):

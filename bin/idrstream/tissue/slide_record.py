@@ -93,9 +93,10 @@ def _micrometres(pixels, size):
 
 def _warnings(statistics, devices, tasks):
     several = f"parts were computed on several devices ({', '.join(devices)}): a few pixels may depend on which"
-    without = Counter()
+    without, undecided = Counter(), Counter()
     for task in tasks:
         without.update(task.get("without_data", {}))
+        undecided.update(task.get("undecided", {}))
     unusable = [f"pictures are without channel {c['number']}: {c['unusable']}" for c in statistics if "unusable" in c]
     absent = [
         f"channel {found['number']} {found['name']}: {found['masked']:,} pixels are not in the file; "
@@ -107,4 +108,10 @@ def _warnings(statistics, devices, tasks):
         f"channel {name}: {units.count(count, 'object')} with pixels that the file marks as without data: not measured"
         for name, count in without.items()
     ]
-    return [several] * (len(devices) > 1) + unusable + absent + unmeasured
+    lost = [
+        f"{layer}: {units.count(count, 'pixel')} of the resized slide lie inside by the network, but not even a wide "
+        "window tells of which object: they are background"
+        for layer, count in undecided.items()
+        if count
+    ]
+    return [several] * (len(devices) > 1) + unusable + absent + unmeasured + lost

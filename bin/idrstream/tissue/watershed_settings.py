@@ -26,6 +26,7 @@ HELP = {
 NAMES = tuple(Settings._fields)
 ANY = ("interior_threshold",)  # may be 0 or below
 ABOVE_0 = ("maxima_threshold", "radius")
+MOST = {"maxima_smooth": 20, "interior_smooth": 20, "radius": 50, "label_erosion": 50, "pixel_expansion": 50}  # pixels
 
 
 def default(name):
@@ -103,6 +104,8 @@ def _value(name, text, word):
         raise ValueError(_wrong(name, text, f'"{word}" is not a {"whole number" if kind is int else "number"}'))
     if name not in ANY and (value < 0 or (name in ABOVE_0 and value == 0)):
         raise ValueError(_wrong(name, text, f"{word} is not {'above 0' if name in ABOVE_0 else '0 or more'}"))
+    if value > MOST.get(name, math.inf):
+        raise ValueError(_wrong(name, text, f"{word} is above {MOST[name]}, the most that is taken"))
     return value
 
 

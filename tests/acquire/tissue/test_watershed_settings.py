@@ -41,6 +41,11 @@ def test_values_are_of_the_kind_of_their_parameter():
         ("interior_smooth", "-1", "-1 is not 0 or more"),
         ("radius", "cell=1.5", '"1.5" is not a whole number'),
         ("radius", "", '"" is not a whole number'),
+        ("interior_smooth", "9999", "9999 is above 20, the most that is taken"),
+        ("maxima_smooth", "cell=20.5", "20.5 is above 20, the most that is taken"),
+        ("radius", "51", "51 is above 50, the most that is taken"),
+        ("label_erosion", "nucleus=51", "51 is above 50, the most that is taken"),
+        ("pixel_expansion", "1000", "1000 is above 50, the most that is taken"),
         ("small_objects", "few", '"few" is not a whole number'),
         ("maxima_algorithm", "maxima", '"maxima" is not h_maxima or peak_local_max'),
     ],
@@ -49,6 +54,12 @@ def test_a_mistake_is_told_with_what_to_write(name, text, problem):
     with pytest.raises(ValueError) as caught:
         watershed_settings.settings({name: text})
     assert str(caught.value).startswith(f'--{name} "{text}": {problem}; write one value for both, or cell=')
+
+
+def test_the_longest_lengths_are_taken_and_areas_have_no_limit():
+    texts = {"maxima_smooth": "20", "radius": "50", "pixel_expansion": "50", "small_objects": "100000"}
+    found = watershed_settings.settings(texts)["cells"]
+    assert (found.maxima_smooth, found.radius, found.pixel_expansion, found.small_objects) == (20, 50, 50, 100_000)
 
 
 def test_every_mistake_is_told_at_once():

@@ -47,3 +47,12 @@ def test_what_a_window_is_certain_of_holds_and_what_it_excludes_is_none(kind, ra
         assert not (certain & ~whole[window]).any()
         assert not (whole[window] & ~possible).any()
         assert certain.any() or kind in ("flat", "levels", "plateaus")
+
+
+@pytest.mark.parametrize("sides", [(3, 40), (40, 3), (4, 4)])
+def test_a_window_that_is_narrower_than_the_radius_is_certain_of_nothing_at_its_open_side(sides):
+    image = np.zeros(sides, np.float32)
+    image[sides[0] // 2, sides[1] // 2] = 1
+    for side in range(4):
+        certain, possible = peaks.window_peaks(image, 0.1, 50, np.arange(4) == side)
+        assert not certain.any() and possible.any()

@@ -63,6 +63,15 @@ def test_what_a_window_is_certain_of_holds_and_what_it_excludes_is_none(kind):
     assert (min(certainties) > 0) == (kind != "flat")
 
 
+@pytest.mark.parametrize("sides", [(3, 40), (40, 3), (4, 4)])
+def test_a_window_that_is_narrower_than_the_radius_is_certain_of_nothing_at_its_open_side(sides):
+    image = np.zeros(sides, np.float32)
+    image[sides[0] // 2, sides[1] // 2] = 1
+    for side in range(4):
+        certain, possible = reconstruction.window_h_maxima(image, 0.1, 50, np.arange(4) == side)
+        assert not certain.any() and possible.any()
+
+
 @pytest.mark.full
 def test_h_maxima_of_large_images_are_those_of_scikit_image():
     for image in (maps.random((3000, 3000))[0], maps.noise((1500, 1500))[0]):

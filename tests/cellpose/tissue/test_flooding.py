@@ -189,13 +189,76 @@ def test_maps_that_are_no_numbers_are_said_to_be():
         flooding.flood(reading({"cells": planes}), tiles.Box(0, 60, 0, 70), (60, 70), {"cells": SETTINGS})
 
 
-def test_maps_without_ends_are_given_up_before_all_of_a_slide_is_read(monkeypatch):
-    monkeypatch.setattr(flooding, "LARGEST", 300**2)
-    planes = np.full((2, 600, 600), 0.7, np.float32)
-    with pytest.raises(
-        failures.NoSeparateObjects, match=r"rows 0-40, columns 0-40 .* 256 pixels around them .* or a region"
-    ):
-        flooding.flood(reading({"cells": planes}), tiles.Box(0, 40, 0, 40), (600, 600), {"cells": SETTINGS})
+def seeing(monkeypatch, side, halo, reach):
+    for name, pixels in {"SIDE": side, "HALO": halo, "REACH": reach}.items():
+        monkeypatch.setattr(flooding, name, pixels)
+
+
+def specks(shape, *places):
+    """(2, Y, X) float32: interior at a few pixels, where the distance rises a little; nothing stands out."""
+    planes = np.zeros((2, *shape), np.float32)
+    for y, x in places:
+        planes[:, y : y + 5, x : x + 5] = [[[0.05]], [[0.9]]]
+    return planes
+
+
+def lost(planes, side, folder):
+    """(pixels lost because too little is seen, (Y, X) numbers of objects) of a slide by tiles of SIDE."""
+    folder.mkdir(exist_ok=True)
+    whole, settings = tiles.Box(0, planes.shape[1], 0, planes.shape[2]), {"cells": SETTINGS}
+    place, every, count = deep_watershed.Place(whole.shape, whole.shape), tiles.grid(whole, side), 0
+    for tile in every:
+        count += deep_watershed.flood(folder, reading({"cells": planes}), tile, place, settings)["cells"]
+    deep_watershed.count(folder, [folder], "cells")
+    return count, deep_watershed.Flooded([folder], "cells", every, folder).window(whole)
+
+
+@pytest.mark.parametrize("side", [4096, 150, 97])
+def test_specks_that_stand_out_of_nothing_are_background_and_counted_whatever_the_tiles(side, tmp_path, monkeypatch):
+    """On a slide larger than what is seen at once as on the whole of it; a nucleus among them stays."""
+    seeing(monkeypatch, 100, 8, 50)
+    planes = specks((500, 500), (2, 2), (95, 90), (148, 147), (97, 298), (300, 450), (490, 491))
+    planes[:, 330:340, 200:210] = [[[0.6]], [[0.9]]]
+    count, found = lost(planes, side, tmp_path)
+    wanted = scikit_watershed.objects(*planes, SETTINGS)
+    np.testing.assert_array_equal(found, wanted)
+    inside = flooding.watershed.smoothed(planes, SETTINGS)[1] > SETTINGS.interior_threshold
+    assert wanted.max() == 1 and count == np.count_nonzero(inside & (wanted == 0)) > 100
+
+
+@pytest.mark.parametrize("side", [4096, 150, 97])
+@pytest.mark.parametrize("kind", ["random", "noise"])
+def test_what_is_too_wide_to_be_seen_is_lost_alike_in_any_tiles(kind, side, tmp_path, monkeypatch):
+    seeing(monkeypatch, 64, 2, 3)
+    planes = made(kind)
+    counts, images = zip(*(lost(planes, by, tmp_path / str(by)) for by in (4096, side)), strict=True)
+    assert counts[0] == counts[1] > 100 and images[0].max() > 5
+    np.testing.assert_array_equal(*images)
+
+
+def test_a_large_slide_of_one_speck_has_no_objects_rather_than_none_of_its_results(tmp_path):
+    """Where it goes on beyond what is seen at most: nothing stands out by h anywhere."""
+    planes = specks((2500, 5200), (1000, 1000))
+    count, found = lost(planes, 4096, tmp_path)
+    assert found.max() == 0 and count > 20
+    small = specks((500, 500), (100, 100))
+    assert lost(small, 4096, tmp_path)[1].max() == 0
+
+
+def test_no_more_is_seen_at_once_than_a_square_and_its_surroundings(monkeypatch):
+    """Two specks at opposite corners of a part, far from all else."""
+    seeing(monkeypatch, 200, 8, 75)
+    shape, boxes, planes = (600, 600), [], {"cells": specks((600, 600), (210, 210), (385, 385))}
+
+    def maps_of(box):
+        boxes.append(box)
+        return reading(planes)(box)
+
+    part = tiles.Box(200, 400, 200, 400)
+    _, pixels = flooding.flood(maps_of, part, shape, {"cells": SETTINGS})
+    assert pixels["cells"] > 20
+    assert boxes[-1] == part.grown(75 + flooding.watershed.reach(SETTINGS), shape)
+    assert all(boxes[-1].holds(box) for box in boxes)
 
 
 @pytest.mark.full

@@ -17,7 +17,19 @@ from scipy import ndimage
 import slides
 from idrstream.base import files
 from idrstream.cells import contrast, segmentation
-from idrstream.tissue import diameter, layers, network, overlays, polygon, store, tiles
+from idrstream.tissue import (
+    assembly,
+    costs,
+    diameter,
+    layers,
+    network,
+    overlays,
+    polygon,
+    scratch,
+    slide_record,
+    store,
+    tiles,
+)
 from repository import BIN
 
 NO_SCALES = {"nuclei": None, "cells": None}  # of networks that are Cellpose's
@@ -303,6 +315,16 @@ def test_a_slide_of_one_level_has_no_nuclei(tmp_path):
     assert run.labels.max() == 0 == run.record["nuclei"] == run.record["network_tiles"]
     assert run.record["diameter_source"] == "the model's own" and run.record["diameter_um"] is None
     assert len(run.record["overlays"]) == 1 and len(run.record["warnings"]) == 1
+
+
+def test_pixels_that_no_window_tells_of_are_counted_in_the_warnings_over_all_tasks(whole, tmp_path):
+    for task, pixels in enumerate((30, 1200)):
+        with costs.measured(tmp_path / f"{task}.cost.json", "flood", 100) as facts:
+            facts["undecided"] = {"nuclei": pixels, "cells": 0}
+    found = assembly.Found(whole.packet, whole.folder / "nuclei")
+    statistics = scratch.statistics(whole.folder / "slide")
+    (warning,) = slide_record.record(whole.packet, statistics, found, costs.read([tmp_path]), [])["warnings"]
+    assert warning.startswith("nuclei: 1,230 pixels of the resized slide") and warning.endswith("they are background")
 
 
 def test_nuclei_that_were_not_seen_whole_give_up_the_slide(whole, tmp_path):

@@ -105,3 +105,4 @@ def test_a_slide_goes_through_read_normalize_flood_count_finish_and_number(tmp_p
         assert labels.max() > 5
     cost = files.read_json(tmp_path / "flooded_0/flood.cost.json")
     assert cost["step"] == "flood" and cost["network_tiles"] >= 4 and cost["model"]["name"] == "echo.onnx"
+    assert cost["undecided"] == {"nuclei": 0, "cells": 0}
