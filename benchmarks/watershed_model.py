@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from cellpose import utils
-from scikit_watershed import TILE, Network, preprocess, resized
+from scikit_mesmer import TILE, Network, preprocess, resized
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bin"))

@@ -10,7 +10,7 @@ from skimage.segmentation import find_boundaries
 import watershed_model
 from drawn_nuclei import CENTRES, draw_nuclei
 from repository import ROOT
-from scikit_watershed import Network, preprocess
+from scikit_mesmer import Network, preprocess
 
 MODEL = ROOT / "assets/models/watershed/nuclei.onnx"
 
