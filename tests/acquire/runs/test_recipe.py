@@ -16,6 +16,7 @@ from idrstream.base import files, task
 from idrstream.base.tables import Problems
 from idrstream.runs import housekeeping
 from idrstream.screen import plan, recipe
+from idrstream.tissue import recipe as slides
 from planning import DEFAULTS, SCHEMA, given, planned
 
 FAMILIES = {"features": "deep,cp"}, {"features": "cp"}, {"features": "deep"}, {"stop_after": "qc"}
@@ -205,6 +206,18 @@ def test_every_stage_and_library_is_read_and_counts_from_what_it_is_today():
     named |= {stage for stages, _ in recipe.PARAMS.values() for stage in stages}
     named |= {stage for stages in recipe.COMMANDS.values() for stage in stages}
     assert named <= recipe.STAGES.keys()
+
+
+def test_every_version_that_modules_have_is_that_of_a_stage():
+    package = plan.BIN / "idrstream"
+    versions = re.compile(r"^([A-Z_]*VERSION) = [0-9]", re.M)
+    found = {
+        (str(path.relative_to(package)), name)
+        for path in package.rglob("*.py")
+        for name in versions.findall(path.read_text("utf-8"))
+    }
+    stages = [stage for book in (recipe.BOOK, slides.BOOK) for stage in book.stages.values()]
+    assert found <= {(stage.module, stage.version) for stage in stages} and len(found) > 15
 
 
 def test_a_version_that_is_not_there_is_said(copy):
