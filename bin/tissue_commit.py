@@ -37,7 +37,7 @@ def _results(slide, assembled, tables, outdir):
     folders = [folder / "results" for folder in (assembled, tables) if folder]
     made = [(folder, path) for folder in folders for path in folder.rglob("*") if path.is_file()]
     sources = {f"{outcome.FOLDER}/{slide['id']}/{path.relative_to(folder)}": path for folder, path in made}
-    if slide.get("workspace"):
+    if slide["workspace"]:
         workspace.publish(slide, assembled, tables, outdir)
     return commit.Results(sources, set(), [files.read_json(assembled / "row.json")], {})
 

@@ -32,7 +32,7 @@ def main(packet, group, nuclei, labelled, flooded, layer, **texts):
 
     packet = files.read_json(packet)
     boxes = boxes_of(packet, group)
-    pixels = sum(height * width for height, width in (box.shape for box in boxes))
+    pixels = sum(box.pixels for box in boxes)
     labelled.mkdir()
     with costs.measured(labelled / "finish.cost.json", "finish", pixels, layer) as facts:
         found = deep_watershed.Flooded(flooded, layer, all_of(packet), nuclei)

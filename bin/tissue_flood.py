@@ -40,7 +40,7 @@ def main(packet, group, slide, normalized, flooded, model, layers, count, requir
 
     packet, layers = files.read_json(packet), layers.split(",")
     boxes, settings = boxes_of(packet, group), {layer: wanted[layer] for layer in layers}
-    pixels = sum(height * width for height, width in (box.shape for box in boxes))
+    pixels = sum(box.pixels for box in boxes)
     flooded.mkdir()
     with costs.measured(flooded / "flood.cost.json", "flood", pixels, layers[0]) as facts:
         net = watershed_network.load(model, require_gpu, count)

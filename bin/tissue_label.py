@@ -35,7 +35,7 @@ def main(packet, group, nuclei, labelled, predicted, flow_threshold, layer):
 
     packet = files.read_json(packet)
     boxes, limits = boxes_of(packet, group), masks.Limits(flow_threshold)
-    pixels = sum(height * width for height, width in (box.shape for box in boxes))
+    pixels = sum(box.pixels for box in boxes)
     labelled.mkdir()
     with costs.measured(labelled / "label.cost.json", "label", pixels, layer) as facts:
         found = arrays.read(nuclei / "nuclei.npz", masks.Nuclei)

@@ -37,7 +37,7 @@ def main(packet, group, measured, nuclei, cells, folders, connections):
     sources.at_most(connections)
     packet = files.read_json(packet)
     boxes, words = boxes_of(packet, group), f"{packet['slide']} group {group}"
-    pixels = sum(height * width for height, width in (box.shape for box in boxes))
+    pixels = sum(box.pixels for box in boxes)
     measured.mkdir()
     with costs.measured(measured / "measure.cost.json", "measure", pixels) as facts:
         facts |= measuring.measure(

@@ -39,7 +39,7 @@ def main(packet, group, slide, prepared, predicted, model, cellprob_threshold, c
 
     packet = files.read_json(packet)
     boxes, shape = boxes_of(packet, group), tuple(packet["size"])
-    pixels = sum(height * width for height, width in (box.shape for box in boxes))
+    pixels = sum(box.pixels for box in boxes)
     predicted.mkdir()
     with costs.measured(predicted / "predict.cost.json", "predict", pixels, layer) as facts:
         net = network.load(model, require_gpu, count)

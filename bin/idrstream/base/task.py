@@ -32,10 +32,8 @@ PACKAGES = (
 PACKAGES += ("deepprofiler", "tensorflow", "numpy", "scipy", "pandas", "pyarrow", "pycytominer")
 PACKAGES += ("cp_measure", "centrosome", "scikit-image")
 
-GPU_ONLY = (
-    "torch",
-    "onnxruntime-gpu",
-)  # packages that set-up leaves out where it finds no GPU; what needs them says so
+# Packages that set-up leaves out where it finds no GPU; what needs them says so.
+GPU_ONLY = ("torch", "onnxruntime-gpu")
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1  # of GNU's malloc.h

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from idrstream.base.kernels import kernel
-from idrstream.images import peaks, reconstruction
+from idrstream.images import peaks, reconstruction, sides
 
 UNKNOWN = -1  # label of a pixel that a wider window may tell
 TRUNCATE = 4.0  # sigmas that the Gaussian reaches, as scipy has it
@@ -61,7 +61,7 @@ def flood(distance, interior, settings, origin, shape):
     find = MIDDLES[settings.maxima_algorithm]
     certain, possible = find(distance, settings.maxima_threshold, settings.radius, open_sides)
     labels, keys = _middles(certain, possible, origin, shape[1])
-    rim, inside = _rim(distance.shape, open_sides), interior > settings.interior_threshold
+    rim, inside = sides.rim(distance.shape, open_sides, 1), interior > settings.interior_threshold
     order = (np.float32(0) - interior).view(np.int32)  # high first; a float's bits, as a number, are in its order
     order ^= (order >> 31) & np.iinfo(np.int32).max
     order[rim] = FIRST
@@ -70,17 +70,6 @@ def flood(distance, interior, settings, origin, shape):
     padded = np.pad(labels, 1, constant_values=OUTSIDE)
     _flood(np.pad(order, 1).ravel(), padded.ravel(), width + 2)
     return keys[np.maximum(padded[1:-1, 1:-1], UNKNOWN)] * inside
-
-
-def _rim(shape, open_sides):
-    """(Y, X) bool: the pixels on the open sides of a window."""
-    rim = np.zeros(shape, bool)
-    top, bottom, left, right = open_sides
-    rim[:1] |= top
-    rim[-1:] |= bottom
-    rim[:, :1] |= left
-    rim[:, -1:] |= right
-    return rim
 
 
 def _middles(certain, possible, origin, width):

@@ -4,6 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from idrstream.base.kernels import kernel
+from idrstream.images import sides
 
 CERTAIN, POSSIBLE = 1, 2  # of a pixel's state; 0: it is none
 
@@ -24,14 +25,7 @@ def window_peaks(image, threshold, radius, open_sides):
     if constant and not any(open_sides):
         highest[:] = False
     states = (highest & (image > threshold)).astype(np.uint8)
-    top, bottom, left, right = open_sides
-    last_row, last_column = (max(side - radius, 0) for side in image.shape)
-    rim = np.full(image.shape, constant)
-    rim[:radius] |= top
-    rim[last_row:] |= bottom
-    rim[:, :radius] |= left
-    rim[:, last_column:] |= right
-    states[rim] *= POSSIBLE
+    states[constant | sides.rim(image.shape, open_sides, radius)] *= POSSIBLE
     _space(states, radius)
     return states == CERTAIN, states > 0
 

@@ -10,6 +10,7 @@ Vincent 1993, doi:10.1109/83.217222.
 import numpy as np
 
 from idrstream.base.kernels import kernel
+from idrstream.images import sides
 
 
 def disk(radius):
@@ -86,15 +87,11 @@ class _Work:
         margin, (height, width) = self._margin, self._shape
         return padded[margin : height - margin, margin : width - margin]
 
-    def open(self, sides, depth):
-        """Let the image's pixels within DEPTH of its open SIDES be as high as the mask, and what follows from that."""
+    def open(self, open_sides, depth):
+        """Let the image's pixels within DEPTH of its open sides be as high as the mask, and what follows from that."""
         rim = np.zeros(self._shape, np.bool_)
-        top, bottom, left, right = sides
         inner = self.inner(rim)
-        last_row, last_column = (max(side - depth, 0) for side in inner.shape)
-        inner[: depth * top], inner[:, : depth * left] = True, True
-        inner[last_row:] |= bottom
-        inner[:, last_column:] |= right
+        inner[:] = sides.rim(inner.shape, open_sides, depth)
         np.copyto(self.out, self._mask, where=rim)
         places = np.flatnonzero(rim)
         self._queue[: len(places)] = places

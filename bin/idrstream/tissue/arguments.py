@@ -11,7 +11,8 @@ from idrstream.tissue import watershed_settings
 def of(values: Mapping[str, Any]) -> dict[str, str]:
     """What each stage's command is given of the params; what is of a slide is in its packet."""
     gpu = "--require_gpu" if values["require_gpu"] else ""
-    watershed = " ".join(f"--{name} {_of_both(name, values)}" for name in watershed_settings.NAMES)
+    settings = {name: watershed_settings.canonical(name, values[name]) for name in watershed_settings.NAMES}
+    watershed = " ".join(f"--{name} {text}" for name, text in settings.items())
     return {
         "read": f"--connections {values['connections']}",
         "prepare": gpu,
@@ -31,8 +32,3 @@ def of(values: Mapping[str, Any]) -> dict[str, str]:
         "commit": "--keep_intermediates" if values["keep_intermediates"] else "",
         "summary": f"--max_failed {values['max_failed']}",
     }
-
-
-def _of_both(name: str, values: Mapping[str, Any]) -> str:
-    """A parameter of a deep watershed with its value for nuclei and for cells, as it is recorded."""
-    return watershed_settings.canonical(name, values[name], watershed_settings.COMPARTMENTS.values())

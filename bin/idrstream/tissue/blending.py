@@ -12,7 +12,7 @@ import numpy as np
 
 from idrstream.base import task
 from idrstream.images.padding import reflected
-from idrstream.tissue.tiles import Box
+from idrstream.tissue.tiles import Box, joined
 
 VERSION = 1  # raised when maps change
 
@@ -137,9 +137,7 @@ class Maps:
         """What the network is shown around tiles, (channels, Y, X) float32, and the Box of it; None without tiles."""
         if not places:
             return None, None
-        y0, _, x0, _ = np.min(places, axis=0).tolist()
-        _, y1, _, x1 = np.max(places, axis=0).tolist()
-        around = Box(y0, y1, x0, x1)
+        around = joined(places)
         (rows, down), (columns, across) = (
             along.pixels(*edges) for along, edges in zip(self._axes, (around[:2], around[2:]), strict=True)
         )

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from idrstream.base.failures import NotFinite
 from idrstream.cells import watershed
-from idrstream.tissue.tiles import Box, meeting
+from idrstream.tissue.tiles import Box, joined, meeting
 
 VERSION = 1  # raised when label images change while maps do not
 
@@ -44,7 +44,7 @@ def flood(maps, part, shape, settings):
         every = [box for boxes in unknown.values() for box in boxes]
         if not every:
             break
-        box = _around(every).grown(halo + around, shape)
+        box = joined(every).grown(halo + around, shape)
         seen = maps(box)
         for layer, boxes in unknown.items():
             if not np.isfinite(seen[layer]).all():
@@ -85,19 +85,8 @@ def _unknown(keys, part, halo, shape):
         return []
     if halo == REACH:
         return meeting(boxes[0], SIDE, shape)
-    together = [_around(boxes)]
-    return min(boxes, together, key=lambda choice: sum(_pixels(box.grown(halo, shape)) for box in choice))
-
-
-def _around(boxes):
-    """The Box around several."""
-    (y0, _, x0, _), (_, y1, _, x1) = np.min(boxes, axis=0).tolist(), np.max(boxes, axis=0).tolist()
-    return Box(y0, y1, x0, x1)
-
-
-def _pixels(box):
-    height, width = box.shape
-    return height * width
+    together = [joined(boxes)]
+    return min(boxes, together, key=lambda choice: sum(box.grown(halo, shape).pixels for box in choice))
 
 
 def _words(box):

@@ -5,7 +5,6 @@ the whole slide. So the nuclei and their sizes are known before any is looked at
 that it sees all of it: as many pixels as the sum says.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -93,7 +92,7 @@ def _windows(y, x, halo, shape):
     order = np.argsort(squares, kind="stable")
     ends = np.flatnonzero(np.diff(squares[order])) + 1
     apart, together = [around(part) for part in np.split(order, ends)], [around(order)]
-    return min(apart, together, key=lambda found: sum(math.prod(window.shape) for window, _ in found))
+    return min(apart, together, key=lambda found: sum(window.pixels for window, _ in found))
 
 
 def label(foreground, tile, nuclei, limits):

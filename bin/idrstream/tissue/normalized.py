@@ -20,9 +20,7 @@ SHARE = 99.9 / 100  # of the pixels that are not 0, whose levels are kept
 KERNEL = (128, 128)  # pixels of a region of CLAHE
 AT_ONCE = 8  # regions a side that are looked at together
 SIDE = AT_ONCE * KERNEL[0]  # pixels of a window
-SOURCE = (
-    2200  # pixels a side of the slide that are resized at once, 50 MB: a window of 1024 at half of the slide's size
-)
+SOURCE = 2200  # pixels a side of the slide that are resized at once, 50 MB: a window at half of the slide's size
 
 
 class Channel(NamedTuple):

@@ -1,13 +1,12 @@
 """NORMALIZE: what a slide's look to a network for deep watershed rests on, measured and kept for the steps after it."""
 
-import functools
 import itertools
 from pathlib import Path
 
 import numpy as np
 
 from idrstream.base import files
-from idrstream.tissue import normalized, scratch
+from idrstream.tissue import normalized, scratch, view
 from idrstream.tissue.normalized import Channel, Normalized
 
 FACTS, TABLES = "normalized.json", "tables.npz"
@@ -52,14 +51,9 @@ def _plane(slide, channels):
 
     Those of one grey level are left out; None where all are such.
     """
-    found = scratch.statistics(slide)
-    places = {channel["number"]: place for place, channel in enumerate(found)}
-    varied = [place for place in (places[channel["number"]] for channel in channels) if not found[place]["constant"]]
-    if not varied:
-        return None
-    array = scratch.open(Path(slide, scratch.CHANNELS))
-    reads = [array.read(place) for place in varied]
-    return lambda box: functools.reduce(np.maximum, (read(box) for read in reads)).astype(np.float32)
+    reads = [read for read, _ in scratch.varied(slide, channels)]
+    highest = view.brightest(reads)
+    return (lambda box: highest(box).astype(np.float32)) if reads else None
 
 
 def _warnings(packet, slide, channels):

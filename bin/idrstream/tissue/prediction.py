@@ -10,7 +10,7 @@ import numpy as np
 
 from idrstream.base import task
 from idrstream.cells import resampling, tiles
-from idrstream.tissue.tiles import Box
+from idrstream.tissue.tiles import Box, joined
 
 VERSION = 1  # raised when flows change
 
@@ -86,9 +86,7 @@ class Field:
         """The padded slide, (planes, Y, X) float32, around tiles of it, and the Box of it; None without tiles."""
         if not places:
             return None, None
-        y0, _, x0, _ = np.min(places, axis=0).tolist()
-        _, y1, _, x1 = np.max(places, axis=0).tolist()
-        around, (top, left) = Box(y0, y1, x0, x1), self._pad
+        around, (top, left) = joined(places), self._pad
         inner = around.common(Box(top, top + self._to[0], left, left + self._to[1]))
         box = Box(inner.y0 - top, inner.y1 - top, inner.x0 - left, inner.x1 - left)
         source = Box(*resampling.needed(self._shape, self._to, box))

@@ -31,7 +31,7 @@ def read(packet, folder, places, watch):
     where no network looks at them, their statistics say so, and pictures are without them.
     """
     wanted, found = search.channels(packet), []
-    dtype = (packet.get("npz") or packet)["dtype"]
+    dtype = (packet["npz"] or packet)["dtype"]
     copy = wanted and scratch.create(Path(folder, scratch.CHANNELS), len(wanted), packet["size"], dtype)
     with opened(packet, wanted, places, folder) as images:
         for index, channel in enumerate(wanted):
@@ -82,7 +82,7 @@ def opened(packet, channels, places, folder):
 
 def locations(packet):
     """The files of a slide, by number; the NPZ file with what networks see is the last."""
-    return packet["locations"] + ([packet["npz"]["location"]] if packet.get("npz") else [])
+    return packet["locations"] + ([packet["npz"]["location"]] if packet["npz"] else [])
 
 
 def travelled(images):

@@ -25,7 +25,6 @@ from idrstream.tissue.tiles import Box
 LISTED = 8  # slides that are described one by one, and notes
 STATISTICS = ("mean", "median", "min", "max", "sd", "variance")  # in the order of the tables
 COMPARTMENTS = ("nucleus", "cytoplasm", "membrane", "cell")
-FLOOD = watershed_settings.NAMES
 OUTPUTS = ("masks", "quant", "geojson", "parquet", "h5ad", "spatialdata")
 
 
@@ -145,7 +144,10 @@ class Slide:
         kept = {"statistics": self.statistics, "compartments": self.compartments, "outputs": self.outputs}
         how = {"nuclei": "model" if "nuclei" in self.layers else "labels", "cells": self.cells}
         how |= {layer: "watershed" for layer in self.watershed}
-        flood = {name: watershed_settings.canonical(name, self.values[name], self.watershed) for name in FLOOD}
+        flood = {
+            name: watershed_settings.canonical(name, self.values[name], self.watershed)
+            for name in watershed_settings.NAMES
+        }
         return {**self.values, **how, **flood} | {k: ",".join(v) for k, v in kept.items()}
 
     @property

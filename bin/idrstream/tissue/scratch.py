@@ -72,10 +72,15 @@ def shown(folder, channels):
 
     Channels of one grey level, or none, are left out; None where all are such.
     """
+    found = varied(folder, channels)
+    return view.shown([(read, facts["low"], facts["high"]) for read, facts in found]) if found else None
+
+
+def varied(folder, channels):
+    """Those CHANNELS of the planner's JSON with several grey levels: (function of a Box, dict of `statistics`)."""
     found = statistics(folder)
     places = {channel["number"]: place for place, channel in enumerate(found)}
-    varied = [place for place in (places[channel["number"]] for channel in channels) if not found[place]["constant"]]
-    if not varied:
-        return None
-    array = open(Path(folder, CHANNELS))
-    return view.shown([(array.read(place), found[place]["low"], found[place]["high"]) for place in varied])
+    places = [places[channel["number"]] for channel in channels]
+    places = [place for place in places if not found[place]["constant"]]
+    array = open(Path(folder, CHANNELS)) if places else None
+    return [(array.read(place), found[place]) for place in places]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from idrstream.cells import heads
-from idrstream.tissue import recipe, watershed_settings
+from idrstream.tissue import recipe, search, watershed_settings
 
 PARAMS = {"nuclei": "model", "cells": "cell_model"}  # that name the network of a layer
-DIAMETERS = {"model": "diameter", "cell_model": "cell_diameter"}  # of what a network looks for
+DIAMETERS = {PARAMS[layer]: param for layer, param in search.DIAMETERS.items()}  # of what a network looks for
 KERAS = (".h5", ".hdf5", ".keras")
 FLOWS = ("flow_threshold", "cellprob_threshold")  # of Cellpose's networks
 SCALES = 0.1, 10.0  # network pixels a pixel: a slide outside of them has another pixel size than it states
@@ -41,9 +41,8 @@ def networks(given: Mapping[str, Path]) -> tuple[dict[str, heads.Heads], list[st
     found, problems = {}, []
     for param in DIAMETERS:
         if param in given and given[param].suffix.lower() in KERAS:
-            why = (
-                "networks for deep watershed are ONNX files; docs/tissue/migrating-from-deepcell-imaging.md converts it"
-            )
+            how = "docs/tissue/migrating-from-deepcell-imaging.md converts it"
+            why = f"networks for deep watershed are ONNX files; {how}"
             problems.append(f"--{param} {given[param].name}: a file of Keras; {why}")
         if param in given and heads.is_onnx(given[param]):
             try:
@@ -84,12 +83,11 @@ def problems(values: Mapping[str, Any], networks: Networks) -> Iterator[str]:
 
 
 def _unused(values: Mapping[str, Any], name: str, why: str) -> Iterator[str]:
-    both, default = list(PARAMS), recipe.PARAMS[name][1]
     try:
-        value = watershed_settings.canonical(name, values[name], both) if name not in FLOWS else values[name]
-    except ValueError:
+        value = values[name] if name in FLOWS else watershed_settings.canonical(name, values[name])
+    except ValueError:  # which `problems` tells
         return
-    if value != default:
+    if value != recipe.PARAMS[name][1]:
         yield f"--{name} {values[name]}: it is {why}"
 
 

@@ -22,7 +22,7 @@ def record(packet, statistics, found, tasks, overlays):
     tasks       what costs.measured wrote of every task, in the order of the steps
     overlays    list of {"file", "box"}
     """
-    content = {name: packet.get(name) for name in COPIED}  # of the planner's JSON
+    content = {name: packet[name] for name in COPIED}  # of the planner's JSON
     content |= {"image": packet["locations"], "cells_from": packet["cells"]}
     content |= {key: _at_contrast(packet[key], statistics) for key in search.PLANES["cells"]}
     content |= _searches(packet, found, tasks)

@@ -1,5 +1,6 @@
 """A slide's grid of tiles. The grid depends on the slide's size alone; no result depends on the grid."""
 
+import math
 from typing import NamedTuple
 
 
@@ -14,6 +15,11 @@ class Box(NamedTuple):
     @property
     def shape(self):
         return self.y1 - self.y0, self.x1 - self.x0
+
+    @property
+    def pixels(self):
+        """How many there are."""
+        return math.prod(self.shape)
 
     @property
     def name(self):
@@ -36,6 +42,12 @@ class Box(NamedTuple):
     def holds(self, other):
         """Whether all of OTHER lies in this box."""
         return self.y0 <= other.y0 and other.y1 <= self.y1 and self.x0 <= other.x0 and other.x1 <= self.x1
+
+
+def joined(boxes):
+    """The smallest Box that holds several."""
+    y0, y1, x0, x1 = zip(*boxes, strict=True)
+    return Box(min(y0), max(y1), min(x0), max(x1))
 
 
 def meet(boxes, box):

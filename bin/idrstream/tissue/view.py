@@ -21,5 +21,5 @@ def shown(channels):
 
 
 def brightest(planes):
-    """A function of a Box that returns (Y, X) float32: the pixel-wise maximum of such functions, a list."""
+    """A function of a Box that returns (Y, X): the pixel-wise maximum of such functions, a list."""
     return lambda box: functools.reduce(np.maximum, (plane(box) for plane in planes))

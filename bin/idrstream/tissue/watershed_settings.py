@@ -69,7 +69,7 @@ def settings(texts):
     return {layer: Settings(**values) for layer, values in found.items()}
 
 
-def canonical(name, text, layers):
+def canonical(name, text, layers=tuple(DEFAULTS)):
     """A parameter as `default` writes it, for LAYERS; others have their default. Raises ValueError as `parse` does."""
     values = {layer: getattr(settings, name) for layer, settings in DEFAULTS.items()}
     return _written(values | {layer: value for layer, value in parse(name, text).items() if layer in layers})

@@ -36,7 +36,7 @@ def packet_of(location, size, dtype="uint16", nuclear=((0, 0, "DNA"),), **more):
     region = more.get("region")
     content = {"id": "A1", "slide": "A1", "locations": list(map(str, locations)), "folders": []}
     content |= {"size": list(region[2:] if region else size), "whole_size": list(size), "region": None}
-    return content | {"dtype": dtype, "nuclear": channels, "membrane": [], "layers": ["nuclei"]} | more
+    return content | {"dtype": dtype, "nuclear": channels, "membrane": [], "npz": None, "layers": ["nuclei"]} | more
 
 
 def run(folder, packet, *options):

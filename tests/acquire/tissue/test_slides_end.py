@@ -25,7 +25,15 @@ def leave(folder, *names):
 @pytest.fixture
 def work(tmp_path):
     """A slide's packet, what ASSEMBLE and TABLES left, and an output folder."""
-    packet = {"id": "A12", "slide": "A12", "number": 0, "session": "s", "recipe": {}, "references": {}}
+    packet = {
+        "id": "A12",
+        "slide": "A12",
+        "workspace": None,
+        "number": 0,
+        "session": "s",
+        "recipe": {},
+        "references": {},
+    }
     files.write_json(tmp_path / "packet.json", packet | {"supersedes": [], "kept": [], "identity": "0" * 16})
     leave(
         tmp_path / "assembled", "nuclei.ome.tif", "A12.zarr/zarr.json", "A12.zarr/tables/table/zarr.json", "slide.json"

@@ -32,7 +32,6 @@ from idrstream.tissue import (
 )
 from repository import BIN
 
-NO_SCALES = {"nuclei": None, "cells": None}  # of networks that are Cellpose's
 MODEL = BIN.parent / "assets/models/nuclei/nuclei.pth"
 SHAPE = 390, 560
 DIAMETER = 21.7
@@ -65,13 +64,8 @@ def packet_of(location, size, side=300, group=2, nuclear=(("DNA", 0, 0),), dtype
     content |= {"folders": [], "size": list(size), "whole_size": list(whole), "region": None, "dtype": dtype}
     content |= {"pixel_size": {"y": 0.65, "x": 0.65, "source": "OME-XML"}, "channels": ["DNA", "B", "C"]}
     content |= {"nuclear": channels, "membrane": [], "tile": side, "groups": tiles.groups(size, side, group)}
-    content |= {
-        "layers": ["nuclei"],
-        "scales": NO_SCALES,
-        "given": {"nuclei": None, "cells": None},
-        "cells": "none",
-        "expansion": None,
-    }
+    content |= {"layers": ["nuclei"], "cells": "none", "expansion": None, "npz": None, "workspace": None}
+    content |= {"scales": {"nuclei": None, "cells": None}, "given": {"nuclei": None, "cells": None}}
     content |= {"measured": [], "statistics": [], "compartments": [], "names": "qupath", "polygon": None}
     content |= {"outputs": ["masks", "spatialdata"], "diameter": DIAMETER, "cell_diameter": DIAMETER}
     return content | {"tissue": "all", "metadata": {"site": "lung"}, "warnings": []} | more

@@ -41,7 +41,7 @@ def write(packet, folders, target, pairs=None):
     counts = Counts(slide, measured)
     with ExitStack() as stack:
         wanted = [stack.enter_context(begin()) for name, begin in writers.items() if name in packet["outputs"]]
-        if packet.get("workspace") and "geojson" in packet["outputs"]:
+        if packet["workspace"] and "geojson" in packet["outputs"]:
             wanted.append(stack.enter_context(shapes.writing(Path(target, SHAPES))))
         for chunk in measured.chunks("geojson" in packet["outputs"]):
             for write in [*wanted, counts]:
