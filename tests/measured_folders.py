@@ -76,7 +76,11 @@ def make(folder, shape=(115, 138), channels=("DNA1", "CD45", "CD3"), groups=3, *
 
 def packet_of(shape, channels, has_cells):
     packet = {"id": "A12", "slide": "A12", "identity": "0" * 16, "size": list(shape), "region": None, "tile": 64}
-    packet |= {"locations": ["/data/A12.ome.tif"], "pixel_size": {"y": 0.5, "x": 0.25, "source": "OME-XML"}}
+    packet |= {
+        "locations": ["/data/A12.ome.tif"],
+        "workspace": None,
+        "pixel_size": {"y": 0.5, "x": 0.25, "source": "OME-XML"},
+    }
     packet |= {"metadata": {"patient": "P 7"}, "cells": "expand" if has_cells else "none", "names": "qupath"}
     facts = [{"file": 0, "channel": n, "frame": 0, "number": n + 1, "background": None} for n in range(len(channels))]
     packet |= {"measured": [about | {"name": name} for about, name in zip(facts, channels, strict=True)]}

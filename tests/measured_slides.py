@@ -72,12 +72,8 @@ def packet_of(locations, names, size, dtype="uint16", tile=512, group=1, **more)
     ]
     content = {"slide": "A1", "locations": list(map(str, locations)), "folders": [], "whole_size": list(size)}
     content |= {"size": list(size), "region": None, "dtype": dtype, "pixel_size": {"y": 0.65, "x": 0.65}, "tile": tile}
-    content |= {
-        "groups": tiles.groups(tuple(size), tile, group),
-        "measured": measured,
-        "polygon": None,
-        "workspace": None,
-    }
+    content |= {"groups": tiles.groups(tuple(size), tile, group), "measured": measured}
+    content |= {"polygon": None, "npz": None, "workspace": None}
     return content | {"cells": "expand", "expansion": 4.615} | ALL | more
 
 
