@@ -6,7 +6,7 @@ VENVS := .venvs
 REGISTRY := $(or $(IDRSTREAM_REGISTRY),ghcr.io/idrstream)
 VERSION := $(shell sed -n "s/^ *version *= '\(.*\)'.*/\1/p" nextflow.config)
 ENGINE := docker
-TOOLS := acquire profiles deepprofiler cellpose
+TOOLS := acquire profiles deepprofiler cellpose volume
 
 .PHONY: help setup tools engine demo demo-tissue test test-containers test-cluster test-full lint schema locks images accuracy bench train-model train-watershed-model clean
 
@@ -14,7 +14,7 @@ help:         ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: tools  ## Nextflow and the tools' environments (4.4 GB; 10 GB with PyTorch: where there is a GPU, or with TORCH=yes)
-	@./setup.sh deepprofiler
+	@./setup.sh deepprofiler volume
 
 tools:        ## the same without DeepProfiler's, which only --embedder deepprofiler needs (2.4 GB; 8 GB with PyTorch)
 	@./setup.sh engine
@@ -45,6 +45,7 @@ test: setup   ## the tests, but for the long ones
 	$(VENVS)/acquire/bin/pytest tests/acquire $(TESTS) $(TWO)
 	$(VENVS)/cellpose/bin/pytest tests/cellpose $(TESTS) $(TWO)
 	$(VENVS)/deepprofiler/bin/pytest tests/deepprofiler $(TESTS)
+	$(VENVS)/volume/bin/pytest tests/volume $(TESTS) $(TWO)
 	$(VENVS)/profiles/bin/pytest tests/profiles $(TESTS) $(TWO)
 	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS) $(TWO) --no-loadscope-reorder
 

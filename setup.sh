@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Makes what the pipeline runs with, where it runs without containers; nothing is done twice.
 #   setup.sh engine     engine/nextflow; jars: only the jars that linting needs
-#   setup.sh TOOL...    acquire, cellpose, deepprofiler, profiles as virtual environments in .venvs/, from the images' locks
+#   setup.sh TOOL...    acquire, cellpose, deepprofiler, profiles, volume as virtual environments in .venvs/, from the images' locks
 #   setup.sh tests      what tests and linting need, into those
 #   setup.sh lock       the lock files, from their requirements.in; lock --check only compares
 #
 #   NXF_FROM=path|installer|maven   take this Nextflow and no other; NXF_VER: what the installer brings
 #   PYTHON=python3.11   the Python to build on
-#   TORCH=yes           PyTorch in cellpose also where no GPU is found: for networks of your own, training, tests
+#   TORCH=yes           PyTorch in cellpose and volume also where no GPU is found: for networks of your own, training, tests
 # uv's own settings (UV_DEFAULT_INDEX, UV_CACHE_DIR, SSL_CERT_FILE, ...) pass through.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
@@ -46,7 +46,7 @@ has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
 build() {
     if ! grep -q '^nvidia-' "$2"; then return
     elif has_gpu; then echo "all (an NVIDIA GPU is here)"
-    elif [[ $1 == cellpose && -n ${TORCH:-} ]]; then echo "all (TORCH=$TORCH)"
+    elif [[ $1 =~ ^(cellpose|volume)$ && -n ${TORCH:-} ]]; then echo "all (TORCH=$TORCH)"
     else echo lean; fi
 }
 
@@ -182,10 +182,10 @@ engine() {
 # networks and BaSiCPy to compare ours with (it computes the same beside a newer NumPy and SciPy than it declares, hence
 # --no-deps), files of tests two at a time, and a browser driven: the browser itself is the machine's (.ci/browser).
 add_tests() {
-    TORCH=yes install cellpose
+    for tool in cellpose volume; do TORCH=yes install $tool; done
     say "tests: pytest, pytest-xdist, ruff, pyftpdlib, ome-zarr-models, basicpy, playwright, duckdb"
     uv pip install -q --python "$venvs/uv/bin/python" ruff==0.17.5 ty==0.0.108
-    for tool in acquire cellpose deepprofiler profiles; do
+    for tool in acquire cellpose deepprofiler profiles volume; do
         uv pip install -q --python "$venvs/$tool/bin/python" pytest==9.2.0 pytest-xdist==3.8.0
     done
     uv pip install -q --python "$venvs/acquire/bin/python" pyftpdlib==2.2.0 ome-zarr-models==1.7
