@@ -160,30 +160,56 @@ def network(tmp_path_factory):
     return given | {"dp_checkpoint": folder / "checkpoint.hdf5"}
 
 
-def test_deepprofiler_gives_a_vector_a_nucleus_for_the_same_rows_as_our_embedder(network, demo_run, demo, tmp_path):
-    options = screen_options(demo, batches=0, batch_size=4, keep_intermediates="true", csv="DP,CP,merged", **network)
-    run = Run(tmp_path / "run", *options, "--save", "outlines")
+@pytest.fixture(scope="session")
+def by_deepprofiler(network, plain, demo, tmp_path_factory):
+    """A run by DeepProfiler of four images of one plate, of two of the demo's batches and in another order."""
+    header, *rows = (demo / "data_to_process.tsv").read_text().splitlines()
+    rows = [row for row in rows if "\tDM0001_01\t" in row]
+    random.Random(4).shuffle(rows)
+    folder = tmp_path_factory.mktemp("by_deepprofiler")
+    (folder / "shuffled.tsv").write_text("\n".join([header, *rows]) + "\n")
+    selected = {"table": folder / "shuffled.tsv", "batches": 0, "batch_size": 4}
+    kept = ["--csv", "DP,CP,merged", "--keep_intermediates", "--save", "outlines"]
+    run = Run(folder / "run", *screen_options(demo, **selected, **network), *kept, pipeline=plain)
     assert run.code == 0, run.said
-    cells, ours = run.cells, demo_run.cells
-    ours = ours[ours["Metadata_Cell_ID"].isin(cells["Metadata_Cell_ID"])].reset_index(drop=True)
-    assert set(cells["Metadata_Well"]) == {"A03", "A17", "B16", "C03"}
-    own = [name for name in cells if name.startswith("Metadata_") and name != "Metadata_Model"]
-    assert cells[own].equals(ours[own])
+    return run
+
+
+def test_order_and_size_of_batches_and_the_embedder_change_nothing_but_deep_features(by_deepprofiler, demo_run):
+    wells, before = by_deepprofiler.images.sort_values("row")["well"], demo_run.images
+    rows = before[before["plate"] == "DM0001_01"].set_index("well")["row"][wells].tolist()
+    assert len(rows) == 4 and rows != sorted(rows) and min(rows) < 7 <= max(rows)  # the demo's batches are of 7
+    cells, ours = by_deepprofiler.cells, demo_run.cells
+    ours = ours[(ours["Metadata_Plate"] == "DM0001_01") & ours["Metadata_Well"].isin(wells)].reset_index(drop=True)
+    same = [name for name in cells if not name.startswith("efficientnet_") and name != "Metadata_Model"]
+    assert set(measurement.COLUMNS) < set(same)
+    assert cells[same].to_parquet() == ours[same].to_parquet()
+
+
+def test_deepprofiler_gives_a_vector_a_nucleus(by_deepprofiler):
+    cells = by_deepprofiler.cells
     assert set(cells["Metadata_Model"].str.slice(0, 13)) == {"deepprofiler-"}
     features = cells.filter(regex="^efficientnet_").to_numpy()
-    assert features.shape == (len(ours), 1280)
+    assert features.shape == (len(cells), 1280)
     assert features.std(axis=0).min() > 0
 
-    (project,) = (path for path in run.folder.glob("work/*/*/features/project") if not path.parent.is_symlink())
-    loaded = read_by_pycytominer(project)
-    order = loaded["Metadata_Well"].str.split("_", expand=True).astype(int)
-    loaded = loaded.iloc[np.lexsort((np.arange(len(loaded)), order[1], order[0]))]
+    work = by_deepprofiler.folder / "work"
+    (project,) = (path for path in work.glob("*/*/features/project") if not path.parent.is_symlink())
+    loaded = by_well(read_by_pycytominer(project))
     assert np.array_equal(loaded.filter(regex="^efficientnet_").to_numpy(np.float32), features)
 
-    csv = pd.read_csv(run.out / "csv/DP_features/batch_0.csv.gz", index_col=0)
+    csv, merged = (
+        by_well(pd.read_csv(by_deepprofiler.out / f"csv/{kind}_features/batch_0.csv.gz", index_col=0))
+        for kind in ("DP", "merged")
+    )
     assert np.array_equal(csv.filter(regex="^efficientnet_").to_numpy(np.float32), features)
-    merged = pd.read_csv(run.out / "csv/merged_features/batch_0.csv.gz", index_col=0)
-    assert (merged["DP__Metadata_Model"] == cells["Metadata_Model"]).all()
+    assert (merged["DP__Metadata_Model"].to_numpy() == cells["Metadata_Model"]).all()
+
+
+def by_well(table):
+    """The rows of a table whose wells are numbers, as tables of single cells are sorted."""
+    wells = table.filter(regex="Metadata_Well$").iloc[:, 0].str.split("_", expand=True).astype(int)
+    return table.iloc[np.lexsort((np.arange(len(table)), wells[1], wells[0]))]
 
 
 def read_by_pycytominer(project):
@@ -194,25 +220,3 @@ def read_by_pycytominer(project):
     index = project / "inputs/metadata/index.csv"
     data = DeepProfiler_processing.DeepProfilerData(index, made, filename_delimiter="/", file_extension=".npz")
     return DeepProfiler_processing.SingleCellDeepProfiler(data).get_single_cells(output=True)
-
-
-def test_a_second_run_does_nothing_and_says_so(demo_run, demo):
-    again = Run(demo_run.folder, *screen_options(demo, batch_size=4))
-    assert again.code == 0, again.said
-    assert "Nothing to do: all selected images are already in" in again.said
-    views = {"QC": 1, "KEEP": 2, "REPORT": 1, "KEEP_REPORT": 2}
-    assert again.tasks == {"PLAN": 1, "BEGIN": 1, "SUMMARY": 1} | views
-    assert "report     " in again.said
-
-
-def test_order_and_size_of_batches_change_no_byte(demo_run, demo, tmp_path):
-    header, *rows = (demo / "data_to_process.tsv").read_text().splitlines()
-    rows = [row for row in rows if "\tDM0001_01\t" in row]
-    random.Random(3).shuffle(rows)
-    (demo / "shuffled.tsv").write_text("\n".join([header, *rows]) + "\n")
-    run = Run(tmp_path / "run", *screen_options(demo, table="shuffled.tsv", batch_size=4))
-    assert run.code == 0, run.said
-    assert run.tasks["COMMIT"] == 3
-    cells = demo_run.cells
-    plate = cells[cells["Metadata_Plate"] == "DM0001_01"].reset_index(drop=True)
-    assert run.cells.to_parquet() == plate.to_parquet()
