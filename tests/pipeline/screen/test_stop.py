@@ -1,6 +1,7 @@
 """A run that stops at quality control, for a look, and the one that goes on from there."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -94,28 +95,28 @@ def test_both_settle_what_they_did_and_nothing_is_set_aside(gone_on):
     assert not (again.out / "stale").exists()
 
 
+def test_a_raised_version_of_features_fetches_again_and_takes_the_label_images(gone_on, tmp_path):
+    run, *_ = gone_on
+    later = make_light(tmp_path / "later")
+    module = later / "bin/idrstream/cells/embedding.py"
+    module.write_text(module.read_text().replace('"efficientnet": 1,', '"efficientnet": 2,'))
+    before, cells = labels(run), run.cells
+    after = Stream(later, run.screen, shutil.copytree(run.folder, tmp_path / "run", symlinks=True))
+    after.run("--save", "labels,outlines", "--batch_size", 8)
+    assert after.code == 0, after.said
+    assert "4 committed batches (8 images) used other settings (efficientnet features version 1, now 2)" in after.said
+    assert "their images fetched again; the label images of 2 are reused" in after.said
+    assert "6 label images of a run that stopped at quality control: reused from labels/" in after.said
+    assert after.tasks["TAKE_LABELS"] == 1 and "SEGMENT" not in after.tasks
+    assert labels(after) == before and after.cells == cells
+
+
 def test_other_thresholds_segment_anew(gone_on):
     run, *_ = gone_on
     other = run.run("--flow_threshold", 0.5, "--batch_size", 4, "--input", run.folder / "fewer.tsv")
     assert other.code == 0, other.said
     assert "used other settings (flow_threshold 0.4, now 0.5)" in other.said
     assert other.tasks["SEGMENT"] == 1 and "TAKE_LABELS" not in other.tasks
-
-
-def test_a_raised_version_of_features_fetches_again_and_takes_the_label_images(light, screen, tmp_path):
-    run = Stream(light, screen, tmp_path / "run")
-    run.features = "deep,cp"
-    assert run.run("--save", "labels", "--batch_size", 8).code == 0, run.said
-    before, cells = labels(run), run.cells
-    run.light = make_light(tmp_path / "later")
-    module = run.light / "bin/idrstream/cells/measurement/__init__.py"
-    module.write_text(module.read_text().replace('"Texture": 2', '"Texture": 3'))
-    after = run.run("--save", "labels", "--batch_size", 8)
-    assert after.code == 0, after.said
-    assert "1 committed batch (8 images) used other settings (Texture features version 2, now 3)" in after.said
-    assert "their images fetched again; the label images of 8 are reused" in after.said
-    assert after.tasks["TAKE_LABELS"] == 1 and "SEGMENT" not in after.tasks
-    assert labels(after) == before and after.cells == cells
 
 
 @pytest.mark.full
