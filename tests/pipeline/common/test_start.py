@@ -39,6 +39,7 @@ def test_what_is_wrong_is_said_in_one_line_each_before_anything_starts(demo, tmp
         'wrong.tsv, line 2, column "Frames"',
     ]
     assert run.tasks == {"PLAN": 1}
+    assert {path.name for path in run.out.iterdir()} == {".running", "pipeline_info"}
 
 
 def test_params_that_are_a_number_or_have_no_value_where_a_text_belongs_are_refused_in_one_line_each(demo, tmp_path):
@@ -101,15 +102,6 @@ def test_an_output_folder_that_cannot_be_written_is_said(demo, tmp_path):
     run = Run(tmp_path / "run", *screen_options(demo, outdir=tmp_path / "file/out"))
     assert run.code == 1
     assert f"{tmp_path}/file/out" in run.said
-
-
-def test_a_server_that_is_not_there_is_said_before_anything_starts(demo, tmp_path):
-    run = Run(tmp_path / "run", *screen_options(demo, source="http://127.0.0.1:9/archive"))
-    assert run.code == 1
-    assert "--source http://127.0.0.1:9/archive" in run.said
-    assert "the server refused the connection" in run.said
-    assert run.tasks == {"PLAN": 1}
-    assert {path.name for path in run.out.iterdir()} == {".running", "pipeline_info"}
 
 
 def test_a_model_that_cellpose_knows_is_fetched_once_and_another_file_is_refused(demo, plain, tmp_path, monkeypatch):
