@@ -48,6 +48,10 @@ class NoSuchPlane(ImageFailure):
     """The file lacks the channel or z plane that is wanted."""
 
 
+class NoSuchArray(ImageFailure):
+    """The container of a volume has no array where one is wanted."""
+
+
 class UnwrittenFrame(ImageFailure):
     """The frame was never written: the file says so (CellH5's attribute `valid`), or has none of its pixels."""
 

@@ -1,17 +1,13 @@
 """OME-Zarr 0.4 (Zarr 2) and 0.5 (Zarr 3): multiscale images, of which only the chunks of a window are read."""
 
-import io
-import json
-from contextlib import suppress
 from functools import cached_property
 
 import zarr
 
 from idrstream.base.failures import NotReadable
-from idrstream.readers import pixel_sizes
+from idrstream.readers import pixel_sizes, zarr_json
 from idrstream.readers.image import Image as BaseImage
 from idrstream.readers.planes import named
-from idrstream.readers.watched_file import content_of
 from idrstream.readers.zarr_array import Array
 from idrstream.readers.zarr_chunks import Chunks
 
@@ -50,12 +46,13 @@ class Image(BaseImage):
 
     def _read(self, channel, z, t, level, box):
         array, index = self._level(level), {"t": t, "c": channel, "z": z}
-        if array.chunk_count(box) > MOST_CHUNKS:
+        y0, y1, x0, x1 = box
+        window = (*(index[axis] for axis in self._axes[:-2]), slice(y0, y1), slice(x0, x1))
+        if array.chunk_count(window) > MOST_CHUNKS:
             raise NotReadable(
-                f"{self.name}: a plane is cut into more than {MOST_CHUNKS:,} chunks, {array.steps} pixels each."
+                f"{self.name}: a plane is cut into more than {MOST_CHUNKS:,} chunks, {array.chunks[-2:]} pixels each."
             )
-        place = tuple(index[axis] for axis in self._axes[:-2])
-        return array.read(place, box, f"{self.name} frame {t + 1}")
+        return array.read(window, f"{self.name} frame {t + 1}")
 
     def _retiling(self):
         return f"ngff-zarr -c 512 -i {self.name} -o tiled.zarr"
@@ -76,12 +73,11 @@ class Image(BaseImage):
     def _path(self, dataset):
         """Where in the store a resolution lies."""
         try:
-            parts = dataset["path"].split("/")
+            path = dataset["path"]
+            path.split("/")
         except (KeyError, TypeError, AttributeError):
             raise self._no_image() from None
-        if ".." in parts or parts[0] == "" != parts[-1]:
-            raise NotReadable(f"{self.name}: its pixels are stated to lie at {'/'.join(parts)!r}, outside of it.")
-        return "/".join(part for part in parts if part not in ("", "."))
+        return zarr_json.inside(path, self.name)
 
     def _describe(self):
         """(multiscales, axes, names of channels) of the image."""
@@ -118,14 +114,7 @@ class Image(BaseImage):
             raise NotReadable(f"{self.name}: this is OME-Zarr {version}; convert it to 0.4 or 0.5, which are read.")
 
     def _json(self, key):
-        content = self._store.get(key)
-        if content is None:
-            raise NotReadable(f"{self.name}: there is no {key} in it.")
-        with suppress(ValueError, RecursionError):
-            value = json.loads(content)
-            if isinstance(value, dict):
-                return value
-        raise NotReadable(f"{self.name}: {key} is not a JSON object: {content_of(io.BytesIO(content))}.")
+        return zarr_json.parsed(self._store.get(key), key, self.name)
 
     def _size(self, axis):
         return self._arrays[0].shape[self._axes.index(axis)] if axis in self._axes else 1

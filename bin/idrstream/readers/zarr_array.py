@@ -1,5 +1,6 @@
-"""An array of an OME-Zarr, one resolution of an image: windows of it, and which of their chunks were never written."""
+"""An array of Zarr: windows of it in any number of axes, and which of their chunks were never written."""
 
+import itertools
 import math
 
 import numpy as np
@@ -13,64 +14,77 @@ NUMBERS = "uif"  # kinds of pixels
 
 
 class Array:
-    """The pixels of a resolution.
+    """The pixels of a resolution of an image, or of a volume.
 
-    shape  of all its axes
-    dtype  in this machine's byte order
-    level  image.Level
-    steps  (Y, X) pixels of a chunk
+    A window of it is a tuple with, for each axis, the place along it or a slice of places, from start to before stop.
+
+    shape   of all its axes
+    dtype   in this machine's byte order
+    chunks  pixels of a chunk, along each axis
+    level   image.Level
     """
 
-    def __init__(self, chunks, description, axes, name):
-        """CHUNKS: zarr.storage.StorePath of a `zarr_chunks.Chunks`; DESCRIPTION: of the array, with its zarr_format."""
+    def __init__(self, chunks, description, axes, name, kinds=NUMBERS):
+        """
+        chunks       zarr.storage.StorePath of a `zarr_chunks.Chunks`
+        description  of the array, with its zarr_format
+        axes         a letter each
+        name         what messages call it
+        kinds        of pixels that are wanted, of NumPy's letters
+        """
         self._chunks, self._name = chunks, name
         array = self._opened(description)
-        self._check(array, axes)
+        self._check(array, axes, kinds)
         # Zarr fills absent chunks without a word. Opened twice, with different fill values, the array shows them.
         self._fill = _fill(description, array)
         dtype = array.dtype
-        self._filling = float(np.finfo(dtype).max) if dtype.kind == "f" else int(np.iinfo(dtype).max)
+        self._filling = _rare(dtype)
         self._array = self._opened(description | {"fill_value": self._filling})
         self._otherwise = self._opened(description | {"fill_value": 0})
-        self.shape, self.dtype, self.steps = array.shape, dtype.newbyteorder("="), array.chunks[-2:]
-        self.level = Level(array.shape[-2:], self.steps, math.prod(array.chunks) * dtype.itemsize)
+        self.shape, self.dtype, self.chunks = array.shape, dtype.newbyteorder("="), array.chunks
+        self.level = Level(array.shape[-2:], array.chunks[-2:], math.prod(array.chunks) * dtype.itemsize)
 
-    def read(self, place, box, name):
-        """(Y, X) pixels of a window, as stored.
-
-        place  where in the axes before the last two
-        box    (y0, y1, x0, x1)
-        name   what messages call the plane
+    def read(self, window, name):
+        """The pixels of a window, as stored; NAME is what messages call what it shows.
 
         Masked (numpy.ma) where chunks were never written, which hold the fill value, as `without_fill` takes it.
         """
-        y0, y1, x0, x1 = box
+        pixels, parts = self.filled(window, name)
+        if not parts:
+            return without_fill(pixels, self._fill)
+        unwritten = np.zeros(pixels.shape, bool)
+        for part in parts:
+            unwritten[part] = True
+        return without_fill(np.ma.array(pixels, mask=unwritten), self._fill)
+
+    def filled(self, window, name):
+        """The pixels of a window, and which parts of it, a tuple of slices each, are of chunks that were never written.
+
+        Those hold the fill value. Raises UnwrittenFrame if the array states none.
+        """
         try:
-            pixels = self._array[(*place, slice(y0, y1), slice(x0, x1))]
+            pixels = self._array[window]
         except (ImageFailure, MemoryError):
             raise
         except Exception as error:  # zarr and numcodecs raise whatever their decoding trips over
             if of_machine(error):
                 raise
-            raise self._broken(place, box, error, name) from error
+            raise self._broken(window, error, name) from error
         pixels = pixels.astype(self.dtype, copy=False)
-        absent = [(block, part) for block, part in self._blocks(box) if self._is_absent(place, block, pixels[part])]
-        if not absent:
-            return without_fill(pixels, self._fill)
-        if self._fill is None:
+        absent = [(block, part) for block, part in self._blocks(window) if self._is_absent(block, pixels[part])]
+        if absent and self._fill is None:
             raise UnwrittenFrame(
-                f"{name}: {len(absent):,} of its chunks were never written, the first "
-                f"{self._key(place, absent[0][0])}, and the image has no fill value."
+                f"{name}: {len(absent):,} of its chunks were never written, the first {self._key(absent[0][0])}, "
+                "and the image has no fill value."
             )
-        unwritten = np.zeros(pixels.shape, bool)
         for _, part in absent:
-            pixels[part], unwritten[part] = self._fill, True
-        return without_fill(np.ma.array(pixels, mask=unwritten), self._fill)
+            pixels[part] = self._fill
+        return pixels, [part for _, part in absent]
 
-    def chunk_count(self, box):
-        """How many chunks a window of one plane meets."""
-        (down, across), (y0, y1, x0, x1) = self.steps, box
-        return (math.ceil(y1 / down) - y0 // down) * (math.ceil(x1 / across) - x0 // across)
+    def chunk_count(self, window):
+        """How many chunks a window meets."""
+        spans = [(part, step) for part, step in zip(window, self.chunks, strict=True) if isinstance(part, slice)]
+        return math.prod(math.ceil(part.stop / step) - part.start // step for part, step in spans)
 
     def _opened(self, description):
         names = list(codecs(description))
@@ -93,51 +107,65 @@ class Array:
         bound(array)
         return array
 
-    def _check(self, array, axes):
+    def _check(self, array, axes, kinds):
         """Refuse what is no image, before memory is asked for."""
         if array.ndim != len(axes):
             raise NotReadable(f"{self._name}: its axes are {axes!r}, but its pixels have {array.ndim} dimensions.")
-        if array.dtype.kind not in NUMBERS:
+        if array.dtype.kind not in kinds:
             raise NotReadable(f"{self._name}: this is no image of grey levels ({array.dtype}).")
         if math.prod(array.chunks) * array.dtype.itemsize > LARGEST:
             raise NotReadable(f"{self._name}: its chunks {array.chunks} are larger than {LARGEST:,} bytes.")
 
-    def _blocks(self, box):
-        """(slices in the plane, slices in the window) of what the window has of each chunk that it meets."""
-        (down, across), (y0, y1, x0, x1) = self.steps, box
-        for y in range(y0 // down * down, y1, down):
-            for x in range(x0 // across * across, x1, across):
-                top, bottom, left, right = max(y, y0), min(y + down, y1), max(x, x0), min(x + across, x1)
-                part = slice(top - y0, bottom - y0), slice(left - x0, right - x0)
-                yield (slice(top, bottom), slice(left, right)), part
+    def _blocks(self, window):
+        """(window of a chunk's share, slices of it in the WINDOW) of each chunk that a window meets."""
+        axes = [_cut(part, step) for part, step in zip(window, self.chunks, strict=True)]
+        sliced = [isinstance(part, slice) for part in window]
+        for block in itertools.product(*axes):
+            inner = zip(window, block, sliced, strict=True)
+            yield block, tuple(slice(b.start - w.start, b.stop - w.start) for w, b, is_slice in inner if is_slice)
 
-    def _is_absent(self, place, block, pixels):
-        """Whether the chunk of a block of a plane, of which PIXELS were read, was never written."""
-        filled = pixels == self._filling
-        return filled.flat[0] and filled.all() and not np.array_equal(self._otherwise[place + block], pixels)
+    def _is_absent(self, block, pixels):
+        """Whether the chunk of a block, of which PIXELS were read, was never written."""
+        filled = pixels.flat[0] == self._filling and (pixels == self._filling).all()
+        return filled and not np.array_equal(self._otherwise[block], pixels)
 
-    def _key(self, place, block):
-        """The object in which a block of a plane is."""
+    def _key(self, block):
+        """The object in which a block is."""
         steps = self._array.shards or self._array.chunks
-        corner = (*place, *(part.start for part in block))
+        corner = [part.start if isinstance(part, slice) else part for part in block]
         key = self._array.metadata.encode_chunk_key(tuple(p // step for p, step in zip(corner, steps, strict=True)))
-        return f"{self._chunks.path}/{key}"
+        return f"{self._chunks.path}/{key}".lstrip("/")
 
-    def _broken(self, place, box, error, name):
+    def _broken(self, window, error, name):
         """The failure of the first of a window's chunks that does not decode."""
         where = "it"
-        for block, _ in self._blocks(box):
+        for block, _ in self._blocks(window):
             try:
-                self._array[place + block]
+                self._array[block]
             except (ImageFailure, MemoryError):
                 raise
             except Exception as found:
                 if of_machine(found):
                     raise
-                where, error = f"chunk {self._key(place, block)}", found
+                where, error = f"chunk {self._key(block)}", found
                 break
         kind = Truncated if isinstance(error, EOFError) else NotReadable
         return kind(f"{name}: {where} does not decode ({error}).")
+
+
+def _cut(part, step):
+    """A slice of an axis cut where chunks of STEP pixels end; a single place as it is."""
+    if not isinstance(part, slice):
+        return [part]
+    firsts = range(part.start // step * step, part.stop, step)
+    return [slice(max(first, part.start), min(first + step, part.stop)) for first in firsts]
+
+
+def _rare(dtype):
+    """A value other than 0, as rare as the type allows."""
+    if dtype.kind == "b":
+        return True
+    return float(np.finfo(dtype).max) if dtype.kind == "f" else int(np.iinfo(dtype).max) // 3 * 2
 
 
 def _fill(description, array):

@@ -32,6 +32,7 @@ class Chunks(zarr.abc.store.Store):
         super().__init__(read_only=True)
         self._store, self._name = store, name
         self._ends = {}  # of shards: where in them their chunks are
+        self._absent = set()  # objects that do not exist, so that none is asked for twice
 
     def __eq__(self, other):
         return self is other
@@ -47,8 +48,12 @@ class Chunks(zarr.abc.store.Store):
             payload = await self._get(key, byte_range.start, byte_range.end)
             if payload is not None and len(payload) != byte_range.end - byte_range.start:
                 raise Truncated(f"{self._name}: {key} ends before its chunks do.")  # zarr would take them for absent
+        elif key in self._absent:
+            payload = None
         else:
             payload = await self._get(key, None, None)
+            if payload is None:
+                self._absent.add(key)
         return None if payload is None else prototype.buffer.from_bytes(payload)
 
     async def _get(self, key, start, stop):

@@ -8,9 +8,9 @@ size              bytes of the whole file
 version           text that changes when the file does: its time of change; None if nobody states one
 prefetch(ranges)  fetches [(start, stop), ...] now, in few requests, and forgets what the last call fetched
 
-`open_store` returns an OME-Zarr image, which is many small files, as a `store.Store`, which counts and has a version as
-well. A source that cannot read single files of a folder has none. `check_parts` is of sources that may have a file that
-can only be downloaded whole.
+`open_folder` returns a folder of many small files, such as an OME-Zarr image, as a `store.Store`, which counts and has
+a version as well. A source that cannot read single files of a folder has none. `check_parts` is of sources that may
+have a file that can only be downloaded whole.
 """
 
 import io
@@ -84,10 +84,18 @@ def open_store(location, root=None):
 
     Arguments and failures as of `open_location`; MissingWell where there is no image.
     """
+    return open_folder(location, root).enter()
+
+
+def open_folder(location, root=None):
+    """A folder of many files, wherever it is, as a `store.Store`; whether there is one shows when it is read.
+
+    Arguments and failures as of `open_location`.
+    """
     source = _source(location)
-    if not hasattr(source, "open_store"):
+    if not hasattr(source, "open_folder"):
         raise NotReadable(f"{location}: an OME-Zarr is read from a folder or from http(s)://; name it so.")
-    return source.open_store(str(location), root=root)
+    return source.open_folder(str(location), root=root)
 
 
 def open_any(location, root=None, cache=None):

@@ -36,9 +36,9 @@ def open_location(location, root=None, cache=None):
     return https.open_location(address(location), cache=cache)
 
 
-def open_store(location, root=None):
-    """Open the OME-Zarr image in a bucket, see `idrstream.sources`."""
-    return https.open_store(address(location))
+def open_folder(location, root=None):
+    """What lies below a key of a bucket, see `idrstream.sources`."""
+    return https.open_folder(address(location))
 
 
 def probe(location, root=None):

@@ -25,9 +25,9 @@ def open_location(location, root=None, cache=None):
         raise _failure(path, error) from error
 
 
-def open_store(location, root=None):
-    """Open the OME-Zarr image in a folder, see `idrstream.sources`."""
-    return LocalStore(_inside(location, root), root or split(location)[0] or os.curdir).enter()
+def open_folder(location, root=None):
+    """A folder and what is below it, see `idrstream.sources`."""
+    return LocalStore(_inside(location, root), root or split(location)[0] or os.curdir)
 
 
 def probe(location, root=None):

@@ -44,9 +44,9 @@ def open_location(location, root=None, cache=None):
     return file or link.get(None, None, lambda response: _whole(link, response, cache))
 
 
-def open_store(location, root=None):
-    """Open the OME-Zarr image at a URL, see `idrstream.sources`."""
-    return HttpStore(location).enter()
+def open_folder(location, root=None):
+    """What lies below a URL, see `idrstream.sources`."""
+    return HttpStore(location)
 
 
 def probe(location, root=None):

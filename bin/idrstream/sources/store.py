@@ -9,7 +9,7 @@ LARGEST = 512 * 1024 * 1024  # bytes of one answer: more of an object is only re
 
 
 class Store:
-    """What `sources.open_store` gives.
+    """What `sources.open_folder` gives.
 
     A source's class sets `place`, what messages call it, and defines fetch(key, start, stop): (payload, or None where
     there is no such object; bytes downloaded; requests). `unsure`: the server did not state the length of an object, so
