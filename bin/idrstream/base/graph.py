@@ -1,4 +1,4 @@
-"""Layers of networks as nodes of an OpenVINO graph, (n, channels, Y, X) float32, and the graph compiled.
+"""Layers of networks as nodes of an OpenVINO graph, (n, channels, [Z,] Y, X) float32, and the graph compiled.
 
 On a processor OpenVINO computes in one pass over the maps what PyTorch takes several for: half the time, with
 differences in the sixth digit. It sends nothing to anybody: the package that would, openvino-telemetry, is not
@@ -21,26 +21,43 @@ def pixels(shape):
 
 
 def sides(maps):
-    """[Y, X] of a node."""
+    """[Y, X] of a node, or [Z, Y, X]."""
     return list(maps.get_output_shape(0))[2:]
 
 
 def conv(maps, weights, bias=None, step=1, padding=None, groups=1):
     """Convolution.
 
-    weights  (outputs, inputs a group, Y, X)
+    weights  (outputs, inputs a group, [Z,] Y, X)
     bias     (outputs,)
-    padding  ((before, after), (before, after)) zeros in y and x; None: as many as keep the size at a step of 1
+    padding  (before, after) zeros of each axis; None: as many as keep the size at a step of 1
     """
+    axes = weights.ndim - 2
     padding = padding or [(side // 2, side // 2) for side in weights.shape[2:]]
     before, after = zip(*padding, strict=True)
-    how = {"strides": [step, step], "pads_begin": before, "pads_end": after, "dilations": [1, 1]}
+    how = {"strides": [step] * axes, "pads_begin": before, "pads_end": after, "dilations": [1] * axes}
     if groups > 1:
         weights = weights.reshape(groups, len(weights) // groups, *weights.shape[1:])
         maps = op.group_convolution(maps, _constant(weights), **how)
     else:
         maps = op.convolution(maps, _constant(weights), **how)
-    return maps if bias is None else op.add(maps, _constant(bias.reshape(1, -1, 1, 1)))
+    return maps if bias is None else op.add(maps, _constant(bias.reshape(1, -1, *[1] * axes)))
+
+
+def valid(maps, weights, bias=None):
+    """Convolution without padding."""
+    return conv(maps, weights, bias, padding=[(0, 0)] * (weights.ndim - 2))
+
+
+def transposed(maps, weights, steps, cut):
+    """Transposed convolution.
+
+    weights  (inputs, outputs, [Z,] Y, X)
+    steps    of each axis: by how much its sides grow
+    cut      of each axis: how many pixels of the result are left out at either end
+    """
+    how = {"strides": list(steps), "pads_begin": list(cut), "pads_end": list(cut)}
+    return op.convolution_backprop_data(maps, _constant(weights), **how)
 
 
 def norm(maps, scale, shift, mean, variance, epsilon):
@@ -75,7 +92,13 @@ def multiply(maps, others):
 
 def halved(maps):
     """The highest of each 2 x 2 pixels."""
-    return op.max_pool(maps, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2], "floor").output(0)
+    return pooled(maps, (2, 2))
+
+
+def pooled(maps, steps):
+    """The highest of each box of pixels, STEPS along each axis."""
+    steps, none = list(steps), [0] * len(steps)
+    return op.max_pool(maps, steps, [1] * len(steps), none, none, steps, "floor").output(0)
 
 
 def doubled(maps):
@@ -83,6 +106,15 @@ def doubled(maps):
     how = {"shape_calculation_mode": "scales", "coordinate_transformation_mode": "asymmetric"}
     scales, axes = np.array([2, 2], np.float32), np.array([2, 3], np.int64)
     return op.interpolate(maps, _constant(scales), "nearest", axes=_constant(axes), nearest_mode="floor", **how)
+
+
+def centred(maps, shape):
+    """The middle of the maps, SHAPE."""
+    begin = [(side - size) // 2 for side, size in zip(sides(maps), shape, strict=True)]
+    end = [first + size for first, size in zip(begin, shape, strict=True)]
+    axes = range(2, 2 + len(shape))
+    begin, end, step, axes = (np.array(values, np.int64) for values in (begin, end, [1] * len(begin), axes))
+    return op.slice(maps, *map(_constant, (begin, end, step, axes)))
 
 
 def mean(maps, keep=False):
@@ -122,20 +154,25 @@ def ready(network, threads=1):
     threads  how many may call at a time, each computed by one thread
     """
     one_at_a_time = threading.Lock()
-    of_shape = lru_cache(SHAPES)(partial(_compiled, network, threads))
+    of_shape = lru_cache(SHAPES)(partial(compiled, network, threads=threads, callers=threads))
 
     def compute(array):
         with one_at_a_time:
-            compiled = of_shape(array.shape)
-        return compiled(array)
+            of_this = of_shape(array.shape)
+        return of_this(array)
 
     return compute
 
 
-def _compiled(network, threads, shape):
-    """NETWORK as a function of arrays of SHAPE, in float32, whatever else the processor offers."""
+def compiled(network, shape, threads=1, callers=1):
+    """NETWORK as a function of arrays of SHAPE, in float32, whatever else the processor offers.
+
+    network  function of a node, its input, to another, its output
+    threads  that compute
+    callers  how many may call at a time, each computed by its share of the threads
+    """
     given = pixels(shape)
-    compute = _of_model(openvino.Model([network(given)], [given]), threads)
+    compute = _of_model(openvino.Model([network(given)], [given]), threads, callers)
     return lambda array: compute(array)[0]
 
 
@@ -150,13 +187,13 @@ def of_file(path, shape, threads=1):
     """
     model = openvino.Core().read_model(path)
     model.reshape(list(shape))
-    compute = _of_model(model, threads)
+    compute = _of_model(model, threads, threads)
     return compute, [tuple(output.get_shape()) for output in model.outputs]
 
 
-def _of_model(model, threads):
-    """A model as a function of its one input to the list of its outputs, which any of THREADS may call."""
-    settings = {"NUM_STREAMS": threads, "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+def _of_model(model, threads, callers):
+    """A model as a function of its one input to the list of its outputs, which CALLERS may call at a time."""
+    settings = {"NUM_STREAMS": callers, "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     settings["ENABLE_CPU_PINNING"] = False  # tasks beside this one would be pinned to the same cores
     compiled = openvino.Core().compile_model(model, "CPU", settings)
     of_thread = threading.local()

@@ -23,7 +23,12 @@ class NoWeights(ValueError):
 
 
 def read(path):
-    """The dict of tensors in a file: {name: array}. Raises NoWeights, and FileNotFoundError where there is none."""
+    """The tensors of the dict in a file: {name: array}. Raises NoWeights, and FileNotFoundError where there is none."""
+    return {name: np.array(value) for name, value in contents(path).items() if isinstance(value, np.ndarray)}
+
+
+def contents(path):
+    """The dict in a file, with arrays in place of tensors however deep they are, read only; raises what `read` does."""
     try:
         with open(path, "rb") as file:
             content = _of_zip(file) if zipfile.is_zipfile(file) else _of_pickles(file)
@@ -33,7 +38,7 @@ def read(path):
         raise NoWeights(f"torch.save did not write it ({type(error).__name__}: {error})") from error
     if not isinstance(content, dict):
         raise NoWeights(f"it holds a {type(content).__name__}, not a dict of tensors")
-    return {name: np.array(value) for name, value in content.items() if isinstance(value, np.ndarray)}
+    return content
 
 
 def _of_zip(file):
