@@ -5,7 +5,7 @@ import pandas as pd
 from idrstream.base import traces, units
 from idrstream.report import page
 
-ON_GPU = ("segment", "embed")  # stages that record their device
+ON_GPU = ("segment", "embed", "predict")  # stages that record their device
 
 
 def section(results, _pictures):

@@ -1,0 +1,57 @@
+"""The most important figures, and what needs attention."""
+
+from idrstream.base import traces, units
+from idrstream.report import page, throughput
+from idrstream.volume import scores
+
+
+def section(results, _pictures):
+    """Tiles of figures, and a sentence for everything that needs attention."""
+    content = page.Section("summary", "Summary", "All results in this output folder, of this run and earlier ones.")
+    content.html += [page.tiles(facts(results)), *map(page.paragraph, remarks(results))]
+    return content
+
+
+def facts(results):
+    """(what, number in words) of each tile."""
+    tiles = [
+        ("volumes done", f"{len(results.volumes):,}"),
+        ("slabs predicted", f"{sum(row['kind'] == 'maps' for row in results.slabs):,}"),
+        ("results failed", f"{len(results.failed):,}"),
+        ("megavoxels", page.number(round(sum(volume.region.voxels for volume in results.volumes) / 1e6, 1))),
+    ]
+    best = [(score.f1, each) for each in results.compared for score in _best(each) if score]
+    if best:
+        tiles.append(("highest F1 of a class", f"{max(f1 for f1, _ in best):.3f}"))
+    if waited := throughput.waited(traces.read(results.outdir)):
+        tiles.append(("time of the last run", page.time(waited)))
+    if disk := results.run.get("stream", {}).get("disk"):
+        tiles.append(("peak disk use of slabs in flight", units.size(disk)))
+    return tiles
+
+
+def remarks(results):
+    """Sentences about what needs attention, or that nothing does."""
+    sentences = [f"Warning: {sentence}" for sentence in results.warnings]
+    if results.failed:
+        sentences.append(f"Results failed: {len(results.failed):,} (reasons and remedies: Failures).")
+    if remaining := max(0, results.remaining - len(results.failed)):
+        sentences.append(
+            f"Results remaining: {remaining:,}. The run is going or was stopped; this page shows what is done so far."
+        )
+    unwritten = sum(row.get("unwritten", 0) for row in results.slabs)
+    if unwritten:
+        why = "never written: their voxels have the fill value that the file states"
+        sentences.append(f"Chunks of raw volumes that were {why}: {unwritten:,}.")
+    empty = [
+        f"{volume.name} {name}" for volume in results.volumes for name, share in volume.shares.items() if not share
+    ]
+    if empty:
+        sentences.append(
+            f"Nothing was segmented of {', '.join(empty)}. Check the checkpoint, the voxel size, --threshold."
+        )
+    return sentences or ["Nothing needs attention. Look at the slices, below, for what figures cannot show."]
+
+
+def _best(compared):
+    return [scores.best(scores.of(kinds["scored"])) for kinds in compared.counts.values()]
