@@ -8,7 +8,7 @@ VERSION := $(shell sed -n "s/^ *version *= '\(.*\)'.*/\1/p" nextflow.config)
 ENGINE := docker
 TOOLS := acquire profiles deepprofiler cellpose volume
 
-.PHONY: help setup tools engine demo demo-tissue test test-containers test-cluster test-full lint schema locks images accuracy bench train-model train-watershed-model clean
+.PHONY: help setup tools engine demo demo-tissue demo-volume test test-containers test-cluster test-full lint schema locks images accuracy bench train-model train-watershed-model clean
 
 help:         ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -36,6 +36,16 @@ demo-tissue: tools demo/tissue ## workflow tissue on a small artificial slide
 
 demo/tissue:  | tools
 	rm -rf $@ $@.part && $(VENVS)/acquire/bin/python assets/demo/make_slide.py $@.part && mv $@.part $@
+
+demo-volume: demo/volume ## workflow volume on two small artificial volumes
+	@./setup.sh profiles
+	engine/nextflow run . -profile venv,test_volume --outdir results_volume
+	@echo 'Look at results_volume/multiqc_report.html'
+
+demo/volume:
+	@./setup.sh engine
+	@./setup.sh volume
+	rm -rf $@ $@.part && $(VENVS)/volume/bin/python assets/demo/make_volume.py $@.part && mv $@.part $@
 
 TESTS := -m "not full"
 TWO := -n 2 --dist loadfile

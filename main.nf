@@ -2,6 +2,7 @@
 
 include { SCREEN          } from './workflows/screen.nf'
 include { TISSUE          } from './workflows/tissue.nf'
+include { VOLUME          } from './workflows/volume.nf'
 include { REPORTING       } from './workflows/common/reporting'
 include { WEIGHTS; WEIGHTS as CELL_WEIGHTS } from './workflows/common/weights'
 include { RECORD_WARNINGS } from './modules/common/record_warnings'
@@ -31,7 +32,8 @@ workflow {
     // A file that is not there is the planner's to say, together with everything else that is wrong.
     source = Params.folder(settings.source) as boolean
     workspace = Workspace.folders(settings)
-    launch = Json.text([params: settings, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString(), source: source, folder: Params.parent(settings.input), workspace: workspace, unwritable: Workspace.unwritable(workspace)])
+    data_dir = Params.place(settings.data_dir) ?: Params.parent(settings.data)
+    launch = Json.text([params: settings, launch_dir: workflow.launchDir.toString(), session: workflow.sessionId.toString(), source: source, folder: data_dir ?: Params.parent(settings.input), workspace: workspace, unwritable: Workspace.unwritable(workspace)])
     common = [
         schema: projectDir.resolve('nextflow_schema.json'),
         locks: projectDir.resolve('containers'),
@@ -59,6 +61,13 @@ workflow {
         qc_rules: Params.file(settings.qc_rules ?: "${projectDir}/assets/qc.yml"),
     ]
     tissue = [markers: Params.file(settings.markers), workspace: workspace] + Workspace.written(workspace)
+    volume = [
+        data: Params.file(settings.data),
+        validation: Params.file(settings.validation),
+        data_dir: data_dir,                                             // what the data's paths are relative to
+        network: Params.file(settings.network),
+        checkpoints: Params.files(settings.checkpoint, 'model_checkpoint_'),
+    ]
     versions = channel.topic('versions').map { process, found -> [process.tokenize(':').last(), found] }.unique().toSortedList()
     run = versions.map { list -> [params: settings, nextflow: nextflow.version.toString(), versions: list.collectEntries()] }
 
@@ -69,6 +78,7 @@ workflow {
     // A line a workflow, of a name that nextflow_schema.json lists.
     finished = settings.workflow == 'screen' ? SCREEN(launch, common + screen, model, run, outdir)
         : settings.workflow == 'tissue' ? TISSUE(launch, common + tissue, model, cell_model, run, outdir)
+        : settings.workflow == 'volume' ? VOLUME(launch, common.findAll { name, _value -> !(name in ['input', 'folder']) } + volume, run, outdir)
         : channel.empty()
 
     recorded = RECORD_WARNINGS(finished.filter { _file -> Warnings.all() }.map { _file -> Warnings.json() }, outdir)

@@ -8,9 +8,8 @@ from pathlib import Path
 from idrstream.base import files, units
 from idrstream.runs import housekeeping, ledger, manifest
 
-NOUNS = {
-    "tissue": ("slide", "nuclei")
-}  # workflow -> what it works on, and what it finds there, if not images and cells
+# Workflow -> what it works on, and what it finds there, if not images and cells.
+NOUNS = {"tissue": ("slide", "nuclei"), "volume": ("slab result", None)}
 
 
 def main():
@@ -34,9 +33,10 @@ def status(outdir, now):
     done = sum(row is not None and row["status"] in finished for row in rows)
     failed = sum(row is not None and row["status"] == "failed" for row in rows)
     remaining = len(rows) - done - failed
-    cells = sum(row["cells"] for row in rows if row and row["status"] in finished)
+    cells = sum(row["cells"] or 0 for row in rows if row and row["status"] in finished)
     item, found = NOUNS.get(manifest.workflow(outdir), ("image", "cells"))
-    lines = [f"{units.count(len(rows), item)}: {done} done ({cells} {found}), {failed} failed, {remaining} left"]
+    what = f" ({cells} {found})" if found else ""
+    lines = [f"{units.count(len(rows), item)}: {done} done{what}, {failed} failed, {remaining} left"]
     ids = {image["id"] for image in plan["images"]}
     commits = [(datetime.fromisoformat(entry["committed"]), entry) for entry in entries]
     counts = [(time, sum(row["id"] in ids for row in entry["images"])) for time, entry in commits if time > begun]

@@ -18,7 +18,7 @@ class Needs {
         return new MemoryUnit((long) ((GB + 10 * meta.pixels * meta.images) * task.attempt))
     }
 
-    /** Memory of a task that takes a slide tile by tile, as the plan reckons it (bin/idrstream/tissue/needs.py). */
+    /** Memory of a task that takes a slide or slab tile by tile, as the plan reckons it (needs.py of its workflow). */
     static MemoryUnit tile(Map meta, Map task) {
         return new MemoryUnit((long) (((task.accelerator ? 4 : 0) * GB + meta.memory) * task.attempt))
     }
@@ -39,6 +39,13 @@ class Needs {
         if( task.executor == 'local' && 'gpu' in task.label )
             return null
         return Duration.of((long) (3_600_000 + 20 * meta.pixels / 1000 / meta.parts) * task.attempt)
+    }
+
+    /** Time of a task that predicts a slab of a volume, as the plan reckons it for one processor; none as above. */
+    static Duration predicted(Map meta, Map task) {
+        if( task.executor == 'local' && 'gpu' in task.label )
+            return null
+        return Duration.of((long) (3_600_000 + 4000 * meta.seconds) * task.attempt)
     }
 
     /**

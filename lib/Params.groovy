@@ -10,6 +10,19 @@ class Params {
         return found && Files.isRegularFile(found) ? Places.staged(found) : []
     }
 
+    /** The files that a param names: one; those of a folder with names that begin with PREFIX; else those of a pattern such as models/a_*. */
+    static List<Path> files(Object name, String prefix) {
+        if( !name || isAddress(name) )
+            return []
+        final path = pathOf(name)
+        final found = Files.isDirectory(path) ? within(path, prefix) : Files.exists(path) ? [path] : Nextflow.files(name.toString())
+        return found.findAll { file -> Files.isRegularFile(file) }.sort { file -> file.name }.collect { file -> Places.staged(file) }
+    }
+
+    private static List<Path> within(Path folder, String prefix) {
+        Files.list(folder).withCloseable { paths -> paths.toList() }.findAll { path -> path.name.startsWith(prefix) }
+    }
+
     /** The folder in which the file of a param lies, likewise. */
     static Object beside(Object path, String param) {
         return file(path) ? Places.staged(pathOf(path).toAbsolutePath().parent, "${param} ${path}".toString()) : []
@@ -24,6 +37,11 @@ class Params {
     /** The path of the folder in which the file of a param lies, or would lie, as text; "" of an address, or without one. */
     static String parent(Object path) {
         path && !isAddress(path) ? pathOf(path).toAbsolutePath().parent.toString() : ''
+    }
+
+    /** A folder as text, whether it is there or not: an absolute path, or an address; "" without one. */
+    static String place(Object path) {
+        path && !isAddress(path) ? pathOf(path).toAbsolutePath().normalize().toString() : "${path ?: ''}"
     }
 
     /** A file the user names by path, or one of ours by its short name. */

@@ -30,6 +30,18 @@ class Plan {
         return plan
     }
 
+    /** The JSON of a slab for its prediction, beside the one for what follows. */
+    static Path prediction(Path packet) {
+        packet.parent.resolveSibling('predict').resolve(packet.fileName)
+    }
+
+    /** What is to be done by the checkpoint that was chosen, out of the FOLDER of CHOOSE, once it is said to the user. */
+    static Map chosen(Path folder, Object log) {
+        final plan = read(folder)
+        plan.lines.each { line -> log.info line }
+        return plan
+    }
+
     /** plan.json of the planner's FOLDER, and that folder; without what only commands read. */
     static Map read(Path folder) {
         Json.read(folder.resolve('plan.json')).findAll { name, _value -> !(name in ['requested', 'places']) } + [folder: folder]

@@ -18,7 +18,7 @@ class Workspace {
         return PARAMS.collectEntries { name, params ->
             final (subdir, path) = params
             final named = settings[path] ?: (settings.workspace ? "${settings.workspace}/${settings[subdir]}" : null)
-            [name, named ? place(named) : null]
+            [name, Params.place(named) ?: null]
         }
     }
 
@@ -37,9 +37,5 @@ class Workspace {
         final read = [folders.images, folders.numpy].findAll { folder -> folder && !Params.isAddress(folder) }.unique()
         final entries = read.collectMany { folder -> (Path.of(folder).toFile().listFiles() ?: []).toList()*.toPath() }
         return Places.folders(read, entries, standin)
-    }
-
-    private static String place(Object path) {
-        Params.isAddress(path) ? path.toString() : Params.pathOf(path).toAbsolutePath().normalize().toString()
     }
 }

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 OVER = ("default", "x-queued", "description")  # x-queued: the default where a scheduler queues tasks
-FORM = ("pattern", "errorMessage")  # of a text; a later workflow may take other ones
+FORM = ("minimum", "maximum", "pattern", "errorMessage")  # a later workflow may take other ones
 TARGET = Path(__file__).resolve().parents[2] / "nextflow_schema.json"
 
 

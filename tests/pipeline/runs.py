@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 
 import numpy as np
 import pandas as pd
@@ -47,6 +49,21 @@ class Run(Results):
         """The cell tables, sorted, without the partition's column."""
         table = pd.read_parquet(self.out / "profiles/single_cells").drop(columns="plate")
         return table.sort_values(ORDER, ignore_index=True)
+
+
+def kill(folder, process, *options):
+    """Start a run in a folder, and kill its head as soon as a task of a PROCESS has begun."""
+    folder.mkdir(exist_ok=True)
+    command = [ROOT / "engine/nextflow", "run", ROOT, "-profile", "venv", "-ansi-log", "false", *options]
+    log = folder / "log"
+    with open(log, "w") as file:
+        words, env = [str(word) for word in command], os.environ | {"NXF_SYNTAX_PARSER": "v2"}
+        head = subprocess.Popen(words, cwd=folder, env=env, stdout=file, stderr=file, start_new_session=True)
+    while not re.search(rf"Submitted process > [\w:]*:{process} ", log.read_text()):
+        assert head.poll() is None, "it has ended"
+        time.sleep(0.05)
+    os.killpg(head.pid, signal.SIGKILL)
+    head.wait()
 
 
 def screen_options(screen, source=None, table="data_to_process.tsv", **params):

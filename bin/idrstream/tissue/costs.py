@@ -1,13 +1,11 @@
 """What each step of a slide cost: time, processor, memory. Standard library only."""
 
-import resource
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from idrstream.base import files, memory
+from idrstream.base import costs, files
+from idrstream.base.costs import MEGA
 
-MEGA = 1_000_000
 PATTERN = "*.cost.json"
 STEPS = ("read", "take", "prepare", "normalize", "predict", "flood", "seeds", "count", "label", "finish", "number")
 STEPS += ("pair", "measure", "tables", "assemble")
@@ -21,23 +19,21 @@ def measured(path, step, pixels, layer="nuclei"):
     layer   that it worked on: what a step cost for cells is told by itself, as "predict cells"
     yields  a dict for what else there is to tell of the task, which is written beside its cost
 
-    A task that fails leaves nothing. CPU seconds and memory are the process's, what starting it cost included.
+    A task that fails leaves nothing.
     """
-    start, facts = time.monotonic(), {}
-    yield facts
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    facts = {}
+    with costs.measured() as cost:
+        yield facts
     step = step if layer == "nuclei" else f"{step} {layer}"
-    cost = {"step": step, "tasks": 1, "pixels": pixels, "seconds": round(time.monotonic() - start, 3)}
-    cost |= {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "peak_rss_mb": round(memory.peak() / MEGA, 1)}
-    files.write_json(path, cost | facts)
+    files.write_json(path, {"step": step, "tasks": 1, "pixels": pixels} | cost | facts)
 
 
-def together(costs):
+def together(parts):
     """Costs of the steps of a slide, in the order in which they first come: sums over tasks, and the largest memory."""
     steps = {}
-    for cost in costs:
+    for cost in parts:
         steps.setdefault(cost["step"], []).append(cost)
-    return [{"step": step} | _summed(parts) for step, parts in steps.items()]
+    return [{"step": step} | _summed(each) for step, each in steps.items()]
 
 
 def _summed(parts):

@@ -115,7 +115,7 @@ def test_the_images_run_the_processes_of_their_labels():
     }
     written = {image: names & processes().keys() for image, names in written.items()}
     wanted = {image: {name for name, labels in processes().items() if image in labels} for image in written}
-    assert len(written) == 4 and written == wanted
+    assert len(written) == 5 and written == wanted
 
 
 def test_every_process_has_its_resources_in_the_docs():
@@ -126,7 +126,7 @@ def test_every_process_has_its_resources_in_the_docs():
 def test_every_command_that_is_of_no_workflow_is_named_in_extending():
     line = re.search(r"^bin/\*\.py .*: (.*)$", (ROOT / "docs/extending.md").read_text(), re.MULTILINE)[1]
     assert line.split(", ") == sorted(
-        path.stem for path in ROOT.glob("bin/*.py") if not path.stem.startswith(("screen_", "tissue_"))
+        path.stem for path in ROOT.glob("bin/*.py") if not path.stem.startswith(("screen_", "tissue_", "volume_"))
     )
 
 

@@ -20,7 +20,9 @@ UNIMPORTED = {
     "deepprofiler": "a program",
     "multiqc": "a program",
     "zarr": "for what reads slides",
-    "urllib3": "for slides on servers",
+    "urllib3": "for images on servers",
+    "requests": "likewise",
+    "scipy": "of volume: its demo is made with it",
 }
 BY_NAME = {
     "acquire": ("readers", "sources"),

@@ -17,6 +17,7 @@ BELOW = {
     "report": {"base", "runs"},
     "screen": {"base", "sources", "readers", "images", "runs", "cells", "report"},
     "tissue": {"base", "sources", "readers", "images", "runs", "cells", "report"},
+    "volume": {"base", "sources", "readers", "images", "runs", "report"},
 }
 
 
@@ -55,7 +56,7 @@ def test_no_module_imports_itself_by_way_of_others():
     assert needs == {}
 
 
-@pytest.mark.parametrize("environment", ["acquire", "cellpose", "profiles"])
+@pytest.mark.parametrize("environment", ["acquire", "cellpose", "profiles", "volume"])
 def test_tests_lie_by_the_floor_of_what_they_test(environment):
     folder = ROOT / "tests" / environment
     floors = {path.relative_to(folder).parts[0] for path in folder.rglob("test_*.py")}

@@ -29,7 +29,7 @@ def two(tmp_path):
 
     def schema(**groups):
         folder = tmp_path / "params"
-        shutil.copytree(ROOT / "assets/params", folder, ignore=shutil.ignore_patterns("tissue.json"))
+        shutil.copytree(ROOT / "assets/params", folder, ignore=shutil.ignore_patterns("tissue.json", "volume.json"))
         content = {name: {"title": name, "properties": rules} for name, rules in groups.items()}
         about = {"description": "Slides.", "example": "nextflow run ."}
         (folder / "made_up.json").write_text(json.dumps(about | {"$defs": content}))

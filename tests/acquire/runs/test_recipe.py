@@ -17,6 +17,7 @@ from idrstream.base.tables import Problems
 from idrstream.runs import housekeeping
 from idrstream.screen import plan, recipe
 from idrstream.tissue import recipe as slides
+from idrstream.volume import recipe as volumes
 from planning import DEFAULTS, SCHEMA, given, planned
 
 FAMILIES = {"features": "deep,cp"}, {"features": "cp"}, {"features": "deep"}, {"stop_after": "qc"}
@@ -216,7 +217,7 @@ def test_every_version_that_modules_have_is_that_of_a_stage():
         for path in package.rglob("*.py")
         for name in versions.findall(path.read_text("utf-8"))
     }
-    stages = [stage for book in (recipe.BOOK, slides.BOOK) for stage in book.stages.values()]
+    stages = [stage for book in (recipe.BOOK, slides.BOOK, volumes.BOOK) for stage in book.stages.values()]
     assert found <= {(stage.module, stage.version) for stage in stages} and len(found) > 15
 
 

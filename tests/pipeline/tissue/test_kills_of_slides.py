@@ -1,14 +1,9 @@
 """The head process killed while a slide is worked on, and the run taken up: every file as if nothing had been."""
 
 import hashlib
-import os
-import re
-import signal
-import subprocess
-import time
 
 import pytest
-from runs import ROOT, Run
+from runs import Run, kill
 
 from make_slide import make_slide
 
@@ -45,27 +40,13 @@ def undisturbed(table, tmp_path_factory):
     return digests(ended.out)
 
 
-def kill(folder, table, process):
-    """Start a run, and kill its head as soon as a task of a process has begun."""
-    folder.mkdir()
-    (folder / "slides.csv").write_text(table)
-    command = [ROOT / "engine/nextflow", "run", ROOT, "-profile", "venv", "-ansi-log", "false", *OPTIONS]
-    log = folder / "log"
-    with open(log, "w") as file:
-        words, env = [str(word) for word in command], os.environ | {"NXF_SYNTAX_PARSER": "v2"}
-        head = subprocess.Popen(words, cwd=folder, env=env, stdout=file, stderr=file, start_new_session=True)
-    while not re.search(rf"Submitted process > [\w:]*:{process} ", log.read_text()):
-        assert head.poll() is None, "it has ended"
-        time.sleep(0.05)
-    os.killpg(head.pid, signal.SIGKILL)
-    head.wait()
-
-
 @pytest.mark.parametrize("process", MOMENTS)
 def test_a_run_that_was_killed_and_taken_up_leaves_what_one_leaves_that_nothing_disturbed(
     process, table, undisturbed, tmp_path
 ):
-    kill(tmp_path / "run", table, process)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/slides.csv").write_text(table)
+    kill(tmp_path / "run", process, *OPTIONS)
     found = digests(tmp_path / "run/results") if (tmp_path / "run/results/slides").exists() else {}
     assert found.items() <= undisturbed.items(), "half of a slide under its final name"
     taken_up = run(tmp_path / "run", table, "-resume")

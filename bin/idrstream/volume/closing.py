@@ -1,0 +1,111 @@
+"""CHOOSE: which checkpoint the volumes of a run are made by, and so what is to be done of them. Standard library only.
+
+Of one checkpoint there is nothing to choose. Of several, each was compared with the labels of the run's candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from idrstream.base import files
+from idrstream.runs import housekeeping, ledger
+from idrstream.runs.types import LedgerEntry
+from idrstream.volume import choosing, counted, packets, results, scores
+from idrstream.volume.packets import Description, box
+
+
+def close(plan: Mapping[str, Any], outdir: str | Path, folder: Path) -> None:
+    """Write what is to be done into FOLDER: `plan.json`, and `slabs/` and `volumes/` with a JSON for each.
+
+    plan  regions.json of the planner: regions, candidates, models, stamp
+
+    Results of the regions by other checkpoints move to stale/ in OUTDIR; so does what makes an image of a volume that
+    is incomplete from now on.
+    """
+    models, entries = plan["models"], ledger.read(outdir)[0]
+    chosen, lines = _chosen(plan, outdir, entries) if len(models) > 1 else (models[0], [])
+    slabs, volumes, requested = [], [], packets.compared(plan)
+    for kind in ("slabs", "volumes"):
+        (folder / kind).mkdir(parents=True)
+    for number, region in enumerate(plan["regions"] if chosen else []):
+        left = packets.todo(region, chosen["name"])
+        lines += _set_aside(region, chosen, entries, bool(packets.incomplete(left)), outdir, plan["stamp"])
+        slabs += write(region, chosen, left, len(slabs), folder, "slabs")
+        made = packets.requested(region, chosen)
+        if any(each["kind"] == "volume" and each["batch"] for each in made):
+            packet = packets.of_volume(region, chosen, number, packets.incomplete(left))
+            files.write_json(folder / "volumes" / f"{packet['id']}.json", packet)
+            volumes.append({"id": packet["id"], "left": packet["left"], "voxels": box(region["roi"]).voxels})
+        requested += made
+    content = {"chosen": chosen, "lines": lines, "slabs": slabs, "volumes": volumes, "models": models}
+    content |= {kind: [region["entry"] for region in plan[kind]] for kind in ("regions", "candidates")}
+    content |= {"problem": None if chosen else lines[-1], "requested": requested}
+    files.write_json(folder / "plan.json", content)
+    record = Path(outdir) / housekeeping.PLAN
+    files.write_json(record, files.read_json(record) | {"images": requested})
+
+
+def write(
+    region: Description, model: Mapping[str, Any], left: Sequence[packets.Left], first: int, folder: Path, kind: str
+) -> list[dict[str, Any]]:
+    """Write the packets of what is LEFT of a region into FOLDER, by number from FIRST; returns what the pipeline needs.
+
+    kind  folder in it of the packets for LABEL and COMMIT; those for PREDICT go into `predict`
+    """
+    metas = []
+    (folder / "predict").mkdir(exist_ok=True)
+    for number, each in enumerate(left, first):
+        packet = packets.of_slab(region, model, each, number)
+        files.write_json(folder / kind / f"{packet['id']}.json", packet)
+        if each.predict:
+            files.write_json(folder / "predict" / f"{packet['id']}.json", packets.of_prediction(region, model, each))
+        metas.append(packets.meta(packet, region, each))
+    return metas
+
+
+def _chosen(
+    plan: Mapping[str, Any], outdir: str | Path, entries: Sequence[LedgerEntry]
+) -> tuple[dict | None, list[str]]:
+    """The checkpoint with the best scores on the candidates, None if there is none; lines for the log, why at last."""
+    models, found = {model["name"]: model for model in plan["models"]}, []
+    for model in models.values():
+        sums = [counted.of_region(region, model["name"], outdir, entries) for region in plan["candidates"]]
+        if None not in sums:
+            found.append(choosing.Candidate(model["name"], model["iteration"], scores.add(sums)))
+    lacking = models.keys() - {candidate.name for candidate in found}
+    lines = [f"not compared, because slabs failed (failures.tsv): {', '.join(sorted(lacking))}"] if lacking else []
+    if not found:
+        return None, [*lines, "no checkpoint was compared on all regions, because slabs failed: see failures.tsv"]
+    best = choosing.chosen(found)
+    if best is None:
+        return None, [*lines, "no voxel of the regions to compare with is of any class, so no checkpoint can be chosen"]
+    why = f"the highest mean F1 of {len(found)} checkpoints (checkpoints.tsv)"
+    return models[best.name], [*lines, f"checkpoint {models[best.name]['file']} is chosen: {why}"]
+
+
+def _set_aside(
+    region: Description,
+    chosen: Mapping[str, Any],
+    entries: Sequence[LedgerEntry],
+    incomplete: bool,
+    outdir: str | Path,
+    stamp: str,
+) -> list[str]:
+    """Move what is not of the volume as it will be, and, of one that is INCOMPLETE, what makes an image of it.
+
+    returns  lines for the log
+    """
+    made = region["wanted"][chosen["name"]]
+    valid = {(kind, made[kind]["identity"]) for kind in results.SHOWN if kind in made}
+    rows = {
+        unit: row for unit, row in results.committed(entries, region["entry"]).items() if row["kind"] in results.SHOWN
+    }
+    other = [unit for unit, row in rows.items() if (row["kind"], row["identity"]) not in valid]
+    closed = [unit for unit, row in rows.items() if row["kind"] == "volume" and incomplete and unit not in other]
+    folder = Path(outdir, housekeeping.STALE, stamp)
+    for unit in other + closed:
+        housekeeping.set_aside(unit, outdir, stamp)
+    lines = [f"{region['entry']}: moved results by another checkpoint to {folder}"] if other else []
+    return lines + [f"{region['entry']}: it is no image until its slabs are there again (see {folder})"] * bool(closed)

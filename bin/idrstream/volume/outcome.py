@@ -1,0 +1,180 @@
+"""The end of a run on volumes: its tables and the closing lines. Standard library only, for the head."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from idrstream.base import tables
+from idrstream.runs import ledger, outcome
+from idrstream.runs.types import GateFigures, LedgerEntry
+from idrstream.volume import choosing, grid, results, scores
+from idrstream.volume.packets import box
+
+PART = "summary"  # of the manifest: what the end of a run writes
+FILES = ("volumes.tsv", "slabs.tsv", "scores.tsv", "checkpoints.tsv", "failures.tsv", str(outcome.RUN))
+SLABS = (
+    "result",
+    "status",
+    "reason",
+    "kind",
+    "volume",
+    "checkpoint",
+    "begin",
+    "shape",
+    "seconds",
+    "cpu_seconds",
+    "peak_rss_mb",
+)
+VOLUMES = ("volume", "status", "checkpoint", "begin", "shape", "voxel_size_nm", "slabs", "seconds", "cpu_seconds")
+SCORES = (
+    "volume",
+    "checkpoint",
+    "class",
+    "label",
+    "voxels_of",
+    "threshold",
+    "f1",
+    "jaccard",
+    "precision",
+    "recall",
+    "tp",
+    "fp",
+    "fn",
+    "tn",
+)
+
+
+def summarise(
+    plan: Mapping[str, Any], outdir: str | Path, max_failed: float, gate: GateFigures
+) -> dict[str, str | None]:
+    """Write the tables and word the end of the run.
+
+    plan        plan.json of CHOOSE
+    max_failed  share of the slabs' results that may fail
+    returns     {"text": closing lines, "error": why the run counts as failed, or None}
+    """
+    entries, _ = ledger.read(outdir)
+    recorded = ledger.rows(entries)
+    rows = _rows(plan["requested"], recorded, gate)
+    failed = [row for row in rows if row["status"] != "ok"]
+    every = [*recorded.values(), *(row for row in failed if row["id"] not in recorded)]
+    names = {*plan["candidates"], *plan["regions"]}
+    known = compared(entries, outdir)
+    _write(Path(outdir), "slabs.tsv", SLABS, [_slab(row) for row in every if row["kind"] != "volume"])
+    _write(Path(outdir), "failures.tsv", SLABS, [_slab(row) for row in failed])
+    _write(
+        Path(outdir),
+        "volumes.tsv",
+        VOLUMES,
+        [_volume(row, recorded) for row in every if row["kind"] == "volume" and row["status"] == "ok"],
+    )
+    _write(Path(outdir), "scores.tsv", SCORES, [line for each in known for line in _scores(*each)])
+    _write(Path(outdir), "checkpoints.tsv", choosing.COLUMNS, _sweep(plan, known))
+    volumes = [row for row in rows if row["kind"] == "volume" and row["status"] == "ok"]
+    slabs = [row for row in rows if row["kind"] != "volume"]
+    done = sum(row["status"] == "ok" for row in slabs)
+    text = [
+        f"{len(volumes)} of {len(plan['regions'])} volumes done, {done:,} of {len(slabs):,} slab results",
+        *[f"volume     {outdir}/{results.store(row['entry'])}" for row in volumes],
+        *_best(plan, known, names),
+        f"tables     {outdir}/volumes.tsv, slabs.tsv" + ", scores.tsv" * bool(known),
+        f"failures   {outdir}/failures.tsv ({len(failed)} of this run)",
+        f"reports    {outdir}/pipeline_info",
+        *outcome.stream(gate, "slabs"),
+    ]
+    unfinished = sum(row["status"] in ("missing", "lost") for row in rows)
+    error = outcome.error(failed, len(rows), unfinished, 0, max_failed, gate, "result", itemgetter("key"))
+    return {"text": "\n".join(text), "error": plan["problem"] or error}
+
+
+def _rows(
+    requested: Sequence[Mapping[str, Any]], recorded: Mapping[str, Mapping[str, Any]], gate: GateFigures
+) -> list[Mapping[str, Any]]:
+    """What became of each result: its row in the ledger, or the status and reason of one that is not there."""
+    rows = [recorded.get(each["id"]) or {**each, **outcome.unfinished(gate, each["task"])} for each in requested]
+    slabs = [row for row in rows if row["kind"] in results.OF_SLABS and row["kind"] in results.SHOWN]
+    failed = {row["entry"] for row in slabs if row["status"] == "failed"}
+    why = {"status": "failed", "reason": "slabs of it failed, as stands above"}
+    return [
+        {**row, **why} if row["kind"] == "volume" and row["status"] == "missing" and row["entry"] in failed else row
+        for row in rows
+    ]
+
+
+def compared(entries: Sequence[LedgerEntry], outdir: str | Path) -> list[tuple[str, str, dict, dict]]:
+    """(volume, checkpoint, counts, labels) of every region whose slabs all have counts of one identity."""
+    groups: dict[tuple, list] = {}
+    for entry in entries:
+        row = entry["images"][0]
+        if (row["kind"], row["status"]) == ("counts", "ok"):
+            groups.setdefault((row["entry"], row["checkpoint"], row["identity"]), []).append((row, entry))
+    found = []
+    for (name, checkpoint, _), members in sorted(groups.items(), key=lambda item: item[0]):
+        if grid.whole(box(members[0][0]["roi"]), (box(row["box"]) for row, _ in members)):
+            contents = [scores.read(Path(outdir, file["path"])) for _, entry in members for file in entry["files"]]
+            found.append((name, checkpoint, scores.add(counts for counts, _ in contents), contents[0][1]))
+    return found
+
+
+def _scores(name: str, checkpoint: str, counts: Mapping[str, Any], labels: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of scores.tsv: of each class and kind of voxels at 0.5 and at the best threshold."""
+    rows = []
+    for number, kinds in counts.items():
+        for kind, levels in kinds.items():
+            found = scores.of(levels)
+            for score in dict.fromkeys(filter(None, (scores.half(found), scores.best(found)))):
+                about = {"volume": name, "checkpoint": checkpoint, "class": number, "label": ",".join(labels[number])}
+                rows.append(about | {"voxels_of": kind} | score.facts())
+    return rows
+
+
+def _sweep(plan: Mapping[str, Any], known: Sequence[tuple]) -> list[dict[str, Any]]:
+    """Rows of checkpoints.tsv: the checkpoints that were compared, over all regions by which one is chosen."""
+    names = {*plan["candidates"]}
+    candidates, labels = [], {}
+    for model in plan["models"]:
+        own = [each for each in known if each[0] in names and each[1] == model["name"]]
+        if own and {each[0] for each in own} == names:
+            candidates.append(
+                choosing.Candidate(model["name"], model["iteration"], scores.add(each[2] for each in own))
+            )
+            labels |= {number: ",".join(paths) for each in own for number, paths in each[3].items()}
+    return choosing.rows(candidates, labels) if candidates else []
+
+
+def _best(plan: Mapping[str, Any], known: Sequence[tuple], names: Collection[str]) -> list[str]:
+    """A line for each class of each region that was compared by the chosen checkpoint."""
+    lines = []
+    for name, checkpoint, counts, _ in known:
+        if plan["chosen"] and checkpoint == plan["chosen"]["name"] and name in names:
+            for number, kinds in counts.items():
+                found = scores.of(kinds["scored"])
+                best = scores.best(found)
+                words = f"{best.f1:.3f} at {best.threshold:.3f}" if best else scores.NO_VOXEL
+                lines.append(f"scores     {name} class {number}: F1 {_number(scores.half(found).f1)} at 0.5, {words}")
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _slab(row: Mapping[str, Any]) -> dict[str, Any]:
+    begin, shape = row.get("box") or (None, None)
+    place = {"begin": begin and ",".join(map(str, begin)), "shape": shape and ",".join(map(str, shape))}
+    return {**row, **row.get("cost", {}), **place, "result": row["key"], "volume": row.get("entry")}
+
+
+def _volume(row: Mapping[str, Any], recorded: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    own = [each for each in recorded.values() if each["entry"] == row["entry"] and each["kind"] in ("maps", "labels")]
+    sums = {name: round(sum(each["cost"][name] for each in own), 1) for name in ("seconds", "cpu_seconds")}
+    slabs = sum(each["kind"] == "maps" for each in own)
+    size = ",".join(f"{edge:g}" for edge in row["voxel_size"])
+    return {**_slab(row), **sums, "slabs": slabs, "voxel_size_nm": size}
+
+
+def _write(outdir: Path, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    tables.write(outdir / name, columns, rows)
