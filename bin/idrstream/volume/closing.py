@@ -41,6 +41,7 @@ def close(plan: Mapping[str, Any], outdir: str | Path, folder: Path) -> None:
         requested += made
     content = {"chosen": chosen, "lines": lines, "slabs": slabs, "volumes": volumes, "models": models}
     content |= {kind: [region["entry"] for region in plan[kind]] for kind in ("regions", "candidates")}
+    requested = [*{each["id"]: each for each in requested}.values()]  # a region may be compared and predicted
     content |= {"problem": None if chosen else lines[-1], "requested": requested}
     files.write_json(folder / "plan.json", content)
     record = Path(outdir) / housekeeping.PLAN

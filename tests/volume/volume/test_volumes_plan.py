@@ -171,6 +171,8 @@ def test_of_several_checkpoints_the_best_works_and_results_of_another_are_set_as
     assert [slab["predict"] for slab in files.read_json(here / "plan-1/plan.json")["candidates"]] == [True] * 12
     finish(here, packets["candidates"])
     found, packets = closed(here, planned(here, entries, both))
+    again, _ = closed(here, planned(here, entries, both, task="predict,evaluate"))
+    assert len({each["id"] for each in again["requested"]}) == len(again["requested"]) == 12 + 13
     assert found["chosen"]["name"] == "model_checkpoint_2" and packets["candidates"] == []
     assert (
         "checkpoint model_checkpoint_2 is chosen: the highest mean F1 of 2 checkpoints (checkpoints.tsv)"
