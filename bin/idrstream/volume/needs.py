@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from idrstream.volume.box import Box, Triple
+from idrstream.volume.box import Box
 from idrstream.volume.grid import CHUNK
 
-START = 500_000_000  # bytes of a task's libraries, and what it computes with beside the network
-# Bytes of memory a voxel of the network's input and map at full resolution. Measured on a processor: 7.1 to 7.7, from
-# 132 to 228 voxels a side, 16 and 32 maps (benchmarks/volume.py).
+START = 1_000_000_000  # bytes of a task beside the network: libraries, and what it computes with (0.6 GB)
+# Bytes of memory a map at full resolution, and voxel of the network's input and of its output: what a layer is given
+# and what it gives lie in memory at once (tests/volume/volume/test_needs.py has what was measured).
 MAPS = 8
 # Bytes a voxel of what is labelled at a time, CHUNK planes of a slab: measured 29 at most, up to three classes.
 LAYER = 30
@@ -32,26 +32,13 @@ class Need(NamedTuple):
     seconds: float
 
 
-def of_region(region: Mapping[str, Any], slab: Box) -> Need:
+def of(region: Mapping[str, Any], slab: Box) -> Need:
     """What a slab of a region takes; REGION: the planner's description of it."""
-    maps, classes, operations = region["maps"], region["classes"], region["operations"]
-    return of(slab, region["tile"], region["input"], maps, classes, operations, region["itemsize"])
-
-
-def of(box: Box, tile: Triple, given: Triple, maps: int, classes: int, operations: float, itemsize: int) -> Need:
-    """What a slab takes.
-
-    box         of the slab
-    tile        voxels that a tile of the network keeps, and
-    given       that it is given
-    maps        of the network at full resolution
-    classes     that it tells apart, without the background
-    operations  of the network on a tile
-    itemsize    bytes of a raw voxel: as it is stored, in this machine's byte order, and a byte to check it
-    """
-    surroundings = math.prod(size + more - kept for size, more, kept in zip(box.shape, given, tile, strict=True))
-    stored = (classes + 1) * box.voxels
-    predicting = MAPS * maps * math.prod(given) + (2 * itemsize + 1) * surroundings + stored
-    labelling = box.voxels + LAYER * math.prod((min(CHUNK, box.shape[0]), *box.shape[1:]))
-    memory = START + max(predicting, labelling)
-    return Need(memory, int(stored * PACKED), len(box.parts(tile)) * operations / OPERATIONS)
+    tile, given, output = (region[name] for name in ("tile", "input", "output"))
+    surroundings = math.prod(size + more - kept for size, more, kept in zip(slab.shape, given, tile, strict=True))
+    stored = (region["classes"] + 1) * slab.voxels
+    network = MAPS * region["maps"] * (math.prod(given) + math.prod(output))
+    reading = (2 * region["itemsize"] + 1) * surroundings  # as stored and in this machine's byte order; and checked
+    labelling = slab.voxels + LAYER * math.prod((min(CHUNK, slab.shape[0]), *slab.shape[1:]))
+    seconds = len(slab.parts(tile)) * region["operations"] / OPERATIONS
+    return Need(START + max(network + reading + stored, labelling), int(stored * PACKED), seconds)

@@ -83,7 +83,7 @@ def of_volume(region: Description, model: Mapping[str, Any], number: int, left: 
 
 def meta(packet: Mapping[str, Any], region: Description, left: Left) -> dict[str, Any]:
     """What the pipeline itself needs to know of a slab."""
-    need = needs.of_region(region, left.slab)
+    need = needs.of(region, left.slab)
     facts = {"id": packet["id"], "entry": packet["entry"], "model": packet["checkpoint"]["number"]}
     facts |= {"predict": left.predict, "label": {*left.replaced} != {"maps"}, "shown": bool(incomplete([left]))}
     return facts | {"memory": need.memory, "work": need.disk, "seconds": need.seconds, "voxels": left.slab.voxels}

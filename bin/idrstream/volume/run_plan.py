@@ -66,7 +66,7 @@ class Region:
         return {made[row["kind"]].identity for made in self.wanted.values() if row["kind"] in made}
 
     def need(self, slab: Box) -> needs.Need:
-        return needs.of_region(self.description, slab)
+        return needs.of(self.description, slab)
 
     def todo(self, checkpoint: str) -> list[packets.Left]:
         """Slabs that are not done for a checkpoint, as of packets.todo."""
@@ -82,7 +82,8 @@ class Region:
             **{"folders": entry.folders(), "voxel_size": entry.voxel_size, "roi": entry.roi, **source},
             "labels": [asdict(label) for label in entry.labels],
             "metric_masks": [asdict(mask) for mask in entry.metric_masks],
-            **{"tile": self.tile, "input": self.given, "edge": self.edge, "shard": grid.shard(self.edge)},
+            **{"tile": self.tile, "input": self.given, "output": unet.output(self.given)},
+            **{"edge": self.edge, "shard": grid.shard(self.edge)},
             **{"network": unet.to_keys(), "classes": unet.outputs - 1, "maps": unet.maps},
             "itemsize": np.dtype(entry.raw.dtype).itemsize,
             **{"operations": unet.flops(self.given, lean=True), "threshold": self.threshold, "session": self.session},
