@@ -13,10 +13,10 @@ TOOLS := acquire profiles deepprofiler cellpose volume
 help:         ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
-setup: tools  ## Nextflow and the tools' environments (4.4 GB; 10 GB with PyTorch: where there is a GPU, or with TORCH=yes)
+setup: tools  ## Nextflow and the tools' environments (5 GB; 11 GB with PyTorch: where there is a GPU, or with TORCH=yes)
 	@./setup.sh deepprofiler volume
 
-tools:        ## the same without DeepProfiler's, which only --embedder deepprofiler needs (2.4 GB; 8 GB with PyTorch)
+tools:        ## those of screen and tissue, without DeepProfiler's, which only --embedder deepprofiler needs (2.4 GB; 8 GB with PyTorch)
 	@./setup.sh engine
 	@./setup.sh acquire profiles cellpose
 
