@@ -296,3 +296,43 @@ def test_the_end_of_a_run_names_what_is_missing_and_why(here):
 
 def ledger_units(here):
     return [path.stem for path in Path(here, "out", ledger.FOLDER).glob("*.json")]
+
+
+def identities(made):
+    """Kind -> identity of what is wanted of the region, by its one checkpoint."""
+    (region,) = made.regions
+    return {kind: result.identity for kind, result in region.wanted["model_checkpoint_1"].items()}
+
+
+MAPS = {"maps", "labels", "counts", "volume"}  # all that is made of them
+
+
+@pytest.mark.parametrize(
+    "changed, kinds",
+    [
+        (lambda here: {"tile": 16}, MAPS),
+        (lambda here: checkpoint(here / "models/model_checkpoint_1", 5), MAPS),
+        (lambda here: {"entries": {"cell": ENTRY | LABELS | {"shape": [70, 40, 129]}}}, MAPS),
+        (lambda here: touch(here / "cell.zarr" / make_volumes.RAW), MAPS),
+        (lambda here: {"slab": 256}, MAPS),  # its files are others
+        (lambda here: {"threshold": 0.4}, {"labels", "volume"}),
+        (lambda here: touch(here / "cell.zarr" / make_volumes.LABELS / "mito"), {"counts"}),
+        (lambda here: {"label_offset": "0,0,5"}, {"counts"}),
+        (lambda here: {"slab": 192}, set()),
+        (lambda here: {"connections": 1, "max_failed": 1}, set()),
+    ],
+    ids=["tile", "weights", "region", "raw", "files", "threshold", "labels", "their place", "slab", "running"],
+)
+def test_what_makes_a_result_is_in_its_identity_and_nothing_else(here, changed, kinds):
+    entries, task = {"cell": ENTRY | LABELS}, "predict,evaluate"
+    before = identities(planned(here, entries, task=task))
+    now = identities(planned(here, **({"entries": entries, "task": task} | (changed(here) or {}))))
+    assert {kind for kind in before if before[kind] != now[kind]} == kinds
+
+
+def touch(folder):
+    """Write a chunk of an array anew."""
+    chunk = next(path for path in folder.iterdir() if path.name.startswith("0"))
+    content = chunk.read_bytes()
+    chunk.unlink()
+    chunk.write_bytes(content)
