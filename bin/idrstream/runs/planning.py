@@ -1,10 +1,10 @@
-"""What the planners of all workflows share: files by the names that the user knows, and problems as the pipeline reads
-them."""
+"""What the planners of all workflows share: files by the names that the user knows, problems as the pipeline reads
+them, and the commands of stages."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,11 @@ from urllib.parse import unquote
 
 from idrstream.base.tables import Problems
 from idrstream.base.task import UserError
+from idrstream.runs import digest
+from idrstream.runs.recipe import Book
+from idrstream.runs.types import Recipe
+
+BIN = Path(__file__).resolve().parents[2]  # where the commands are
 
 LISTED = 100  # problems that are said; of a whole column that is wrong more would hide the others
 
@@ -37,3 +42,21 @@ def by_its_name(path: Path, param: Any) -> Path:
     link.parent.mkdir()
     link.symlink_to(path.absolute())
     return link
+
+
+def stages(
+    workflow: str, arguments: Mapping[str, str], book: Book, wanted: Recipe, libraries: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Of each stage: the arguments of its command, with the libraries that it requires, and the digest of its code.
+
+    arguments  stage -> arguments; its command is WORKFLOW_STAGE.py
+    wanted     recipe of the run
+    libraries  as Book.read_locks gives them
+    """
+    return {
+        stage: {
+            "args": f"{words} {book.option(stage, wanted, libraries)}".strip(),
+            "code": digest.of(BIN / f"{workflow}_{stage}.py", BIN),
+        }
+        for stage, words in arguments.items()
+    }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import os.path
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 from idrstream.runs import manifest, run_warnings
 from idrstream.runs.housekeeping import PART, PLAN
+from idrstream.runs.types import LedgerEntry
 
 SHOWN = 5  # sentences about one kind of file
 REPORT = "multiqc_report.html"  # the file, and its part of the manifest
@@ -29,6 +31,13 @@ def strangers(outdir: str | Path, shown: str, parts: Mapping[str, Sequence[str]]
     """
     found = [few(shown, manifest.strangers(outdir, part, paths)) for part, paths in parts.items()]
     return [sentence for sentences in found for sentence in sentences]
+
+
+def unentered(outdir: str | Path, shown: str, names: Iterable[str], entries: Iterable[LedgerEntry]) -> list[str]:
+    """Likewise about files and folders that results are to have, and of which no entry of the ledger has a file."""
+    paths = [file["path"] for entry in entries for file in entry["files"]]
+    owned = {*paths, *(above.as_posix() for path in paths for above in PurePath(path).parents)}
+    return few(shown, [name for name in names if os.path.lexists(Path(outdir, name)) and name not in owned])
 
 
 def few(shown: str, names: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from idrstream.base.tables import Problems, Table
-from idrstream.runs import digest, ledger, params, targets
+from idrstream.runs import ledger, params, planning, targets
 from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.sources import staged
 from idrstream.tissue import (
@@ -204,7 +204,7 @@ def _decide(
         differs=_differences(stale, entries),
         recipe=whole,
         settings=values,
-        stages=_stages(values, whole, libraries),
+        stages=planning.stages("tissue", arguments.of(values), recipe.BOOK, whole, libraries),
         folders=folders,
         session=session,
         notes=[f"{workspace.INCOMPLETE}: {samples.listed(lost)}"] * bool(lost),
@@ -270,24 +270,10 @@ def _conflicts(outdir: Path, values: Params, todo: list[Slide], entries: list[Le
     """Sentences about files in OUTDIR that the run would overwrite and that are not its own."""
     if sentences := targets.of_another_workflow(outdir, values):
         return sentences
-    entered = {file["path"] for entry in entries for file in entry["files"]}
-    names = [f"slides/{slide.name}/{name}" for slide in todo for name in outcome.results(slide.name)]
-    strange = [name for name in names if os.path.lexists(Path(outdir, name)) and not _entered(name, entered)]
     parts = targets.COMMON | {outcome.PART: outcome.FILES}
-    return targets.strangers(outdir, values["outdir"], parts) + targets.few(values["outdir"], strange)
-
-
-def _entered(name: str, entered: set[str]) -> bool:
-    return name in entered or any(path.startswith(f"{name}/") for path in entered)
-
-
-def _stages(values: Params, wanted: Recipe, libraries: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Arguments of each stage's command, with the libraries that it requires, and the digest of its code."""
-    stages = {}
-    for stage, args in arguments.of(values).items():
-        words = f"{args} {recipe.BOOK.option(stage, wanted, libraries)}".strip()
-        stages[stage] = {"args": words, "code": digest.of(BIN / f"tissue_{stage}.py", BIN)}
-    return stages
+    names = [f"slides/{slide.name}/{name}" for slide in todo for name in outcome.results(slide.name)]
+    strange = targets.unentered(outdir, values["outdir"], names, entries)
+    return targets.strangers(outdir, values["outdir"], parts) + strange
 
 
 def write(plan: Plan, folder: Path) -> None:

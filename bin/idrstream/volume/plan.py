@@ -11,7 +11,7 @@ from typing import Any
 from idrstream import sources
 from idrstream.base import files
 from idrstream.base.tables import Problems
-from idrstream.runs import digest, ledger, params, targets
+from idrstream.runs import ledger, params, planning, targets
 from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.sources import staged
 from idrstream.volume import (
@@ -185,6 +185,8 @@ def _decide(
         raise Problems(sentences)
     if any(recipe.BOOK.unknown(entry["recipe"]) for entry in intact + broken):
         raise Problems([f"--outdir {shown}: another version of idrstream wrote its ledger; name another --outdir"])
+    if conflicts := _conflicts(given["outdir"], shown, regions + candidates, intact + broken):
+        raise Problems(conflicts)
     versions = recipe.BOOK.read_versions(BIN / "idrstream")
     libraries = recipe.BOOK.read_locks(given.get("locks", BIN.parent / "containers"))
     again = {entry["batch"] for entry in intact if values["redo"] and entry["session"] != session}
@@ -209,13 +211,11 @@ def _decide(
         stamp=f"{datetime.now(timezone.utc):%Y-%m-%d_%H-%M-%S}",
         differs=differs,
         settings=values,
-        stages=_stages(values, whole, libraries),
+        stages=planning.stages("volume", arguments.of(values), recipe.BOOK, whole, libraries),
         folders=sorted({place for region in regions + candidates for place in region.entry.folders()}),
         session=session,
         notes=notes,
     )
-    if conflicts := targets.strangers(given["outdir"], shown, targets.COMMON | {outcome.PART: outcome.FILES}):
-        raise Problems(conflicts)
     return plan
 
 
@@ -267,13 +267,12 @@ def _stale(intact: Sequence[LedgerEntry], regions: list[Region]) -> tuple[list[s
     return [*stale], ", ".join(dict.fromkeys(words)) or "another region, other files, or files of other slabs"
 
 
-def _stages(values: Params, wanted: Mapping[str, Any], libraries: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Arguments of each stage's command, with the libraries that it requires, and the digest of its code."""
-    stages = {}
-    for stage, args in arguments.of(values).items():
-        words = f"{args} {recipe.BOOK.option(stage, wanted, libraries)}".strip()
-        stages[stage] = {"args": words, "code": digest.of(BIN / f"volume_{stage}.py", BIN)}
-    return stages
+def _conflicts(outdir: Path, shown: str, regions: Sequence[Region], entries: Sequence[LedgerEntry]) -> list[str]:
+    """Sentences about files in OUTDIR that the run would overwrite and that are not its own."""
+    names = [results.store(region.name) for region in regions if "maps" in region.kinds]
+    names += [f"{results.COUNTS}/{region.name}" for region in regions if "counts" in region.kinds]
+    parts = targets.COMMON | {outcome.PART: outcome.FILES}
+    return targets.strangers(outdir, shown, parts) + targets.unentered(outdir, shown, names, entries)
 
 
 def write(plan: Plan, folder: Path) -> None:

@@ -336,3 +336,14 @@ def touch(folder):
     content = chunk.read_bytes()
     chunk.unlink()
     chunk.write_bytes(content)
+
+
+def test_an_array_of_the_users_own_is_no_place_for_results(here):
+    own = here / "out/volumes/cell.ome.zarr"
+    own.mkdir(parents=True)
+    with pytest.raises(Problems, match=r"out/volumes/cell\.ome\.zarr was not written by idrstream"):
+        planned(here)
+    own.rmdir()
+    _, packets = closed(here, planned(here))
+    finish(here, packets["slabs"])
+    planned(here)
