@@ -134,7 +134,8 @@ def test_parts_of_a_region_over_http_have_the_same_voxels_whatever_the_slab(ende
     with http_server(data[0]) as server:
         regions = {"part": ([31, 57, 66], [40, 50, 70]), "five": ([99, 129, 189], [5, 5, 5])}
         wanted = {name: entry("cell.zarr", *place) for name, place in regions.items()}
-        run = Volumes(tmp_path / "run", wanted, "--checkpoint", model, "--data_dir", server.url, "--slab", 64)
+        words = ("--checkpoint", model, "--data_dir", server.url, "--slab", 64)
+        run = Volumes(tmp_path / "run", wanted, *words, parser="v1")
     assert run.code == 0, run.said
     for name, (begin, shape) in regions.items():
         where = tuple(slice(b - c, b - c + s) for b, c, s in zip(begin, ROI[0], shape, strict=True))
