@@ -21,8 +21,8 @@ def close(plan: Mapping[str, Any], outdir: str | Path, folder: Path) -> None:
 
     plan  regions.json of the planner: regions, candidates, models, stamp
 
-    Results of the regions by other checkpoints move to stale/ in OUTDIR; so does what makes an image of a volume that
-    is incomplete from now on.
+    Results of the regions by other checkpoints move to stale/ in OUTDIR. What makes an image of a volume is deleted
+    where that is incomplete from now on.
     """
     models, entries = plan["models"], ledger.read(outdir)[0]
     chosen, lines = _chosen(plan, outdir, entries) if len(models) > 1 else (models[0], [])
@@ -42,6 +42,7 @@ def close(plan: Mapping[str, Any], outdir: str | Path, folder: Path) -> None:
     content = {"chosen": chosen, "lines": lines, "slabs": slabs, "volumes": volumes, "models": models}
     content |= {kind: [region["entry"] for region in plan[kind]] for kind in ("regions", "candidates")}
     requested = [*{each["id"]: each for each in requested}.values()]  # a region may be compared and predicted
+    content |= {"threshold": plan["regions"][0]["threshold"]}
     content |= {"problem": None if chosen else lines[-1], "requested": requested}
     files.write_json(folder / "plan.json", content)
     record = Path(outdir) / housekeeping.PLAN
@@ -94,19 +95,30 @@ def _set_aside(
     outdir: str | Path,
     stamp: str,
 ) -> list[str]:
-    """Move what is not of the volume as it will be, and, of one that is INCOMPLETE, what makes an image of it.
+    """Move what is not of the volume as it will be; of one that is INCOMPLETE, delete what makes an image of it.
 
     returns  lines for the log
     """
     made = region["wanted"][chosen["name"]]
     valid = {(kind, made[kind]["identity"]) for kind in results.SHOWN if kind in made}
-    rows = {
-        unit: row for unit, row in results.committed(entries, region["entry"]).items() if row["kind"] in results.SHOWN
-    }
+    committed = results.committed(entries, region["entry"])
+    rows = {unit: row for unit, row in committed.items() if row["kind"] in results.SHOWN}
     other = [unit for unit, row in rows.items() if (row["kind"], row["identity"]) not in valid]
-    closed = [unit for unit, row in rows.items() if row["kind"] == "volume" and incomplete and unit not in other]
-    folder = Path(outdir, housekeeping.STALE, stamp)
-    for unit in other + closed:
+    kept = any(row["kind"] == "maps" and unit not in other for unit, row in rows.items())
+    closed = [unit for unit, row in rows.items() if row["kind"] == "volume" and (incomplete or unit in other) and kept]
+    for unit in closed:
+        _delete(unit, outdir)
+    moved = [unit for unit in other if unit not in closed]
+    for unit in moved:
         housekeeping.set_aside(unit, outdir, stamp)
-    lines = [f"{region['entry']}: moved results by another checkpoint to {folder}"] if other else []
-    return lines + [f"{region['entry']}: it is no image until its slabs are there again (see {folder})"] * bool(closed)
+    folder = Path(outdir, housekeeping.STALE, stamp)
+    lines = [f"{region['entry']}: moved results with other settings to {folder}"] if moved else []
+    return lines + [f"{region['entry']}: it is no image until all of its slabs are there again"] * bool(closed)
+
+
+def _delete(unit: str, outdir: str | Path) -> None:
+    """Delete what makes an image of a volume of which probabilities stay: moved away, it would show zeros."""
+    path = ledger.path_of(outdir, unit)
+    for file in ledger.read_entry(outdir, path)["files"]:
+        files.remove(outdir, file["path"])
+    path.unlink()

@@ -222,7 +222,7 @@ def _labels_fault(value: Any) -> str | None:
     numbers = sorted(value.values())
     if numbers != list(range(1, len(numbers) + 1)):
         listed = ", ".join(map(str, numbers))
-        return f"the classes are {listed}; number them 1, 2, ... without a gap, one array each (0 is the background)"
+        return f"the class ids are {listed}; number them 1, 2, ... without a gap, one array each (0 is the background)"
     return None
 
 

@@ -14,6 +14,7 @@ from idrstream.volume.box import Box
 from idrstream.volume.data_file import Item
 
 AXES = "zyx"
+RELATIVE = "correct it, or --data_dir, which it is relative to"
 CLOSE = 1e-3  # of a voxel, or of its size: nothing differs
 REDUCED = [2**power for power in range(8)]  # voxels of the highest resolution in one of a pyramid's, along an axis
 RAW_TYPES = ("uint8", "uint16", "float32")
@@ -159,7 +160,7 @@ class _Check:
             self.faults.append('it has no labels to compare with; add such as "labels": {"volumes/labels/mito": 1}')
         elif compared and not labels:
             self.notes.append("it has no labels, so it is not compared")
-        elif compared or labels_needed:
+        elif (compared or labels_needed) and raw and raw.box.contains(item.roi):  # else the region is wrong
             self._need_common(labels)
         if self.faults:
             return None
@@ -195,11 +196,13 @@ class _Check:
         try:
             return self._opened.volume(location, path)
         except MissingWell:
-            what = f'"file": there is no folder {location}; correct it, or --data_dir, which it is relative to'
+            what = f'"file": there is no folder {location}; {RELATIVE}'
         except ImageFailure as failure:
             what = str(failure).removesuffix(".")
-            if isinstance(failure, Unreachable) and sources.scheme(location):
-                what = f'"file": {what}; check the address and whether the server answers, then run again'
+            if isinstance(failure, Unreachable):
+                remedy = "check the address and whether the server answers, then run again"
+                near = f"there is no folder {sources.split(location)[0]}, or its disk is not mounted; {RELATIVE}"
+                what = f'"file": {what}; {remedy}' if sources.scheme(location) else f'"file": {near}'
         if what not in self.faults:  # of the container, so that each of its arrays has it
             self.faults.append(what)
         return None

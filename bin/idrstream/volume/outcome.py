@@ -28,13 +28,25 @@ SLABS = (
     "cpu_seconds",
     "peak_rss_mb",
 )
-VOLUMES = ("volume", "status", "checkpoint", "begin", "shape", "voxel_size_nm", "slabs", "seconds", "cpu_seconds")
+VOLUMES = (
+    "volume",
+    "status",
+    "checkpoint",
+    "threshold",
+    "begin",
+    "shape",
+    "voxel_size_nm",
+    "slabs",
+    "seconds",
+    "cpu_seconds",
+)
 SCORES = (
     "volume",
     "checkpoint",
     "class",
     "label",
     "voxels_of",
+    "at",
     "threshold",
     "f1",
     "jaccard",
@@ -71,8 +83,11 @@ def summarise(
         VOLUMES,
         [_volume(row, recorded) for row in every if row["kind"] == "volume" and row["status"] == "ok"],
     )
-    _write(Path(outdir), "scores.tsv", SCORES, [line for each in known for line in _scores(*each)])
-    _write(Path(outdir), "checkpoints.tsv", choosing.COLUMNS, _sweep(plan, known))
+    thresholds = {row["entry"]: row["threshold"] for row in every if row["kind"] == "volume" and row["status"] == "ok"}
+    lines = [line for each in known for line in _scores(*each, thresholds.get(each[0], plan["threshold"]))]
+    _write(Path(outdir), "scores.tsv", SCORES, lines)
+    if len(plan["models"]) > 1:  # what an earlier run chose by stays
+        _write(Path(outdir), "checkpoints.tsv", choosing.COLUMNS, _sweep(plan, known))
     volumes = [row for row in rows if row["kind"] == "volume" and row["status"] == "ok"]
     slabs = [row for row in rows if row["kind"] != "volume"]
     done = sum(row["status"] == "ok" for row in slabs)
@@ -119,15 +134,16 @@ def compared(entries: Sequence[LedgerEntry], outdir: str | Path) -> list[tuple[s
     return found
 
 
-def _scores(name: str, checkpoint: str, counts: Mapping[str, Any], labels: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of scores.tsv: of each class and kind of voxels at 0.5 and at the best threshold."""
+def _scores(
+    name: str, checkpoint: str, counts: Mapping[str, Any], labels: Mapping[str, Any], threshold: float | None
+) -> list[dict[str, Any]]:
+    """Rows of scores.tsv: of each class and kind of voxels, at the thresholds that are told."""
     rows = []
     for number, kinds in counts.items():
         for kind, levels in kinds.items():
-            found = scores.of(levels)
-            for score in dict.fromkeys(filter(None, (scores.half(found), scores.best(found)))):
+            for at, score in scores.told(scores.of(levels), threshold).items():
                 about = {"volume": name, "checkpoint": checkpoint, "class": number, "label": ",".join(labels[number])}
-                rows.append(about | {"voxels_of": kind} | score.facts())
+                rows.append(about | {"voxels_of": kind, "at": at} | score.facts())
     return rows
 
 
@@ -151,10 +167,12 @@ def _best(plan: Mapping[str, Any], known: Sequence[tuple], names: Collection[str
     for name, checkpoint, counts, _ in known:
         if plan["chosen"] and checkpoint == plan["chosen"]["name"] and name in names:
             for number, kinds in counts.items():
-                found = scores.of(kinds["scored"])
-                best = scores.best(found)
-                words = f"{best.f1:.3f} at {best.threshold:.3f}" if best else scores.NO_VOXEL
-                lines.append(f"scores     {name} class {number}: F1 {_number(scores.half(found).f1)} at 0.5, {words}")
+                found = scores.told(scores.of(kinds["scored"]), plan["threshold"])
+                words = [f"{_number(score.f1)} at {at}" for at, score in found.items() if at != "best"]
+                if best := found.get("best"):
+                    words.append(f"at best {best.f1:.3f}, at {best.threshold:.3f}")
+                outside = " outside of exclusion zones" if kinds["all"] != kinds["scored"] else ""
+                lines.append(f"scores     {name} class {number}: F1{outside} {', '.join(words)}")
     return lines
 
 
@@ -173,7 +191,8 @@ def _volume(row: Mapping[str, Any], recorded: Mapping[str, Mapping[str, Any]]) -
     sums = {name: round(sum(each["cost"][name] for each in own), 1) for name in ("seconds", "cpu_seconds")}
     slabs = sum(each["kind"] == "maps" for each in own)
     size = ",".join(f"{edge:g}" for edge in row["voxel_size"])
-    return {**_slab(row), **sums, "slabs": slabs, "voxel_size_nm": size}
+    threshold = "likeliest class" if row["threshold"] is None else row["threshold"]
+    return {**_slab(row), **sums, "slabs": slabs, "voxel_size_nm": size, "threshold": threshold}
 
 
 def _write(outdir: Path, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

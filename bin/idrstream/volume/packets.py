@@ -133,6 +133,7 @@ def _rows(region: Description, model: Mapping[str, Any], left: Left) -> list[dic
         row = {"id": results.row_id(made["identity"], left.slab), "key": " ".join(filter(None, words))}
         row |= {"status": "ok", "reason": "", "retryable": False, "cells": None, "kind": kind, "slab": slab}
         row |= {"entry": region["entry"], "checkpoint": model["name"], "identity": made["identity"]}
+        row |= {"threshold": region["threshold"]} if kind in ("labels", "volume") else {}
         rows.append(row | {"box": left.slab, "roi": region["roi"]})
     return rows
 

@@ -260,6 +260,8 @@ def _stale(intact: Sequence[LedgerEntry], regions: list[Region]) -> tuple[list[s
     for region in regions:
         for entry in intact:
             row = entry["images"][0]
+            if row["kind"] == "volume" and region.predicted:
+                continue  # CHOOSE closes it
             if row["entry"] == region.name and row["identity"] not in (valid := region.valid(row)) and valid:
                 stale[entry["batch"]] = None
                 made = next((each[row["kind"]] for each in region.wanted.values() if row["kind"] in each), None)

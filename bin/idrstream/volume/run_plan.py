@@ -58,6 +58,11 @@ class Region:
         """The kinds, with what makes one image of the slabs."""
         return (*self.kinds, "volume") if "maps" in self.kinds else self.kinds
 
+    @property
+    def predicted(self) -> bool:
+        """Whether some of its probabilities are there, by one of the run's checkpoints."""
+        return any(made["maps"].done for made in self.wanted.values() if "maps" in made)
+
     def valid(self, row: Mapping[str, Any]) -> set[str]:
         """The identities that a row of the ledger may have to be a result of this run; empty where it is not for it
         to say."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -64,6 +65,24 @@ def of(counts):
 def half(scores):
     """The Score at a probability of 0.5."""
     return scores[HALF]
+
+
+def level(threshold):
+    """The lowest grey level that counts as a probability of THRESHOLD or more: 128 for 0.5."""
+    return math.ceil((LEVELS - 1) * threshold)
+
+
+def told(scores, threshold=None):
+    """{name of a threshold: Score} of those that are told: 0.5, the one that segmentations have, the best of all.
+
+    threshold  of the segmentations; None: 0.5
+    """
+    found = {"0.5": half(scores)}
+    if threshold is not None:
+        found[f"--threshold {threshold:g}"] = scores[level(threshold)]
+    if (highest := best(scores)) is not None:
+        found["best"] = highest
+    return found
 
 
 def best(scores):

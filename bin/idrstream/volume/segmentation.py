@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from idrstream.volume import scores
+
 VERSION = 1
 
 
@@ -24,13 +26,8 @@ def segment(probabilities, threshold=None, inside=None):
         sums += highest
         found = sums > 255  # highest > 255 - the sum of all; which rounding may make more than 255
     else:
-        found = highest >= level(threshold)
+        found = highest >= scores.level(threshold)
     if inside is not None:
         found &= inside
     likeliest *= found
     return likeliest
-
-
-def level(threshold):
-    """The lowest grey level that counts as a probability of THRESHOLD or more: 128 for 0.5."""
-    return int(np.ceil(255 * threshold))

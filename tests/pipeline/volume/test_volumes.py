@@ -126,6 +126,8 @@ def test_another_threshold_only_segments_anew(ended, data, model):
     maps = {name: digest for name, digest in run.files.items() if "probability" in name}
     assert maps == {name: digest for name, digest in before.items() if "probability" in name}
     assert (run.array("cell", "labels/segmentation") <= (run.array("cell") >= 131)).all()
+    assert set(run.table("scores")["at"]) == {"0.5", "--threshold 0.51", "best"}
+    assert list(run.table("volumes")["threshold"]) == [0.51]
     assert len(list((run.out / "stale").rglob("labels/segmentation/s0/c/*/*/*"))) == 2
 
 

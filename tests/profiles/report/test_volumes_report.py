@@ -67,4 +67,4 @@ def test_volumes_have_scores_of_the_classes_that_they_have_labels_of(tmp_path):
     html = "".join(scores.section(results, Pictures(tmp_path / "pictures")).html)
     assert [(each.name, [*each.counts]) for each in results.compared] == [("one", ["1"]), ("two", ["1", "2"])]
     assert (html.count("Scores of one by threshold"), html.count("Scores of two by threshold")) == (1, 2)
-    assert ("highest F1 of a class", "1.000") in summary.facts(results)
+    assert ("lowest F1 of a class at 0.5", "1.000") in summary.facts(results)

@@ -79,3 +79,13 @@ def test_counts_of_different_kinds_and_none_at_all_do_not_add_up():
     for several in ([{"1": {"all": COUNTS}}, {"1": {"scored": COUNTS}}], [{"1": {"all": COUNTS}}, {"2": {}}], []):
         with pytest.raises(ValueError, match="different kinds, or none"):
             scores.add(several)
+
+
+def test_scores_are_told_at_a_half_at_the_users_threshold_and_at_the_best():
+    counts = [[0] * 256, [0] * 256]
+    counts[0][100], counts[1][150], counts[1][204], counts[0][203] = 50, 4, 20, 9
+    told = scores.told(scores.of(counts), 0.8)
+    assert [*told] == ["0.5", "--threshold 0.8", "best"]
+    assert (told["--threshold 0.8"].tp, told["--threshold 0.8"].fp) == (20, 0)  # 0.8 of 255 is 204
+    assert [*scores.told(scores.of(counts))] == ["0.5", "best"]
+    assert [*scores.told(scores.of([[1] * 256, [0] * 256]))] == ["0.5"]

@@ -21,12 +21,13 @@ def section(results, pictures):
     content = page.Section(
         "checkpoints",
         "Checkpoints",
-        "Over all regions by which one is chosen, outside of exclusion zones. The chosen one has the highest mean F1 "
+        "Of the last run that had several, over all regions by which one is chosen, outside of exclusion zones. The "
+        "chosen one has the highest mean F1 "
         "of its classes, each at its best threshold.",
     )
     table = results.checkpoints
     if table.empty:
-        content.html.append(page.paragraph("The last run had one checkpoint, so none was chosen."))
+        content.html.append(page.paragraph("No run had several checkpoints to choose from."))
         return content
     rows = [tuple("" if value != value else value for value in row) for row in table[[*HEADS]].itertuples(index=False)]
     content.html.append(page.table([*HEADS.values()], rows, "Checkpoints"))

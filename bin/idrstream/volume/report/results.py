@@ -68,7 +68,8 @@ class Results(Output):
         rows = sorted(self.rows.values(), key=lambda row: row["key"])
         self.slabs = [row for row in rows if row["kind"] != "volume"]
         self.volumes = [Volume(row, self._of(row["entry"])) for row in rows if row["kind"] == "volume"]
-        self.failed = [row for row in self.failures() if row["result"] not in {each["key"] for each in rows}]
+        done = {row["key"] for row in rows if row["status"] == "ok"}
+        self.failed = [row for row in self.failures() if row["result"] not in done]
 
     @cached_property
     def compared(self):
@@ -84,6 +85,11 @@ class Results(Output):
             with suppress(FileNotFoundError):
                 found += [Compared(*each) for each in outcome.compared(entries, self.outdir)]
         return found
+
+    def threshold(self, name):
+        """That of a volume's segmentation, by its name; the last run's for one that was only compared."""
+        own = [volume.row["threshold"] for volume in self.volumes if volume.name == name]
+        return own[0] if own else self.run.get("params", {}).get("threshold")
 
     @cached_property
     def checkpoints(self):

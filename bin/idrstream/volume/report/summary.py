@@ -4,6 +4,8 @@ from idrstream.base import traces, units
 from idrstream.report import page, throughput
 from idrstream.volume import scores
 
+LOW = 0.5  # F1 that is pointed out
+
 
 def section(results, _pictures):
     """Tiles of figures, and a sentence for everything that needs attention."""
@@ -20,9 +22,8 @@ def facts(results):
         ("results failed", f"{len(results.failed):,}"),
         ("megavoxels", page.number(round(sum(volume.region.voxels for volume in results.volumes) / 1e6, 1))),
     ]
-    best = [(score.f1, each) for each in results.compared for score in _best(each) if score]
-    if best:
-        tiles.append(("highest F1 of a class", f"{max(f1 for f1, _ in best):.3f}"))
+    if halves := [score.f1 for _, score in _halves(results) if score.f1 is not None]:
+        tiles.append(("lowest F1 of a class at 0.5", f"{min(halves):.3f}"))
     if waited := throughput.waited(traces.read(results.outdir)):
         tiles.append(("time of the last run", page.time(waited)))
     if disk := results.run.get("stream", {}).get("disk"):
@@ -50,8 +51,17 @@ def remarks(results):
         sentences.append(
             f"Nothing was segmented of {', '.join(empty)}. Check the checkpoint, the voxel size, --threshold."
         )
+    low = [name for name, score in _halves(results) if score.f1 is not None and score.f1 < LOW]
+    if low:
+        why = "another threshold may do (Scores), or the network was trained on other images"
+        sentences.append(f"F1 below {LOW} at a probability of 0.5: {', '.join(dict.fromkeys(low))}; {why}.")
     return sentences or ["Nothing needs attention. Look at the slices, below, for what figures cannot show."]
 
 
-def _best(compared):
-    return [scores.best(scores.of(kinds["scored"])) for kinds in compared.counts.values()]
+def _halves(results):
+    """(volume and class, score at 0.5) of all that was compared."""
+    return [
+        (f"{each.name} class_{number}", scores.half(scores.of(kinds["scored"])))
+        for each in results.compared
+        for number, kinds in each.counts.items()
+    ]

@@ -2,7 +2,7 @@
 
 from idrstream.report import page
 
-HEADS = ("volume", "region (voxels, z,y,x)", "voxel (nm)", "checkpoint", "slabs", "class", "share in %")
+HEADS = ("volume", "region (voxels, z,y,x)", "voxel (nm)", "checkpoint", "threshold", "slabs", "class", "share in %")
 
 
 def section(results, _pictures):
@@ -22,5 +22,7 @@ def section(results, _pictures):
 
 def _rows(volume):
     size = " x ".join(f"{edge:g}" for edge in volume.row["voxel_size"])
-    about = (volume.name, str(volume.region), size, volume.row["checkpoint"], len(volume.slabs["maps"]))
+    row = volume.row
+    threshold = "likeliest class" if row["threshold"] is None else f"{row['threshold']:g}"
+    about = (volume.name, str(volume.region), size, row["checkpoint"], threshold, len(volume.slabs["maps"]))
     return [(*about, name, 100 * share) for name, share in volume.shares.items()]
