@@ -57,7 +57,7 @@ test: setup   ## the tests, but for the long ones
 	$(VENVS)/deepprofiler/bin/pytest tests/deepprofiler $(TESTS)
 	$(VENVS)/volume/bin/pytest tests/volume $(TESTS) $(TWO)
 	$(VENVS)/profiles/bin/pytest tests/profiles $(TESTS) $(TWO)
-	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS) $(TWO) --no-loadscope-reorder
+	$(VENVS)/profiles/bin/pytest tests/pipeline $(TESTS) $(TWO) --no-loadscope-reorder --durations 20
 
 test-containers: setup ## the images that are there: each command in its own; in test-full also whole runs
 	@./setup.sh tests
