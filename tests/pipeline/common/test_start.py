@@ -64,7 +64,7 @@ def test_help_names_the_usual_params_and_help_all_the_others_too(tmp_path):
     schema = json.loads((ROOT / "nextflow_schema.json").read_text())
     rules = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
     rules = {name: rule for name, rule in rules.items() if "screen" in rule["x-workflows"]}
-    assert "--workflow          Workflow to run: screen, tissue. [screen]" in usual
+    assert "--workflow          Workflow to run: screen, tissue, volume. [screen]" in usual
     assert named(every) == list(rules)
     assert named(usual) == [name for name, rule in rules.items() if not rule.get("hidden")]
     assert f"{len(rules) - len(named(usual))} more" in usual
@@ -75,7 +75,7 @@ def test_help_names_the_usual_params_and_help_all_the_others_too(tmp_path):
 def test_help_is_of_the_chosen_workflow_and_where_tasks_queue_of_their_defaults(tmp_path):
     other = tmp_path / "pipeline"
     for part in ("lib", "modules", "workflows", "conf", "assets/params"):
-        shutil.copytree(ROOT / part, other / part, ignore=shutil.ignore_patterns("tissue.json"))
+        shutil.copytree(ROOT / part, other / part, ignore=shutil.ignore_patterns("tissue.json", "volume.json"))
     for part in ("main.nf", "nextflow.config"):
         shutil.copy(ROOT / part, other)
     own = {"title": "Tiles", "properties": {"tile": {"type": "integer", "default": 4096, "description": "Side."}}}
