@@ -24,10 +24,11 @@ def main(packet, outdir, assembled, folders, connections):
     from idrstream.base import costs
     from idrstream.sources import staged
     from idrstream.volume import arrays, looking, ome_zarr, results, slab
+    from idrstream.volume.box import Box
 
     sources.at_most(connections)
     packet = files.read_json(packet)
-    name, region = packet["entry"], slab.box_of(packet["roi"])
+    name, region = packet["entry"], Box.of(packet["roi"])
     assembled.mkdir()
     with costs.measured() as cost:
         source = arrays.Region(packet, staged.places(packet["folders"], folders))

@@ -28,6 +28,7 @@ def main(packet, checkpoint, predicted, folders, connections, count, require_gpu
     from idrstream.sources import staged
     from idrstream.volume import arrays, network, prediction, slab, unet
     from idrstream.volume import checkpoint as checkpoints
+    from idrstream.volume.box import Box
 
     sources.at_most(connections)
     packet, content = files.read_json(packet), checkpoints.read(checkpoint)
@@ -36,11 +37,11 @@ def main(packet, checkpoint, predicted, folders, connections, count, require_gpu
     region = arrays.Region(packet, staged.places(packet["folders"], folders))
     description = unet.from_keys(packet["network"])
     net = network.load(description, content.weights, tuple(packet["input"]), require_gpu, count)
-    box, tile, raw = slab.box_of(packet["box"]), tuple(packet["tile"]), region.raw
+    box, tile, raw = Box.of(packet["box"]), tuple(packet["tile"]), region.raw
     predicted.mkdir()
     with costs.measured() as cost, gpu.watched(net.device, net.on_gpu) as device:
         parts = prediction.predict(raw, box, tile, net, description)
-        parts = task.progress(parts, f"{packet['id']}: predicting tiles", len(box.parts(tile)))
+        parts = task.progress(parts, f"{packet['id']}: predicting tiles", box.count(tile))
         slab.keep(packet, predicted, parts)
     slab.tell(predicted, {"predict": {"device": device, "unwritten": raw.volume.unwritten, **cost}})
 

@@ -14,3 +14,8 @@ def size(count):
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} TB"
+
+
+def minutes(seconds):
+    """An estimate of time in words: 12 min, 3.1 h."""
+    return f"{max(1, round(seconds / 60)):,} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"

@@ -195,7 +195,7 @@ class Slide:
         memory, disk = units.size(self.need.memory), units.size(self.need.disk)
         lines.append(
             f"  {units.count(count, 'tile')}; {memory} of memory a task, about {disk} in the work folder, "
-            f"about {_minutes(self.need.seconds)} of one processor"
+            f"about {units.minutes(self.need.seconds)} of one processor"
         )
         return "\n".join(lines)
 
@@ -336,7 +336,3 @@ def chosen(text: str, names: tuple[str, ...]) -> list[str]:
 
 def _size(shape: tuple[int, int]) -> str:
     return f"{shape[0]:,} x {shape[1]:,} pixels"
-
-
-def _minutes(seconds: float) -> str:
-    return f"{max(1, round(seconds / 60)):,} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"

@@ -54,8 +54,7 @@ class Region:
         return (self._part(mask, box) for mask in self._packet["metric_masks"])
 
     def _placed(self, source: Mapping[str, Any]) -> Placed:
-        begin, shape = source["box"]
-        return Placed(self._container.volume(source["path"]), Box(tuple(begin), tuple(shape)))
+        return Placed(self._container.volume(source["path"]), Box.of(source["box"]))
 
     def _part(self, source, box):
         """The part of an array in BOX, and where that lies: of none, an empty one at its begin."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 Triple = tuple[int, int, int]
@@ -13,6 +14,12 @@ class Box(NamedTuple):
 
     begin: Triple
     shape: Triple
+
+    @classmethod
+    def of(cls, value: Iterable[Iterable[int]]) -> Box:
+        """A Box as JSON has it."""
+        begin, shape = value
+        return cls(_three(begin), _three(shape))
 
     @property
     def end(self) -> Triple:
@@ -41,6 +48,10 @@ class Box(NamedTuple):
 
     def moved(self, step: Triple) -> Box:
         return Box(_three(map(sum, zip(self.begin, step, strict=True))), self.shape)
+
+    def count(self, edge: Triple) -> int:
+        """How many `parts` there are."""
+        return math.prod(math.ceil(size / step) for size, step in zip(self.shape, edge, strict=True))
 
     def parts(self, edge: Triple) -> list[Box]:
         """The boxes of a grid from its first voxel, EDGE voxels each, cut at its end; in the order of z, y, x."""

@@ -13,7 +13,7 @@ from idrstream.base import files
 from idrstream.runs import housekeeping, ledger
 from idrstream.runs.types import LedgerEntry
 from idrstream.volume import choosing, counted, packets, results, scores
-from idrstream.volume.packets import Description, box
+from idrstream.volume.packets import Description
 
 
 def close(plan: Mapping[str, Any], outdir: str | Path, folder: Path) -> None:
@@ -25,21 +25,23 @@ def close(plan: Mapping[str, Any], outdir: str | Path, folder: Path) -> None:
     where that is incomplete from now on.
     """
     models, entries = plan["models"], ledger.read(outdir)[0]
-    chosen, lines = _chosen(plan, outdir, entries) if len(models) > 1 else (models[0], [])
+    found, table = _compared(plan, outdir, entries) if len(models) > 1 else ([], [])
+    chosen, lines = _chosen(plan, found)
     slabs, volumes, requested = [], [], packets.compared(plan)
     for kind in ("slabs", "volumes"):
         (folder / kind).mkdir(parents=True)
     for number, region in enumerate(plan["regions"] if chosen else []):
         left = packets.todo(region, chosen["name"])
         lines += _set_aside(region, chosen, entries, bool(packets.incomplete(left)), outdir, plan["stamp"])
-        slabs += write(region, chosen, left, len(slabs), folder, "slabs")
-        made = packets.requested(region, chosen)
+        slabs += packets.write(region, chosen, left, len(slabs), folder, "slabs")
+        made = packets.requested(region, chosen, left)
         if any(each["kind"] == "volume" and each["batch"] for each in made):
             packet = packets.of_volume(region, chosen, number, packets.incomplete(left))
             files.write_json(folder / "volumes" / f"{packet['id']}.json", packet)
-            volumes.append({"id": packet["id"], "left": packet["left"], "voxels": box(region["roi"]).voxels})
+            volumes.append({"id": packet["id"], "left": packet["left"]})
         requested += made
     content = {"chosen": chosen, "lines": lines, "slabs": slabs, "volumes": volumes, "models": models}
+    content |= {"checkpoints": table}
     content |= {kind: [region["entry"] for region in plan[kind]] for kind in ("regions", "candidates")}
     requested = [*{each["id"]: each for each in requested}.values()]  # a region may be compared and predicted
     content |= {"threshold": plan["regions"][0]["threshold"]}
@@ -49,33 +51,24 @@ def close(plan: Mapping[str, Any], outdir: str | Path, folder: Path) -> None:
     files.write_json(record, files.read_json(record) | {"images": requested})
 
 
-def write(
-    region: Description, model: Mapping[str, Any], left: Sequence[packets.Left], first: int, folder: Path, kind: str
-) -> list[dict[str, Any]]:
-    """Write the packets of what is LEFT of a region into FOLDER, by number from FIRST; returns what the pipeline needs.
-
-    kind  folder in it of the packets for LABEL and COMMIT; those for PREDICT go into `predict`
-    """
-    metas = []
-    (folder / "predict").mkdir(exist_ok=True)
-    for number, each in enumerate(left, first):
-        packet = packets.of_slab(region, model, each, number)
-        files.write_json(folder / kind / f"{packet['id']}.json", packet)
-        if each.predict:
-            files.write_json(folder / "predict" / f"{packet['id']}.json", packets.of_prediction(region, model, each))
-        metas.append(packets.meta(packet, region, each))
-    return metas
-
-
-def _chosen(
+def _compared(
     plan: Mapping[str, Any], outdir: str | Path, entries: Sequence[LedgerEntry]
-) -> tuple[dict | None, list[str]]:
-    """The checkpoint with the best scores on the candidates, None if there is none; lines for the log, why at last."""
-    models, found = {model["name"]: model for model in plan["models"]}, []
-    for model in models.values():
+) -> tuple[list[choosing.Candidate], list[dict[str, Any]]]:
+    """The checkpoints that were compared on all candidates, and their table (`choosing.rows`)."""
+    found, labels = [], {}
+    for model in plan["models"]:
         sums = [counted.of_region(region, model["name"], outdir, entries) for region in plan["candidates"]]
         if None not in sums:
-            found.append(choosing.Candidate(model["name"], model["iteration"], scores.add(sums)))
+            found.append(choosing.Candidate(model["name"], model["iteration"], scores.add(each for each, _ in sums)))
+            labels |= {number: ",".join(paths) for _, names in sums for number, paths in names.items()}
+    return found, choosing.rows(found, labels)
+
+
+def _chosen(plan: Mapping[str, Any], found: Sequence[choosing.Candidate]) -> tuple[dict | None, list[str]]:
+    """The checkpoint with the best scores, None if there is none; lines for the log, why at last."""
+    models = {model["name"]: model for model in plan["models"]}
+    if len(models) == 1:
+        return plan["models"][0], []
     lacking = models.keys() - {candidate.name for candidate in found}
     lines = [f"not compared, because slabs failed (failures.tsv): {', '.join(sorted(lacking))}"] if lacking else []
     if not found:

@@ -8,16 +8,22 @@ from typing import Any
 
 from idrstream.runs.types import LedgerEntry
 from idrstream.volume import grid, results, scores
-from idrstream.volume.packets import Description, box
+from idrstream.volume.box import Box
+from idrstream.volume.packets import Description
 
 
 def of_region(
     region: Description, checkpoint: str, outdir: str | Path, entries: Sequence[LedgerEntry]
-) -> dict[str, Any] | None:
-    """{class: {kind: ...}} of a region by a checkpoint (`scores.add`); None if some of its slabs have no counts."""
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """What `of_files` gives for a region by a checkpoint; None if some of its slabs have no counts."""
     rows = results.committed(entries, region["entry"])
     units = results.matching(rows, "counts", region["wanted"][checkpoint]["counts"]["identity"])
-    if not grid.whole(box(region["roi"]), units.values()):
+    if not grid.whole(Box.of(region["roi"]), units.values()):
         return None
-    paths = [file["path"] for entry in entries if entry["batch"] in units for file in entry["files"]]
-    return scores.add(scores.read(Path(outdir, path))[0] for path in paths)
+    return of_files([entry for entry in entries if entry["batch"] in units], outdir)
+
+
+def of_files(entries: Sequence[LedgerEntry], outdir: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Counts, {class: {kind: ...}} (`scores.add`), and names of the labels of each class, of ENTRIES of slabs."""
+    contents = [scores.read(Path(outdir, file["path"])) for entry in entries for file in entry["files"]]
+    return scores.add(counts for counts, _ in contents), contents[0][1]

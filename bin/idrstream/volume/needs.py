@@ -40,5 +40,5 @@ def of(region: Mapping[str, Any], slab: Box) -> Need:
     network = MAPS * region["maps"] * (math.prod(given) + math.prod(output))
     reading = (2 * region["itemsize"] + 1) * surroundings  # as stored and in this machine's byte order; and checked
     labelling = slab.voxels + LAYER * math.prod((min(CHUNK, slab.shape[0]), *slab.shape[1:]))
-    seconds = len(slab.parts(tile)) * region["operations"] / OPERATIONS
+    seconds = slab.count(tile) * region["operations"] / OPERATIONS
     return Need(START + max(network + reading + stored, labelling), int(stored * PACKED), seconds)

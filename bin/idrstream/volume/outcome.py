@@ -10,8 +10,8 @@ from typing import Any
 from idrstream.base import tables
 from idrstream.runs import ledger, outcome
 from idrstream.runs.types import GateFigures, LedgerEntry
-from idrstream.volume import choosing, grid, results, scores
-from idrstream.volume.packets import box
+from idrstream.volume import choosing, counted, grid, results, scores
+from idrstream.volume.box import Box
 
 PART = "summary"  # of the manifest: what the end of a run writes
 FILES = ("volumes.tsv", "slabs.tsv", "scores.tsv", "checkpoints.tsv", "failures.tsv", str(outcome.RUN))
@@ -75,19 +75,15 @@ def summarise(
     every = [*recorded.values(), *(row for row in failed if row["id"] not in recorded)]
     names = {*plan["candidates"], *plan["regions"]}
     known = compared(entries, outdir)
-    _write(Path(outdir), "slabs.tsv", SLABS, [_slab(row) for row in every if row["kind"] != "volume"])
-    _write(Path(outdir), "failures.tsv", SLABS, [_slab(row) for row in failed])
-    _write(
-        Path(outdir),
-        "volumes.tsv",
-        VOLUMES,
-        [_volume(row, recorded) for row in every if row["kind"] == "volume" and row["status"] == "ok"],
-    )
-    thresholds = {row["entry"]: row["threshold"] for row in every if row["kind"] == "volume" and row["status"] == "ok"}
+    tables.write(Path(outdir) / "slabs.tsv", SLABS, [_slab(row) for row in every if row["kind"] != "volume"])
+    tables.write(Path(outdir) / "failures.tsv", SLABS, [_slab(row) for row in failed])
+    finished = [row for row in every if row["kind"] == "volume" and row["status"] == "ok"]
+    tables.write(Path(outdir) / "volumes.tsv", VOLUMES, [_volume(row, recorded) for row in finished])
+    thresholds = {row["entry"]: row["threshold"] for row in finished}
     lines = [line for each in known for line in _scores(*each, thresholds.get(each[0], plan["threshold"]))]
-    _write(Path(outdir), "scores.tsv", SCORES, lines)
+    tables.write(Path(outdir) / "scores.tsv", SCORES, lines)
     if len(plan["models"]) > 1:  # what an earlier run chose by stays
-        _write(Path(outdir), "checkpoints.tsv", choosing.COLUMNS, _sweep(plan, known))
+        tables.write(Path(outdir) / "checkpoints.tsv", choosing.COLUMNS, plan["checkpoints"])
     volumes = [row for row in rows if row["kind"] == "volume" and row["status"] == "ok"]
     slabs = [row for row in rows if row["kind"] != "volume"]
     done = sum(row["status"] == "ok" for row in slabs)
@@ -128,9 +124,8 @@ def compared(entries: Sequence[LedgerEntry], outdir: str | Path) -> list[tuple[s
             groups.setdefault((row["entry"], row["checkpoint"], row["identity"]), []).append((row, entry))
     found = []
     for (name, checkpoint, _), members in sorted(groups.items(), key=lambda item: item[0]):
-        if grid.whole(box(members[0][0]["roi"]), (box(row["box"]) for row, _ in members)):
-            contents = [scores.read(Path(outdir, file["path"])) for _, entry in members for file in entry["files"]]
-            found.append((name, checkpoint, scores.add(counts for counts, _ in contents), contents[0][1]))
+        if grid.whole(Box.of(members[0][0]["roi"]), (Box.of(row["box"]) for row, _ in members)):
+            found.append((name, checkpoint, *counted.of_files([entry for _, entry in members], outdir)))
     return found
 
 
@@ -145,20 +140,6 @@ def _scores(
                 about = {"volume": name, "checkpoint": checkpoint, "class": number, "label": ",".join(labels[number])}
                 rows.append(about | {"voxels_of": kind, "at": at} | score.facts())
     return rows
-
-
-def _sweep(plan: Mapping[str, Any], known: Sequence[tuple]) -> list[dict[str, Any]]:
-    """Rows of checkpoints.tsv: the checkpoints that were compared, over all regions by which one is chosen."""
-    names = {*plan["candidates"]}
-    candidates, labels = [], {}
-    for model in plan["models"]:
-        own = [each for each in known if each[0] in names and each[1] == model["name"]]
-        if own and {each[0] for each in own} == names:
-            candidates.append(
-                choosing.Candidate(model["name"], model["iteration"], scores.add(each[2] for each in own))
-            )
-            labels |= {number: ",".join(paths) for each in own for number, paths in each[3].items()}
-    return choosing.rows(candidates, labels) if candidates else []
 
 
 def _best(plan: Mapping[str, Any], known: Sequence[tuple], names: Collection[str]) -> list[str]:
@@ -193,7 +174,3 @@ def _volume(row: Mapping[str, Any], recorded: Mapping[str, Mapping[str, Any]]) -
     size = ",".join(f"{edge:g}" for edge in row["voxel_size"])
     threshold = "likeliest class" if row["threshold"] is None else row["threshold"]
     return {**_slab(row), **sums, "slabs": slabs, "voxel_size_nm": size, "threshold": threshold}
-
-
-def _write(outdir: Path, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    tables.write(outdir / name, columns, rows)

@@ -6,21 +6,17 @@ Packets are made of it once the checkpoint is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from idrstream.base import files
 from idrstream.volume import grid, needs, results
 from idrstream.volume.box import Box
 
 Description = Mapping[str, Any]
 OF_TASKS = ("entry", "location", "locations", "root", "folders", "voxel_size", "raw", "labels", "mask", "metric_masks")
 OF_TASKS += ("tile", "input", "shard", "network", "classes", "threshold")
-
-
-def box(value: Iterable[Iterable[int]]) -> Box:
-    """A Box as JSON has it."""
-    begin, shape = value
-    return Box(tuple(begin), tuple(shape))  # type: ignore[arg-type]
 
 
 class Left(NamedTuple):
@@ -41,8 +37,8 @@ def todo(region: Description, checkpoint: str) -> list[Left]:
     for kind in results.OF_SLABS:
         for slab, replaced in _remaining(region, wanted.get(kind)).items():
             left.setdefault(slab, {})[kind] = replaced
-    unpredicted = _remaining(region, wanted["maps"]) if "maps" in wanted else left.keys()
-    return [Left(slab, replaced, slab in unpredicted) for slab, replaced in sorted(left.items())]
+    whatever = "maps" not in wanted  # then probabilities are computed to be compared
+    return [Left(slab, replaced, whatever or "maps" in replaced) for slab, replaced in sorted(left.items())]
 
 
 def incomplete(left: Iterable[Left]) -> int:
@@ -55,11 +51,9 @@ def of_prediction(region: Description, model: Mapping[str, Any], left: Left) -> 
 
     model  a checkpoint: name, file, number, sha256, iteration
     """
-    name = grid.name(left.slab, box(region["roi"]), region["edge"])
-    kind = "maps" if "maps" in region["wanted"][model["name"]] else "counts"
-    unit = results.unit(kind, region["entry"], name, model["name"])
-    place = {"id": unit, "slab": name, "box": left.slab, "roi": region["roi"], "checkpoint": model}
-    return {**{key: region[key] for key in OF_TASKS}, **place}
+    name = grid.name(left.slab, Box.of(region["roi"]), region["edge"])
+    place = {"slab": name, "box": left.slab, "roi": region["roi"], "checkpoint": model}
+    return {**{key: region[key] for key in OF_TASKS}, "id": _task(region, model, name), **place}
 
 
 def of_slab(region: Description, model: Mapping[str, Any], left: Left, number: int) -> dict[str, Any]:
@@ -74,7 +68,7 @@ def of_slab(region: Description, model: Mapping[str, Any], left: Left, number: i
 
 def of_volume(region: Description, model: Mapping[str, Any], number: int, left: int) -> dict[str, Any]:
     """The packet of a region's volume; LEFT: how many slabs are to be done before."""
-    whole = Left(box(region["roi"]), {"volume": []}, False)
+    whole = Left(Box.of(region["roi"]), {"volume": []}, False)
     (row,) = _rows(region, model, whole)
     kept = {"id": region["entry"], "number": number, "roi": region["roi"], "checkpoint": model, "left": left}
     unit = _unit(region, model, row, [], number)
@@ -89,38 +83,62 @@ def meta(packet: Mapping[str, Any], region: Description, left: Left) -> dict[str
     return facts | {"memory": need.memory, "work": need.disk, "seconds": need.seconds, "voxels": left.slab.voxels}
 
 
-def requested(region: Description, model: Mapping[str, Any]) -> list[dict[str, Any]]:
+def write(
+    region: Description, model: Mapping[str, Any], left: Sequence[Left], first: int, folder: Path, kind: str
+) -> list[dict[str, Any]]:
+    """Write the packets of what is LEFT of a region into FOLDER, by number from FIRST; returns what the pipeline needs.
+
+    kind  folder in it of the packets for LABEL and COMMIT; those for PREDICT go into `predict`
+    """
+    metas = []
+    (folder / "predict").mkdir(exist_ok=True)
+    for number, each in enumerate(left, first):
+        packet = of_slab(region, model, each, number)
+        files.write_json(folder / kind / f"{packet['id']}.json", packet)
+        if each.predict:
+            files.write_json(folder / "predict" / f"{packet['id']}.json", of_prediction(region, model, each))
+        metas.append(meta(packet, region, each))
+    return metas
+
+
+def requested(region: Description, model: Mapping[str, Any], left: Sequence[Left]) -> list[dict[str, Any]]:
     """The results that are asked for of a region: rows as of the ledger, and of each `batch`, the unit that is to be
-    committed, or None where it is, and `task`, the id by which its tasks are known."""
-    wanted, left = region["wanted"][model["name"]], todo(region, model["name"])
+    committed, or None where it is, and `task`, the id by which its tasks are known. LEFT: of `todo`."""
+    wanted = region["wanted"][model["name"]]
     replaced = {unit for each in left for units in each.replaced.values() for unit in units}
     there = [
-        {"id": results.row_id(made["identity"], box(place)), "key": unit, "batch": None, "task": None, "kind": kind}
+        {"id": results.row_id(made["identity"], Box.of(place)), "key": unit, "batch": None, "task": None, "kind": kind}
         for kind, made in wanted.items()
         for unit, place in made["done"].items()
         if unit not in replaced and (kind != "volume" or not incomplete(left))
     ]
-    rows = []
-    for each in left:
-        task = of_prediction(region, model, each)["id"]
-        rows += [row | {"batch": _named(region, model, row), "task": task} for row in _rows(region, model, each)]
+    rows = [
+        row | {"batch": _named(region, model, row), "task": _task(region, model, row["slab"])}
+        for each in left
+        for row in _rows(region, model, each)
+    ]
     if "volume" in wanted and not any(each["kind"] == "volume" for each in there):
-        (row,) = _rows(region, model, Left(box(region["roi"]), {"volume": []}, False))
+        (row,) = _rows(region, model, Left(Box.of(region["roi"]), {"volume": []}, False))
         rows.append(row | {"batch": region["entry"], "task": region["entry"]})
     return there + rows
 
 
 def compared(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Likewise of the regions that are only compared with labels, by all checkpoints of a PLAN."""
-    return [each for model in plan["models"] for region in plan["candidates"] for each in requested(region, model)]
+    return [
+        each
+        for model in plan["models"]
+        for region in plan["candidates"]
+        for each in requested(region, model, todo(region, model["name"]))
+    ]
 
 
 def _remaining(region: Description, result: Mapping[str, Any] | None) -> dict[Box, list[str]]:
     """Of a kind of result, slab -> units that it replaces; of none nothing."""
     if result is None:
         return {}
-    done, former = ({unit: box(place) for unit, place in result[kind].items()} for kind in ("done", "former"))
-    return grid.remaining(box(region["roi"]), region["edge"], done, former)
+    done, former = ({unit: Box.of(place) for unit, place in result[kind].items()} for kind in ("done", "former"))
+    return grid.remaining(Box.of(region["roi"]), region["edge"], done, former)
 
 
 def _rows(region: Description, model: Mapping[str, Any], left: Left) -> list[dict[str, Any]]:
@@ -128,7 +146,7 @@ def _rows(region: Description, model: Mapping[str, Any], left: Left) -> list[dic
     rows = []
     for kind in left.replaced:
         made = region["wanted"][model["name"]][kind]
-        slab = "" if kind == "volume" else grid.name(left.slab, box(region["roi"]), region["edge"])
+        slab = "" if kind == "volume" else grid.name(left.slab, Box.of(region["roi"]), region["edge"])
         words = (region["entry"], slab, kind, model["name"] if kind == "counts" else "")
         row = {"id": results.row_id(made["identity"], left.slab), "key": " ".join(filter(None, words))}
         row |= {"status": "ok", "reason": "", "retryable": False, "cells": None, "kind": kind, "slab": slab}
@@ -136,6 +154,12 @@ def _rows(region: Description, model: Mapping[str, Any], left: Left) -> list[dic
         row |= {"threshold": region["threshold"]} if kind in ("labels", "volume") else {}
         rows.append(row | {"box": left.slab, "roi": region["roi"]})
     return rows
+
+
+def _task(region: Description, model: Mapping[str, Any], slab: str) -> str:
+    """The id by which the tasks of a slab are known: of what is committed of it first."""
+    kind = "maps" if "maps" in region["wanted"][model["name"]] else "counts"
+    return results.unit(kind, region["entry"], slab, model["name"])
 
 
 def _named(region: Description, model: Mapping[str, Any], row: Mapping[str, Any]) -> str:

@@ -16,7 +16,6 @@ from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.sources import staged
 from idrstream.volume import (
     arguments,
-    closing,
     data_file,
     entries,
     grid,
@@ -284,7 +283,7 @@ def write(plan: Plan, folder: Path) -> None:
     for model in listed:
         for region in plan.candidates:
             left = region.todo(model["name"])
-            candidates += closing.write(region.description, model, left, len(candidates), folder, "candidates")
+            candidates += packets.write(region.description, model, left, len(candidates), folder, "candidates")
     described = {
         name: [region.description for region in regions]
         for name, regions in (("regions", plan.regions), ("candidates", plan.candidates))
@@ -305,7 +304,10 @@ def write(plan: Plan, folder: Path) -> None:
 def _requested(described: Mapping[str, Any], sweep: bool) -> list[dict[str, Any]]:
     """What is asked for as far as it is known: of the regions to predict nothing before a checkpoint is chosen."""
     regions = [] if sweep else described["regions"]
-    made = [each for region in regions for each in packets.requested(region, described["models"][0])]
+    first = described["models"][0]
+    made = [
+        each for region in regions for each in packets.requested(region, first, packets.todo(region, first["name"]))
+    ]
     return packets.compared(described) + made
 
 

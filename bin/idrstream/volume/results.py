@@ -25,12 +25,8 @@ SHOWN = ("maps", "labels", "volume")  # those of which a region has one set, by 
 VOLUMES, COUNTS, SLICES = "volumes", "counts", "slices"  # folders in the output folder
 METADATA = "zarr.json"  # of an array or group
 FACTS = "facts.json"  # in a task's folder: stage -> what there is to tell
-STAGES = {
-    "maps": "predict",
-    "labels": "label",
-    "counts": "label",
-    "volume": "assemble",
-}  # kind -> stage that tells of it
+# Kind -> stage that tells of it.
+STAGES = {"maps": "predict", "labels": "label", "counts": "label", "volume": "assemble"}
 COST = ("seconds", "cpu_seconds", "peak_rss_mb")
 
 
@@ -54,11 +50,8 @@ class Result:
 
 def unit(kind: str, entry: str, slab: str, checkpoint: str) -> str:
     """Name of what is committed at once: of a KIND, of a region of an ENTRY."""
-    if kind == "volume":
-        return entry
-    return {"maps": f"{entry}.{slab}", "labels": f"{entry}.{slab}.labels", "counts": f"{entry}@{checkpoint}.{slab}"}[
-        kind
-    ]
+    names = {"maps": f"{entry}.{slab}", "labels": f"{entry}.{slab}.labels", "volume": entry}
+    return names.get(kind, f"{entry}@{checkpoint}.{slab}")
 
 
 def store(entry: str) -> str:
@@ -91,7 +84,7 @@ def matching(rows: Mapping[str, Mapping[str, Any]], kind: str, result: str) -> d
     """Unit -> Box, of those ROWS (`committed`) that are results of a kind and identity, failed ones left out."""
     wanted = kind, result, "ok"
     found = {name: row for name, row in rows.items() if (row["kind"], row["identity"], row["status"]) == wanted}
-    return {name: Box(*map(tuple, row["box"])) for name, row in found.items()}
+    return {name: Box.of(row["box"]) for name, row in found.items()}
 
 
 def of_folders(kind: str, row: UnitRow, folders: Iterable[Path]) -> Results:

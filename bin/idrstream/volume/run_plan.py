@@ -103,10 +103,10 @@ class Region:
         size = " x ".join(f"{edge:g}" for edge in entry.voxel_size)
         lines = [
             f"{self.name}: region {entry.roi} voxels of {size} nm in {entry.location}/{entry.raw.path}",
-            f"  {units.count(len(needed), 'slab')}, {sum(len(slab.parts(self.tile)) for slab in self.slabs):,} tiles "
+            f"  {units.count(len(needed), 'slab')}, {sum(slab.count(self.tile) for slab in self.slabs):,} tiles "
             f"of {_sides(self.tile)} voxels; {units.size(max(need.memory for need in needed))} of memory a task, "
             f"at most {units.size(max(need.disk for need in needed))} each in the work folder, "
-            f"about {_minutes(sum(need.seconds for need in needed))} of one processor",
+            f"about {units.minutes(sum(need.seconds for need in needed))} of one processor",
         ]
         if "counts" in self.kinds:
             named = ", ".join(f"{label.path} (class {label.class_id})" for label in entry.labels)
@@ -187,7 +187,3 @@ class Plan:
 
 def _sides(tile: Triple) -> str:
     return str(tile[0]) if len({*tile}) == 1 else " x ".join(map(str, tile))
-
-
-def _minutes(seconds: float) -> str:
-    return f"{max(1, round(seconds / 60)):,} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"

@@ -6,17 +6,17 @@ import numpy as np
 
 from idrstream.base import failures, files
 from idrstream.volume import counts, grid, ome_zarr, results, scores, segmentation, truth
-from idrstream.volume.packets import box as box_of
+from idrstream.volume.box import Box
 
 
 def store(packet, folder):
     """The Store of a packet's region in a FOLDER of results."""
-    return ome_zarr.Store(Path(folder, results.store(packet["entry"])), box_of(packet["roi"]), packet["shard"])
+    return ome_zarr.Store(Path(folder, results.store(packet["entry"])), Box.of(packet["roi"]), packet["shard"])
 
 
 def keep(packet, folder, parts):
     """Write the probabilities of a slab, PARTS of prediction.predict, into FOLDER."""
-    slab = box_of(packet["box"])
+    slab = Box.of(packet["box"])
     maps = np.zeros((packet["classes"], *slab.shape), np.uint8)
     for part, probabilities in parts:
         maps[:, *part.within(slab)] = probabilities
@@ -54,7 +54,7 @@ def tell(folder, facts):
 
 def _segment(packet, source, region, folder):
     """Write a slab's segmentation; returns the voxels of each class."""
-    slab = box_of(packet["box"])
+    slab = Box.of(packet["box"])
     classes, voxels = np.zeros(slab.shape, np.uint8), dict.fromkeys(_classes(packet), 0)
     for layer in _layers(slab):
         inside = truth.inside(region.sample(layer), layer)
@@ -71,7 +71,7 @@ def _compare(packet, source, region, folder):
     Returns why there are none if labels or masks cannot be read, else None. They are the user's for this alone: the
     probabilities stay. What trying again may help is raised.
     """
-    slab, total = box_of(packet["box"]), 0
+    slab, total = Box.of(packet["box"]), 0
     numbers = sorted({label["class_id"] for label in packet["labels"]})
     for layer in _layers(slab):
         try:

@@ -11,7 +11,7 @@ from idrstream.base import files
 from idrstream.report.output import Output
 from idrstream.runs import ledger
 from idrstream.volume import outcome, recipe
-from idrstream.volume.packets import box
+from idrstream.volume.box import Box
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Volume:
 
     @property
     def region(self):
-        return box(self.row["roi"])
+        return Box.of(self.row["roi"])
 
     @property
     def shares(self):

@@ -3,7 +3,7 @@
 from idrstream.base.sampling import spread
 from idrstream.report import page
 from idrstream.volume import results as layout
-from idrstream.volume.packets import box
+from idrstream.volume.box import Box
 
 VOLUMES = 6  # at most, evenly from all
 
@@ -38,6 +38,6 @@ def _figure(results, volume, picture, pictures):
     except FileNotFoundError:
         return ""
     what = "with its segmentation" if picture["labels"] else "raw"
-    where = f"plane {picture['plane']}, voxels {box(picture['box'])}"
+    where = f"plane {picture['plane']}, voxels {Box.of(picture['box'])}"
     words = f"{volume.name}, {where}, {what}"
     return pictures.embed(content, "png", file.stem, f"{words}.", f"{where}, {what}")

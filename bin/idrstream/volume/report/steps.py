@@ -1,7 +1,7 @@
 """What predicting and labelling cost: time, processor, memory."""
 
 from idrstream.report import page
-from idrstream.volume.packets import box
+from idrstream.volume.box import Box
 
 STEPS = {"maps": "predict", "labels": "label", "volume": "assemble"}
 HEADS = ("step", "tasks", "megavoxels", "seconds", "CPU-s", "CPU-s per Mvoxel", "peak memory (MB)")
@@ -24,7 +24,7 @@ def section(results, _pictures):
 def _row(step, rows):
     if not rows:
         return None
-    voxels = sum(box(row["box"]).voxels for row in rows) / 1e6
+    voxels = sum(Box.of(row["box"]).voxels for row in rows) / 1e6
     seconds, processor = (sum(row["cost"][name] for row in rows) for name in ("seconds", "cpu_seconds"))
     return (
         step,
