@@ -15,18 +15,14 @@ def main():
     parser.add_argument("batch", help="the planner's JSON of the batch")
     parser.add_argument("tables", help="folder of MERGE")
     parser.add_argument("labels", help="folder of SEGMENT")
-    parser.add_argument("--outdir", required=True, help="where results are kept")
     parser.add_argument("--save_labels", action="store_true", help="keep the label images too")
     parser.add_argument("--images", help="folder of SAVE_IMAGES, kept too")
-    parser.add_argument("--workdir", required=True, help="nothing outside of it is ever deleted")
-    parser.add_argument("--heavy", nargs="*", default=[], help="folders to delete once the batch is committed")
-    parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
-    options = parser.parse_args()
-    heavy = [] if options.keep_intermediates else options.heavy
+    options = commit.arguments(parser)
     folders = options.tables, options.labels
     saved = {"save_labels": options.save_labels, "images": options.images}
-    entry = results.commit(files.read_json(options.batch), *folders, options.outdir, work_folders=heavy, **saved)
-    freed = commit.reclaim(heavy, options.workdir)
+    batch = files.read_json(options.batch)
+    entry = results.commit(batch, *folders, options.outdir, work_folders=options.heavy, **saved)
+    freed = commit.reclaim(options.heavy, options.workdir)
     images = entry["images"]
     done = {
         "images": len(images),

@@ -44,7 +44,7 @@ def main(launch, schema, out, **given):
     plate. Ends with 64 and plan.json's `problems` where something must be mended first.
     """
     launch = json.load(launch)
-    given = {name: planning.by_its_name(path, launch["params"].get(name)) for name, path in given.items() if path}
+    given = planning.by_their_names(given, launch["params"])
     if launch["source"]:
         given["source"] = Path(launch["params"]["source"])
     if "streams" in given:

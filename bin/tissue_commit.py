@@ -19,15 +19,11 @@ def main():
     parser.add_argument("slide", help="the planner's JSON of the slide")
     parser.add_argument("assembled", type=Path, help="folder of ASSEMBLE")
     parser.add_argument("tables", type=Path, nargs="?", help="folder of TABLES, if anything was measured")
-    parser.add_argument("--outdir", required=True, help="where results are kept")
-    parser.add_argument("--workdir", required=True, help="nothing outside of it is ever deleted")
-    parser.add_argument("--heavy", nargs="*", default=[], help="folders to delete once the slide is committed")
-    parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
-    options = parser.parse_args()
-    slide, heavy = files.read_json(options.slide), [] if options.keep_intermediates else options.heavy
+    options = commit.arguments(parser)
+    slide = files.read_json(options.slide)
     results = lambda: _results(slide, options.assembled, options.tables, options.outdir)  # noqa: E731
-    entry = commit.commit(slide, options.outdir, results, heavy)
-    freed = commit.reclaim(heavy, options.workdir)
+    entry = commit.commit(slide, options.outdir, results, options.heavy)
+    freed = commit.reclaim(options.heavy, options.workdir)
     (row,) = entry["images"]
     cells = row["counts"] and row["counts"]["cells"]
     print(json.dumps({"nuclei": row["cells"], "cells": cells, "uncertified": row["uncertified"], "freed": freed}))

@@ -9,6 +9,7 @@ import click
 
 from idrstream.base.tables import Problems
 from idrstream.base.task import versions
+from idrstream.sources import staged
 from idrstream.tissue import sheet
 
 
@@ -26,7 +27,7 @@ def main(table, folder):
     except Problems:
         requests = []
     places = [place for request in requests for place in request.places]
-    found = [place for place in sheet.folders(places) if os.path.isabs(place)]
+    found = [place for place in staged.folders(places) if os.path.isabs(place)]
     click.echo(json.dumps({"root": None, "folders": found, "images": [{"locations": places}]}))
 
 

@@ -18,8 +18,7 @@ LAYER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.argument("measured", type=click.Path(path_type=Path))
 @click.option("--nuclei", required=True, type=LAYER, help="Folder of their numbers and their labelled tiles.")
 @click.option("--cells", type=LAYER, help="The same of cells that a network or the user found, paired with nuclei.")
-@click.option("--folders", type=click.Path(), help="Folder of its local folders by number; else where they are.")
-@click.option("--connections", type=click.IntRange(1, 64), default=4, show_default=True, help="To one server, at most.")
+@task.reads
 @task.whole("measured")
 @failures.of_the_unit
 def main(packet, group, measured, nuclei, cells, folders, connections):

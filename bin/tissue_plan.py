@@ -41,7 +41,7 @@ def main(launch, schema, out, folders, **given):
     """
     launch = json.load(launch)
     params, schema = launch["params"], files.read_json(schema)
-    given = {name: planning.by_its_name(path, params.get(name)) for name, path in given.items() if path}
+    given = planning.by_their_names(given, params)
     with planning.problems(out):
         places, unwritable = launch.get("workspace"), launch.get("unwritable", ())
         run = plan.make(params, launch["folder"], launch["session"], given, schema, folders, places, unwritable)

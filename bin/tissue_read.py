@@ -13,8 +13,7 @@ from idrstream.base.units import size
 @task.versions
 @click.argument("packet", type=click.Path(exists=True))
 @click.argument("slide", type=click.Path(path_type=Path))
-@click.option("--folders", type=click.Path(), help="Folder of its local folders by number; else where they are.")
-@click.option("--connections", type=click.IntRange(1, 64), default=4, show_default=True, help="To one server, at most.")
+@task.reads
 @task.whole("slide")
 @failures.of_the_unit
 def main(packet, slide, folders, connections):

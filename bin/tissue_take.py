@@ -14,8 +14,7 @@ from idrstream.base.units import count
 @click.argument("packet", type=click.Path(exists=True))
 @click.argument("layer", type=click.Choice(("nuclei", "cells")))
 @click.argument("taken", type=click.Path(path_type=Path))
-@click.option("--folders", type=click.Path(), help="Folder of its local folders by number; else where they are.")
-@click.option("--connections", type=click.IntRange(1, 64), default=4, show_default=True, help="To one server, at most.")
+@task.reads
 @task.whole("taken")
 @failures.of_the_unit
 def main(packet, layer, taken, folders, connections):

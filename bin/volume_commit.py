@@ -15,16 +15,12 @@ def main():
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("packet", help="JSON of the slab or volume")
     parser.add_argument("folders", type=Path, nargs="+", help="folders of PREDICT and LABEL, or of ASSEMBLE")
-    parser.add_argument("--outdir", required=True, help="where results are kept")
-    parser.add_argument("--workdir", required=True, help="nothing outside of it is ever deleted")
-    parser.add_argument("--heavy", nargs="*", default=[], help="folders to delete once all is committed")
-    parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
-    options = parser.parse_args()
-    packet, heavy = files.read_json(options.packet), [] if options.keep_intermediates else options.heavy
+    options = commit.arguments(parser)
+    packet = files.read_json(options.packet)
     for kind, unit in packet["units"].items():
         make = lambda kind=kind, unit=unit: results.of_folders(kind, unit["row"], options.folders)  # noqa: E731
-        commit.commit(unit, options.outdir, make, heavy)
-    freed = commit.reclaim(heavy, options.workdir)
+        commit.commit(unit, options.outdir, make, options.heavy)
+    freed = commit.reclaim(options.heavy, options.workdir)
     print(json.dumps({"results": [*packet["units"]], "freed": freed}))
 
 

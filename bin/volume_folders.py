@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from idrstream import sources
 from idrstream.base.task import versions
+from idrstream.sources import staged
 from idrstream.volume import data_file
 
 
@@ -22,7 +22,7 @@ def main(files, data_dir):
     The planner reads the files again, and says what is wrong with them.
     """
     places = [place for path in files for place in data_file.named(path, data_dir)]
-    folders = sorted({sources.split(place)[0] for place in places if os.path.isabs(place)})
+    folders = [place for place in staged.folders(places) if os.path.isabs(place)]
     click.echo(json.dumps({"root": None, "folders": folders, "images": [{"locations": places}]}))
 
 

@@ -13,8 +13,7 @@ from idrstream.base import failures, files, task
 @click.argument("packet", type=click.Path(exists=True))
 @click.argument("maps", type=click.Path(exists=True, file_okay=False))
 @click.argument("labelled", type=click.Path(path_type=Path))
-@click.option("--folders", type=click.Path(), help="Folder of its local folders by number; else where they are.")
-@click.option("--connections", type=click.IntRange(1, 64), default=4, show_default=True, help="To one server, at most.")
+@task.reads
 @task.whole("labelled")
 @failures.of_the_unit
 def main(packet, maps, labelled, folders, connections):

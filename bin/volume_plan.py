@@ -39,7 +39,7 @@ def main(launch, schema, out, folders, checkpoints, **given):
     """
     launch = json.load(launch)
     params, schema = launch["params"], files.read_json(schema)
-    given = {name: planning.by_its_name(path, params.get(name)) for name, path in given.items() if path}
+    given = planning.by_their_names(given, params)
     with planning.problems(out):
         run = plan.make(params, launch["folder"], launch["session"], given, checkpoints, schema, folders)
     plan.write(run, out)

@@ -14,8 +14,7 @@ from idrstream.base import failures, files, task
 @click.argument("packet", type=click.Path(exists=True))
 @click.argument("checkpoint", type=click.Path(exists=True, path_type=Path))
 @click.argument("predicted", type=click.Path(path_type=Path))
-@click.option("--folders", type=click.Path(), help="Folder of its local folders by number; else where they are.")
-@click.option("--connections", type=click.IntRange(1, 64), default=4, show_default=True, help="To one server, at most.")
+@task.reads
 @click.option("--threads", "count", default=1, show_default=True, help="Threads to use.")
 @click.option("--require_gpu", is_flag=True, help="Fail where there is no GPU.")
 @task.whole("predicted")

@@ -12,7 +12,7 @@ def read(path):
         loader = _Loader(tables.read_text(path))
         content = loader.get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as reason:  # a ValueError: 2024-13-45 is no day
-        raise Problems([tables.problem(path.name, f"not YAML ({' '.join(str(reason).split())})")]) from reason
+        raise Problems.of(path.name, [f"not YAML ({' '.join(str(reason).split())})"]) from reason
     if loader.duplicates:
         raise Problems([tables.problem(path.name, what, line) for line, what in loader.duplicates])
     return content

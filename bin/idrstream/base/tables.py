@@ -38,6 +38,11 @@ class Problems(Exception):
         super().__init__("\n".join(sentences))
         self.sentences = list(sentences)
 
+    @classmethod
+    def of(cls, name, faults):
+        """What is wrong with the file NAME, FAULTS without it."""
+        return cls([problem(name, fault) for fault in faults])
+
 
 @dataclass(frozen=True)
 class Row:

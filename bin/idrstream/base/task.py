@@ -83,6 +83,13 @@ def tell(path, lines, warnings):
         files.write_json(path, {"lines": lines, "notes": warnings})
 
 
+def reads(command):
+    """Decorator: `--folders` and `--connections`, of a command that reads the files of a unit where they lie."""
+    where = "Folder of its local folders by number; else where they are."
+    count = {"type": click.IntRange(1, 64), "default": 4, "show_default": True, "help": "To one server, at most."}
+    return click.option("--folders", type=click.Path(), help=where)(click.option("--connections", **count)(command))
+
+
 def libraries(command):
     """Decorator: `--libraries torch=2.15,...` stops the command where another version of one is installed.
 

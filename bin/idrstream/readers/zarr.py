@@ -73,11 +73,9 @@ class Image(BaseImage):
     def _path(self, dataset):
         """Where in the store a resolution lies."""
         try:
-            path = dataset["path"]
-            path.split("/")
+            return zarr_json.inside(dataset["path"], self.name)
         except (KeyError, TypeError, AttributeError):
             raise self._no_image() from None
-        return zarr_json.inside(path, self.name)
 
     def _describe(self):
         """(multiscales, axes, names of channels) of the image."""

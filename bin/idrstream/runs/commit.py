@@ -9,6 +9,7 @@ the head.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,6 +38,21 @@ class Results:
     fixed: set[str]
     rows: list[UnitRow]
     provenance: dict[str, Any]
+
+
+def arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line of what commits: PARSER has the arguments of its own.
+
+    Beside them: outdir; workdir; heavy, folders to delete, none where intermediates are kept.
+    """
+    parser.add_argument("--outdir", required=True, help="where results are kept")
+    parser.add_argument("--workdir", required=True, help="nothing outside of it is ever deleted")
+    parser.add_argument("--heavy", nargs="*", default=[], help="folders to delete once all is committed")
+    parser.add_argument("--keep_intermediates", action="store_true", help="delete nothing")
+    options = parser.parse_args()
+    if options.keep_intermediates:
+        options.heavy = []
+    return options
 
 
 def commit(

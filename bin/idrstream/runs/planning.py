@@ -33,8 +33,40 @@ def problems(out: Path) -> Generator[None, None, None]:
         raise UserError("\n".join(found.sentences)) from found
 
 
-def by_its_name(path: Path, param: Any) -> Path:
-    """A file under the name that the user knows it by, where a task was given it under another (lib/Places.groovy)."""
+def by_their_names(given: Mapping[str, Path | None], params: Mapping[str, Any]) -> dict[str, Path]:
+    """The files that are GIVEN, param -> path, each under the name that the user knows it by.
+
+    A task may have been given it under another (lib/Places.groovy).
+    """
+    return {name: _by_its_name(path, params.get(name)) for name, path in given.items() if path}
+
+
+def stages(
+    workflow: str,
+    arguments: Mapping[str, str],
+    book: Book,
+    wanted: Recipe,
+    libraries: Mapping[str, str],
+    commands: Mapping[str, str] | None = None,
+) -> dict[str, dict[str, str]]:
+    """Of each stage: the arguments of its command, with the libraries that it requires, and the digest of its code.
+
+    arguments  stage -> arguments; its command is WORKFLOW_STAGE.py
+    commands   stage -> what stands there in the name of its command instead
+    wanted     recipe of the run
+    libraries  as Book.read_locks gives them
+    """
+    commands = commands or {}
+    return {
+        stage: {
+            "args": f"{words} {book.option(stage, wanted, libraries)}".strip(),
+            "code": digest.of(BIN / f"{workflow}_{commands.get(stage, stage)}.py", BIN),
+        }
+        for stage, words in arguments.items()
+    }
+
+
+def _by_its_name(path: Path, param: Any) -> Path:
     name = Path(str(param)).name
     if path.name == name or unquote(path.name) != name:
         return path
@@ -42,21 +74,3 @@ def by_its_name(path: Path, param: Any) -> Path:
     link.parent.mkdir()
     link.symlink_to(path.absolute())
     return link
-
-
-def stages(
-    workflow: str, arguments: Mapping[str, str], book: Book, wanted: Recipe, libraries: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """Of each stage: the arguments of its command, with the libraries that it requires, and the digest of its code.
-
-    arguments  stage -> arguments; its command is WORKFLOW_STAGE.py
-    wanted     recipe of the run
-    libraries  as Book.read_locks gives them
-    """
-    return {
-        stage: {
-            "args": f"{words} {book.option(stage, wanted, libraries)}".strip(),
-            "code": digest.of(BIN / f"{workflow}_{stage}.py", BIN),
-        }
-        for stage, words in arguments.items()
-    }

@@ -12,7 +12,8 @@ from idrstream.base import tables
 from idrstream.base.tables import Problems
 from idrstream.cells import checkpoints
 from idrstream.images.calibration import REFERENCES
-from idrstream.runs import digest, ledger, params
+from idrstream.runs import ledger, params, planning
+from idrstream.runs.planning import BIN
 from idrstream.runs.types import LedgerEntry, Recipe
 from idrstream.screen import (
     arguments,
@@ -46,7 +47,6 @@ from idrstream.screen.types import (
     StreamView,
 )
 
-BIN = Path(__file__).resolve().parents[2]
 COMMANDS = dict.fromkeys(recipe.ENGINES, "embed") | {"deepprofiler": "embed_deepprofiler"}
 REQUESTED = ("id", "key", "plate", "well", "well_number", "site", "frame")
 
@@ -269,7 +269,8 @@ def _decide(
         image["well_number"] = described.well_number(Well.parse(image["well"]))
     selected, cut, done = _remaining(values, images, entries, moved, session)
     todo = [image for batch in cut for image in batch["images"]]
-    stages = _stages(values, wanted, libraries)
+    commands = {"embed": COMMANDS[values["embedder"]]}
+    stages = planning.stages("screen", arguments.of(values), recipe.BOOK, wanted, libraries, commands)
     if conflicts := targets.problems(given["outdir"], values, stages, images, todo, intact + broken):
         raise Problems(conflicts)
     plates = {p: references[p] for p in sorted({image["plate"] for image in todo}) if p in references}
@@ -375,16 +376,6 @@ def _references(
     count = {"plate": batches.candidates(values, described)}.get(values["illumination"], auto)
     alike = [entry for entry in entries if recipe.of_labels(entry["recipe"]) == label_recipe]
     return batches.references(streams.frames(images), alike, count) if count else {}
-
-
-def _stages(values: Params, wanted: Recipe, libraries: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Arguments of each stage's command, with the libraries that it requires, and the digest of its code."""
-    stages = {}
-    for stage, args in arguments.of(values).items():
-        command = COMMANDS[values["embedder"]] if stage == "embed" else stage
-        words = f"{args} {recipe.BOOK.option(stage, wanted, libraries)}".strip()
-        stages[stage] = {"args": words, "code": digest.of(BIN / f"screen_{command}.py", BIN)}
-    return stages
 
 
 def _reading(values: Params) -> Reading:

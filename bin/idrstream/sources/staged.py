@@ -6,6 +6,11 @@ from idrstream import sources
 from idrstream.base.failures import Unreachable
 
 
+def folders(locations):
+    """The local folders in which files lie, or folders of many files, sorted; none for an address."""
+    return sorted({sources.split(place)[0] for place in locations if not sources.scheme(place)})
+
+
 def places(folders, staged):
     """Local folder -> its path in this task. STAGED: the folder that has FOLDERS as 1, 2, ...; None: they are not."""
     return {folder: os.path.join(staged, str(number)) for number, folder in enumerate(folders, 1)} if staged else {}

@@ -34,8 +34,6 @@ from idrstream.tissue.markers import Measured
 from idrstream.tissue.run_plan import Plan, Slide
 from idrstream.tissue.sheet import Request
 
-BIN = Path(__file__).resolve().parents[2]
-
 OF_WORKSPACE = ("image_filter", "numpy_path", "segmasks_path", "project_path", "reports_path")
 OF_CELL_MODEL = {"cell_model": None, "membrane": None, "cell_diameter": "auto"}  # params of --cells model: defaults
 
@@ -61,7 +59,7 @@ def make(
                 segmasks, project and reports; and locks, the folder of the environments' locks,
                 where it is not this pipeline's own
     schema      nextflow_schema.json, read
-    folders     folder of the local folders of the slides, by number, as `sheet.folders` of all has them; None: each
+    folders     folder of the local folders of the slides, by number, as `staged.folders` of all has them; None: each
                 is where it is
     places      folders of the workspace: "images", "numpy", "segmasks", "project", "reports" -> absolute path; None for
                 one that nobody names; empty where there is a table
@@ -82,7 +80,7 @@ def make(
     lacking = values["cells"] == "model" and not values["cell_model"] and not by_one
     if lacking and any("cells" not in row.labels for row in requests):
         table.problems.append("--cells model: name the network that finds cells by --cell_model, a file or cyto3")
-    local = samples.folders(places) if places else sheet.folders([p for request in requests for p in request.places])
+    local = samples.folders(places) if places else staged.folders(p for request in requests for p in request.places)
     wanted = _checked(table, requests, values, given, staged.places(local, folders), networks)
     if table.problems:
         raise Problems(dict.fromkeys(table.problems))
@@ -177,8 +175,8 @@ def _decide(
     shown = values["outdir"]
     if any(recipe.BOOK.unknown(entry["recipe"]) for entry in intact + broken):
         raise Problems([f"--outdir {shown}: another version of idrstream wrote its ledger; name another --outdir"])
-    libraries = recipe.BOOK.read_locks(given.get("locks", BIN.parent / "containers"))
-    facts = recipe.BOOK.sums(given), recipe.BOOK.read_versions(BIN / "idrstream"), libraries
+    libraries = recipe.BOOK.read_locks(given.get("locks", planning.BIN.parent / "containers"))
+    facts = recipe.BOOK.sums(given), recipe.BOOK.read_versions(planning.BIN / "idrstream"), libraries
     for slide in wanted:
         sums, *others = facts
         used = {name: value for name, value in sums.items() if name not in searches.DIAMETERS or name in slide.networks}
@@ -292,7 +290,7 @@ def _packet(slide: Slide, number: int, plan: Plan) -> dict[str, Any]:
         **{"id": slide.name, "slide": slide.name, "number": number, "session": plan.session, "recipe": slide.recipe},
         **{"references": {}, "supersedes": [], "kept": [], "identity": slide.id},
         "locations": slide.request.locations,
-        "folders": sheet.folders(slide.request.images),
+        "folders": staged.folders(slide.request.images),
         "size": slide.shape,
         "region": [box.y0, box.x0, *box.shape] if slide.region else None,
         "polygon": slide.area.relative(),

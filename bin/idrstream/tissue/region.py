@@ -54,7 +54,7 @@ def read(path: Path) -> Area:
 
 
 def _problem(path: Path, what: str) -> tables.Problems:
-    return tables.Problems([tables.problem(path.name, what)])
+    return tables.Problems.of(path.name, [what])
 
 
 def _shapes(path: Path, part: Any) -> list[list]:

@@ -104,11 +104,6 @@ def boxed(text: str) -> Box:
     return Box(y, y + height, x, x + width)
 
 
-def folders(locations: list[str]) -> list[str]:
-    """The local folders in which files lie, or OME-Zarr stores."""
-    return sorted({sources.split(place)[0] for place in locations if not sources.scheme(place)})
-
-
 def _fault(place: str) -> str | None:
     """Why the place of a file is none, as the end of a sentence; None if it is one."""
     if not place:

@@ -41,13 +41,13 @@ def read(path):
         content = torch_files.contents(path)
         digest = files.sha256(path)
     except FileNotFoundError:
-        raise _problems(path.name, ["there is no such file; give a checkpoint"]) from None
+        raise tables.Problems.of(path.name, ["there is no such file; give a checkpoint"]) from None
     except (torch_files.NoWeights, OSError) as error:
-        raise _problems(path.name, [f"not a checkpoint, or not all of one: {error}"]) from error
+        raise tables.Problems.of(path.name, [f"not a checkpoint, or not all of one: {error}"]) from error
     tensors = content.get(WEIGHTS, content)
     arrays = isinstance(tensors, dict) and all(isinstance(one, np.ndarray) for one in tensors.values())
     if not tensors or not arrays:
-        raise _problems(path.name, [f'not a checkpoint: it holds neither "{WEIGHTS}" nor tensors alone'])
+        raise tables.Problems.of(path.name, [f'not a checkpoint: it holds neither "{WEIGHTS}" nor tensors alone'])
     own = content if WEIGHTS in content else {}
     iteration, named = own.get("iteration"), ITERATION.fullmatch(path.name)
     if not isinstance(iteration, int):
@@ -76,7 +76,7 @@ def fit(checkpoint, unet=None):
         pooled = f"{_words(own.factors)} (downsample_factors), and the network file says {_words(unet.factors)}"
         faults.append(f"it was trained with a pooling of {pooled}")
     if faults:
-        raise _problems(name, faults)
+        raise tables.Problems.of(name, faults)
     if stated:
         return stated, []
     assumed = f"{_words(seen.factors)} is assumed (else give a --network with downsample_factors)"
@@ -92,7 +92,9 @@ def _of_shapes(name, weights):
     levels = sum(part.startswith(DOWN) for part in passes)
     if f"{DOWN}0" not in passes or FINAL not in passes or levels < 2:
         held = ", ".join(map(tables.shown, sorted(weights)[:3]))
-        raise _problems(name, [f'not a checkpoint of incasem\'s U-Net: no "{DOWN}0...", "{DOWN}1..." but {held} ...'])
+        raise tables.Problems.of(
+            name, [f'not a checkpoint of incasem\'s U-Net: no "{DOWN}0...", "{DOWN}1..." but {held} ...']
+        )
 
     def width(part):
         tensor = next(array for tensor, array in weights.items() if tensor.startswith(f"{part}."))
@@ -142,10 +144,6 @@ def _unsupported(unet):
 
 def _void(array):
     return not np.isfinite(array).all()
-
-
-def _problems(name, faults):
-    return tables.Problems([tables.problem(name, fault) for fault in faults])
 
 
 def _shape(shape):

@@ -9,6 +9,7 @@ from pathlib import Path
 from idrstream import sources
 from idrstream.base.failures import ImageFailure, MissingWell, Unreachable
 from idrstream.readers.volumes import Volume
+from idrstream.sources import staged
 from idrstream.volume import data_file, opening
 from idrstream.volume.box import Box
 from idrstream.volume.data_file import Item
@@ -73,7 +74,7 @@ class Entry:
 
     def folders(self) -> list[str]:
         """The local folders that tasks need; none for an address."""
-        return [] if sources.scheme(self.location) else [sources.split(self.location)[0]]
+        return staged.folders([self.location])
 
 
 def read(

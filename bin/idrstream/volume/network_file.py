@@ -38,9 +38,9 @@ def read(path):
     try:
         content = strict_yaml.read(path)
     except FileNotFoundError:
-        raise _problems(path.name, ["there is no such file; give a network description"]) from None
+        raise tables.Problems.of(path.name, ["there is no such file; give a network description"]) from None
     if not isinstance(content, dict) or not content:
-        raise _problems(path.name, ["it has no keys; give a configuration of incasem, or its block model"])
+        raise tables.Problems.of(path.name, ["it has no keys; give a configuration of incasem, or its block model"])
     if not content.keys() & SECTIONS.keys():
         return unet.from_keys(content, path.name), []
     faults = _unknown({key: value for key, value in content.items() if key != "model"})
@@ -49,10 +49,10 @@ def read(path):
         try:
             network = unet.from_keys(content["model"], f"{path.name}, model")
         except tables.Problems as problems:
-            raise tables.Problems(problems.sentences + _problems(path.name, faults).sentences) from problems
+            raise tables.Problems(problems.sentences + tables.Problems.of(path.name, faults).sentences) from problems
         faults += _contradictions(content, network)
     if faults:
-        raise _problems(path.name, faults)
+        raise tables.Problems.of(path.name, faults)
     return network, [f"{path.name}: {sentence}" for sentence in _unused(content)]
 
 
@@ -94,7 +94,3 @@ def _unused(content):
     if "probability" in reject:
         sentences.append("training.reject.probability has no effect, nor has it in incasem: it is reject_probability.")
     return sentences
-
-
-def _problems(name, faults):
-    return tables.Problems([tables.problem(name, fault) for fault in faults])

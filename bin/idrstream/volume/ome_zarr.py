@@ -14,13 +14,13 @@ from zarr.storage import LocalStore, MemoryStore, StorePath
 from idrstream.base import files
 from idrstream.base.failures import Truncated
 from idrstream.volume.grid import CHUNK
+from idrstream.volume.results import METADATA
 
 VERSION = "0.5"
 LABELS = "labels"
 SEGMENTATION = f"{LABELS}/segmentation"
 LEVEL = "s0"
 COMPRESSION = 3  # of Zstandard
-METADATA = "zarr.json"
 
 
 def probability(number):

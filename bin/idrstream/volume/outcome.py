@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from idrstream.base import tables
 from idrstream.runs import ledger, outcome
@@ -59,6 +59,19 @@ SCORES = (
 )
 
 
+class Compared(NamedTuple):
+    """A volume that was compared with labels by a checkpoint.
+
+    counts  {class: {kind: ...}} (`scores.add`)
+    labels  class -> names of its data sets
+    """
+
+    name: str
+    checkpoint: str
+    counts: dict[str, Any]
+    labels: dict[str, Any]
+
+
 def summarise(
     plan: Mapping[str, Any], outdir: str | Path, max_failed: float, gate: GateFigures
 ) -> dict[str, str | None]:
@@ -80,7 +93,7 @@ def summarise(
     finished = [row for row in every if row["kind"] == "volume" and row["status"] == "ok"]
     tables.write(Path(outdir) / "volumes.tsv", VOLUMES, [_volume(row, recorded) for row in finished])
     thresholds = {row["entry"]: row["threshold"] for row in finished}
-    lines = [line for each in known for line in _scores(*each, thresholds.get(each[0], plan["threshold"]))]
+    lines = [line for each in known for line in _scores(each, thresholds.get(each.name, plan["threshold"]))]
     tables.write(Path(outdir) / "scores.tsv", SCORES, lines)
     if len(plan["models"]) > 1:  # what an earlier run chose by stays
         tables.write(Path(outdir) / "checkpoints.tsv", choosing.COLUMNS, plan["checkpoints"])
@@ -115,8 +128,8 @@ def _rows(
     ]
 
 
-def compared(entries: Sequence[LedgerEntry], outdir: str | Path) -> list[tuple[str, str, dict, dict]]:
-    """(volume, checkpoint, counts, labels) of every region whose slabs all have counts of one identity."""
+def compared(entries: Sequence[LedgerEntry], outdir: str | Path) -> list[Compared]:
+    """Of every region whose slabs all have counts of one identity."""
     groups: dict[tuple, list] = {}
     for entry in entries:
         row = entry["images"][0]
@@ -125,35 +138,34 @@ def compared(entries: Sequence[LedgerEntry], outdir: str | Path) -> list[tuple[s
     found = []
     for (name, checkpoint, _), members in sorted(groups.items(), key=lambda item: item[0]):
         if grid.whole(Box.of(members[0][0]["roi"]), (Box.of(row["box"]) for row, _ in members)):
-            found.append((name, checkpoint, *counted.of_files([entry for _, entry in members], outdir)))
+            found.append(Compared(name, checkpoint, *counted.of_files([entry for _, entry in members], outdir)))
     return found
 
 
-def _scores(
-    name: str, checkpoint: str, counts: Mapping[str, Any], labels: Mapping[str, Any], threshold: float | None
-) -> list[dict[str, Any]]:
+def _scores(compared: Compared, threshold: float | None) -> list[dict[str, Any]]:
     """Rows of scores.tsv: of each class and kind of voxels, at the thresholds that are told."""
     rows = []
-    for number, kinds in counts.items():
+    for number, kinds in compared.counts.items():
+        about = {"volume": compared.name, "checkpoint": compared.checkpoint, "class": number}
+        about["label"] = ",".join(compared.labels[number])
         for kind, levels in kinds.items():
             for at, score in scores.told(scores.of(levels), threshold).items():
-                about = {"volume": name, "checkpoint": checkpoint, "class": number, "label": ",".join(labels[number])}
                 rows.append(about | {"voxels_of": kind, "at": at} | score.facts())
     return rows
 
 
-def _best(plan: Mapping[str, Any], known: Sequence[tuple], names: Collection[str]) -> list[str]:
+def _best(plan: Mapping[str, Any], known: Sequence[Compared], names: Collection[str]) -> list[str]:
     """A line for each class of each region that was compared by the chosen checkpoint."""
     lines = []
-    for name, checkpoint, counts, _ in known:
-        if plan["chosen"] and checkpoint == plan["chosen"]["name"] and name in names:
-            for number, kinds in counts.items():
+    for each in known:
+        if plan["chosen"] and each.checkpoint == plan["chosen"]["name"] and each.name in names:
+            for number, kinds in each.counts.items():
                 found = scores.told(scores.of(kinds["scored"]), plan["threshold"])
                 words = [f"{_number(score.f1)} at {at}" for at, score in found.items() if at != "best"]
                 if best := found.get("best"):
                     words.append(f"at best {best.f1:.3f}, at {best.threshold:.3f}")
                 outside = " outside of exclusion zones" if kinds["all"] != kinds["scored"] else ""
-                lines.append(f"scores     {name} class {number}: F1{outside} {', '.join(words)}")
+                lines.append(f"scores     {each.name} class {number}: F1{outside} {', '.join(words)}")
     return lines
 
 

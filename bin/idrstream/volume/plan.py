@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from idrstream import sources
 from idrstream.base import files
 from idrstream.base.tables import Problems
 from idrstream.runs import ledger, params, planning, targets
@@ -31,7 +30,6 @@ from idrstream.volume.models import Model
 from idrstream.volume.results import Result
 from idrstream.volume.run_plan import Plan, Region
 
-BIN = Path(__file__).resolve().parents[2]
 TILES = {False: 128, True: 256}  # --tile where it is not given, by --require_gpu
 
 Params = Mapping[str, Any]
@@ -65,8 +63,9 @@ def make(
     found, faults, notes = models.read(checkpoints, given.get("network"))
     evaluated = "evaluate" in values["task"].split(",")
     compared = evaluated or (len(found) > 1 and "validation" not in given)
-    data, wrong = _entries(values, given, folder, folders, "data", compared)
-    validation, also = _entries(values, given, folder, folders, "validation", True)
+    places = staged.places(_folders(given, folder), folders)
+    data, wrong = _entries(values, given, folder, places, "data", compared)
+    validation, also = _entries(values, given, folder, places, "validation", True)
     problems = faults + wrong + also
     if not problems:
         problems = _contradictions(values, data, validation, found)
@@ -107,23 +106,19 @@ def _named(values: Params, given: Mapping[str, Path], checkpoints: Sequence[Path
 
 
 def _entries(
-    values: Params, given: Mapping[str, Path], folder: str, staged_at: Path | None, name: str, compared: bool
+    values: Params, given: Mapping[str, Path], folder: str, places: Mapping[str, str], name: str, compared: bool
 ) -> tuple[list[Entry], list[str]]:
     """The entries of a data JSON and what is wrong with it; none where it is not given. COMPARED: with labels."""
     if name not in given:
         return [], []
-    places = staged.places(places_of(given, folder), staged_at)
     offset = values["label_offset"] and tuple(map(float, values["label_offset"].split(",")))
     return entries.read(given[name], folder, places, offset, compared, name == "validation")
 
 
-def places_of(given: Mapping[str, Path], folder: str) -> list[str]:
+def _folders(given: Mapping[str, Path], folder: str) -> list[str]:
     """Local folders of the containers of all data JSONs, as `volume_folders.py` lists them."""
-    locations = [
-        place for name in ("data", "validation") if name in given for place in data_file.named(given[name], folder)
-    ]
-    local = [place for place in locations if not sources.scheme(place)]
-    return sorted({sources.split(place)[0] for place in local})
+    jsons = [given[name] for name in ("data", "validation") if name in given]
+    return staged.folders(place for path in jsons for place in data_file.named(path, folder))
 
 
 def _contradictions(values: Params, data: list[Entry], validation: list[Entry], found: Sequence[Model]) -> list[str]:
@@ -186,8 +181,8 @@ def _decide(
         raise Problems([f"--outdir {shown}: another version of idrstream wrote its ledger; name another --outdir"])
     if conflicts := _conflicts(given["outdir"], shown, regions + candidates, intact + broken):
         raise Problems(conflicts)
-    versions = recipe.BOOK.read_versions(BIN / "idrstream")
-    libraries = recipe.BOOK.read_locks(given.get("locks", BIN.parent / "containers"))
+    versions = recipe.BOOK.read_versions(planning.BIN / "idrstream")
+    libraries = recipe.BOOK.read_locks(given.get("locks", planning.BIN.parent / "containers"))
     again = {entry["batch"] for entry in intact if values["redo"] and entry["session"] != session}
     for region in regions + candidates:
         rows = results.committed(intact, region.name)
@@ -211,7 +206,7 @@ def _decide(
         differs=differs,
         settings=values,
         stages=planning.stages("volume", arguments.of(values), recipe.BOOK, whole, libraries),
-        folders=sorted({place for region in regions + candidates for place in region.entry.folders()}),
+        folders=staged.folders(region.entry.location for region in regions + candidates),
         session=session,
         notes=notes,
     )

@@ -49,7 +49,7 @@ class Region:
     def name(self) -> str:
         return self.entry.name
 
-    @property
+    @cached_property
     def slabs(self) -> list[Box]:
         return grid.slabs(self.entry.roi, self.edge)
 

@@ -157,7 +157,7 @@ def from_keys(keys, name="network") -> Unet:
     Raises tables.Problems.
     """
     if not isinstance(keys, dict):
-        raise tables.Problems([tables.problem(name, "the model is not a list of keys with values")])
+        raise tables.Problems.of(name, ["the model is not a list of keys with values"])
     faults = [f'unknown key "{key}".{tables.nearest(key, KEYS)}' for key in keys if key not in KEYS]
     if keys.get("type", "Unet") != "Unet":
         faults.append(f'type "{keys["type"]}": only "Unet" can be computed')
@@ -176,7 +176,7 @@ def from_keys(keys, name="network") -> Unet:
     if values["final"] is None:
         faults.append(f"kernel_size_final must be three odd numbers, not {keys['kernel_size_final']!r}")
     if faults:
-        raise tables.Problems([tables.problem(name, fault) for fault in faults])
+        raise tables.Problems.of(name, faults)
     return Unet(**values)
 
 

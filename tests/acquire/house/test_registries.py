@@ -64,6 +64,9 @@ def test_the_options_that_a_stage_is_given_are_its_commands(changed):
         for option in re.findall(r"--\w+", words)
     }
     assert len(given) > 20
-    shared = (BIN / "idrstream/runs/outcome.py").read_text()  # by the summaries of both workflows
-    files = {stage: (BIN / f"screen_{stage}.py").read_text() + shared for stage, _ in given}
+    shared = {"summary": "outcome", "commit": "commit"}  # by these commands of all workflows
+    modules = {stage: [f"screen_{stage}.py"] for stage, _ in given}
+    for stage, name in shared.items():
+        modules[stage].append(f"idrstream/runs/{name}.py")
+    files = {stage: "".join((BIN / path).read_text() for path in paths) for stage, paths in modules.items()}
     assert [(stage, option) for stage, option in sorted(given) if f'"{option}"' not in files[stage]] == []

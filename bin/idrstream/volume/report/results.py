@@ -3,7 +3,6 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -43,21 +42,12 @@ class Volume:
         return {name: voxels / self.region.voxels for name, voxels in counts.items()}
 
 
-class Compared(NamedTuple):
-    """A volume that was compared with labels: counts as of scores.add, and the data sets of each class."""
-
-    name: str
-    checkpoint: str
-    counts: dict
-    labels: dict
-
-
 class Results(Output):
     """An output folder of volumes; beside what `Output` has:
 
     volumes   list of Volume, by name
     slabs     rows of all slabs
-    compared  list of Compared
+    compared  list of outcome.Compared
     failed    rows of failures.tsv
     """
 
@@ -83,7 +73,7 @@ class Results(Output):
         found = []
         for _, entries in sorted(groups.items()):
             with suppress(FileNotFoundError):
-                found += [Compared(*each) for each in outcome.compared(entries, self.outdir)]
+                found += outcome.compared(entries, self.outdir)
         return found
 
     def threshold(self, name):
